@@ -1,0 +1,85 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "vsmp-firmware-sdk",
+    products: [
+        .library(name: "BoardSupport", targets: ["BoardSupport"]),
+        .library(name: "Coherence", targets: ["Coherence"]),
+        .library(name: "FirmwareImage", targets: ["FirmwareImage"]),
+        .library(name: "Provisioning", targets: ["Provisioning"]),
+        .library(name: "HardwareLab", targets: ["HardwareLab"]),
+        .executable(name: "vsmp", targets: ["vsmp"]),
+        .executable(name: "vsmpd", targets: ["vsmpd"]),
+        .executable(name: "guest-check", targets: ["guest-check"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "vsmp",
+            dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]),
+        .executableTarget(
+            name: "vsmpd", dependencies: ["NodeCommands"], linkerSettings: fullyStatic),
+        .executableTarget(name: "guest-check", dependencies: ["CGuestCheck"], linkerSettings: fullyStatic),
+        .target(
+            name: "OEMCommands",
+            dependencies: [
+                "HardwareLab", "NodeCommands",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .target(name: "NodeCommands", dependencies: ["Node"]),
+        .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
+        .target(name: "Provisioning", dependencies: ["FirmwareImage"]),
+        .target(
+            name: "FirmwareImage",
+            dependencies: ["BoardSupport", .product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Node", dependencies: ["Machine", "Coherence", "Interconnect", "BoardSupport"]),
+        .target(name: "Machine", dependencies: ["Hypervisor"]),
+        .target(name: "Hypervisor", dependencies: ["CKVM"]),
+        .target(name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Coherence"),
+        .target(name: "BoardSupport", dependencies: ["CFDT"]),
+        .target(name: "CKVM"),
+        .target(name: "CGuestCheck"),
+        .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
+        .testTarget(name: "CoherenceTests", dependencies: ["Coherence"]),
+        .testTarget(name: "MachineTests", dependencies: ["Machine"]),
+        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor"]),
+        .testTarget(name: "InterconnectTests", dependencies: ["Interconnect"]),
+        .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport"]),
+        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage"]),
+        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning"]),
+        .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
+        .testTarget(name: "NodeTests", dependencies: ["Node", "NodeCommands"]),
+        .testTarget(name: "OEMCommandsTests", dependencies: ["OEMCommands"]),
+    ]
+)
+
+/// One executable with no shared library: what runs on a node or in the guest. The named archives belong to
+/// FoundationEssentials, which swift-crypto uses and whose own autolink entries leave them out. Debug builds
+/// stay dynamic because sanitizers and the test runner need it.
+var fullyStatic: [LinkerSetting] {
+    [
+        .unsafeFlags(["-static-executable"], .when(configuration: .release)),
+        .linkedLibrary("_FoundationCShims", .when(configuration: .release)),
+        .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
+        .linkedLibrary("swiftSynchronization", .when(configuration: .release)),
+    ]
+}
+
+for target in package.targets where target.type != .system {
+    let isC = target.name.hasPrefix("C") && target.name != "Coherence" && target.name != "CoherenceTests"
+    guard !isC else { continue }
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+}

@@ -1,0 +1,13 @@
+package import ArgumentParser
+
+/// `vsmp`: what a board maker runs on a workstation.
+package struct RootCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "vsmp",
+            abstract: "Build, write and test vSMP firmware: many servers, one machine.",
+            subcommands: [])
+    }
+
+    package init() {}
+}
