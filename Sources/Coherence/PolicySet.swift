@@ -1,0 +1,67 @@
+/// The policies that are switched on. A policy changes speed, never correctness.
+public struct PolicySet: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// `ReadReplication`
+    public static let readReplication = PolicySet(rawValue: 1 << 0)
+    /// `OwnershipOnlyGrant`
+    public static let ownershipOnlyGrant = PolicySet(rawValue: 1 << 1)
+    /// `ZeroPageElision`
+    public static let zeroPageElision = PolicySet(rawValue: 1 << 2)
+    /// `HoldExtension`
+    public static let holdExtension = PolicySet(rawValue: 1 << 3)
+    /// `ContiguousPrefetch`
+    public static let contiguousPrefetch = PolicySet(rawValue: 1 << 4)
+    /// `Aggregation`
+    public static let aggregation = PolicySet(rawValue: 1 << 5)
+    /// `MigratoryDetection`
+    public static let migratoryDetection = PolicySet(rawValue: 1 << 6)
+
+    public static let none: PolicySet = []
+    public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
+
+    /// The name of each policy, in order of its bit.
+    public static let names = [
+        "read-replication", "ownership-only-grant", "zero-page-elision", "hold-extension", "contiguous-prefetch",
+        "aggregation", "migratory-detection",
+    ]
+
+    /// No policy has this name.
+    public struct UnknownPolicy: Error, Equatable, CustomStringConvertible {
+        public let name: String
+        public var description: String {
+            "there is no policy '\(name)'; the policies are \(PolicySet.names.joined(separator: ", ")), or 'all' or 'none'"
+        }
+    }
+
+    /// Reads names separated by commas; `all` and `none` are names too, and a name with `-` in front takes that policy
+    /// out again: `all,-hold-extension`.
+    public init(parsing text: String) throws(UnknownPolicy) {
+        var set: PolicySet = []
+        for part in text.split(separator: ",") {
+            let word = String(part.filter { $0 != " " })
+            if word == "all" {
+                set = .all
+            } else if word == "none" {
+                set = .none
+            } else if let index = PolicySet.names.firstIndex(of: word) {
+                set.insert(PolicySet(rawValue: 1 << UInt32(index)))
+            } else if word.hasPrefix("-"), let index = PolicySet.names.firstIndex(of: String(word.dropFirst())) {
+                set.remove(PolicySet(rawValue: 1 << UInt32(index)))
+            } else {
+                throw UnknownPolicy(name: word)
+            }
+        }
+        self = set
+    }
+}
+
+extension PolicySet: CustomStringConvertible {
+    /// The names, separated by commas; `none` when there are none. `init(parsing:)` reads it back.
+    public var description: String {
+        guard !isEmpty else { return "none" }
+        return PolicySet.names.indices.filter { contains(PolicySet(rawValue: 1 << UInt32($0))) }
+            .map { PolicySet.names[$0] }.joined(separator: ",")
+    }
+}

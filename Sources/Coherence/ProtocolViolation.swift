@@ -1,0 +1,14 @@
+/// A peer sent what the protocol does not allow in this state. The engine is unchanged in what it holds; the machine can
+/// not go on with that peer.
+public struct ProtocolViolation: Error, Equatable, Sendable {
+    public let kind: Message.Kind
+    public let page: PageNumber
+    public let from: NodeID
+}
+
+extension ProtocolViolation: CustomStringConvertible {
+    public var description: String {
+        "node \(from.rawValue) sent '\(kind)' for page \(page.rawValue), which the protocol does not allow now; "
+            + "its memory can not be trusted any more"
+    }
+}

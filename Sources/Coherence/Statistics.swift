@@ -1,0 +1,65 @@
+/// What one engine has counted since it started. Counts wrap never in practice (64 bits).
+public struct Statistics: Equatable, Sendable {
+    /// Messages by kind.
+    public struct Messages: Equatable, Sendable {
+        var counts: InlineArray<16, UInt64> = .init(repeating: 0)
+
+        /// Messages of this kind.
+        public subscript(kind: Message.Kind) -> UInt64 { counts[Int(kind.rawValue)] }
+
+        public var total: UInt64 {
+            var sum: UInt64 = 0
+            for index in counts.indices { sum += counts[index] }
+            return sum
+        }
+
+        public static func == (left: Messages, right: Messages) -> Bool {
+            Message.Kind.allCases.allSatisfy { left[$0] == right[$0] }
+        }
+    }
+
+    /// Fault events for pages with no copy here, by what the event asked for.
+    public internal(set) var readFaults: UInt64 = 0
+    public internal(set) var writeFaults: UInt64 = 0
+    /// Write faults on a page held for reading.
+    public internal(set) var upgradeFaults: UInt64 = 0
+    /// Fault events for a page that was there already, or already asked for.
+    public internal(set) var repeatedFaults: UInt64 = 0
+    /// Faults that needed another node.
+    public internal(set) var remoteFaults: UInt64 = 0
+    public internal(set) var sent = Messages()
+    public internal(set) var received = Messages()
+    /// Messages and contents, in bytes, without frame headers.
+    public internal(set) var bytesSent: UInt64 = 0
+    public internal(set) var bytesReceived: UInt64 = 0
+    /// Copies here given up because another node writes.
+    public internal(set) var invalidations: UInt64 = 0
+    /// Pages dropped for the cache limit.
+    public internal(set) var evictions: UInt64 = 0
+    /// Evictions and write-backs that carried contents home.
+    public internal(set) var writeBacks: UInt64 = 0
+    public internal(set) var prefetchesIssued: UInt64 = 0
+    public internal(set) var prefetchesArrived: UInt64 = 0
+    /// Prefetched pages whose stream went on behind them, or that were written.
+    public internal(set) var prefetchesUsed: UInt64 = 0
+    /// Prefetches the home refused.
+    public internal(set) var prefetchesRefused: UInt64 = 0
+    /// Pages this home granted as zeros, without contents.
+    public internal(set) var zeroGrants: UInt64 = 0
+    /// Exclusive grants this home gave without contents because the requester's copy was current.
+    public internal(set) var upgradesWithoutData: UInt64 = 0
+    /// Reads this home answered with the only copy: by migratory detection, or because read replication is off.
+    public internal(set) var exclusiveOnRead: UInt64 = 0
+    /// Requests that waited for a hold here.
+    public internal(set) var holdDeferrals: UInt64 = 0
+    /// Holds made longer than the minimum, by the hold-extension policy or for progress.
+    public internal(set) var holdExtensions: UInt64 = 0
+    /// Messages spared by asking for several pages in one.
+    public internal(set) var messagesAggregated: UInt64 = 0
+    /// Most requests that waited at this home at once.
+    public internal(set) var queueHighWater: UInt64 = 0
+    /// 2 MiB home ranges filled at their first touch.
+    public internal(set) var rangesFilled: UInt64 = 0
+
+    public init() {}
+}
