@@ -6,7 +6,7 @@ package struct RootCommand: ParsableCommand {
         CommandConfiguration(
             commandName: "vsmp",
             abstract: "Build, write and test vSMP firmware: many servers, one machine.",
-            subcommands: [])
+            subcommands: [BoardCommand.self])
     }
 
     package init() {}

@@ -1,0 +1,38 @@
+/// Turns what dtc prints on standard error into findings. dtc writes `FILE:LINE.COLUMN-...: Warning (CHECK): NODE:
+/// TEXT` or `Error: FILE:LINE.COLUMN-... TEXT` (dtc's srcpos.c and checks.c).
+enum DeviceTreeCompilerMessages {
+    static func findings(in text: String, file: String) -> [BoardFinding] {
+        let lines = text.split(separator: "\n").map { $0.trimmed }.filter { !$0.isEmpty }
+        // A failed prerequisite and the final FATAL ERROR only repeat that another message was printed.
+        let own = lines.filter { !$0.contains("Failed prerequisite") && !$0.hasPrefix("FATAL ERROR") }
+        return (own.isEmpty ? lines : own).map { finding(in: $0, file: file) }
+    }
+
+    private static func finding(in line: String, file: String) -> BoardFinding {
+        var rest = line[...]
+        if rest.hasPrefix("Error: ") { rest = rest.dropFirst("Error: ".count) }
+        var finding = BoardFinding(
+            file: file, node: nil, found: line, expected: "a source that dtc compiles without warnings")
+        if rest.hasPrefix(file + ":") {
+            rest = rest.dropFirst(file.count + 1)
+            let position = rest.prefix { $0.isNumber || $0 == "." || $0 == "-" }
+            rest = rest.dropFirst(position.count)
+            let start = position.prefix { $0 != "-" }.split(separator: ".")
+            finding.line = start.first.flatMap { Int($0) }
+            finding.column = start.dropFirst().first.flatMap { Int($0) }
+        }
+        var message = rest.drop { $0 == ":" || $0 == " " }
+        for kind in ["Warning (", "ERROR ("] where message.hasPrefix(kind) {
+            message = message.drop { $0 != ")" }.dropFirst().drop { $0 == ":" || $0 == " " }
+        }
+        if message.hasPrefix("/") {
+            let place = message.prefix { $0 != " " }.split(separator: ":")
+            finding.node = place.first.map(String.init)
+            finding.property = place.dropFirst().first.map(String.init)
+            message = message.drop { $0 != " " }
+        }
+        let text = message.trimmed
+        if !text.isEmpty { finding.found = "a mistake that dtc calls \"\(text)\"" }
+        return finding
+    }
+}
