@@ -1,0 +1,52 @@
+/// What a node says about itself to its peers.
+package struct NodeIdentity: Sendable, Equatable {
+    package static let maximumNodes: UInt8 = 16
+    static let instanceLength = 16
+    static let maximumKitLength = 64
+
+    /// Index of this node, from 0.
+    package let index: UInt8
+    /// Nodes the kit has.
+    package let count: UInt8
+    /// Name of the kit: 1 to 64 printable ASCII characters.
+    package let kit: String
+    /// What the node states about the image it runs; nothing proves it.
+    package let firmwareHash: FirmwareHash
+    /// Random for each start of the node, so that a restarted node is told from a second one with its index.
+    package let instance: [UInt8]
+
+    package init(
+        index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash,
+        random: inout some RandomNumberGenerator
+    ) throws(InterconnectError) {
+        guard (1...Self.maximumNodes).contains(count) else {
+            throw .configuration("a kit has 1 to \(Self.maximumNodes) nodes, not \(count)")
+        }
+        guard index < count else { throw .configuration("node \(index) of a kit of \(count) nodes: indices start at 0") }
+        guard Self.isKitName(Array(kit.utf8)) else {
+            throw .configuration("the kit's name must be 1 to \(Self.maximumKitLength) printable ASCII characters")
+        }
+        self.init(
+            index: index, count: count, kit: kit, firmwareHash: firmwareHash,
+            instance: randomBytes(Self.instanceLength, &random))
+    }
+
+    /// From fields that were checked.
+    init(index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash, instance: [UInt8]) {
+        self.index = index
+        self.count = count
+        self.kit = kit
+        self.firmwareHash = firmwareHash
+        self.instance = instance
+    }
+
+    static func isKitName(_ bytes: some Collection<UInt8>) -> Bool {
+        (1...maximumKitLength).contains(bytes.count) && bytes.allSatisfy { (0x20...0x7E).contains($0) }
+    }
+}
+
+func randomBytes(_ count: Int, _ random: inout some RandomNumberGenerator) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count { bytes.append(littleEndian: random.next()) }
+    return Array(bytes.prefix(count))
+}

@@ -1,0 +1,69 @@
+/// Why a node does not pool with a peer.
+package enum Refusal: Error, Sendable, Equatable {
+    /// The peer does not hold this kit's cluster key.
+    case wrongKey
+    case protocolVersion(mine: UInt16, theirs: UInt16)
+    case firmwareHash(mine: FirmwareHash, theirs: FirmwareHash)
+    case kit(mine: String, theirs: String)
+    case nodeCount(mine: UInt8, theirs: UInt8)
+    /// Another node already has this index; `holder` says where it is.
+    case duplicateIndex(UInt8, holder: String)
+    /// The peer's index or role is not the one that belongs on this connection.
+    case unexpectedPeer(String)
+    /// Not one of us: what it sent is no handshake.
+    case malformed(String)
+    /// It did not finish in time.
+    case timeout
+    /// The peer refused us, for the reason it gives (sanitised). `authenticated` when it had proved the cluster key.
+    case byPeer(code: UInt8, text: String, authenticated: Bool)
+
+    package var code: UInt8 {
+        switch self {
+        case .wrongKey: 1
+        case .protocolVersion: 2
+        case .firmwareHash: 3
+        case .kit: 4
+        case .nodeCount: 5
+        case .duplicateIndex: 6
+        case .unexpectedPeer: 7
+        case .malformed: 8
+        case .timeout: 9
+        case .byPeer(let code, _, _): code
+        }
+    }
+
+    /// Whether the two nodes do belong to one kit, so that only a person can mend it.
+    package var isMismatch: Bool {
+        switch self {
+        case .firmwareHash, .kit, .nodeCount, .duplicateIndex: true
+        case .byPeer(let code, _, let authenticated): authenticated && (3...6).contains(code)
+        default: false
+        }
+    }
+
+    /// One sentence that names both sides.
+    /// - Parameters:
+    ///   - me: this node, as in "node 0".
+    ///   - peer: the other side, as in "node 1 at [fe80::1%eth0]:4000".
+    package func message(me: String, peer: String) -> String {
+        switch self {
+        case .wrongKey:
+            "\(me) refuses \(peer): it does not hold this kit's cluster key; write both sticks with the same kit"
+        case .protocolVersion(let mine, let theirs):
+            "\(me) refuses \(peer): it speaks protocol version \(theirs), \(me) speaks \(mine); give both the same firmware"
+        case .firmwareHash(let mine, let theirs):
+            "\(me) refuses \(peer): it states firmware \(theirs.short), \(me) runs \(mine.short); write both sticks from the same image"
+        case .kit(let mine, let theirs):
+            "\(me) refuses \(peer): its stick belongs to kit '\(theirs)', the stick of \(me) to kit '\(mine)'"
+        case .nodeCount(let mine, let theirs):
+            "\(me) refuses \(peer): its stick says that the kit has \(theirs) nodes, the stick of \(me) says \(mine)"
+        case .duplicateIndex(let index, let holder):
+            "\(me) refuses \(peer): both it and \(holder) claim to be node \(index); give every board its own stick"
+        case .unexpectedPeer(let problem): "\(me) refuses \(peer): \(problem)"
+        case .malformed(let problem): "\(me) refuses \(peer), a stranger on the interconnect: \(problem)"
+        case .timeout: "\(me) refuses \(peer): it did not finish the handshake in time"
+        case .byPeer(_, let text, let authenticated):
+            authenticated ? "\(peer) refuses \(me), saying: \(text)" : "\(peer) (not authenticated) refuses \(me), saying: \(text)"
+        }
+    }
+}
