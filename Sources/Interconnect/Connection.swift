@@ -27,8 +27,10 @@ package struct Connection: ~Copyable, Sendable {
         sendCapacity: Int = defaultRingCapacity, receiveCapacity: Int = defaultRingCapacity
     ) throws(InterconnectError) {
         let largest = FrameHeader.byteCount + 256 + FrameHeader.maximumPayload
-        outgoing = try ByteRing(capacity: max(sendCapacity, largest))
-        incoming = try ByteRing(capacity: max(receiveCapacity, largest))
+        let outgoing = try ByteRing(capacity: max(sendCapacity, largest))
+        let incoming = try ByteRing(capacity: max(receiveCapacity, largest))
+        self.outgoing = outgoing
+        self.incoming = incoming
         self.socket = socket
         self.peer = peer
         self.role = role
