@@ -1,0 +1,57 @@
+internal import Foundation
+internal import BoardSupport
+
+/// GRUB for machines that start in BIOS mode: 440 bytes in the first sector, which load the core image from the BIOS
+/// boot partition. The core holds its own commands, so no menu file on the stick is read.
+struct BIOSBootCode {
+    /// The first 440 bytes of the disk.
+    let bootSector: Data
+    /// The content of the BIOS boot partition.
+    let core: Data
+
+    private static let modules = ["biosdisk", "part_gpt", "fat", "linux", "boot"]
+
+    /// - Parameters:
+    ///   - folder: GRUB's `i386-pc` folder.
+    ///   - commands: what GRUB executes, `grub.cfg` with the command line filled in.
+    ///   - start: the first sector of the BIOS boot partition.
+    init(folder: URL, commands: String, start: UInt64) throws(ImageError) {
+        let scratch = try Scratch("grub")
+        let configuration = scratch.url.appendingPathComponent("load.cfg")
+        let output = scratch.url.appendingPathComponent("core.img")
+        try write(Data(commands.utf8), to: configuration)
+        try HostTool.run(
+            "grub-mkimage",
+            [
+                "-O", "i386-pc", "-d", folder.path, "-p", "(,gpt2)/VSMP", "-c", configuration.path, "-o", output.path,
+            ] + Self.modules)
+        try self.init(boot: try read(folder.appendingPathComponent("boot.img")), core: try read(output), start: start)
+    }
+
+    /// Tells both parts where the core lies. Offsets are those of GRUB 2's include/grub/i386/pc/boot.h.
+    init(boot: Data, core: Data, start: UInt64) throws(ImageError) {
+        guard boot.count == 512, core.count > 512, core.count <= ImageLayout.biosBootSize else {
+            throw ImageError(
+                .badInput, "GRUB's boot.img has \(boot.count) bytes and its core \(core.count): expected 512 and "
+                    + "at most \(ImageLayout.biosBootSize)")
+        }
+        var boot = Data(boot)
+        // GRUB_BOOT_MACHINE_KERNEL_SECTOR
+        boot.replaceSubrange(0x5c..<0x64, with: Self.littleEndian(start))
+        // GRUB_BOOT_MACHINE_DRIVE_CHECK: two NOPs instead of a jump, for BIOSes that pass a wrong drive number.
+        boot.replaceSubrange(0x66..<0x68, with: [0x90, 0x90])
+        bootSector = boot.prefix(440)
+
+        var core = Data(core)
+        let sectors = (core.count + 511) / 512
+        core.append(Data(count: sectors * 512 - core.count))
+        // The first block list of diskboot.img: where the core's second sector lies and how many follow.
+        core.replaceSubrange(0x1f4..<0x1fc, with: Self.littleEndian(start + 1))
+        core.replaceSubrange(0x1fc..<0x1fe, with: Self.littleEndian(UInt16(sectors - 1)))
+        self.core = core
+    }
+
+    private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+        (0..<value.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
+    }
+}

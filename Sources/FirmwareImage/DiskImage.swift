@@ -1,0 +1,51 @@
+internal import Foundation
+internal import BoardSupport
+
+/// Puts boot code, boot partition and the empty configuration partition onto one GPT disk.
+enum DiskImage {
+    static func write(to image: URL, boot: BIOSBootCode, files: [String: Data], hash: ContentDigest) throws(ImageError) {
+        let systemSize = FATVolume.size(for: files)
+        let system = image.appendingPathExtension("system")
+        let configuration = image.appendingPathExtension("configuration")
+        try FATVolume.create(
+            at: system, size: systemSize, bits: 32, label: "VSMP-BOOT", volumeNumber: hash.volumeNumber(for: "boot"),
+            files: files)
+        try FATVolume.create(
+            at: configuration, size: ImageLayout.configurationSize, bits: 16, label: ImageLayout.configurationName,
+            volumeNumber: hash.volumeNumber(for: "configuration"), files: [:])
+        do {
+            try Data().write(to: image)
+            let handle = try FileHandle(forUpdating: image)
+            try handle.truncate(atOffset: UInt64(ImageLayout.imageSize(systemSize: systemSize)))
+            try handle.close()
+            let script = ImageLayout.script(systemSize: systemSize, hash: hash)
+            try HostTool.run("sfdisk", ["--quiet", "--no-reread", "--no-tell-kernel", image.path], input: Data(script.utf8))
+
+            let update = try FileHandle(forUpdating: image)
+            defer { try? update.close() }
+            try update.write(contentsOf: boot.bootSector)
+            try update.seek(toOffset: UInt64(ImageLayout.biosBootStart))
+            try update.write(contentsOf: boot.core)
+            try copy(system, to: update, at: ImageLayout.systemStart)
+            try copy(configuration, to: update, at: ImageLayout.configurationStart(systemSize: systemSize))
+        } catch let error as ImageError {
+            throw error
+        } catch {
+            throw ImageError(.cannotCreate, "cannot write \(image.path): \(error.localizedDescription)")
+        }
+    }
+
+    /// Copies what is not zero; the rest of the image is a hole already.
+    private static func copy(_ file: URL, to image: FileHandle, at start: Int) throws {
+        let input = try FileHandle(forReadingFrom: file)
+        defer { try? input.close() }
+        var offset = start
+        while let piece = try input.read(upToCount: 1 << 16), !piece.isEmpty {
+            if piece.contains(where: { $0 != 0 }) {
+                try image.seek(toOffset: UInt64(offset))
+                try image.write(contentsOf: piece)
+            }
+            offset += piece.count
+        }
+    }
+}

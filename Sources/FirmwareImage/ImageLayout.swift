@@ -1,0 +1,40 @@
+internal import BoardSupport
+public import Foundation
+
+/// Where things lie on the stick. All sizes in bytes, all starts on whole MiB.
+public enum ImageLayout {
+    public static let sectorSize = 512
+    static let mebibyte = 1 << 20
+
+    /// GPT type UUIDs (UEFI specification 2.10, table 5.7; GRUB manual, "BIOS installation").
+    static let biosBootType = "21686148-6449-6E6F-744E-656564454649"
+    static let systemType = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+    static let dataType = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+
+    static let biosBootStart = mebibyte
+    static let biosBootSize = mebibyte
+    static let systemStart = 2 * mebibyte
+
+    /// The personalisation's partition: GPT name, FAT label and size.
+    public static let configurationName = "VSMP-CONFIG"
+    public static let configurationSize = 96 * mebibyte
+
+    static func configurationStart(systemSize: Int) -> Int { systemStart + systemSize }
+    /// One MiB at the end holds the second partition table.
+    static func imageSize(systemSize: Int) -> Int {
+        configurationStart(systemSize: systemSize) + configurationSize + mebibyte
+    }
+
+    /// The input for sfdisk(8). Every identifier follows from the firmware hash, so equal content gives equal bytes.
+    static func script(systemSize: Int, hash: ContentDigest) -> String {
+        func line(_ start: Int, _ size: Int, _ type: String, _ name: String) -> String {
+            "start=\(start / sectorSize), size=\(size / sectorSize), type=\(type), uuid=\(hash.uuid(for: name)), "
+                + "name=\"\(name)\"\n"
+        }
+        return "label: gpt\nlabel-id: \(hash.uuid(for: "disk"))\nunit: sectors\nfirst-lba: 34\n\n"
+            + line(biosBootStart, biosBootSize, biosBootType, "VSMP-BIOS")
+            + line(systemStart, systemSize, systemType, "VSMP-BOOT")
+            + line(
+                configurationStart(systemSize: systemSize), configurationSize, dataType, configurationName)
+    }
+}

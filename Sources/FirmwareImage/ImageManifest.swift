@@ -1,0 +1,89 @@
+public import Foundation
+internal import BoardSupport
+
+/// What an image says about itself, in the file VSMP/MANIFEST.TXT of its boot partition: one `key value...` a line.
+public struct ImageManifest: Equatable, Sendable {
+    /// One part that the firmware hash covers.
+    public struct Part: Equatable, Sendable {
+        public let name: String
+        /// In bytes.
+        public let length: Int
+        public let digest: ContentDigest
+    }
+
+    public let firmwareHash: ContentDigest
+    public let brand: String
+    public let board: String
+    public let kernelRelease: String
+    public let commandLine: String
+    /// What the firmware hash is made of, in its order.
+    public let parts: [Part]
+    /// The other files of the boot partition, by path.
+    public let files: [Part]
+    public let packages: [LockedPackage]
+
+    static let path = "VSMP/MANIFEST.TXT"
+    static let unifiedKernelPath = "EFI/BOOT/BOOTX64.EFI"
+    static let kernelPath = "VSMP/VMLINUZ"
+    static let initrdPath = "VSMP/INITRD"
+
+    init(
+        firmwareHash: ContentDigest, brand: String, board: String, kernelRelease: String, commandLine: String,
+        parts: [Part], files: [Part], packages: [LockedPackage]
+    ) {
+        self.firmwareHash = firmwareHash
+        self.brand = brand
+        self.board = board
+        self.kernelRelease = kernelRelease
+        self.commandLine = commandLine
+        self.parts = parts
+        self.files = files
+        self.packages = packages
+    }
+
+    var text: String {
+        var lines = [
+            "firmware-hash \(firmwareHash)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
+            "command-line \(commandLine)",
+        ]
+        lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
+        lines += files.map { "file \($0.name) \($0.length) \($0.digest)" }
+        lines += packages.map {
+            "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Parses the manifest of an image; every line must be understood.
+    public init(text: String) throws(ImageError) {
+        var single: [String: String] = [:]
+        var parts: [Part] = []
+        var files: [Part] = []
+        var packageLines: [String] = []
+        for line in text.split(separator: "\n") {
+            let pair = line.split(separator: " ", maxSplits: 1).map(String.init)
+            let fields = line.split(separator: " ").map(String.init)
+            switch pair.first {
+            case "part" where fields.count == 4, "file" where fields.count == 4:
+                guard let length = Int(fields[2]), length >= 0, let digest = ContentDigest(fields[3]) else {
+                    throw ImageError(.inputOutput, "the manifest line \"\(line)\" holds no length and digest")
+                }
+                let part = Part(name: fields[1], length: length, digest: digest)
+                if fields[0] == "part" { parts.append(part) } else { files.append(part) }
+            case "package": packageLines.append(String(line))
+            case "firmware-hash", "brand", "board", "kernel", "command-line":
+                guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
+            default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
+            }
+        }
+        let lock = try PackageLock(text: packageLines.joined(separator: "\n"), origin: "manifest")
+        guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }), let brand = single["brand"],
+            let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"]
+        else {
+            throw ImageError(.inputOutput, "the manifest lacks firmware-hash, brand, board, kernel or command-line")
+        }
+        self.init(
+            firmwareHash: hash, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
+            parts: parts, files: files, packages: lock.packages)
+    }
+}
