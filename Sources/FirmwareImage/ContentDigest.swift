@@ -1,3 +1,4 @@
+internal import BoardSupport
 internal import Crypto
 public import Foundation
 

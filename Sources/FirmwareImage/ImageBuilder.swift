@@ -90,7 +90,7 @@ public struct ImageBuilder: Sendable {
 
     private func rootArchive(_ tree: ModuleTree, busybox: Data) throws(ImageError) -> Data {
         var list = try ModuleList(text: try firmwareText("modules.conf"), origin: "firmware/modules.conf")
-        list.items += board.modules.map { ModuleList.Item($0) }
+        list.items += board.modules
         var modules: [(step: ModuleTree.Step, content: Data)] = []
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         let node = try read(vsmpd)
@@ -110,9 +110,6 @@ public struct ImageBuilder: Sendable {
             ".\(output.lastPathComponent).\(UUID().uuidString)")
         // cp keeps the holes of a sparse file, also across file systems.
         try HostTool.run("cp", ["--sparse=always", image.path, partial.path])
-        guard rename(partial.path, output.path) == 0 else {
-            try? FileManager.default.removeItem(at: partial)
-            throw ImageError(.cannotCreate, "cannot write \(output.path)")
-        }
+        try move(partial, onto: output)
     }
 }

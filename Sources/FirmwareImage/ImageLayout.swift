@@ -1,5 +1,4 @@
 internal import BoardSupport
-public import Foundation
 
 /// Where things lie on the stick. All sizes in bytes, all starts on whole MiB.
 public enum ImageLayout {

@@ -1,4 +1,3 @@
-public import Foundation
 internal import BoardSupport
 
 /// What an image says about itself, in the file VSMP/MANIFEST.TXT of its boot partition: one `key value...` a line.

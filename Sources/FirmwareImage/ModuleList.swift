@@ -1,4 +1,3 @@
-package import Foundation
 internal import BoardSupport
 
 /// The modules a firmware loads, in order, as `firmware/modules.conf` writes them: a condition, a name, parameters.

@@ -89,6 +89,13 @@ public struct PackageLock: Equatable, Sendable {
         try self.init(text: text, origin: file.path)
     }
 
+    /// Replaces the lock at `file` in one step.
+    public func write(to file: URL) throws(ImageError) {
+        let partial = file.deletingLastPathComponent().appendingPathComponent(".\(UUID().uuidString)")
+        try FirmwareImage.write(Data(text.utf8), to: partial)
+        try move(partial, onto: file)
+    }
+
     public var text: String {
         let lines =
             comments + wishes.map { "want \($0)" }

@@ -60,8 +60,10 @@ public struct PackageStore: Sendable {
             // Written beside its place first, so that a reader never sees half a file.
             let partial = place.deletingLastPathComponent().appendingPathComponent(".\(UUID().uuidString)")
             try manager.copyItem(at: file, to: partial)
-            guard rename(partial.path, place.path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+            try move(partial, onto: place)
             try? manager.removeItem(at: file)
+        } catch let error as ImageError {
+            throw error
         } catch {
             throw ImageError(.cannotCreate, "cannot write \(place.path): \(error.localizedDescription)")
         }

@@ -67,21 +67,3 @@ enum UnifiedKernelImage {
         return result
     }
 }
-
-func write(_ data: Data, to file: URL) throws(ImageError) {
-    do {
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try data.write(to: file)
-    } catch {
-        throw ImageError(.cannotCreate, "cannot write \(file.path): \(error.localizedDescription)")
-    }
-}
-
-func read(_ file: URL) throws(ImageError) -> Data {
-    do {
-        return try Data(contentsOf: file)
-    } catch {
-        throw ImageError(.missingInput, "cannot read \(file.path): \(error.localizedDescription)")
-    }
-}

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import BoardSupport
+internal import FirmwareImage
 internal import FoundationEssentials
 internal import Glibc
 
@@ -21,6 +22,9 @@ func reportingErrors(_ body: () throws -> Void) throws {
     do {
         try body()
     } catch let error as BoardError {
+        printError("vsmp: \(error)")
+        throw ExitCode(error.exitStatus.rawValue)
+    } catch let error as ImageError {
         printError("vsmp: \(error)")
         throw ExitCode(error.exitStatus.rawValue)
     }

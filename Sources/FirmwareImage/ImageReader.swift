@@ -1,0 +1,89 @@
+public import Foundation
+internal import BoardSupport
+
+/// Reads a firmware image back: what is in it, and whether it is whole.
+public struct ImageReader: Sendable {
+    public let file: URL
+    public let partitions: PartitionTable
+    public let manifest: ImageManifest
+    private let system: PartitionTable.Partition
+
+    /// Opens an image or a stick that `ImageBuilder` made.
+    public init(_ file: URL) throws(ImageError) {
+        self.file = file
+        partitions = try PartitionTable(of: file)
+        system = try partitions.partition(named: "VSMP-BOOT", origin: file.path)
+        let text = try Self.contents(ImageManifest.path, of: file, at: system.start)
+        manifest = try ImageManifest(text: String(decoding: text, as: UTF8.self))
+    }
+
+    /// The content of a file of the boot partition, for example `VSMP/VMLINUZ`.
+    public func contents(of path: String) throws(ImageError) -> Data {
+        try Self.contents(path, of: file, at: system.start)
+    }
+
+    /// The files of the root file system: path to length in bytes (0 for what is no file).
+    public func rootFiles() throws(ImageError) -> [String: Int] {
+        let archive = try Initramfs.split(try contents(of: ImageManifest.initrdPath)).archive
+        return try NewcArchive(reading: archive).entries.mapValues { entry in
+            if case .file(let content, _) = entry { content.count } else { 0 }
+        }
+    }
+
+    /// Checks every file against the manifest and computes the firmware hash again from what the image holds.
+    ///
+    /// This finds damage and mistakes. It does not prove who made the image: that needs a signature.
+    public func verify() throws(ImageError) {
+        var contents: [String: Data] = [:]
+        for part in manifest.files {
+            let content = try self.contents(of: part.name)
+            try expect(FirmwareHash.part(part.name, content) == part, "\(part.name) is not what the manifest says")
+            contents[part.name] = content
+        }
+        guard let kernel = contents[ImageManifest.kernelPath], let initrd = contents[ImageManifest.initrdPath],
+            let unified = contents[ImageManifest.unifiedKernelPath]
+        else { throw ImageError(.inputOutput, "\(file.path): the manifest lacks a boot file") }
+
+        let sections = try UnifiedKernelImage.sections(of: unified)
+        try expect(sections[".linux"] == kernel, "UEFI and BIOS start different kernels")
+        try expect(sections[".initrd"] == initrd, "UEFI and BIOS start different root file systems")
+        let commandLine = Data(manifest.commandLine.utf8)
+        try expect(sections[".cmdline"] == commandLine + [0], "UEFI starts another command line")
+
+        let root = try Initramfs.split(initrd)
+        let bootSector = try bytes(at: 0, count: 440)
+        let core = manifest.parts.first { $0.name == "bios-core" }?.length ?? 0
+        let found = [
+            FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
+            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("bios-boot-sector", bootSector),
+            FirmwareHash.part("bios-core", try bytes(at: ImageLayout.biosBootStart, count: core)),
+        ]
+        for part in found {
+            try expect(manifest.parts.contains(part), "the part \(part.name) is not what the manifest says")
+        }
+        try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
+        try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
+        try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
+    }
+
+    private func expect(_ condition: Bool, _ problem: String) throws(ImageError) {
+        if !condition {
+            throw ImageError(.inputOutput, "\(file.path): \(problem): build the image or write the stick again")
+        }
+    }
+
+    private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data {
+        do {
+            let handle = try FileHandle(forReadingFrom: file)
+            defer { try? handle.close() }
+            try handle.seek(toOffset: UInt64(offset))
+            return try handle.read(upToCount: count) ?? Data()
+        } catch {
+            throw ImageError(.inputOutput, "cannot read \(file.path): \(error.localizedDescription)")
+        }
+    }
+
+    private static func contents(_ path: String, of image: URL, at start: UInt64) throws(ImageError) -> Data {
+        try HostTool.run("mcopy", ["-n", "-i", "\(image.path)@@\(start)", "::/\(path)", "-"])
+    }
+}

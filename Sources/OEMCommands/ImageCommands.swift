@@ -1,0 +1,187 @@
+package import ArgumentParser
+internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
+
+/// `vsmp image`: lock what goes in, build, look inside, verify.
+package struct ImageCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
+            subcommands: [Lock.self, Build.self, Contents.self, Verify.self])
+    }
+
+    package init() {}
+
+    struct StoreOptions: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Folder of the package store (default: VSMP_STORE, else ~/.cache/vsmp/store).", valueName: "folder"))
+        var store: String?
+
+        @Option(help: ArgumentHelp("The lock: which packages exactly.", valueName: "file"))
+        var lock = "firmware/packages.lock"
+
+        var packageStore: PackageStore {
+            store.map { PackageStore(root: URL(fileURLWithPath: $0)) } ?? PackageStore.standard()
+        }
+        var lockFile: URL { URL(fileURLWithPath: lock) }
+    }
+
+    struct Lock: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Download what the lock names into the store; with --update, lock what apt offers now.")
+        }
+
+        @OptionGroup var options: StoreOptions
+        @Flag(help: "Resolve the lock's wishes anew, download, and rewrite the lock.")
+        var update = false
+
+        func run() throws {
+            try reportingErrors {
+                let source = AptSource()
+                var lock = try PackageLock(contentsOf: options.lockFile)
+                let before = lock
+                if update { lock = try lock.updated(from: source) }
+                guard !lock.packages.isEmpty else {
+                    throw ImageError(
+                        .badInput, "\(options.lock) locks no package yet: run vsmp image lock --update --lock \(options.lock)")
+                }
+                try options.packageStore.fetch(lock, from: source) { printError("vsmp: \($0)") }
+                if update, lock != before {
+                    try lock.write(to: options.lockFile)
+                    let old = Set(before.packages)
+                    for package in lock.packages where !old.contains(package) {
+                        print("locked \(package.name) \(package.version)")
+                    }
+                }
+                print("\(lock.packages.count) packages of \(options.lock) are in \(options.packageStore.root.path)")
+            }
+        }
+    }
+
+    struct Build: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Build an image from the lock and the store; needs no network and no root.")
+        }
+
+        @OptionGroup var options: StoreOptions
+        @Option(help: ArgumentHelp("Name of a board, or its folder.", valueName: "board"))
+        var board: String
+        @Option(help: ArgumentHelp("Folder that holds one folder for each board.", valueName: "folder"))
+        var boardsPath = "boards"
+        @Option(help: ArgumentHelp("Folder of the brand.", valueName: "folder"))
+        var brand = "firmware/brands/default"
+        @Option(help: ArgumentHelp("Folder with init, cmdline, grub.cfg and modules.conf.", valueName: "folder"))
+        var firmware = "firmware"
+        @Option(help: ArgumentHelp("The node's executable, statically linked.", valueName: "file"))
+        var vsmpd: String
+        @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
+        var output: String
+        @Flag(help: "Print JSON for a program.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let compiled =
+                    board.contains("/")
+                    ? try Board.load(directory: board) : try BoardCatalogue(path: boardsPath).load(board)
+                let builder = ImageBuilder(
+                    firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
+                    brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
+                    lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
+                let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
+                if json { return try printJSON(ImageSummary(manifest)) }
+                print("\(output): \(manifest.brand) for \(manifest.board), kernel \(manifest.kernelRelease)")
+                print("firmware hash \(manifest.firmwareHash)")
+            }
+        }
+    }
+
+    struct Contents: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(commandName: "ls", abstract: "List what an image holds.")
+        }
+
+        @Argument(help: "The image.", completion: .file())
+        var image: String
+        @Flag(help: "List the files of the root file system, too.")
+        var files = false
+        @Flag(help: "Print JSON for a program.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let reader = try ImageReader(URL(fileURLWithPath: image))
+                let rootFiles = files ? try reader.rootFiles() : [:]
+                if json { return try printJSON(ImageSummary(reader.manifest, reader.partitions, rootFiles)) }
+                let manifest = reader.manifest
+                print("firmware hash  \(manifest.firmwareHash)")
+                print("brand          \(manifest.brand)")
+                print("board          \(manifest.board)")
+                print("kernel         \(manifest.kernelRelease)")
+                print("command line   \(manifest.commandLine)")
+                for partition in reader.partitions.partitions {
+                    print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
+                }
+                for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
+                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes") }
+                for package in manifest.packages {
+                    print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
+                }
+                for (path, length) in rootFiles.sorted(by: { $0.key < $1.key }) { print("root file      /\(path), \(length) bytes") }
+            }
+        }
+    }
+
+    struct Verify: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Check that an image is whole and that its firmware hash is right.")
+        }
+
+        @Argument(help: "The image.", completion: .file())
+        var image: String
+
+        func run() throws {
+            try reportingErrors {
+                let reader = try ImageReader(URL(fileURLWithPath: image))
+                try reader.verify()
+                print("\(image): whole, firmware hash \(reader.manifest.firmwareHash)")
+            }
+        }
+    }
+}
+
+/// What `--json` prints about an image.
+private struct ImageSummary: Encodable {
+    struct Item: Encodable {
+        var name: String
+        var bytes: UInt64
+        var sha256: String?
+    }
+
+    var firmwareHash: String
+    var brand: String
+    var board: String
+    var kernel: String
+    var commandLine: String
+    var parts: [Item]
+    var partitions: [Item]?
+    var packages: [String: String]
+    var rootFiles: [String: Int]?
+
+    init(_ manifest: ImageManifest, _ table: PartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
+        firmwareHash = manifest.firmwareHash.description
+        brand = manifest.brand
+        board = manifest.board
+        kernel = manifest.kernelRelease
+        commandLine = manifest.commandLine
+        parts = manifest.parts.map {
+            Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description)
+        }
+        partitions = table?.partitions.map { Item(name: $0.name, bytes: $0.size) }
+        packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
+        self.rootFiles = rootFiles.isEmpty ? nil : rootFiles
+    }
+}
