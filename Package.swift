@@ -33,7 +33,9 @@ let package = Package(
             ]),
         .target(name: "NodeCommands", dependencies: ["Node"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
-        .target(name: "Provisioning", dependencies: ["FirmwareImage"]),
+        .target(
+            name: "Provisioning",
+            dependencies: ["BoardSupport", "FirmwareImage", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "FirmwareImage",
             dependencies: ["BoardSupport", .product(name: "Crypto", package: "swift-crypto")]),

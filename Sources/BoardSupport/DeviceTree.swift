@@ -90,6 +90,6 @@ public struct DeviceTree: Sendable, Equatable {
     public var root: Node
 }
 
-func hexByte(_ byte: UInt8) -> String {
+package func hexByte(_ byte: UInt8) -> String {
     (byte < 16 ? "0" : "") + String(byte, radix: 16)
 }

@@ -3,6 +3,7 @@ internal import BoardSupport
 internal import FirmwareImage
 internal import FoundationEssentials
 internal import Glibc
+internal import Provisioning
 
 /// Prints a value as JSON with sorted keys, so that equal values print equal text.
 func printJSON(_ value: some Encodable) throws {
@@ -11,9 +12,9 @@ func printJSON(_ value: some Encodable) throws {
     print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
-/// Writes one line on standard error.
-func printError(_ text: String) {
-    let line = Array((text + "\n").utf8)
+/// Writes on standard error.
+func printError(_ text: String, terminator: String = "\n") {
+    let line = Array((text + terminator).utf8)
     _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress!, $0.count) }
 }
 
@@ -26,6 +27,9 @@ func reportingErrors(_ body: () throws -> Void) throws {
         throw ExitCode(error.exitStatus.rawValue)
     } catch let error as ImageError {
         printError("vsmp: \(error)")
+        throw ExitCode(error.exitStatus.rawValue)
+    } catch let error as ProvisioningError {
+        for line in error.description.split(separator: "\n") { printError("vsmp: \(line)") }
         throw ExitCode(error.exitStatus.rawValue)
     }
 }
