@@ -33,7 +33,7 @@ public struct SafetyCheck: Sendable {
         if !device.isRemovable {
             refuse(.notRemovable, "the kernel calls it a fixed disk", "use a removable USB stick")
         }
-        for mount in device.mounts {
+        for mount in device.mounts where mount.place != "/" {
             refuse(.mounted, "\(mount.device) is mounted on \(mount.place)", "unmount it: umount \(mount.place)")
         }
         for name in device.swap {
