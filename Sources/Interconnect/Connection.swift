@@ -100,21 +100,14 @@ package struct Connection: ~Copyable, Sendable {
         return true
     }
 
-    /// Queues one frame; false when the ring is full (then nothing is queued).
-    package mutating func enqueue(_ kind: FrameKind, flags: FrameFlags = [], body: RawSpan, payload: RawSpan) -> Bool {
-        guard
-            let room = unsafe reserve(kind, flags: flags, bodyLength: body.byteCount, payloadLength: payload.byteCount)
-        else { return false }
-        // SAFETY: the reservation has exactly these lengths; memcpy of zero bytes is skipped for nil addresses.
-        unsafe body.withUnsafeBytes { unsafe room.body.copyMemory(from: $0) }
-        unsafe payload.withUnsafeBytes { unsafe room.payload.copyMemory(from: $0) }
-        commit()
-        return true
-    }
-
-    /// Queues a frame without a payload.
-    package mutating func enqueue(_ kind: FrameKind, flags: FrameFlags = [], body: RawSpan) -> Bool {
-        enqueue(kind, flags: flags, body: body, payload: RawSpan())
+    /// The same from arrays, for the control connection.
+    package mutating func enqueue(
+        _ kind: FrameKind, flags: FrameFlags = [], body: [UInt8], payload: [UInt8] = []
+    ) -> Bool {
+        // SAFETY: the arrays live through the call.
+        unsafe body.withUnsafeBytes { body in
+            unsafe payload.withUnsafeBytes { unsafe enqueue(kind, flags: flags, body: body, payload: $0) }
+        }
     }
 
     /// Hands queued bytes to the kernel until none are left or it takes no more.

@@ -1,0 +1,93 @@
+/// How a node finds its peers.
+package enum Reach: Sendable {
+    /// Beacons on IPv6 link-local multicast of this interface; connections between the link-local addresses.
+    case discovery(interface: String)
+    /// Fixed addresses: where this node listens, and where the peers with a lower index do.
+    case fixed(listen: SocketAddress, peers: [UInt8: SocketAddress])
+}
+
+package struct MeshConfiguration: Sendable {
+    package var identity: NodeIdentity
+    package var key: ClusterKey
+    package var reach: Reach
+    /// How long to wait for all peers, in nanoseconds; nil waits for ever.
+    package var patience: UInt64?
+    /// How long one handshake may take, in nanoseconds.
+    package var handshakeTimeout: UInt64 = 3_000_000_000
+    /// How often the console hears who is missing, in nanoseconds.
+    package var reportInterval: UInt64 = 5_000_000_000
+    /// Bytes of the send rings.
+    package var coherenceSendCapacity = 4 << 20
+    package var controlSendCapacity = 1 << 20
+
+    package init(identity: NodeIdentity, key: ClusterKey, reach: Reach, patience: UInt64? = nil) {
+        self.identity = identity
+        self.key = key
+        self.reach = reach
+        self.patience = patience
+    }
+}
+
+package enum MeshError: Error, Sendable, CustomStringConvertible {
+    /// This node's own sockets or settings.
+    case interconnect(InterconnectError)
+    /// This node and a peer of its kit do not belong together; `message` names both and says why.
+    case refused(Refusal, message: String)
+    /// Time ran out. `lastRefusal` is what the missing peers, or who answered in their place, were last refused for.
+    case timeout(missing: NodeSet, lastRefusal: Refusal?, message: String)
+
+    package var description: String {
+        switch self {
+        case .interconnect(let error): "\(error)"
+        case .refused(_, let message), .timeout(_, _, let message): message
+        }
+    }
+}
+
+/// The two connections to one peer, each to be taken once.
+package final class PeerLinks {
+    package let peer: NodeIdentity
+    package let address: SocketAddress
+    private var control: Connection?
+    private var coherence: Connection?
+
+    init(peer: NodeIdentity, address: SocketAddress, control: consuming Connection, coherence: consuming Connection) {
+        self.peer = peer
+        self.address = address
+        self.control = consume control
+        self.coherence = consume coherence
+    }
+
+    /// The connection for everything but coherence. Taking it twice is a programming error.
+    package func takeControl() -> Connection {
+        guard let connection = control.take() else { preconditionFailure("the control connection was taken before") }
+        return connection
+    }
+
+    /// The connection for coherence. Taking it twice is a programming error.
+    package func takeCoherence() -> Connection {
+        guard let connection = coherence.take() else { preconditionFailure("the coherence connection was taken before") }
+        return connection
+    }
+}
+
+/// Connects this node with all its peers.
+package enum Mesh {
+    /// Finds every peer, proves the cluster key in both directions, and connects twice to each. Blocks until all are
+    /// there. Strangers are refused and logged and disturb nobody.
+    /// - Parameter log: hears one sentence at a time, for the firmware console.
+    /// - Returns: one entry a peer, in rising order of index.
+    package static func establish(
+        _ configuration: MeshConfiguration, log: (String) -> Void
+    ) throws(MeshError) -> [PeerLinks] {
+        var random = SystemRandomNumberGenerator()
+        let outcome: Result<[PeerLinks], MeshError>
+        do throws(InterconnectError) {
+            var builder = try MeshBuilder(configuration, random: &random)
+            outcome = try builder.run(random: &random, log: log)
+        } catch {
+            throw .interconnect(error)
+        }
+        return try outcome.get()
+    }
+}
