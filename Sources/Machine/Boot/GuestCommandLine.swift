@@ -1,0 +1,51 @@
+/// What the machine adds to the guest's kernel command line, each with its reason, before the operator's own text
+/// (which comes last, so that it wins).
+package enum GuestCommandLine {
+    package struct Addition: Sendable, Equatable {
+        package let text: String
+        package let reason: String
+    }
+
+    /// - Parameter tscKHz: guest TSC frequency.
+    package static func additions(tscKHz: UInt64) -> [Addition] {
+        [
+            Addition(
+                text: "console=ttyS0,115200",
+                reason: "the serial port of node 0 is the machine's only console"),
+            Addition(
+                text: "tsc_early_khz=\(tscKHz)",
+                reason: "calibrating against a timer whose accesses are exits to another node measures the network"),
+            Addition(
+                text: "tsc=reliable",
+                reason: "the nodes keep the counters aligned; without it Linux runs its warp test and a watchdog "
+                    + "against the ACPI timer, a device on node 0, and would drop the counter on a late answer"),
+            Addition(
+                text: "numa_balancing=disable",
+                reason: "it unmaps pages to sample accesses and copies them between boards over the wire"),
+            Addition(
+                text: "transparent_hugepage=never",
+                reason: "coherence works on 4 KiB; clearing or collapsing 2 MiB moves 512 pages at once"),
+            Addition(
+                text: "no_timer_check",
+                reason: "the test of the 8254's interrupt loops on a counter that other nodes read late"),
+            Addition(
+                text: "skew_tick=1",
+                reason: "ticks of all processors at the same moment contend for the timekeeper's page"),
+            Addition(
+                text: "nowatchdog",
+                reason: "the soft lock-up detector takes a remote page fault for a stuck processor"),
+            Addition(
+                text: "rcupdate.rcu_cpu_stall_timeout=300",
+                reason: "the same for RCU's stall detector"),
+            Addition(
+                text: "panic=-1",
+                reason: "a panicking guest resets at once, and the nodes see it end"),
+        ]
+    }
+
+    package static func make(tscKHz: UInt64, operatorText: String) -> String {
+        let own = additions(tscKHz: tscKHz).map(\.text).joined(separator: " ")
+        let text = operatorText.split(whereSeparator: { $0 == "\n" || $0 == "\r" || $0 == " " || $0 == "\t" })
+        return text.isEmpty ? own : own + " " + text.joined(separator: " ")
+    }
+}
