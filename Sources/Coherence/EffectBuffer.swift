@@ -1,6 +1,6 @@
 /// Effects of one engine call, in order. Allocates once, when it is made.
 public struct EffectBuffer: ~Copyable {
-    @usableFromInline var storage: Table<Effect>
+    private var storage: Table<Effect>
     /// Effects in the buffer.
     public private(set) var count: Int
 

@@ -1,52 +1,128 @@
 /// One node's side of the page protocol: holder of copies, requester, and home of its own slice. A pure state machine:
 /// entry points take what happened and the time, and append what has to be done to an `EffectBuffer`.
 ///
-/// Every call appends to the buffer; the driver executes the effects in order and empties it before the next call. See
-/// docs/coherence.md for the protocol.
+/// Every call appends to the buffer; the driver executes the effects in order and empties it before the next call. No
+/// entry point allocates. See docs/coherence.md for the protocol.
 public struct Engine: ~Copyable {
     /// Most effects one call appends.
     public static var maximumEffects: Int { 2048 }
+    /// `expire` starts nothing new once it has appended so many effects: one step may append some hundreds.
+    static var effectsPerExpiry: Int { 1024 }
 
-    let configuration: EngineConfiguration
-    public private(set) var statistics = Statistics()
+    let node: NodeID
+    let nodeCount: Int
+    let totalPages: UInt32
+    let cacheLimit: Int
+    /// Most pages of other homes held or on their way: the limit and what may be outstanding when it is reached.
+    let cacheCapacity: Int
+    let minimumHold: UInt64
+    let maximumHold: UInt64
+    let outstandingFaults: Int
+    let prefetchSlots: Int
 
+    let readReplication: ReadReplication
+    let ownershipOnlyGrant: OwnershipOnlyGrant
+    let zeroPageElision: ZeroPageElision
+    let aggregation: Aggregation
+    let holdExtension: HoldExtension
+    let migratory: MigratoryDetection
+    var prefetch: ContiguousPrefetch
+
+    var ranges: HomeRanges
+    /// One byte for each page of the machine.
+    var states: Table<PageFlags>
+    /// One entry for each page of this node's slice.
+    var directory: Table<DirectoryEntry>
+    /// Pages of this home touched in each 2 MiB block.
+    var touchedInBlock: Table<UInt16>
+
+    var requests: RequestTable
+    var queues: RequestQueues
+    var holds: HoldTable
+    var deferrals: DeferralTable
+    var cache: RemotePageCache
+    var asks: PrefetchAsks
+    var waiting: WaitingFaults
+    var contention: ContentionTable
+    var hot: HotPageTable
+
+    /// Requests on their way that will each bring in a page of another home.
+    var fills = 0
+    /// Pages written back and to be dropped when the home has acknowledged.
+    var leaving = 0
+    /// When to look again whether a waiting fault has room.
+    var retryAt: Instant?
+
+    public internal(set) var statistics = Statistics()
+
+    /// - Precondition: 1 ... 64 nodes, the node among them; at least one outstanding fault; every home is a node.
     public init(configuration: EngineConfiguration) {
-        self.configuration = configuration
+        let outstanding = configuration.outstandingFaults
+        precondition(
+            (1...NodeID.limit).contains(configuration.nodeCount) && Int(configuration.node.rawValue) < configuration.nodeCount,
+            "1 to 64 nodes, this one among them")
+        precondition(outstanding > 0 && configuration.cacheLimit > 0, "room for a fault and for a page")
+        precondition(
+            configuration.homes.ranges.allSatisfy { Int($0.home.rawValue) < configuration.nodeCount },
+            "every home is a node of the machine")
+        precondition(configuration.homes.totalPages <= configuration.totalPages, "every homed page is below totalPages")
+        node = configuration.node
+        nodeCount = configuration.nodeCount
+        totalPages = configuration.totalPages
+        cacheLimit = configuration.cacheLimit
+        minimumHold = configuration.minimumHold
+        maximumHold = max(configuration.maximumHold, configuration.minimumHold)
+        outstandingFaults = outstanding
+        prefetchSlots = min(64, outstanding)
+        cacheCapacity = configuration.cacheLimit + outstanding + prefetchSlots
+
+        readReplication = ReadReplication(configuration.policies)
+        ownershipOnlyGrant = OwnershipOnlyGrant(configuration.policies)
+        zeroPageElision = ZeroPageElision(configuration.policies)
+        aggregation = Aggregation(configuration.policies)
+        holdExtension = HoldExtension(configuration.policies)
+        migratory = MigratoryDetection(configuration.policies)
+        prefetch = ContiguousPrefetch(configuration.policies)
+
+        ranges = HomeRanges(configuration.homes, node: configuration.node)
+        states = Table(count: Int(configuration.totalPages), repeating: PageFlags(bits: 0))
+        directory = Table(count: ranges.ownPages, repeating: DirectoryEntry(owner: configuration.node))
+        touchedInBlock = Table(count: Int(configuration.totalPages) / Engine.pagesPerBlock + 1, repeating: 0)
+
+        let tableBits: UInt64 = outstanding < 64 ? 2 : 8
+        requests = RequestTable(capacity: outstanding + prefetchSlots)
+        queues = RequestQueues(capacity: configuration.nodeCount * outstanding)
+        holds = HoldTable(capacity: outstanding * 8)
+        deferrals = DeferralTable(capacity: outstanding * 8)
+        cache = RemotePageCache(capacity: cacheCapacity)
+        asks = PrefetchAsks(capacity: prefetchSlots)
+        waiting = WaitingFaults(capacity: outstanding)
+        contention = ContentionTable(bits: tableBits)
+        hot = HotPageTable(bits: tableBits - 2)
     }
 
     /// Slots that `park` effects use: 0 ..< this.
-    public var parkingSlots: Int { configuration.outstandingFaults }
+    public var parkingSlots: Int { requests.capacity }
 
-    /// A processor or a device of this node waits for a page. `isWrite` is what the event says; a wrong value costs time only.
-    ///
-    /// - Precondition: `page` has a home.
-    public mutating func fault(_ page: PageNumber, isWrite: Bool, now: Instant, effects: inout EffectBuffer) {}
+    /// Pages of other homes that this node holds: at most `cacheLimit` and a small reserve for faults on their way.
+    public var heldPageCount: Int { cache.count }
 
-    /// A message arrived from `sender`. Its contents, if any, stay in the driver's receive buffer until the effects are executed.
-    ///
-    /// - Throws: `ProtocolViolation` when the message cannot be right; nothing was appended then.
-    public mutating func receive(
-        _ message: Message, from sender: NodeID, now: Instant, effects: inout EffectBuffer
-    ) throws(ProtocolViolation) {}
+    @inline(__always)
+    func isHome(_ range: HomeRange) -> Bool { range.home == node }
 
-    /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.
-    public mutating func expire(now: Instant, effects: inout EffectBuffer) {}
-
-    /// When `expire` should be called next, or nil when nothing waits for time. May be in the past.
-    public var nextDeadline: Instant? { nil }
-
-    /// At start, the home has filled a page of its own by other means (a kernel it loaded): mapped, writable.
-    ///
-    /// - Precondition: this node is the page's home, and nobody has touched the page yet.
-    public mutating func claim(_ page: PageNumber) {}
-
-    /// Pages of other homes that this node holds.
-    public var heldPageCount: Int { 0 }
-
-    public func stateOf(_ page: PageNumber) -> PageState {
-        PageState(access: .none, isOwner: false, isRequested: false, isWritingBack: false, isDeferred: false, isUntouched: false)
+    /// Index of the page's directory entry, at its home.
+    @inline(__always)
+    func directoryIndex(_ page: PageNumber, _ range: HomeRange) -> Int {
+        range.directoryBase &+ Int(page.rawValue &- range.first)
     }
 
-    /// The pages that cost this node most remote faults, most first. Counts are upper bounds (Space-Saving).
-    public func hottestPages(_ limit: Int) -> [HotPage] { [] }
+    /// Appends a `send` and counts it.
+    @inline(__always)
+    mutating func send(
+        _ message: Message, to destination: NodeID, _ contents: Effect.Outgoing = .none, _ effects: inout EffectBuffer
+    ) {
+        statistics.sent.counts[Int(message.kind.rawValue)] &+= 1
+        statistics.bytesSent &+= UInt64(Message.encodedSize &+ message.pagesFollowing &* PageNumber.size)
+        effects.append(.send(message, to: destination, contents: contents))
+    }
 }

@@ -1,5 +1,5 @@
-/// A peer sent what the protocol does not allow in this state. The engine is unchanged in what it holds; the machine can
-/// not go on with that peer.
+/// A peer sent what the protocol does not allow in this state. The machine can not go on: the driver discards what the
+/// call appended and treats the peer as lost.
 public struct ProtocolViolation: Error, Equatable, Sendable {
     public let kind: Message.Kind
     public let page: PageNumber

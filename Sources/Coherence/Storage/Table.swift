@@ -1,11 +1,10 @@
 /// A fixed number of plain values, allocated once, with no reference counting and no copy on write.
 @safe
-@usableFromInline
 struct Table<Element: BitwiseCopyable>: ~Copyable {
     // SAFETY: `base` points to `count` initialised elements from `init` to `deinit`; the struct is not copyable, so it
     // is freed once; every access checks the index against `count`.
-    @usableFromInline let base: UnsafeMutablePointer<Element>
-    @usableFromInline let count: Int
+    let base: UnsafeMutablePointer<Element>
+    let count: Int
 
     init(count: Int, repeating element: Element) {
         unsafe base = UnsafeMutablePointer.allocate(capacity: max(count, 1))
@@ -15,7 +14,6 @@ struct Table<Element: BitwiseCopyable>: ~Copyable {
 
     deinit { unsafe base.deallocate() }
 
-    @inlinable
     subscript(index: Int) -> Element {
         @inline(__always) get {
             precondition(UInt(bitPattern: index) < UInt(bitPattern: count), "a table index is below its count")

@@ -1,0 +1,150 @@
+/// The holder's side: forwards and invalidations from a page's home, and the holds that may postpone them.
+extension Engine {
+    /// A forward or an invalidation arrived from the page's home.
+    mutating func surrender(
+        _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
+    ) throws(ProtocolViolation) {
+        let page = message.page
+        let flags = states[Int(page.rawValue)]
+        guard sender == range.home, message.requester != node, !flags.deferred else { throw message.violation(from: sender) }
+        if message.kind == .invalidate {
+            guard flags.access != .write, message.requester != range.home || !flags.owned else {
+                throw message.violation(from: sender)
+            }
+            guard flags.access == .read else {
+                send(Message(.invalidateAck, page), to: message.requester, .none, &effects)
+                return
+            }
+        } else {
+            guard flags.access != .none, flags.owned || flags.writingBack else { throw message.violation(from: sender) }
+        }
+        let losesAccess = message.kind != .forwardShared || flags.access == .write
+        if losesAccess, let deadline = holdDeadline(page, against: message.requester, now: now) {
+            postpone(message.kind, page, message.requester, acks: message.acks, until: deadline)
+        } else {
+            giveUp(message.kind, page, range, message.requester, acks: message.acks, now: now, effects: &effects)
+        }
+    }
+
+    /// Does what a forward or an invalidation asks for.
+    mutating func giveUp(
+        _ kind: Message.Kind, _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, acks: UInt8, now: Instant,
+        effects: inout EffectBuffer
+    ) {
+        let index = Int(page.rawValue)
+        if kind != .invalidate, states[index].access == .write {
+            effects.append(.protect(page))
+            states[index].access = .read
+            if kind == .forwardShared { noteLoss(page, now: now) }
+        }
+        switch kind {
+        case .forwardShared:
+            // Memory at the home never leaves it, so the home answers for the page as soon as it has a copy again.
+            if requester == range.home { states[index].owned = false }
+            send(Message(.data, page), to: requester, .page(page), &effects)
+        case .forwardExclusive:
+            send(Message(.data, page, acks: acks, exclusive: true), to: requester, .page(page), &effects)
+            release(page, range, now: now, &effects)
+        default:
+            release(page, range, now: now, &effects)
+            send(Message(.invalidateAck, page), to: requester, .none, &effects)
+        }
+    }
+
+    /// Drops this node's copy because another node writes the page.
+    mutating func release(_ page: PageNumber, _ range: HomeRange, now: Instant, _ effects: inout EffectBuffer) {
+        statistics.invalidations &+= 1
+        noteLoss(page, now: now)
+        discard(page, range, &effects)
+    }
+
+    /// Drops this node's copy.
+    mutating func discard(_ page: PageNumber, _ range: HomeRange, _ effects: inout EffectBuffer) {
+        var flags = states[Int(page.rawValue)]
+        flags.access = .none
+        flags.owned = false
+        if flags.leaving {
+            flags.leaving = false
+            leaving &-= 1
+        }
+        states[Int(page.rawValue)] = flags
+        effects.append(.drop(page))
+        if !isHome(range) { cache.remove(page) }
+    }
+
+    private mutating func noteLoss(_ page: PageNumber, now: Instant) {
+        contention.lose(page, whileWaiting: requests.demanded > 0, now: now)
+    }
+
+    /// Keeps a page that a fault brought in. A page that was lost while a processor here waited for another is kept twice as
+    /// long each time, against nodes of higher number only: then the lowest of the nodes that want the same pages at once
+    /// collects them all, since every other gives way to it after the minimum.
+    mutating func startHold(_ page: PageNumber, now: Instant) {
+        guard minimumHold > 0 else { return }
+        var firm = minimumHold
+        var long = minimumHold
+        let quick = maximumHold &* 4
+        if let past = contention.regain(page, quick: quick, now: now) {
+            let shift = holdExtension.shift(bounces: past.bounces)
+            firm = min(minimumHold << UInt64(shift), maximumHold)
+            let progress = past.strikes >= 32 ? maximumHold : min(minimumHold << UInt64(past.strikes), maximumHold)
+            long = max(firm, progress)
+            if long > minimumHold { statistics.holdExtensions &+= 1 }
+        }
+        holds.start(
+            Hold(page: page, firmUntil: now.advanced(byNanoseconds: firm), until: now.advanced(byNanoseconds: long)), now: now)
+    }
+
+    /// When the page's hold ends for `requester`, or nil when it may have it now. A processor here that waits to write the
+    /// page can not go on with the copy it has, so such a copy is not held.
+    @inline(__always)
+    func holdDeadline(_ page: PageNumber, against requester: NodeID, now: Instant) -> Instant? {
+        guard let hold = holds.hold(of: page), !states[Int(page.rawValue)].requested else { return nil }
+        let deadline = requester < node ? hold.firmUntil : hold.until
+        return now < deadline ? deadline : nil
+    }
+
+    mutating func postpone(_ kind: Message.Kind, _ page: PageNumber, _ requester: NodeID, acks: UInt8, until deadline: Instant) {
+        statistics.holdDeferrals &+= 1
+        states[Int(page.rawValue)].deferred = true
+        deferrals.add(Deferral(page: page, kind: kind, requester: requester, acks: acks, deadline: deadline))
+    }
+
+    /// Does now what waited for the page's hold: a processor here has come to wait for the page itself.
+    mutating func releaseDeferral(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
+        guard let deferral = deferrals.remove(page) else { return }
+        carryOut(deferral, range, now: now, effects: &effects)
+    }
+
+    func carryOutIsTransactionEnd(_ deferral: Deferral, _ range: HomeRange) -> Bool {
+        isHome(range) && deferral.kind != .invalidate && deferral.acks == 0
+    }
+
+    private mutating func carryOut(_ deferral: Deferral, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
+        states[Int(deferral.page.rawValue)].deferred = false
+        giveUp(
+            deferral.kind, deferral.page, range, deferral.requester, acks: deferral.acks, now: now, effects: &effects)
+        if carryOutIsTransactionEnd(deferral, range) { endTransaction(deferral.page, range, now: now, effects: &effects) }
+    }
+
+    /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.
+    public mutating func expire(now: Instant, effects: inout EffectBuffer) {
+        holds.expire(now: now, limit: .max)
+        while effects.count < Engine.effectsPerExpiry, let deferral = deferrals.popDue(now: now) {
+            guard let range = ranges[deferral.page] else { continue }
+            carryOut(deferral, range, now: now, effects: &effects)
+        }
+        if let retryAt, !(now < retryAt) {
+            self.retryAt = nil
+            makeRoom(now: now, effects: &effects)
+            resumeWaiting(now: now, effects: &effects)
+        }
+    }
+
+    /// When `expire` should be called next, or nil when nothing waits for time. May be in the past.
+    public var nextDeadline: Instant? {
+        guard let earliest = deferrals.earliest else { return retryAt }
+        guard let retryAt, retryAt < earliest else { return earliest }
+        return retryAt
+    }
+}

@@ -1,0 +1,18 @@
+/// A page that comes back soon after it was lost is kept longer the next time, so that each transfer pays for more work.
+///
+/// Source: B. Fleisch and G. Popek, "Mirage: A Coherent Distributed Shared Memory Design", SOSP 1989 (the time window in
+/// which a page is not given up).
+struct HoldExtension {
+    /// A return within so many minimum holds of the loss counts as ping-pong.
+    static let quickReturn: UInt64 = 16
+    /// The longest extension is 2 to this power of the minimum.
+    static let limit: UInt8 = 2
+
+    let isOn: Bool
+
+    init(_ policies: PolicySet) { isOn = policies.contains(.holdExtension) }
+
+    /// The power of two to lengthen the hold by after `bounces` quick returns in a row: none for the first.
+    @inline(__always)
+    func shift(bounces: UInt8) -> UInt8 { isOn && bounces > 1 ? min(bounces &- 1, Self.limit) : 0 }
+}
