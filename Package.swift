@@ -24,7 +24,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]),
         .executableTarget(
             name: "vsmpd", dependencies: ["NodeCommands"], linkerSettings: fullyStatic),
-        .executableTarget(name: "guest-check", dependencies: ["CGuestCheck"], linkerSettings: fullyStatic),
+        .executableTarget(name: "guest-check", dependencies: ["GuestChecks"], linkerSettings: fullyStatic),
         .target(
             name: "OEMCommands",
             dependencies: [
@@ -46,6 +46,7 @@ let package = Package(
         .target(name: "Coherence"),
         .target(name: "BoardSupport", dependencies: ["CFDT"]),
         .target(name: "CKVM"),
+        .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
         .target(name: "CGuestCheck"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
         .testTarget(name: "CoherenceTests", dependencies: ["Coherence"]),
@@ -58,6 +59,7 @@ let package = Package(
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(name: "NodeTests", dependencies: ["Node", "NodeCommands"]),
         .testTarget(name: "OEMCommandsTests", dependencies: ["OEMCommands"]),
+        .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
     ]
 )
 

@@ -1,1 +1,4 @@
-import CGuestCheck
+import GuestChecks
+import Glibc
+
+exit(GuestCheckCommand.run(Array(CommandLine.arguments.dropFirst())))

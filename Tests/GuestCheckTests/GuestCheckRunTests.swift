@@ -1,0 +1,45 @@
+import Foundation
+import Testing
+
+/// Runs the program as the guest does, on the machine at hand.
+@Suite struct GuestCheckRunTests {
+    /// `guest-check` lies beside the test bundle.
+    private static let executable: URL? = {
+        var folders = [Bundle.main.bundleURL]
+        for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
+            folders.append(URL(fileURLWithPath: argument).deletingLastPathComponent())
+        }
+        return folders.map { $0.appendingPathComponent("guest-check") }
+            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    }()
+
+    private func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+        let process = Process()
+        let executable: URL = try #require(Self.executable, "guest-check is not beside the test bundle")
+        process.executableURL = executable
+        process.arguments = arguments
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, output)
+    }
+
+    @Test func everyCheckPassesHere() throws {
+        let names = try run(["list"]).output.split(separator: "\n").compactMap { $0.split(separator: ":").first }
+        #expect(names.count == 10)
+        let (status, output) = try run(["run", "--seconds", "0.5", "--fraction", "0.005"])
+        #expect(status == 0, "\(output)")
+        for name in names { #expect(output.contains("guest-check: \(name) "), "\(output)") }
+        #expect(output.contains(" 0 failed"))
+    }
+
+    @Test func anUnmetExpectationIsAnExitStatus() throws {
+        let (status, output) = try run(["run", "topology", "--expect-cpus", "9999"])
+        #expect(status == 1)
+        #expect(output.contains("guest-check: topology FAIL"))
+        #expect(output.contains("guest-check: 0 passed, 1 failed"))
+        #expect(try run(["run", "no-such-check"]).status == 64)
+    }
+}
