@@ -57,8 +57,8 @@ package struct MachineLayout: Sendable, Equatable {
     package static let holeEnd: UInt64 = 4 << 30
     package static let ioAPICBase = GuestAddress(0xFEC0_0000)
     package static let localAPICBase = GuestAddress(0xFEE0_0000)
-    /// Distance of two boards: a remote page costs far more than 255/10 of a local one, but Linux refuses to reclaim
-    /// or balance across more than 30 (RECLAIM_DISTANCE); what matters to it is the order.
+    /// Distance of two boards. Above 30 (RECLAIM_DISTANCE) Linux reclaims local memory before it takes remote memory
+    /// and does not move a waking or new process to another node; periodic balancing still fills idle nodes.
     package static let defaultRemoteDistance: UInt8 = 40
     /// KVM_MAX_VCPU_IDS of Debian's 6.1 kernel (4 x 1024).
     package static let processorLimit = 4096

@@ -20,6 +20,10 @@ package enum GuestCommandLine {
                 reason: "the nodes keep the counters aligned; without it Linux runs its warp test and a watchdog "
                     + "against the ACPI timer, a device on node 0, and would drop the counter on a late answer"),
             Addition(
+                text: "pmtmr=0",
+                reason: "Linux refines the frequency against this timer and, when the reads take long, repeats that "
+                    + "for ever and stays without high-resolution timers; the port remains in the FADT for others"),
+            Addition(
                 text: "numa_balancing=disable",
                 reason: "it unmaps pages to sample accesses and copies them between boards over the wire"),
             Addition(
