@@ -1,0 +1,87 @@
+public import BoardSupport
+
+/// What one emulated board looks like and where its parts are: everything that the emulator's command line says.
+public struct EmulatedBoard: Equatable, Sendable {
+    public typealias Firmware = Board.PlatformFirmware
+
+    public var node: Int
+    public var processors: Int
+    public var memoryMiB: Int
+    public var firmware: Firmware
+    /// The stick, a raw image that this board alone uses.
+    public var stick: String
+    /// UEFI: the code, shared by all boards, and this board's own copy of the variable store.
+    public var firmwareCode: String
+    public var firmwareVariables: String
+    /// The emulator, a path or a name in PATH.
+    public var emulator: String
+    /// Models of machine, processor, network port and USB controller.
+    public var model: Board.Lab
+
+    public init(
+        node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
+        firmwareCode: String = "/usr/share/OVMF/OVMF_CODE_4M.fd", firmwareVariables: String,
+        emulator: String, model: Board.Lab
+    ) {
+        self.node = node
+        self.processors = processors
+        self.memoryMiB = memoryMiB
+        self.firmware = firmware
+        self.stick = stick
+        self.firmwareCode = firmwareCode
+        self.firmwareVariables = firmwareVariables
+        self.emulator = emulator
+        self.model = model
+    }
+
+    /// The descriptor numbers that the emulator inherits.
+    package enum Inherited: Int32, CaseIterable {
+        case firmwareConsole = 3
+        case guestConsole, monitor, interconnect
+    }
+
+    /// The interconnect port's address, locally administered, unique within a lab run.
+    public var ethernetAddress: String {
+        "52:54:00:76:\(Self.hexadecimal(node >> 8)):\(Self.hexadecimal(node))"
+    }
+
+    private static func hexadecimal(_ value: Int) -> String {
+        let text = String(value & 0xFF, radix: 16)
+        return text.count == 1 ? "0" + text : text
+    }
+
+    /// The emulator and its arguments (QEMU 7.2 or later). AMD-V is emulated, so the host needs no virtualisation.
+    ///
+    /// Boards of one processor run single-threaded; several processors need a thread each, because a busy one would
+    /// keep the others waiting.
+    public var command: [String] {
+        var words = [
+            emulator, "-nodefaults", "-no-user-config", "-display", "none", "-name", "node\(node)",
+            "-machine", model.machine, "-accel", "tcg,tb-size=256,thread=\(processors == 1 ? "single" : "multi")",
+            "-cpu", model.processorModel, "-smp", "\(processors)", "-m", "\(memoryMiB)M",
+        ]
+        if firmware == .ovmf {
+            words += [
+                "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=\(Self.escaped(firmwareCode))",
+                "-drive", "if=pflash,unit=1,format=raw,file=\(Self.escaped(firmwareVariables))",
+            ]
+        }
+        words += serial("firmware", .firmwareConsole) + serial("guest", .guestConsole)
+        words += [
+            "-chardev", "socket,id=monitor,fd=\(Inherited.monitor.rawValue)", "-mon", "chardev=monitor,mode=control",
+            "-device", "\(model.usbController),id=usb",
+            "-drive", "if=none,id=stick,format=raw,cache=unsafe,file=\(Self.escaped(stick))",
+            "-device", "usb-storage,id=stick0,bus=usb.0,drive=stick,removable=on,bootindex=0",
+            "-netdev", "socket,id=wire,fd=\(Inherited.interconnect.rawValue)",
+            "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=",
+        ]
+        return words
+    }
+
+    private func serial(_ name: String, _ descriptor: Inherited) -> [String] {
+        ["-chardev", "socket,id=\(name),fd=\(descriptor.rawValue)", "-serial", "chardev:\(name)"]
+    }
+
+    /// QEMU splits option values at commas; two commas stand for one.
+    private static func escaped(_ path: String) -> String { path.replacing(",", with: ",,") }
+}

@@ -1,0 +1,29 @@
+/// The private wire between emulated boards. Two boards share one pair of sockets; more are joined by ``FrameSwitch``.
+package final class EmulatedNetwork {
+    private var ends: [Int: Descriptor] = [:]
+    private let frameSwitch: FrameSwitch?
+
+    package init(boards: Int) throws(LabError) {
+        var labEnds: [Descriptor] = []
+        if boards == 2 {
+            let (first, second) = try Descriptor.socketPair()
+            ends = [0: first, 1: second]
+            frameSwitch = nil
+            return
+        }
+        for node in 0..<boards {
+            let (boardEnd, labEnd) = try Descriptor.socketPair()
+            ends[node] = boardEnd
+            labEnds.append(labEnd)
+        }
+        frameSwitch = FrameSwitch(ports: labEnds)
+    }
+
+    /// The end that belongs to `node`; each can be taken once.
+    package func takeEnd(node: Int) -> Descriptor {
+        guard let end = ends.removeValue(forKey: node) else {
+            preconditionFailure("the interconnect end of node \(node) was taken twice")
+        }
+        return end
+    }
+}

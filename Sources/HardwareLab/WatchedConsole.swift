@@ -1,0 +1,52 @@
+/// A console that the lab reads: its log, and its lines.
+final class WatchedConsole {
+    enum Role: Equatable {
+        case firmware(node: Int)
+        /// Node 0's second serial port.
+        case guest
+        case unused
+
+        var node: Int? {
+            switch self {
+            case .firmware(let node): node
+            case .guest: 0
+            case .unused: nil
+            }
+        }
+    }
+
+    struct Input {
+        var bytes: [UInt8]
+        /// Lines that these bytes completed.
+        var lines: [String]
+        /// The beginning of the next line.
+        var partial: String
+    }
+
+    let driver: any ConsoleDriver
+    let role: Role
+    private(set) var isOpen = true
+    private let log: Descriptor?
+    private var splitter = LineSplitter()
+
+    init(_ driver: any ConsoleDriver, _ role: Role, log path: String?) throws(LabError) {
+        self.driver = driver
+        self.role = role
+        if let path { log = try Descriptor.create(path) } else { log = nil }
+    }
+
+    /// What has arrived, or nil when nothing has.
+    func receive() -> Input? {
+        guard isOpen else { return nil }
+        switch driver.receive() {
+        case .nothing: return nil
+        case .closed:
+            isOpen = false
+            return nil
+        case .bytes(let bytes):
+            if let log { _ = sendBytes(bytes, to: log.number) }
+            let lines = splitter.append(bytes)
+            return Input(bytes: bytes, lines: lines, partial: splitter.partial)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package import ArgumentParser
+import BoardSupport
+import Foundation
+import HardwareLab
+
+/// `vsmp lab`: boards under test.
+package struct LabCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "lab", abstract: "Boot and test boards.", subcommands: [LabBootCommand.self])
+    }
+
+    package init() {}
+}
+
+/// `vsmp lab boot`: N emulated boards, one machine.
+package struct LabBootCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "boot",
+            abstract: "Boot boards from their own sticks as one machine and report the guest's verdict.",
+            discussion: """
+                The guest's console is copied to standard output, what you type goes to the guest, and everything else
+                is said on standard error. The exit status is the n of the guest's line VSMP-EXIT n (0 to 63), or 80
+                node lost, 81 peer refused, 82 timeout, 83 guest failed; see docs/exit-codes.md.
+                """)
+    }
+
+    @Option(help: "The board to emulate: the name of a folder in the boards folder.")
+    var board = "qemu-q35"
+
+    @Option(help: "The folder that holds the boards.")
+    var boardsPath = "boards"
+
+    @Option(help: "How many boards make the machine.")
+    var nodes = 2
+
+    @Option(help: "The firmware image (vsmp image build). Every board gets a copy with a fresh key as its stick.")
+    var image: String
+
+    @Option(help: "MiB of each board, separated by commas; the last counts for all others.")
+    var memory: NumberList?
+
+    @Option(help: "Processors of each board, separated by commas; the last counts for all others.")
+    var processors: NumberList?
+
+    @Option(help: "MiB of guest memory that each board holds, separated by commas. Default: the node decides.")
+    var sliceMib: NumberList?
+
+    @Option(help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
+    var cacheMib: NumberList?
+
+    @Option(help: "Platform firmware of the boards: ovmf (UEFI) or seabios (BIOS).")
+    var firmware: Board.PlatformFirmware?
+
+    @Option(help: "The guest's kernel (bzImage).")
+    var kernel: String?
+
+    @Option(help: "The guest's initrd.")
+    var initrd: String?
+
+    @Option(help: "The guest's kernel command line.")
+    var append = ""
+
+    @Option(help: "Seconds until a run without a verdict has failed.")
+    var timeout = 600.0
+
+    @Option(help: ArgumentHelp("Cut the power of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/"))
+    var kill: [String] = []
+
+    @Option(help: ArgumentHelp("Cut the interconnect link of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/"))
+    var cut: [String] = []
+
+    @Option(help: "Folder for sticks and console logs. Default: a temporary one.")
+    var logDir: String?
+
+    @Flag(help: "Keep the sticks and, without --log-dir, the temporary folder.")
+    var keep = false
+
+    @Flag(help: "Print the result as JSON on standard output; the guest's console goes to the log only.")
+    var json = false
+
+    @Flag(help: "Print what every board's firmware says, on standard error.")
+    var verbose = false
+
+    @Option(help: ArgumentHelp("The emulator to start in place of the board's own.", visibility: .hidden))
+    var emulator: String?
+
+    package init() {}
+
+    package func run() throws {
+        let status: Int32
+        do {
+            status = try LabBootRun(self).run()
+        } catch let error as LabError {
+            LabBootRun.say("lab: INFRASTRUCTURE: \(error.description)")
+            status = error.status.rawValue
+        } catch let error as BoardError {
+            LabBootRun.say("lab: INFRASTRUCTURE: \(error)")
+            status = ExitStatus.badInput.rawValue
+        }
+        throw ExitCode(status)
+    }
+}
+
+/// `1024` or `1024,1280,1024`.
+package struct NumberList: ExpressibleByArgument {
+    package var numbers: [Int]
+
+    package init?(argument: String) {
+        let words = argument.split(separator: ",", omittingEmptySubsequences: false)
+        numbers = words.compactMap { Int($0) }
+        guard numbers.count == words.count, numbers.allSatisfy({ $0 > 0 }) else { return nil }
+    }
+}
+
+extension Board.PlatformFirmware: @retroactive ExpressibleByArgument {}
