@@ -29,7 +29,10 @@ package struct BootProgress {
     private var finished = false
     private var stopped: Set<Int> = []
     private var guestEnd: Verdict?
+    private var firmwarePanic: String?
+    /// The last refusal that each node spoke of. It explains an ending, it is not one.
     private var refusals: [Int: String] = [:]
+    private var nodeEnds: [Int: Int32] = [:]
     /// When the machine's end became known; boards should switch off soon after.
     private var endedAt: Duration?
 
@@ -61,10 +64,14 @@ package struct BootProgress {
         case .lost(let lost):
             losses.append(Loss(reporter: node, lost: lost, at: now))
             end(at: now)
-        case .refused(let why):
-            if refusals[node] == nil { refusals[node] = why }
+        case .refusal(let why): refusals[node] = why
+        case .nodeEnded(let status):
+            if nodeEnds[node] == nil { nodeEnds[node] = status }
             end(at: now)
         case .statistics(let json): statistics.append(json)
+        case .panic(let text):
+            if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: \(text)" }
+            end(at: now)
         default: break
         }
     }
@@ -76,7 +83,7 @@ package struct BootProgress {
             case .guestExit(let code):
                 guestEnd = Verdict(guestExit: code)
                 end(at: now)
-            case .guestPanic(let text):
+            case .panic(let text):
                 guestEnd = Verdict(.fail, .guestFailed, "the guest's kernel stopped: \(text)")
                 end(at: now)
             default: break
@@ -135,14 +142,16 @@ package struct BootProgress {
                 "the guest reported success, but \(running) had not switched off \(Self.powerOffLimit) later")
         }
         guard now >= timeout else { return nil }
+        if let refusal { return refusal }
         return Verdict(.fail, .timeout, "no verdict from the guest within \(timeout)")
     }
 
     /// What the consoles said, in order of what explains most.
     private func outcome() -> Verdict {
-        if let refusal = refusals.min(by: { $0.key < $1.key }) {
-            return Verdict(.fail, .peerRefused, "node \(refusal.key) said: \(refusal.value)")
+        if nodeEnds.values.contains(ExitStatus.peerRefused.rawValue) {
+            return refusal ?? Verdict(.fail, .peerRefused, "a node refused another and did not say why")
         }
+        if let firmwarePanic { return Verdict(.fail, .guestFailed, firmwarePanic) }
         if let loss = losses.first {
             return Verdict(.fail, .nodeLost, "node \(loss.reporter) lost node \(loss.lost), and no fault was inflicted")
         }
@@ -151,7 +160,15 @@ package struct BootProgress {
                 .infrastructure, .unavailable,
                 "the machine ended before the moment of --\(pending[0].fault.kind) \(pending[0].fault.node)@... came")
         }
-        return guestEnd ?? Verdict(.fail, .guestFailed, "every board switched off and the guest gave no verdict")
+        if let guestEnd { return guestEnd }
+        if let (node, status) = nodeEnds.min(by: { $0.key < $1.key }) {
+            return Verdict(.fail, status: status, "vsmpd of node \(node) ended with status \(status)")
+        }
+        return refusal ?? Verdict(.fail, .guestFailed, "every board switched off and the guest gave no verdict")
+    }
+
+    private var refusal: Verdict? {
+        refusals.min { $0.key < $1.key }.map { Verdict(.fail, .peerRefused, "node \($0.key) said: \($0.value)") }
     }
 
     private var running: String {

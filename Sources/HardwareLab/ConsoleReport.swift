@@ -2,12 +2,14 @@
 package enum ConsoleReport: Equatable, Sendable {
     /// `VSMP-EXIT <n>` on the guest's console.
     case guestExit(Int)
-    /// The guest's kernel gave up.
-    case guestPanic(String)
+    /// A kernel gave up: the guest's, or on a firmware console the firmware's own.
+    case panic(String)
     /// `vsmp: LOST node <n> (<why>)...` on a firmware console.
     case lost(node: Int)
-    /// `vsmp: REFUSED ...` on a firmware console.
-    case refused(String)
+    /// A sentence in which one node refuses another. The node may go on trying.
+    case refusal(String)
+    /// The node's program ended with this status (other than success or a reboot).
+    case nodeEnded(status: Int32)
     /// `VSMP-STAT {json}` on a firmware console.
     case statistics(String)
     /// Another sentence of the firmware, without its `vsmp: `.
@@ -16,11 +18,14 @@ package enum ConsoleReport: Equatable, Sendable {
     /// Reads one line of a firmware console. Kernel messages may stand in front of ours on the same line.
     package static func firmware(_ line: String) -> ConsoleReport? {
         if let json = line.text(after: "VSMP-STAT ") { return .statistics(json) }
-        guard let sentence = line.text(after: "vsmp: ") else { return nil }
+        guard let sentence = line.text(after: "vsmp: ") else { return panic(line) }
         if let rest = sentence.text(after: "LOST node "), let node = Int(rest.prefix(while: \.isNumber)) {
             return .lost(node: node)
         }
-        if sentence.hasPrefix("REFUSED") { return .refused(sentence) }
+        if sentence.contains(" refuses ") { return .refusal(sentence) }
+        if let rest = sentence.text(after: "vsmpd ended with status "), let status = Int32(rest.prefix(while: \.isNumber)) {
+            return .nodeEnded(status: status)
+        }
         return .sentence(sentence)
     }
 
@@ -30,8 +35,13 @@ package enum ConsoleReport: Equatable, Sendable {
             let number = rest.prefix { $0.isNumber || $0 == "-" }
             if let code = Int(number) { return .guestExit(code) }
         }
-        if let rest = line.text(after: "Kernel panic - not syncing") { return .guestPanic("Kernel panic" + rest) }
-        return nil
+        return panic(line)
+    }
+
+    private static func panic(_ line: String) -> ConsoleReport? {
+        // The kernel repeats the sentence when it has ended.
+        guard !line.contains("end Kernel panic") else { return nil }
+        return line.text(after: "Kernel panic - not syncing").map { .panic("Kernel panic" + $0) }
     }
 }
 

@@ -66,6 +66,8 @@ public final class LabBoot {
     /// Keystrokes for the guest; nil when nobody types.
     private let keyboard: Int32?
     private let report: (Event) -> Void
+    /// UEFI draws its menus on both serial ports; what comes before our firmware's first words is not the guest's.
+    private var firmwareSpoke = false
 
     public init(
         boards: [BoardUnderTest], options: Options, keyboard: Int32? = nil, cancellation: Cancellation = .init(),
@@ -183,11 +185,12 @@ public final class LabBoot {
             case .unused: break
             case .firmware(let node):
                 for line in input.lines {
+                    if node == 0, ConsoleReport.firmware(line) != nil { firmwareSpoke = true }
                     report(.firmwareLine(node: node, line))
                     progress.firmwareLine(line, node: node, at: now)
                 }
             case .guest:
-                report(.guestOutput(input.bytes))
+                if firmwareSpoke { report(.guestOutput(input.bytes)) }
                 for line in input.lines { actions += progress.guestLine(line, at: now) }
                 if !input.partial.isEmpty {
                     actions += progress.guestLine(input.partial, complete: false, at: now)

@@ -59,7 +59,7 @@ struct LabBootRun {
     /// SIGINT, SIGTERM and SIGHUP end the run in order; a second one does the same.
     private static func cancelOnSignals(_ cancellation: LabBoot.Cancellation) -> [any DispatchSourceSignal] {
         [(SIGINT, "interrupted"), (SIGTERM, "terminated"), (SIGHUP, "the terminal went away")].map { number, why in
-            _ = unsafe signal(number, SIG_IGN)
+            _ = signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { cancellation.cancel(why) }
             source.resume()

@@ -50,7 +50,14 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
     var cacheMib: NumberList?
 
-    @Option(help: "Platform firmware of the boards: ovmf (UEFI) or seabios (BIOS).")
+    @Option(
+        help: "Platform firmware of the boards: ovmf (UEFI) or seabios (BIOS).",
+        transform: { text in
+            guard let firmware = Board.PlatformFirmware(rawValue: text) else {
+                throw ValidationError("'\(text)' is neither ovmf nor seabios")
+            }
+            return firmware
+        })
     var firmware: Board.PlatformFirmware?
 
     @Option(help: "The guest's kernel (bzImage).")
@@ -113,5 +120,3 @@ package struct NumberList: ExpressibleByArgument {
         guard numbers.count == words.count, numbers.allSatisfy({ $0 > 0 }) else { return nil }
     }
 }
-
-extension Board.PlatformFirmware: @retroactive ExpressibleByArgument {}

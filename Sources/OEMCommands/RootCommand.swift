@@ -6,7 +6,9 @@ package struct RootCommand: ParsableCommand {
         CommandConfiguration(
             commandName: "vsmp",
             abstract: "Build, write and test vSMP firmware: many servers, one machine.",
-            subcommands: [BoardCommand.self, ImageCommand.self, KitCommand.self, USBCommand.self])
+            subcommands: [
+                BoardCommand.self, ImageCommand.self, KitCommand.self, USBCommand.self, LabCommand.self,
+            ])
     }
 
     package init() {}

@@ -1,0 +1,179 @@
+import BoardSupport
+import Testing
+
+@testable import HardwareLab
+
+/// Every way a boot can end, without a board.
+@Suite struct BootProgressTests {
+    private func progress(_ nodes: Int, _ faults: FaultInjection...) throws -> BootProgress {
+        try BootProgress(nodes: nodes, timeout: .seconds(100), faults: faults)
+    }
+
+    private func verdict(_ actions: [BootProgress.Action]) -> Verdict? {
+        for case .finish(let verdict) in actions { return verdict }
+        return nil
+    }
+
+    @Test(arguments: [(0, 0), (7, 7), (63, 63), (64, 83), (-1, 83)])
+    func guestVerdictBecomesExitStatus(code: Int, status: Int32) throws {
+        var progress = try progress(1)
+        _ = progress.guestLine("VSMP-EXIT \(code)", at: .seconds(5))
+        #expect(verdict(progress.tick(at: .seconds(6))) == nil, "statistics may still come")
+        progress.boardStopped(node: 0)
+        let result = try #require(verdict(progress.tick(at: .seconds(7))))
+        #expect(result.status == status)
+        #expect(result.kind == (code == 0 ? .pass : .fail))
+    }
+
+    @Test func verdictIsGivenOnce() throws {
+        var progress = try progress(1)
+        progress.boardStopped(node: 0)
+        #expect(verdict(progress.tick(at: .seconds(1))) != nil)
+        #expect(progress.tick(at: .seconds(2)).isEmpty)
+    }
+
+    @Test func boardThatStaysOnAfterSuccessFails() throws {
+        var progress = try progress(2)
+        _ = progress.guestLine("VSMP-EXIT 0", at: .seconds(5))
+        progress.boardStopped(node: 0)
+        #expect(verdict(progress.tick(at: .seconds(30))) == nil)
+        let result = try #require(verdict(progress.tick(at: .seconds(36))))
+        #expect(result.status == ExitStatus.timeout.rawValue)
+        #expect(result.reason.contains("node 1"))
+    }
+
+    @Test func silenceIsATimeout() throws {
+        var progress = try progress(2)
+        #expect(verdict(progress.tick(at: .seconds(99))) == nil)
+        #expect(verdict(progress.tick(at: .seconds(100)))?.status == ExitStatus.timeout.rawValue)
+    }
+
+    @Test func guestWithoutVerdictFails() throws {
+        var progress = try progress(1)
+        progress.boardStopped(node: 0)
+        #expect(verdict(progress.tick(at: .seconds(3)))?.status == ExitStatus.guestFailed.rawValue)
+    }
+
+    @Test func panicFails() throws {
+        var progress = try progress(1)
+        _ = progress.guestLine("Kernel panic - not syncing: Attempted to kill init!", at: .seconds(3))
+        progress.boardStopped(node: 0)
+        let result = try #require(verdict(progress.tick(at: .seconds(4))))
+        #expect(result.status == ExitStatus.guestFailed.rawValue)
+        #expect(result.reason.contains("kill init"))
+    }
+
+    @Test func panicOfTheFirmwareFails() throws {
+        var progress = try progress(2)
+        progress.firmwareLine("Kernel panic - not syncing: VFS", node: 1, at: .seconds(3))
+        let result = try #require(verdict(progress.tick(at: .seconds(40))))
+        #expect(result.status == ExitStatus.guestFailed.rawValue)
+        #expect(result.reason.contains("node 1"))
+    }
+
+    @Test func refusalHasItsOwnStatus() throws {
+        var progress = try progress(2)
+        progress.firmwareLine("vsmp: node 1 refuses node 0: cluster key differs", node: 1, at: .seconds(9))
+        #expect(verdict(progress.tick(at: .seconds(60))) == nil, "it may go on trying")
+        progress.firmwareLine("vsmp: vsmpd ended with status 81", node: 1, at: .seconds(61))
+        progress.boardStopped(node: 0)
+        progress.boardStopped(node: 1)
+        let result = try #require(verdict(progress.tick(at: .seconds(62))))
+        #expect(result.status == ExitStatus.peerRefused.rawValue)
+        #expect(result.reason.contains("cluster key differs"))
+    }
+
+    @Test func refusalExplainsATimeout() throws {
+        var progress = try progress(2)
+        progress.firmwareLine("vsmp: node 1 refuses node 0: firmware differs", node: 1, at: .seconds(9))
+        #expect(verdict(progress.tick(at: .seconds(100)))?.status == ExitStatus.peerRefused.rawValue)
+    }
+
+    @Test func statusOfTheNodeIsPassedOn() throws {
+        var progress = try progress(1)
+        progress.firmwareLine("vsmp: vsmpd ended with status 84", node: 0, at: .seconds(9))
+        progress.boardStopped(node: 0)
+        #expect(verdict(progress.tick(at: .seconds(10)))?.status == ExitStatus.hardwareMismatch.rawValue)
+    }
+
+    @Test func unexpectedLossHasItsOwnStatus() throws {
+        var progress = try progress(2)
+        progress.firmwareLine("vsmp: LOST node 1 (silence): guest stopped", node: 0, at: .seconds(9))
+        progress.boardStopped(node: 0)
+        progress.boardStopped(node: 1)
+        let result = try #require(verdict(progress.tick(at: .seconds(10))))
+        #expect(result.kind == .fail)
+        #expect(result.status == ExitStatus.nodeLost.rawValue)
+    }
+
+    @Test func lossIsAnnouncedByEverySurvivorInTime() throws {
+        var progress = try progress(3, FaultInjection(.kill, node: 1, at: .seconds(5)))
+        #expect(progress.tick(at: .seconds(4)).isEmpty)
+        #expect(progress.tick(at: .seconds(5)) == [.inflict(FaultInjection(.kill, node: 1, at: .seconds(5)))])
+        progress.boardStopped(node: 1)
+        progress.firmwareLine("vsmp: LOST node 1 (closed): guest stopped", node: 0, at: .milliseconds(5300))
+        progress.firmwareLine("vsmp: LOST node 1 (closed): guest stopped", node: 2, at: .milliseconds(6900))
+        progress.boardStopped(node: 0)
+        progress.boardStopped(node: 2)
+        let result = try #require(verdict(progress.tick(at: .seconds(8))))
+        #expect(result.kind == .pass)
+        #expect(result.status == ExitStatus.nodeLost.rawValue)
+        #expect(progress.lossDelays().map(\.delay) == [.milliseconds(300), .milliseconds(1900)])
+    }
+
+    @Test func lateAnnouncementFails() throws {
+        var progress = try progress(2, FaultInjection(.kill, node: 0, at: .seconds(5)))
+        _ = progress.tick(at: .seconds(5))
+        progress.boardStopped(node: 0)
+        progress.firmwareLine("vsmp: LOST node 0 (silence): guest stopped", node: 1, at: .milliseconds(7100))
+        progress.boardStopped(node: 1)
+        let result = try #require(verdict(progress.tick(at: .seconds(8))))
+        #expect(result.kind == .fail)
+        #expect(result.status == ExitStatus.timeout.rawValue)
+    }
+
+    @Test func silentSurvivorFails() throws {
+        var progress = try progress(2, FaultInjection(.cut, node: 1, at: .seconds(5)))
+        _ = progress.tick(at: .seconds(5))
+        progress.firmwareLine("vsmp: LOST node 1 (silence): guest stopped", node: 0, at: .seconds(6))
+        #expect(verdict(progress.tick(at: .seconds(14))) == nil)
+        let result = try #require(verdict(progress.tick(at: .seconds(15))))
+        #expect(result.status == ExitStatus.timeout.rawValue)
+        #expect(result.reason.contains("node 1"), "a board whose link is cut has lost a node too")
+    }
+
+    @Test func faultStrikesOnAGuestLine() throws {
+        let fault = try FaultInjection(.kill, parsing: "1@/CHECK .* ok/")
+        var progress = try progress(2, fault)
+        #expect(progress.guestLine("CHECK atomics", at: .seconds(1)).isEmpty)
+        #expect(progress.guestLine("CHECK atomics ok", at: .seconds(2)) == [.inflict(fault)])
+        #expect(progress.guestLine("CHECK atomics ok", at: .seconds(3)).isEmpty, "once only")
+    }
+
+    @Test func faultStrikesOnAPrompt() throws {
+        var progress = try progress(1, try FaultInjection(.kill, parsing: "0@/login:/"))
+        #expect(progress.guestLine("login: ", complete: false, at: .seconds(2)).count == 1)
+    }
+
+    @Test func faultThatNeverStruckIsNoStatementAboutTheFirmware() throws {
+        var progress = try progress(1, FaultInjection(.kill, node: 0, at: .guestLine("never")))
+        _ = progress.guestLine("VSMP-EXIT 0", at: .seconds(2))
+        progress.boardStopped(node: 0)
+        #expect(verdict(progress.tick(at: .seconds(3)))?.kind == .infrastructure)
+    }
+
+    @Test(arguments: ["", "1", "x@3", "1@", "1@/a", "1@//", "1@/(/", "1@-1", "1@nan", "-1@3"])
+    func malformedFaultIsRefused(text: String) {
+        #expect { try FaultInjection(.kill, parsing: text) } throws: { ($0 as? LabError)?.status == .usage }
+    }
+
+    @Test func faultTimesAreRead() throws {
+        #expect(try FaultInjection(.kill, parsing: "2@7.5") == FaultInjection(.kill, node: 2, at: .seconds(7.5)))
+        #expect(
+            try FaultInjection(.cut, parsing: "0@/a@b/") == FaultInjection(.cut, node: 0, at: .guestLine("a@b")))
+    }
+
+    @Test func faultOnABoardThatIsNotThereIsRefused() {
+        #expect(throws: LabError.self) { try progress(2, FaultInjection(.kill, node: 2, at: .seconds(1))) }
+    }
+}

@@ -1,0 +1,91 @@
+import BoardSupport
+import Testing
+
+@testable import HardwareLab
+
+@Suite struct EmulatedBoardTests {
+    private func board(
+        processors: Int = 1, firmware: Board.PlatformFirmware = .ovmf, stick: String = "/s/stick.img", node: Int = 0
+    ) -> EmulatedBoard {
+        EmulatedBoard(
+            node: node, processors: processors, memoryMiB: 1280, firmware: firmware, stick: stick,
+            firmwareVariables: "/s/vars.fd", emulator: "qemu",
+            model: .init(
+                emulator: "qemu", machine: "q35", processorModel: "max,+svm", firmware: [.ovmf], processors: 1,
+                memoryMiB: 1024, networkModel: "virtio-net-pci", usbController: "qemu-xhci"))
+    }
+
+    private func value(_ option: String, _ words: [String]) -> [String] {
+        words.indices.dropLast().filter { words[$0] == option }.map { words[$0 + 1] }
+    }
+
+    @Test func boardBootsFromItsStickOverUSB() {
+        let words = board().command
+        #expect(words[0] == "qemu")
+        #expect(value("-m", words) == ["1280M"])
+        #expect(value("-cpu", words) == ["max,+svm"])
+        #expect(value("-drive", words).contains { $0.contains("id=stick,") && $0.hasSuffix("file=/s/stick.img") })
+        #expect(value("-device", words).contains { $0.hasPrefix("usb-storage,") && $0.contains("bootindex=0") })
+        #expect(value("-device", words).contains { $0.hasPrefix("qemu-xhci,") })
+    }
+
+    @Test func processorsOfAOneProcessorBoardShareAThread() {
+        #expect(value("-accel", board().command)[0].contains("thread=single"))
+        #expect(value("-accel", board(processors: 2).command)[0].contains("thread=multi"))
+        #expect(!board().command.contains { $0.contains("kvm") }, "the host's virtualisation is never used")
+    }
+
+    @Test func biosBoardHasNoFlash() {
+        #expect(value("-drive", board(firmware: .seabios).command).count == 1)
+        #expect(value("-drive", board().command).count == 3)
+    }
+
+    @Test func commaInAPathIsEscaped() {
+        #expect(value("-drive", board(stick: "/a,b/s").command).contains { $0.hasSuffix("file=/a,,b/s") })
+    }
+
+    @Test func everyBoardHasItsOwnAddress() {
+        let addresses = (0..<300).map { board(node: $0).ethernetAddress }
+        #expect(Set(addresses).count == 300)
+        #expect(addresses[10] == "52:54:00:76:00:0a")
+    }
+
+    @Test func inheritedSocketsHaveDistinctNumbers() {
+        let words = board().command.joined(separator: " ")
+        for number in 3...6 { #expect(words.ranges(of: "fd=\(number)").count == 1) }
+    }
+}
+
+@Suite struct SwitchTableTests {
+    private func frame(to: UInt8, from: UInt8, payload: Int = 50) -> [UInt8] {
+        let body = [0, 0, 0, 0, 0, to, 0, 0, 0, 0, 0, from] + [UInt8](repeating: 7, count: payload)
+        return [0, 0, UInt8(body.count >> 8), UInt8(body.count & 0xFF)] + body
+    }
+
+    @Test func unknownDestinationGoesToAllOthers() {
+        var table = SwitchTable(ports: 3)
+        #expect(table.receive(frame(to: 9, from: 1), on: 1).map(\.port) == [0, 2])
+    }
+
+    @Test func knownDestinationGetsItsFrameAlone() {
+        var table = SwitchTable(ports: 3)
+        _ = table.receive(frame(to: 9, from: 5), on: 2)
+        let answer = frame(to: 5, from: 1)
+        #expect(table.receive(answer, on: 0) == [.init(port: 2, bytes: answer)])
+    }
+
+    @Test func framesSurviveAnyCut() {
+        var table = SwitchTable(ports: 2)
+        let first = frame(to: 9, from: 1, payload: 300)
+        let second = frame(to: 9, from: 1)
+        let deliveries = (first + second).flatMap { table.receive([$0], on: 0) }
+        #expect(deliveries.map(\.bytes) == [first, second])
+    }
+
+    @Test func streamOutOfStepSilencesItsPort() {
+        var table = SwitchTable(ports: 2)
+        #expect(table.receive([0xFF, 0, 0, 0], on: 0).isEmpty)
+        #expect(table.receive(frame(to: 9, from: 1), on: 0).isEmpty)
+        #expect(table.receive(frame(to: 9, from: 1), on: 1).count == 1)
+    }
+}
