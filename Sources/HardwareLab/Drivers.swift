@@ -1,3 +1,5 @@
+public import Provisioning
+
 /// Whether a board has power.
 public enum PowerState: Equatable, Sendable {
     case on
@@ -41,8 +43,8 @@ public protocol ConsoleDriver: AnyObject {
 /// Gives a board the stick it boots from.
 public protocol MediaDriver: AnyObject {
     /// Makes the board's stick: the image plus what belongs to this stick alone. Called before ``PowerDriver/powerOn()``.
-    func prepareStick(image: String, contents: StickContents) throws(LabError)
-    /// Erases what ``prepareStick(image:contents:)`` left on the lab's side (it holds the cluster key). The running
+    func prepareStick(image: String, personalisation: StickPersonalisation) throws(LabError)
+    /// Erases what ``prepareStick(image:personalisation:)`` left on the lab's side (it holds the cluster key). The running
     /// board keeps its stick.
     func forgetStick()
 }

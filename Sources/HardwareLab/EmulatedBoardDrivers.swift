@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+package import Provisioning
 
 /// One emulated board as power switch, link and media. It inherits its consoles, its monitor and its end of the
 /// interconnect as connected sockets, so there is no port, path or server that a stranger could reach.
@@ -66,8 +67,12 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
         }
     }
 
-    package func prepareStick(image: String, contents: StickContents) throws(LabError) {
-        try contents.write(image: image, to: board.stick)
+    package func prepareStick(image: String, personalisation: StickPersonalisation) throws(LabError) {
+        do {
+            _ = try StickWriter(image: image).write(to: board.stick, personalisation: personalisation)
+        } catch {
+            throw LabError(error.exitStatus, "cannot make the stick of node \(board.node): \(error)")
+        }
         guard board.firmware == .ovmf else { return }
         let template = "/usr/share/OVMF/OVMF_VARS_4M.fd"
         do {

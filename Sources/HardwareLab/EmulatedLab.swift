@@ -1,5 +1,6 @@
 public import BoardSupport
 import Foundation
+public import Provisioning
 
 /// What to boot on emulated boards.
 public struct EmulatedLabOptions {
@@ -13,14 +14,16 @@ public struct EmulatedLabOptions {
     public var sliceMiB: [Int]
     public var cacheMiB: [Int]
     public var firmware: EmulatedBoard.Firmware
-    public var guest: StickContents.Guest?
+    public var guest: StickPersonalisation.GuestPayload?
+    /// Names of coherence policies, separated by commas; nil leaves the choice to the node.
+    public var policies: String?
     /// Path or name of the emulator; nil takes the one of the board's description.
     public var emulator: String?
 
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
-        cacheMiB: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickContents.Guest? = nil,
-        emulator: String? = nil
+        cacheMiB: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
+        policies: String? = nil, emulator: String? = nil
     ) {
         self.image = image
         self.nodes = nodes
@@ -30,6 +33,7 @@ public struct EmulatedLabOptions {
         self.cacheMiB = cacheMiB
         self.firmware = firmware
         self.guest = guest
+        self.policies = policies
         self.emulator = emulator
     }
 }
@@ -48,9 +52,10 @@ public final class EmulatedLab {
             throw LabError(.unavailable, "board \(board.name) has no lab node: the lab cannot emulate it")
         }
         try Self.check(options)
-        var generator = SystemRandomNumberGenerator()
-        let key = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        let kit = "lab-" + String(UInt32.random(in: 0...UInt32.max, using: &generator), radix: 16)
+        let kit: Kit
+        do { kit = try Kit.create(nodes: options.nodes) } catch {
+            throw LabError(error.exitStatus, error.description)
+        }
         network = try EmulatedNetwork(boards: options.nodes)
         var boards: [BoardUnderTest] = []
         for node in 0..<options.nodes {
@@ -62,11 +67,11 @@ public final class EmulatedLab {
                 model: lab)
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log")
-            let contents = StickContents(
-                kit: kit, node: node, nodes: options.nodes, clusterKey: key,
-                sliceMiB: options.sliceMiB.repeatingLast(node), cacheMiB: options.cacheMiB.repeatingLast(node),
+            let personalisation = StickPersonalisation(
+                kit: kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node),
+                cacheMiB: options.cacheMiB.repeatingLast(node), policies: options.policies,
                 guest: node == 0 ? options.guest : nil)
-            try driver.prepareStick(image: options.image, contents: contents)
+            try driver.prepareStick(image: options.image, personalisation: personalisation)
             boards.append(
                 BoardUnderTest(
                     power: driver, firmwareConsole: driver.firmwareConsole, guestConsole: driver.guestConsole,
@@ -76,8 +81,8 @@ public final class EmulatedLab {
     }
 
     private static func check(_ options: EmulatedLabOptions) throws(LabError) {
-        guard (1...64).contains(options.nodes) else {
-            throw LabError(.usage, "\(options.nodes) nodes: give 1 to 64")
+        guard (1...Kit.maximumNodes).contains(options.nodes) else {
+            throw LabError(.usage, "\(options.nodes) nodes: give 1 to \(Kit.maximumNodes)")
         }
         for (name, values, least) in [
             ("processors", options.processors, 1), ("memory", options.memoryMiB, 256),

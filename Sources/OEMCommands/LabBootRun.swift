@@ -2,6 +2,7 @@ import BoardSupport
 import Foundation
 import Glibc
 import HardwareLab
+import Provisioning
 import Synchronization
 
 /// One `vsmp lab boot`: makes the boards, shows the run, cleans up.
@@ -30,7 +31,7 @@ struct LabBootRun {
                 memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
                 cacheMiB: command.cacheMib?.numbers ?? [],
                 firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
-                emulator: command.emulator),
+                policies: command.policies, emulator: command.emulator),
             board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }
@@ -46,14 +47,14 @@ struct LabBootRun {
         return result.verdict.status
     }
 
-    private func guest() throws -> StickContents.Guest? {
+    private func guest() throws -> StickPersonalisation.GuestPayload? {
         guard let kernel = command.kernel else {
             if command.initrd != nil || !command.append.isEmpty {
                 throw LabError(.usage, "--initrd and --append belong to a guest: give its --kernel too")
             }
             return nil
         }
-        return StickContents.Guest(kernel: kernel, initrd: command.initrd, commandLine: command.append)
+        return StickPersonalisation.GuestPayload(kernel: kernel, initrd: command.initrd, commandLine: command.append)
     }
 
     /// SIGINT, SIGTERM and SIGHUP end the run in order; a second one does the same.

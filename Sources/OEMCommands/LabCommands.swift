@@ -50,6 +50,9 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
     var cacheMib: NumberList?
 
+    @Option(help: "Names of coherence policies, separated by commas. Default: the node decides.")
+    var policies: String?
+
     @Option(
         help: "Platform firmware of the boards: ovmf (UEFI) or seabios (BIOS).",
         transform: { text in
