@@ -72,6 +72,13 @@ extension Check {
     ) { (topology, options) throws(CheckError) in
         let total = topology.memoryKiB / 4
         let wanted = max(1, Int((Double(total) * options.fraction).rounded(.up)))
+        // Page tables take 8 bytes a page. Asking first turns the end by the kernel's out-of-memory killer into a line.
+        let needed = (wanted * 4 + wanted / 128) / 1024
+        if let available = readText("/proc/meminfo").flatMap({ Topology.kibibytes("MemAvailable:", in: $0) }),
+            available / 1024 < needed
+        {
+            return .fail("needs \(needed) MiB, \(available / 1024) MiB of \(topology.memoryKiB / 1024) are available")
+        }
         let pages = try SharedPages(wanted)
         let parts = MemoryPart.split(wanted, among: topology.nodes)
         for part in parts where topology.nodes.count > 1 && !part.pages.isEmpty {
