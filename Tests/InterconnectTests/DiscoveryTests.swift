@@ -1,0 +1,99 @@
+import Testing
+
+@testable import Interconnect
+
+@Suite struct DiscoveryTests {
+    private let here = SocketAddress.ipv6(high: 0xFE80 << 48, low: 1, port: 47653, scope: 2)
+    private let there = SocketAddress.ipv6(high: 0xFE80 << 48, low: 2, port: 47653, scope: 2)
+    private let elsewhere = SocketAddress.ipv6(high: 0xFE80 << 48, low: 3, port: 47653, scope: 2)
+
+    private func beacon(
+        _ who: NodeIdentity, key: ClusterKey = testKey, port: UInt16 = 4000, sequence: UInt64 = 1
+    ) -> [UInt8] {
+        PeerTable(identity: who, key: key).announcement(tcpPort: port, sequence: sequence)
+    }
+
+    @Test func beaconsOfTheKitFillTheTableAndOwnOnesAreIgnored() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        #expect(table.handle(beacon(identity(0)), from: here, now: 0) == nil)
+        let sentence = table.handle(beacon(identity(1)), from: there, now: 0)
+        #expect(sentence?.contains("node 1") == true)
+        #expect(table.entries[1]?.address == there.with(port: 4000))
+        #expect(table.entries.count == 1 && table.strangers == 0)
+        #expect(table.handle(beacon(identity(1), sequence: 2), from: there, now: 1) == nil)
+    }
+
+    @Test func strangersAreCountedAndReportedOnce() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        let sentence = table.handle(beacon(identity(1), key: otherKey), from: there, now: 0)
+        #expect(sentence?.contains("a stranger on the interconnect") == true)
+        #expect(table.handle([1, 2, 3], from: elsewhere, now: 0) == nil)
+        var tampered = beacon(identity(1))
+        tampered[8] ^= 1
+        #expect(table.handle(tampered, from: there, now: 0) == nil)
+        #expect(table.strangers == 3 && table.entries.isEmpty)
+    }
+
+    @Test func otherVersionKitAndCountAreNamed() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        var other = beacon(identity(1))
+        other[4] = 9
+        #expect(table.handle(other, from: there, now: 0)?.contains("protocol version 9") == true)
+        #expect(table.handle(beacon(identity(1, kit: "kit-2")), from: there, now: 0)?.contains("another kit") == true)
+        #expect(table.handle(beacon(identity(1, of: 3)), from: there, now: 0)?.contains("3 nodes") == true)
+        #expect(table.entries.isEmpty)
+    }
+
+    @Test func twoBoardsWithOneStickAreBothNamed() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        _ = table.handle(beacon(identity(1)), from: there, now: 0)
+        let sentence = table.handle(beacon(identity(1, seed: 9)), from: elsewhere, now: 100_000_000) ?? ""
+        #expect(sentence.contains("fe80::2") && sentence.contains("fe80::3") && sentence.contains("node 1"))
+        #expect(table.entries[1]?.address == there.with(port: 4000))
+        #expect(table.rival == nil)
+    }
+
+    @Test func aRestartedNodeTakesItsOldPlace() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        _ = table.handle(beacon(identity(1)), from: there, now: 0)
+        #expect(table.handle(beacon(identity(1, seed: 9), port: 5000), from: there, now: 1) == nil)
+        #expect(table.entries[1]?.address.port == 5000)
+    }
+
+    @Test func ownIndexClaimedByAnotherBoardIsFoundAfterSeveralBeacons() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        let rival = identity(0, seed: 9)
+        let sentence = table.handle(beacon(rival, sequence: 1), from: there, now: 0)
+        #expect(sentence?.contains("claim to be node 0") == true)
+        _ = table.handle(beacon(rival, sequence: 1), from: there, now: 0)
+        #expect(table.rival == nil)
+        _ = table.handle(beacon(rival, sequence: 2), from: there, now: 0)
+        _ = table.handle(beacon(rival, sequence: 3), from: there, now: 0)
+        #expect(table.rival == there)
+    }
+
+    @Test func replayedBeaconDoesNotMoveAnAddress() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        _ = table.handle(beacon(identity(1), sequence: 5), from: there, now: 0)
+        _ = table.handle(beacon(identity(1), sequence: 5), from: elsewhere, now: 1)
+        #expect(table.entries[1]?.address == there.with(port: 4000))
+    }
+
+    @Test func truncatedBeaconsAreStrangers() {
+        let whole = beacon(identity(1))
+        for length in 0..<whole.count {
+            var table = PeerTable(identity: identity(0), key: testKey)
+            _ = table.handle(Array(whole.prefix(length)), from: there, now: 0)
+            #expect(table.strangers == 1 && table.entries.isEmpty)
+        }
+    }
+
+    @Test(arguments: ["127.0.0.1:4000", "[::1]:1", "[fe80::1%lo]:65535"]) func addressesAreReadAndWritten(text: String) throws {
+        #expect(try SocketAddress(text).description == text)
+    }
+
+    @Test(arguments: ["", "127.0.0.1", "127.0.0.1:70000", "node:1", "fe80::1:40", "[fe80::1%nosuchif]:1", "[::g]:1"])
+    func wrongAddressesAreRefused(text: String) {
+        #expect(throws: InterconnectError.self) { try SocketAddress(text) }
+    }
+}
