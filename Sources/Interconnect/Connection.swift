@@ -173,7 +173,8 @@ package struct Connection: ~Copyable, Sendable {
         counters.framesReceived += 1
         return unsafe ReceivedFrame(
             header: header,
-            body: UnsafeRawBufferPointer(rebasing: filled[FrameHeader.byteCount..<FrameHeader.byteCount + header.bodyLength]),
+            body: UnsafeRawBufferPointer(
+                rebasing: filled[FrameHeader.byteCount..<FrameHeader.byteCount + header.bodyLength]),
             payload: UnsafeRawBufferPointer(
                 rebasing: filled[FrameHeader.byteCount + header.bodyLength..<header.frameLength]))
     }

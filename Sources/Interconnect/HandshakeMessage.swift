@@ -30,7 +30,8 @@ enum HandshakeMessage {
         }
     }
 
-    static func encode(_ kind: Kind, code: UInt8 = 0, version: UInt16 = protocolVersion, _ content: [UInt8]) -> [UInt8] {
+    static func encode(_ kind: Kind, code: UInt8 = 0, version: UInt16 = protocolVersion, _ content: [UInt8]) -> [UInt8]
+    {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Prefix.magic)
         bytes.append(littleEndian: version)
@@ -50,7 +51,8 @@ enum HandshakeMessage {
     /// What a hello states. Nothing in it counts before the proof was checked.
     struct Hello: Equatable {
         static let nonceLength = 32
-        static let byteCount = nonceLength + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + NodeIdentity.maximumKitLength
+        static let byteCount =
+            nonceLength + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + NodeIdentity.maximumKitLength
 
         var nonce: [UInt8]
         var identity: NodeIdentity

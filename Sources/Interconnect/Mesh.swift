@@ -66,7 +66,9 @@ package final class PeerLinks {
 
     /// The connection for coherence. Taking it twice is a programming error.
     package func takeCoherence() -> Connection {
-        guard let connection = coherence.take() else { preconditionFailure("the coherence connection was taken before") }
+        guard let connection = coherence.take() else {
+            preconditionFailure("the coherence connection was taken before")
+        }
         return connection
     }
 }

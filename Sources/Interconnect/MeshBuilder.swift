@@ -48,6 +48,8 @@ struct MeshBuilder: ~Copyable {
     private var refusals: [String: UInt64] = [:]
     private var lastRefusal: Refusal?
     private var failure: MeshError?
+    /// Until when beacons go on although this node has given up, so that a board with the same stick hears why.
+    private var beaconsEnd: UInt64 = 0
 
     init(_ configuration: MeshConfiguration, random: inout some RandomNumberGenerator) throws(InterconnectError) {
         let me = configuration.identity
@@ -88,8 +90,10 @@ struct MeshBuilder: ~Copyable {
         while true {
             let now = monotonicNanoseconds()
             let stillClosing = attempts.contains { $0.isClosing }
-            if let failure, !stillClosing { return .failure(failure) }
-            if failure == nil {
+            if let failure, !stillClosing, now >= beaconsEnd { return .failure(failure) }
+            if failure != nil {
+                sendBeacon(now)
+            } else {
                 let missing = missing
                 if missing.isEmpty { return .success(try links()) }
                 if let patience = configuration.patience, now - start >= patience {
@@ -134,9 +138,12 @@ struct MeshBuilder: ~Copyable {
         }
         if failure == nil, let rival = table.rival {
             let refusal = Refusal.duplicateIndex(me.index, holder: "the board at \(rival)")
+            beaconsEnd = now + PeerTable.lifetime
             failure = .refused(
                 refusal,
-                message: "both this board and the one at \(rival) claim to be node \(me.index); give every board its own stick")
+                message:
+                    "both this board and the one at \(rival) claim to be node \(me.index); give every board its own stick"
+            )
         }
     }
 
@@ -243,7 +250,8 @@ struct MeshBuilder: ~Copyable {
     private func objection(to peer: NodeIdentity, _ role: ConnectionRole) -> Refusal? {
         guard let slot = slots[peer.index] else { return .unexpectedPeer("there is no place for node \(peer.index)") }
         guard let known = slot.identity, known.instance != peer.instance, !slot.isDead() else { return nil }
-        return .duplicateIndex(peer.index, holder: "the board at \(slot.address.map(\.description) ?? "another address")")
+        return .duplicateIndex(
+            peer.index, holder: "the board at \(slot.address.map(\.description) ?? "another address")")
     }
 
     private mutating func keep(
@@ -290,7 +298,8 @@ struct MeshBuilder: ~Copyable {
     private func links() throws(InterconnectError) -> [PeerLinks] {
         var result: [PeerLinks] = []
         for (peer, slot) in slots.sorted(by: { $0.key < $1.key }) {
-            guard let control = slot.control.take(), let coherence = slot.coherence.take(), let identity = slot.identity,
+            guard let control = slot.control.take(), let coherence = slot.coherence.take(),
+                let identity = slot.identity,
                 let address = slot.address
             else { preconditionFailure("a complete peer has both sockets") }
             result.append(

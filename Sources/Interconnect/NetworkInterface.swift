@@ -8,7 +8,9 @@ struct NetworkInterface: Sendable {
     init(_ name: String) throws(InterconnectError) {
         // SAFETY: the name is a C string for the call.
         index = unsafe if_nametoindex(name)
-        guard index != 0 else { throw .interface(name, "there is no such interface; check the board's interconnect port") }
+        guard index != 0 else {
+            throw .interface(name, "there is no such interface; check the board's interconnect port")
+        }
         self.name = name
     }
 

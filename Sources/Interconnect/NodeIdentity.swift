@@ -22,7 +22,9 @@ package struct NodeIdentity: Sendable, Equatable {
         guard (1...Self.maximumNodes).contains(count) else {
             throw .configuration("a kit has 1 to \(Self.maximumNodes) nodes, not \(count)")
         }
-        guard index < count else { throw .configuration("node \(index) of a kit of \(count) nodes: indices start at 0") }
+        guard index < count else {
+            throw .configuration("node \(index) of a kit of \(count) nodes: indices start at 0")
+        }
         guard Self.isKitName(Array(kit.utf8)) else {
             throw .configuration("the kit's name must be 1 to \(Self.maximumKitLength) printable ASCII characters")
         }

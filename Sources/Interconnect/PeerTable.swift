@@ -45,11 +45,15 @@ package struct PeerTable: Sendable {
             strangers += 1
             switch error {
             case .stranger:
-                return once("stranger", "a stranger on the interconnect: \(sender) sends what no holder of the cluster key has signed; it is ignored")
+                return once(
+                    "stranger",
+                    "a stranger on the interconnect: \(sender) sends what no holder of the cluster key has signed; it is ignored"
+                )
             case .version(let version):
                 return once(
                     "version \(version)",
-                    "\(sender) announces a node of protocol version \(version), node \(identity.index) speaks \(protocolVersion); give both the same firmware")
+                    "\(sender) announces a node of protocol version \(version), node \(identity.index) speaks \(protocolVersion); give both the same firmware"
+                )
             case .malformed:
                 return once("malformed", "\(sender) announces a node with fields out of range; it is ignored")
             }
@@ -62,7 +66,8 @@ package struct PeerTable: Sendable {
         guard beacon.count == identity.count else {
             return once(
                 "count \(sender)",
-                "the stick of \(name) says that the kit has \(beacon.count) nodes, the stick of node \(identity.index) says \(identity.count)")
+                "the stick of \(name) says that the kit has \(beacon.count) nodes, the stick of node \(identity.index) says \(identity.count)"
+            )
         }
         if beacon.index == identity.index { return heardRival(beacon, sender) }
         return heardPeer(beacon, sender, now)
@@ -74,7 +79,8 @@ package struct PeerTable: Sendable {
         rivalSequence = beacon.sequence
         if rivalBeacons >= 3 { rival = sender }
         return once(
-            "rival", "both this board and the one at \(sender) claim to be node \(beacon.index); give every board its own stick")
+            "rival",
+            "both this board and the one at \(sender) claim to be node \(beacon.index); give every board its own stick")
     }
 
     private mutating func heardPeer(_ beacon: Beacon, _ sender: SocketAddress, _ now: UInt64) -> String? {
@@ -93,7 +99,8 @@ package struct PeerTable: Sendable {
         if !sameHost, now &- known.lastHeard < Self.lifetime {
             return once(
                 "two \(beacon.index)",
-                "two boards claim to be node \(beacon.index): \(known.address) and \(listening); give every board its own stick")
+                "two boards claim to be node \(beacon.index): \(known.address) and \(listening); give every board its own stick"
+            )
         }
         if sameHost || now &- known.lastHeard >= Self.lifetime { entries[beacon.index] = fresh }
         return nil

@@ -28,7 +28,9 @@
     @unsafe package var unsafePayload: UnsafeRawBufferPointer { unsafe payload }
 
     /// The integer at `offset` of the body, little endian; nil when the body is too short.
-    package func body<T: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(at offset: Int, as type: T.Type = T.self) -> T? {
+    package func body<T: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
+        at offset: Int, as type: T.Type = T.self
+    ) -> T? {
         guard offset >= 0, offset <= header.bodyLength - MemoryLayout<T>.size else { return nil }
         // SAFETY: the range lies within the body.
         return unsafe T(littleEndian: body.loadUnaligned(fromByteOffset: offset, as: T.self))

@@ -63,7 +63,9 @@ package enum Refusal: Error, Sendable, Equatable {
         case .malformed(let problem): "\(me) refuses \(peer), a stranger on the interconnect: \(problem)"
         case .timeout: "\(me) refuses \(peer): it did not finish the handshake in time"
         case .byPeer(_, let text, let authenticated):
-            authenticated ? "\(peer) refuses \(me), saying: \(text)" : "\(peer) (not authenticated) refuses \(me), saying: \(text)"
+            authenticated
+                ? "\(peer) refuses \(me), saying: \(text)"
+                : "\(peer) (not authenticated) refuses \(me), saying: \(text)"
         }
     }
 }

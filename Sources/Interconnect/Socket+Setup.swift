@@ -1,7 +1,9 @@
 import Glibc
 
 extension Socket {
-    private static func make(_ family: Int32, _ type: __socket_type, on what: String) throws(InterconnectError) -> Socket {
+    private static func make(_ family: Int32, _ type: __socket_type, on what: String) throws(InterconnectError)
+        -> Socket
+    {
         let descriptor = socket(family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .system(call: "socket", on: what, errno: errno) }
         return Socket(adopting: descriptor)

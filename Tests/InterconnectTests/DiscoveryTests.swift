@@ -88,7 +88,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["127.0.0.1:4000", "[::1]:1", "[fe80::1%lo]:65535"]) func addressesAreReadAndWritten(text: String) throws {
+    @Test(arguments: ["127.0.0.1:4000", "[::1]:1", "[fe80::1%lo]:65535"]) func addressesAreReadAndWritten(text: String)
+        throws
+    {
         #expect(try SocketAddress(text).description == text)
     }
 

@@ -141,7 +141,8 @@ import Testing
         var random = SeededGenerator(seed: 1)
         var dialer = Handshake(dialing: 0, role: .control, as: identity(1), key: testKey, random: &random)
         dialer.receive(
-            HandshakeMessage.encode(.refusal, code: 1, Array("\u{1B}[31mred\n".utf8) + [UInt8](repeating: 0xFF, count: 400)))
+            HandshakeMessage.encode(
+                .refusal, code: 1, Array("\u{1B}[31mred\n".utf8) + [UInt8](repeating: 0xFF, count: 400)))
         guard case .refused(.byPeer(1, let text, false)) = dialer.state else {
             Issue.record("\(dialer.state)")
             return

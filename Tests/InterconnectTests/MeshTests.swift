@@ -15,17 +15,18 @@ enum Joined: Sendable {
     /// Starts one node on a thread; it answers one heartbeat from each peer with its own, so the links are known to work.
     private func node(
         _ identity: NodeIdentity, key: ClusterKey = testKey, ports: [UInt16], listen: UInt16? = nil,
-        patience: Double = 20, log: Log
+        interface: String? = nil, patience: Double = 20, log: Log
     ) -> Promise<Joined> {
         onThread {
             do {
                 var peers: [UInt8: SocketAddress] = [:]
                 for (index, port) in ports.enumerated() { peers[UInt8(index)] = try SocketAddress("127.0.0.1:\(port)") }
                 let listen = try SocketAddress("127.0.0.1:\(listen ?? ports[Int(identity.index)])")
+                let reach = interface.map { Reach.discovery(interface: $0) } ?? .fixed(listen: listen, peers: peers)
                 var configuration = MeshConfiguration(
-                    identity: identity, key: key, reach: .fixed(listen: listen, peers: peers),
-                    patience: UInt64(patience * 1e9))
+                    identity: identity, key: key, reach: reach, patience: UInt64(patience * 1e9))
                 configuration.handshakeTimeout = 1_000_000_000
+                configuration.reportInterval = 300_000_000
                 let links = try Mesh.establish(configuration) { log("\(identity.index): \($0)") }
                 for link in links {
                     var control = link.takeControl()
@@ -85,5 +86,185 @@ enum Joined: Sendable {
             return
         }
         #expect(peers.isEmpty)
+    }
+
+    @Test func aNodeAloneSaysWhoIsMissingAndGivesUp() throws {
+        let log = Log()
+        let outcome = node(identity(0, of: 3), ports: try freePorts(3), patience: 1, log: log).wait()
+        guard case .timeout(let missing, let message) = outcome else {
+            Issue.record("\(String(describing: outcome))")
+            return
+        }
+        #expect(missing == [1, 2])
+        #expect(message.contains("node 1, 2"))
+        #expect(log.contains("still waits for node 1, 2"))
+    }
+
+    @Test func wrongKeyIsSaidOnBothConsoles() throws {
+        let ports = try freePorts(2)
+        let log = Log()
+        let zero = node(identity(0), ports: ports, patience: 2, log: log)
+        let one = node(identity(1), key: otherKey, ports: ports, patience: 2, log: log)
+        for outcome in [zero.wait(), one.wait()] {
+            guard case .timeout(_, let message) = outcome else {
+                Issue.record("\(String(describing: outcome))")
+                return
+            }
+            #expect(message.contains("cluster key"))
+        }
+        let lines = log.all
+        #expect(lines.contains { $0.hasPrefix("0: node 0 refuses 127.0.0.1") && $0.contains("cluster key") })
+        #expect(lines.contains { $0.hasPrefix("1: node 0 at 127.0.0.1") && $0.contains("refuses node 1") })
+        #expect(lines.count { $0.contains("cluster key") } <= 4, "a refused peer must not flood the console")
+    }
+
+    @Test func otherFirmwareStopsBothSoon() throws {
+        let ports = try freePorts(2)
+        let log = Log()
+        let start = monotonicNanoseconds()
+        let nodes = [
+            node(identity(0), ports: ports, log: log), node(identity(1, hash: otherHash), ports: ports, log: log),
+        ]
+        for promise in nodes {
+            guard case .refused(let refusal, let message) = promise.wait() else {
+                Issue.record("\(String(describing: promise.current)) \(log.all)")
+                return
+            }
+            #expect(refusal.code == Refusal.firmwareHash(mine: testHash, theirs: otherHash).code)
+            #expect(message.contains("node 0") && message.contains("node 1"))
+        }
+        #expect(monotonicNanoseconds() - start < 10_000_000_000, "well before patience ends")
+    }
+
+    @Test func ofTwoBoardsWithOneStickOneIsRefused() throws {
+        let ports = try freePorts(3)
+        let log = Log()
+        let zero = node(identity(0, of: 3), ports: ports, patience: 4, log: log)
+        let twins = [
+            node(identity(1, of: 3, seed: 1), ports: ports, listen: try freePort(), patience: 4, log: log),
+            node(identity(1, of: 3, seed: 2), ports: ports, listen: try freePort(), patience: 4, log: log),
+        ]
+        var refused = 0
+        for twin in twins {
+            if case .refused(let refusal, let message) = twin.wait() {
+                #expect(refusal.code == Refusal.duplicateIndex(1, holder: "").code)
+                #expect(message.contains("node 1"))
+                refused += 1
+            }
+        }
+        #expect(refused == 1, "\(log.all)")
+        guard case .timeout(let missing, _) = zero.wait() else {
+            Issue.record("\(String(describing: zero.current))")
+            return
+        }
+        #expect(missing == [2], "the node that came first keeps its place")
+        #expect(log.contains("give every board its own stick"))
+    }
+
+    @Test func strangersAndSlowlorisesDisturbNobody() throws {
+        let ports = try freePorts(2)
+        let log = Log()
+        let zero = node(identity(0), ports: ports, log: log)
+        let door = try SocketAddress("127.0.0.1:\(ports[0])")
+        usleep(300_000)
+        let strangers = onThread { () -> Bool in
+            final class Stranger {
+                let socket: Socket
+                init(_ socket: consuming Socket) { self.socket = socket }
+            }
+            var random = SeededGenerator(seed: 11)
+            var held: [Stranger] = []
+            for count in 0..<100 {
+                guard let socket = try? Socket.connecting(to: door) else { continue }
+                usleep(2000)
+                // A third says nothing, a third dribbles a hello that never ends, a third talks nonsense.
+                switch count % 3 {
+                case 0: break
+                case 1: _ = socket.write([0x76])
+                default: _ = socket.write(randomBytes(200, &random))
+                }
+                held.append(Stranger(socket))
+            }
+            for _ in 0..<20 {
+                for stranger in held { _ = stranger.socket.write([0x53]) }
+                usleep(50_000)
+            }
+            return true
+        }
+        usleep(200_000)
+        let one = node(identity(1), ports: ports, log: log)
+        for promise in [zero, one] {
+            guard case .peers = promise.wait() else {
+                Issue.record("\(String(describing: promise.current)); \(log.all)")
+                return
+            }
+        }
+        #expect(log.contains("a stranger on the interconnect"))
+        #expect(strangers.wait() == true)
+    }
+
+    @Test func anotherVersionIsToldWhyInWords() throws {
+        let ports = try freePorts(2)
+        let log = Log()
+        let zero = node(identity(0), ports: ports, patience: 2, log: log)
+        usleep(300_000)
+        let socket = try Socket.connecting(to: SocketAddress("127.0.0.1:\(ports[0])"))
+        usleep(100_000)
+        _ = socket.write(HandshakeMessage.encode(.hello, version: 7, [UInt8](repeating: 1, count: 20)))
+        var answer: [UInt8] = []
+        for _ in 0..<500 {
+            guard let bytes = socket.read(atMost: 1000) else { break }
+            answer += bytes
+            usleep(2000)
+        }
+        #expect(sanitized(answer, limit: 2000).contains("protocol version 7"))
+        guard case .timeout = zero.wait() else {
+            Issue.record("\(String(describing: zero.current))")
+            return
+        }
+        #expect(log.contains("it speaks protocol version 7, node 0 speaks 1"))
+    }
+
+    @Test(
+        .enabled(
+            if: VirtualEthernet.isPossible, "needs root and iproute2 to make a pair of virtual Ethernet interfaces"))
+    func beaconsOnALinkBringNodesTogether() throws {
+        let cable = try #require(VirtualEthernet(suffix: "a"), "ip link add ... type veth failed")
+        defer { cable.remove() }
+        let log = Log()
+        let nodes = [
+            node(identity(0), ports: [1, 2], interface: cable.near, log: log),
+            node(identity(1), ports: [1, 2], interface: cable.far, log: log),
+        ]
+        for promise in nodes {
+            guard case .peers = promise.wait() else {
+                Issue.record("\(String(describing: promise.current)); \(log.all)")
+                return
+            }
+        }
+        #expect(log.contains("found node 0 at [fe80::"))
+    }
+
+    @Test(
+        .enabled(
+            if: VirtualEthernet.isPossible, "needs root and iproute2 to make a pair of virtual Ethernet interfaces"))
+    func strangersAndTwinsOnALinkAreNamed() throws {
+        let cable = try #require(VirtualEthernet(suffix: "b"), "ip link add ... type veth failed")
+        defer { cable.remove() }
+        let log = Log()
+        let nodes = [
+            node(identity(0, of: 3), ports: [1, 2], interface: cable.near, patience: 8, log: log),
+            node(identity(0, of: 3, seed: 5), ports: [1, 2], interface: cable.far, patience: 8, log: log),
+            node(identity(1, of: 3), key: otherKey, ports: [1, 2], interface: cable.far, patience: 3, log: log),
+        ]
+        for promise in nodes.prefix(2) {
+            guard case .refused(.duplicateIndex(0, _), let message) = promise.wait() else {
+                Issue.record("\(String(describing: promise.current)); \(log.all)")
+                return
+            }
+            #expect(message.contains("fe80::"))
+        }
+        _ = nodes[2].wait()
+        #expect(log.contains("a stranger on the interconnect: [fe80::"))
     }
 }

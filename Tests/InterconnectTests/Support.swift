@@ -72,7 +72,9 @@ func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Promi
     let result = unsafe pthread_create(
         &thread, nil,
         { context in
-            if let context = unsafe context { unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run() }
+            if let context = unsafe context {
+                unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
+            }
             return nil
         }, context)
     precondition(result == 0, "no thread")

@@ -1,0 +1,33 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Fuzz targets, apart from the main package so that their flags and the instrumented build reach nobody. A module under
+// test comes in by a link to its sources, because its entry points have `package` access.
+let package = Package(
+    name: "fuzz",
+    dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")],
+    targets: [
+        .target(
+            name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .executableTarget(
+            name: "FuzzFrames", dependencies: ["Interconnect"], swiftSettings: settings + fuzzer, linkerSettings: link),
+        .executableTarget(
+            name: "FuzzHandshake", dependencies: ["Interconnect"], swiftSettings: settings + fuzzer,
+            linkerSettings: link),
+    ]
+)
+
+var settings: [SwiftSetting] {
+    [
+        .swiftLanguageMode(.v6),
+        .strictMemorySafety(),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+}
+
+/// libFuzzer brings its own `main`.
+var fuzzer: [SwiftSetting] { [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])] }
+var link: [LinkerSetting] { [.unsafeFlags(["-sanitize=fuzzer"])] }
