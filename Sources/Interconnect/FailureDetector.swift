@@ -89,7 +89,7 @@ package struct FailureDetector: Sendable {
             return NodeSet()
         }
         var news = NodeSet()
-        for peer in watched.members where !lost.contains(peer) {
+        for peer in 0..<UInt8(64) where watched.contains(peer) && !lost.contains(peer) {
             let heard = lastHeard[Int(peer)]
             let silence = now >= heard ? now - heard : 0
             guard silence > timing.silence else { continue }

@@ -35,7 +35,7 @@ struct VirtualEthernet {
     private static func run(_ arguments: String...) -> Bool {
         // SAFETY: the argument vector lives through the call, is ended by nil and freed afterwards.
         var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        defer { for unsafepointer in unsafe vector { unsafe free(pointer) } }
+        defer { unsafe vector.forEach { unsafe free($0) } }
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
