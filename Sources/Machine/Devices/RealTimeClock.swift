@@ -169,7 +169,7 @@ struct RealTimeClock {
     }
 
     private func coded(_ value: Int) -> UInt8 {
-        registerB & B.binary != 0 ? UInt8(value) : UInt8(value / 10 << 4 | value % 10)
+        registerB & B.binary != 0 ? UInt8(value) : UInt8((value / 10) << 4 | value % 10)
     }
 
     private func decoded(_ value: UInt8) -> Int {

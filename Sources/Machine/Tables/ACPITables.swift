@@ -60,7 +60,7 @@ package struct ACPITables: Sendable {
         tables = builder.build(root: root, base: base)
     }
 
-    package subscript(signature: String) -> Table? { tables.first { $0.signature == signature } }
+    package subscript(signature signature: String) -> Table? { tables.first { $0.signature == signature } }
 }
 
 struct ACPIBuilder {

@@ -2,12 +2,12 @@
 enum DSDT {
     static func body() -> [UInt8] {
         let sleep = AML.name(
-            "\\_S5",
+            "_S5",
             AML.package(
                 AML.integer(UInt64(PowerManagement.softOff)), AML.integer(UInt64(PowerManagement.softOff)),
                 AML.integer(0), AML.integer(0)))
         let devices = AML.scope(
-            "\\_SB",
+            "_SB",
             AML.device(
                 "COM1", AML.name("_HID", AML.eisaID("PNP0501")), AML.name("_UID", AML.integer(1)),
                 AML.name("_STA", AML.integer(0x0F)),
