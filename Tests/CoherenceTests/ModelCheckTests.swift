@@ -1,0 +1,58 @@
+import Coherence
+import Testing
+
+/// Exhaustive exploration of the shipping engine on small machines.
+@Suite struct ModelCheckTests {
+    static func machine(nodes: Int, pages: UInt32, homes: [UInt32] = [], policies: PolicySet = .all) throws -> EngineConfiguration {
+        var ranges: [HomeMap.Range] = []
+        for page in 0..<pages {
+            let home = homes.isEmpty ? 0 : homes[Int(page)]
+            ranges.append(HomeMap.Range(first: PageNumber(page + 1), count: 1, home: NodeID(UInt8(home))))
+        }
+        return EngineConfiguration(
+            node: NodeID(0), nodeCount: nodes, homes: try HomeMap(ranges), cacheLimit: 64, outstandingFaults: Int(pages),
+            policies: policies.subtracting([.contiguousPrefetch, .migratoryDetection]))
+    }
+
+    func check(_ name: String, _ configuration: EngineConfiguration, _ options: ModelChecker.Options = .init()) throws {
+        let result = try ModelChecker(configuration, options).run()
+        print(
+            "model check, \(name): \(result.states) states, \(result.transitions) transitions, \(result.restStates) at rest, "
+                + "longest channel \(result.longestChannel)" + (result.isComplete ? "" : " (bounded)"))
+        #expect(result.restStates > 1)
+        #expect(result.isComplete || options.stateLimit != nil)
+    }
+
+    @Test func twoNodesOnePage() throws {
+        try check("2 nodes x 1 page", Self.machine(nodes: 2, pages: 1))
+    }
+
+    @Test func threeNodesOnePage() throws {
+        try check("3 nodes x 1 page", Self.machine(nodes: 3, pages: 1))
+    }
+
+    @Test func twoNodesTwoPages() throws {
+        try check(
+            "2 nodes x 2 pages", Self.machine(nodes: 2, pages: 2, homes: [0, 1]),
+            .init(prefetches: false, stateLimit: 100_000))
+    }
+
+    @Test func migratoryAdvice() throws {
+        try check(
+            "2 nodes x 1 page, migratory advice", Self.machine(nodes: 2, pages: 1).with(.all), .init(migratory: true))
+    }
+
+    @Test func policiesOff() throws {
+        try check("2 nodes x 1 page, policies off", Self.machine(nodes: 2, pages: 1, policies: .none))
+        try check(
+            "2 nodes x 1 page, read replication only", Self.machine(nodes: 2, pages: 1, policies: .readReplication))
+    }
+}
+
+extension EngineConfiguration {
+    func with(_ policies: PolicySet) -> EngineConfiguration {
+        var copy = self
+        copy.policies = policies
+        return copy
+    }
+}
