@@ -89,7 +89,7 @@ public struct Engine: ~Copyable {
         directory = Table(count: ranges.ownPages, repeating: DirectoryEntry(owner: configuration.node))
         touchedInBlock = Table(count: Int(configuration.totalPages) / Engine.pagesPerBlock + 1, repeating: 0)
 
-        let tableBits: UInt64 = outstanding < 64 ? 2 : 8
+        let tableBits: UInt64 = outstanding < 64 ? 1 : 6
         requests = RequestTable(capacity: outstanding + prefetchSlots)
         queues = RequestQueues(capacity: configuration.nodeCount * outstanding)
         holds = HoldTable(capacity: outstanding * 8)
@@ -98,7 +98,7 @@ public struct Engine: ~Copyable {
         asks = PrefetchAsks(capacity: prefetchSlots)
         waiting = WaitingFaults(capacity: outstanding)
         contention = ContentionTable(bits: tableBits)
-        hot = HotPageTable(bits: tableBits - 2)
+        hot = HotPageTable(bits: tableBits)
     }
 
     /// Slots that `park` effects use: 0 ..< this.

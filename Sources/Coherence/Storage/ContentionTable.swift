@@ -1,4 +1,6 @@
-/// How often recent pages were lost and came back: direct-mapped, the newer page displaces the older.
+/// How often recent pages were lost and came back. Sets of eight, more than the pages one instruction can need: in a full
+/// set the page with the fewest strikes goes first, then the one lost longest ago, so that the pages that an instruction
+/// keeps losing keep their strikes.
 struct ContentionTable: ~Copyable {
     struct Entry: BitwiseCopyable {
         /// Page number + 1, 0 when empty.
@@ -10,12 +12,13 @@ struct ContentionTable: ~Copyable {
         var lost = Instant(nanoseconds: 0)
     }
 
+    private static let ways = 8
     private var entries: Table<Entry>
     private let shift: UInt64
 
-    /// - Parameter bits: 2 to this power entries.
+    /// - Parameter bits: 2 to this power sets.
     init(bits: UInt64) {
-        entries = Table(count: 1 << Int(bits), repeating: Entry())
+        entries = Table(count: Self.ways << Int(bits), repeating: Entry())
         shift = 64 - bits
     }
 
@@ -26,25 +29,37 @@ struct ContentionTable: ~Copyable {
 
     func copy() -> ContentionTable { ContentionTable(entries.copy(), shift: shift) }
 
+    /// Where the page's entry is, or -1 - the place to put it.
     @inline(__always)
-    private func slot(_ key: UInt64) -> Int { Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> shift) }
+    private func position(_ key: UInt64) -> Int {
+        let set = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> shift) &* Self.ways
+        var least = set
+        for index in set..<(set &+ Self.ways) {
+            let entry = entries[index]
+            if entry.key == key { return index }
+            let worst = entries[least]
+            if entry.strikes < worst.strikes || (entry.strikes == worst.strikes && entry.lost < worst.lost) { least = index }
+        }
+        return -1 &- least
+    }
 
     /// The page was given up to another node.
     mutating func lose(_ page: PageNumber, whileWaiting: Bool, now: Instant) {
         let key = UInt64(page.rawValue) &+ 1
-        let index = slot(key)
-        var entry = entries[index]
-        if entry.key != key { entry = Entry(key: key) }
-        entry.strikes = whileWaiting ? min(entry.strikes &+ 1, 32) : entry.strikes / 2
-        entry.lost = now
-        entries[index] = entry
+        var index = position(key)
+        if index < 0 {
+            index = -1 &- index
+            entries[index] = Entry(key: key)
+        }
+        let strikes = entries[index].strikes
+        entries[index].strikes = whileWaiting ? min(strikes &+ 1, 32) : strikes / 2
+        entries[index].lost = now
     }
 
     /// The page is back; says what its past was. A return later than `quick` nanoseconds clears the past.
     mutating func regain(_ page: PageNumber, quick: UInt64, now: Instant) -> Entry? {
-        let key = UInt64(page.rawValue) &+ 1
-        let index = slot(key)
-        guard entries[index].key == key else { return nil }
+        let index = position(UInt64(page.rawValue) &+ 1)
+        guard index >= 0 else { return nil }
         if entries[index].lost.advanced(byNanoseconds: quick) < now {
             entries[index] = Entry()
             return nil
