@@ -1,0 +1,163 @@
+import BoardSupport
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Provisioning
+
+@Suite struct StickWriterTests {
+    @Test func plainFileBecomesTheImage() throws {
+        let image = try TestImage()
+        let target = image.scratch.path + "/stick"
+        let phases = Mutex<[StickProgress]>([])
+        let report = try StickWriter(image: image.path).write(to: target, personalisation: nil) { progress in
+            phases.withLock { $0.append(progress) }
+        }
+        #expect(try image.bytes(of: target) == image.bytes(of: image.path))
+        #expect(report.bytes == TestImage.size)
+        #expect(report.node == nil)
+        let seen = phases.withLock { $0 }
+        #expect(seen.last == StickProgress(phase: .verifying, bytesDone: TestImage.size, bytesTotal: TestImage.size))
+        #expect(seen.contains { $0.phase == .writing })
+        let sum = try runTool("sha256sum", [target])
+        #expect(sum.hasPrefix(report.sha256))
+    }
+
+    @Test func personalisedStickHoldsKitAndGuest() throws {
+        let image = try TestImage()
+        let target = image.scratch.path + "/stick"
+        try image.scratch.write("vmlinuz", Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 % 251) }))
+        try image.scratch.write("initrd", "an initial RAM disk")
+        let kit = try testKit()
+        let personalisation = StickPersonalisation(
+            kit: kit, node: 0, sliceMiB: 256,
+            guest: .init(
+                kernel: image.scratch.path + "/vmlinuz", initrd: image.scratch.path + "/initrd",
+                commandLine: "console=ttyS0 tsc=reliable"))
+        let report = try StickWriter(image: image.path).write(to: target, personalisation: personalisation)
+        #expect(report.kit == "kit-test")
+        #expect(report.node == 0)
+
+        let partition = target + "@@\(TestImage.configurationOffset)"
+        #expect(
+            try runTool("mtype", ["-i", partition, "::/machine.conf"])
+                == "kit=kit-test\nnodes=2\nnode=0\nslice-mib=256\n")
+        #expect(try runTool("mtype", ["-i", partition, "::/cluster.key"]) == kit.key.hexadecimal + "\n")
+        #expect(
+            try runTool("mtype", ["-i", partition, "::/guest/cmdline"]) == "console=ttyS0 tsc=reliable\n")
+        #expect(try runTool("mtype", ["-i", partition, "::/guest/initrd"]) == "an initial RAM disk")
+        try runTool("mcopy", ["-n", "-i", partition, "::/guest/vmlinuz", image.scratch.path + "/back"])
+        #expect(
+            try image.bytes(of: image.scratch.path + "/back") == image.bytes(of: image.scratch.path + "/vmlinuz"))
+        #expect(try runTool("mlabel", ["-s", "-i", partition, "::"]).contains("VSMP-CONFIG"))
+
+        // Outside the configuration the stick is the image; the key is nowhere else.
+        let (stick, original) = (try image.bytes(of: target), try image.bytes(of: image.path))
+        let end = TestImage.configurationOffset + TestImage.configurationSize
+        #expect(stick.prefix(TestImage.configurationOffset) == original.prefix(TestImage.configurationOffset))
+        #expect(stick.suffix(from: end) == original.suffix(from: end))
+        let mode = try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+    }
+
+    @Test func guestLargerThanThePartitionIsRefused() throws {
+        let image = try TestImage()
+        try image.scratch.write("vmlinuz", Data(count: 15 << 20))
+        let personalisation = StickPersonalisation(
+            kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz"))
+        let target = image.scratch.path + "/stick"
+        do {
+            _ = try StickWriter(image: image.path).write(to: target, personalisation: personalisation)
+            Issue.record("a guest that does not fit was accepted")
+        } catch {
+            #expect(error.exitStatus == .badInput)
+            #expect(error.description.contains("14 MiB"))
+        }
+        #expect(!FileManager.default.fileExists(atPath: target))
+    }
+
+    @Test func headIsClearUntilEverythingIsVerified() throws {
+        let image = try TestImage()
+        let target = image.scratch.path + "/stick"
+        _ = try StickWriter(image: image.path).write(to: target, personalisation: nil)
+        _ = try StickWriter(image: image.path).write(to: target, personalisation: nil) { progress in
+            let head = (try? FileHandle(forReadingAtPath: target)?.read(upToCount: 1 << 20)) ?? nil
+            let isClear = head?.allSatisfy { $0 == 0 } ?? false
+            #expect(isClear == (progress.bytesDone < progress.bytesTotal || progress.phase == .writing))
+        }
+        #expect(try image.bytes(of: target) == image.bytes(of: image.path))
+    }
+
+    /// Another program spoils a byte after it was written, as a defective stick would.
+    @Test func wrongByteFailsAndLeavesNothingBootable() throws {
+        let image = try TestImage()
+        let target = image.scratch.path + "/stick"
+        do {
+            _ = try StickWriter(image: image.path).write(to: target, personalisation: nil) { progress in
+                guard progress.phase == .writing, let file = FileHandle(forUpdatingAtPath: target) else { return }
+                try? file.seek(toOffset: 3 << 20)
+                try? file.write(contentsOf: Data([0xA5]))
+                try? file.close()
+            }
+            Issue.record("a spoilt stick was accepted")
+        } catch {
+            #expect(error.exitStatus == .inputOutput)
+            #expect(error.description.contains("other bytes than were written"))
+        }
+        #expect(try image.bytes(of: target).prefix(1 << 20).allSatisfy { $0 == 0 })
+        // The same file may be written again.
+        _ = try StickWriter(image: image.path).write(to: target, personalisation: nil)
+    }
+
+    @Test func otherFilesAreNotOverwritten() throws {
+        let image = try TestImage()
+        try image.scratch.write("thesis", "years of work")
+        for target in [image.scratch.path + "/thesis", image.path, "/dev/null"] {
+            do {
+                _ = try StickWriter(image: image.path).write(to: target, personalisation: nil)
+                Issue.record("\(target) was overwritten")
+            } catch {
+                #expect(error.exitStatus == .refusedForSafety)
+            }
+        }
+        #expect(try String(contentsOfFile: image.scratch.path + "/thesis", encoding: .utf8) == "years of work")
+    }
+
+    @Test func filesThatAreNoImagesAreRefused() throws {
+        let image = try TestImage()
+        try image.scratch.write("noise", Data(repeating: 0x5A, count: 1 << 20))
+        let target = image.scratch.path + "/stick"
+        for (path, status) in [("/noise", ExitStatus.badInput), ("/absent", .missingInput)] {
+            do {
+                _ = try StickWriter(image: image.scratch.path + path).write(to: target, personalisation: nil)
+                Issue.record("\(path) was written")
+            } catch {
+                #expect(error.exitStatus == status)
+            }
+        }
+    }
+
+    /// On a larger stick the second table lies at the end, and sfdisk finds nothing to complain about.
+    @Test func tableIsFittedToALargerStick() throws {
+        let image = try TestImage()
+        let size = TestImage.size + (3 << 20) + 512
+        let contents = try StickContents(imagePath: image.path, targetSize: size, personalisation: nil)
+        var stick = [UInt8](repeating: 0, count: size)
+        stick.replaceSubrange(0..<contents.head.count, with: contents.head)
+        for range in contents.ranges {
+            stick.replaceSubrange(range.offset..<range.offset + range.count, with: try contents.bytes(of: range))
+        }
+        try image.scratch.write("stick", Data(stick))
+        let path = image.scratch.path + "/stick"
+        let verified = try ExternalTool("sfdisk").run(["--verify", path])
+        let words = String(decoding: verified.standardOutput, as: UTF8.self) + verified.standardError
+        #expect(verified.status == 0)
+        #expect(words.contains("No errors detected"))
+        #expect(!words.contains("size mismatch") && !words.contains("backup"))
+        let table = try GUIDPartitionTable(diskSize: size) { Array(stick[$0..<$0 + $1]) }
+        #expect(table.partitions.count == 3)
+        #expect(throws: ProvisioningError.self) {
+            _ = try StickContents(imagePath: image.path, targetSize: TestImage.size - 512, personalisation: nil)
+        }
+    }
+}
