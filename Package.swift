@@ -58,7 +58,9 @@ let package = Package(
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(name: "NodeTests", dependencies: ["Node", "NodeCommands"]),
-        .testTarget(name: "OEMCommandsTests", dependencies: ["OEMCommands"]),
+        .testTarget(
+            name: "OEMCommandsTests",
+            dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
     ]
 )

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import OEMCommands
+import Testing
+
+@Suite struct BoardAndStickCommandTests {
+    private func status(_ arguments: [String]) -> Int32 {
+        do {
+            var command = try RootCommand.parseAsRoot(arguments)
+            try command.run()
+            return 0
+        } catch {
+            return RootCommand.exitCode(for: error).rawValue
+        }
+    }
+
+    private var boards: String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("boards").path
+    }
+
+    @Test func boardCommandsEndWithTheDocumentedStatus() throws {
+        #expect(status(["board", "lint", "--boards-path", boards]) == 0)
+        #expect(status(["board", "show", "qemu-q35", "--boards-path", boards, "--json"]) == 0)
+        #expect(status(["board", "show", "absent", "--boards-path", boards]) == 66)
+        #expect(status(["board", "list", "--boards-path", "/nonexistent"]) == 66)
+        let folder = NSTemporaryDirectory() + "/vsmp-boards-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder + "/bad", withIntermediateDirectories: true)
+        try "/dts-v1/;\n/ { };\n".write(toFile: folder + "/bad/bad.dts", atomically: false, encoding: .utf8)
+        #expect(status(["board", "lint", "--boards-path", folder]) == 65)
+    }
+
+    @Test func stickOptionsThatContradictAreUsageErrors() {
+        #expect(status(["usb", "write", "image", "stick", "--node", "1"]) == 64)
+        #expect(status(["usb", "write", "image", "stick", "--kernel", "vmlinuz"]) == 64)
+        #expect(status(["usb", "write", "image", "stick", "--identity", "nonsense"]) == 64)
+        #expect(
+            status(["usb", "write", "image", "stick", "--kit-file", "k", "--node", "0", "--append", "x"]) == 64)
+    }
+
+    @Test func stickCommandsEndWithTheDocumentedStatus() {
+        #expect(status(["usb", "write", "/nonexistent/image", "/tmp/stick"]) == 66)
+        #expect(status(["usb", "write", "/nonexistent/image", "s", "--kit-file", "/nonexistent/kit", "--node", "0"]) == 66)
+        #expect(status(["usb", "list", "--all", "--json"]) == 0)
+        #expect(status(["kit", "create", "--nodes", "0", "/tmp/never-made.kit"]) == 65)
+    }
+}
