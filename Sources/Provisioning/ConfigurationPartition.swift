@@ -6,21 +6,21 @@ enum ConfigurationPartition {
     /// GPT name and FAT label.
     static let name = "VSMP-CONFIG"
 
-    /// Makes the file system with mkfs.fat and mtools, without mounting anything. The file lies in a private folder in
-    /// memory (/dev/shm) where there is one, because it holds the cluster key, and goes with the returned value.
-    static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> PrivateFolder {
+    /// Makes the file system with mkfs.fat and mtools, without mounting anything, and returns it open for reading.
+    ///
+    /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
+    /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
+    static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> DeviceFile {
         let folder = try PrivateFolder()
-        let image = folder.path + "/" + imageName
+        let image = folder.path + "/config.fat"
         try folder.write("machine.conf", Array(try personalisation.machineConfiguration().utf8))
         try folder.write("cluster.key", Array((personalisation.kit.key.hexadecimal + "\n").utf8))
         let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
         try run("mkfs.fat", ["--invariant", "-i", number, "-n", name, "-C", image, String(size / 1024)])
         try run("mcopy", ["-i", image, folder.path + "/machine.conf", folder.path + "/cluster.key", "::"])
         if let guest = personalisation.guest { try add(guest, to: image, in: folder, size: size) }
-        return folder
+        return try DeviceFile(reading: image, direct: false)
     }
-
-    static let imageName = "config.fat"
 
     private static func add(
         _ guest: StickPersonalisation.GuestPayload, to image: String, in folder: borrowing PrivateFolder, size: Int

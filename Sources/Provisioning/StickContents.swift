@@ -25,8 +25,6 @@ struct StickContents: ~Copyable {
 
     private let image: DeviceFile
     private let configuration: DeviceFile?
-    /// Keeps the configuration's file until the contents are gone.
-    private let folder: PrivateFolder?
 
     /// - Parameter targetSize: bytes of the stick; nil for a file, which becomes as large as the image.
     init(
@@ -60,13 +58,9 @@ struct StickContents: ~Copyable {
             ranges.append(Range(offset: moved[1].offset, count: moved[1].bytes.count, source: .bytes(moved[1].bytes)))
         }
         if let personalisation {
-            let folder = try ConfigurationPartition.build(personalisation, size: place.size)
-            configuration = try DeviceFile(
-                reading: folder.path + "/" + ConfigurationPartition.imageName, direct: false)
-            self.folder = consume folder
+            configuration = try ConfigurationPartition.build(personalisation, size: place.size)
         } else {
             configuration = nil
-            folder = nil
         }
         self.head = head
         self.ranges = ranges
