@@ -167,6 +167,12 @@ import Testing
         #expect(GuestCommandLine.additions(tscKHz: 1).allSatisfy { !$0.reason.isEmpty && !$0.text.contains(" ") })
     }
 
+    @Test func delayLoopIsPresetOnlyWhenTheTickRateIsKnown() {
+        let known = GuestCommandLine.make(tscKHz: 2_400_000, ticksPerSecond: 250, operatorText: "")
+        #expect(known.contains(" lpj=9600000"))
+        #expect(!GuestCommandLine.make(tscKHz: 2_400_000, operatorText: "").contains("lpj="))
+    }
+
     static let realKernel = ["/boot/vmlinuz", "/vmlinuz"].first { FileManager.default.isReadableFile(atPath: $0) }
 
     @Test(.enabled(if: Self.realKernel != nil, "no readable distribution kernel at /boot/vmlinuz or /vmlinuz"))

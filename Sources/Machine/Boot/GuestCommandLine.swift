@@ -6,8 +6,21 @@ package enum GuestCommandLine {
         package let reason: String
     }
 
-    /// - Parameter tscKHz: guest TSC frequency.
-    package static func additions(tscKHz: UInt64) -> [Addition] {
+    /// - Parameters:
+    ///   - tscKHz: guest TSC frequency.
+    ///   - ticksPerSecond: the guest kernel's CONFIG_HZ if known (250 for Debian). A wrong value would make its short
+    ///     delays wrong.
+    package static func additions(tscKHz: UInt64, ticksPerSecond: UInt64? = nil) -> [Addition] {
+        let delay = ticksPerSecond.map { hz in
+            Addition(
+                text: "lpj=\(tscKHz * 1000 / hz)",
+                reason: "the first processor of each package otherwise counts ticks that another node's processor "
+                    + "writes, for 60 ms or more, and may fail")
+        }
+        return always(tscKHz: tscKHz) + (delay.map { [$0] } ?? [])
+    }
+
+    private static func always(tscKHz: UInt64) -> [Addition] {
         [
             Addition(
                 text: "console=ttyS0,115200",
@@ -47,8 +60,8 @@ package enum GuestCommandLine {
         ]
     }
 
-    package static func make(tscKHz: UInt64, operatorText: String) -> String {
-        let own = additions(tscKHz: tscKHz).map(\.text).joined(separator: " ")
+    package static func make(tscKHz: UInt64, ticksPerSecond: UInt64? = nil, operatorText: String) -> String {
+        let own = additions(tscKHz: tscKHz, ticksPerSecond: ticksPerSecond).map(\.text).joined(separator: " ")
         let text = operatorText.split(whereSeparator: { $0 == "\n" || $0 == "\r" || $0 == " " || $0 == "\t" })
         return text.isEmpty ? own : own + " " + text.joined(separator: " ")
     }

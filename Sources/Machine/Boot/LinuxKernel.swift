@@ -72,7 +72,8 @@ package enum BootError: Error, Equatable, CustomStringConvertible {
         case .protocolTooOld(let v):
             "the guest kernel speaks boot protocol \(v >> 8).\(v & 0xFF), 2.12 (Linux 3.8) or newer is needed"
         case .no64BitEntry: "the guest kernel has no 64-bit entry point: give an x86-64 kernel"
-        case .truncated(let have, let need): "the guest kernel has \(have) bytes, its header says \(need): copy it again"
+        case .truncated(let have, let need):
+            "the guest kernel has \(have) bytes, its header says \(need): copy it again"
         case .kernelDoesNotFit(let address, let size, let available):
             "the guest kernel needs \(size >> 20) MiB from \(address), but node 0's memory ends at \(available): "
                 + "give node 0 a larger slice"

@@ -51,7 +51,7 @@ extension ACPIBuilder {
         w.u8(0x06)
         w.u16(0)
         w.u8(5)  // Minor version.
-        w.u64(facs.rawValue)
+        w.u64(0)  // The 32-bit field above holds the FACS; then this one has to be zero.
         w.u64(dsdt.rawValue)
         w.raw(Self.ioRegister(PowerManagement.eventPort, bits: 32, access: 2))
         w.zeros(12)
