@@ -159,6 +159,9 @@ extension MachineLayout {
     /// Bits of a physical address that the machine needs; CPUID offers at least this many.
     package var physicalAddressBits: Int { max(36, 64 - (memoryEnd.rawValue - 1).leadingZeroBitCount) }
 
+    /// Whether processors have to start in x2APIC mode because some ids do not fit an xAPIC.
+    package var needsX2APICAtStart: Bool { processors.contains { $0.apicID.rawValue >= 255 } }
+
     package var packages: Int { nodes.reduce(0) { $0 + $1.sockets } }
 }
 

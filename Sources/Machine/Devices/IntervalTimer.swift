@@ -14,7 +14,11 @@ struct IntervalTimer {
         return UInt64(1_000_000_000).dividingFullWidth((product.high % 1_000_000_000, product.low)).quotient
     }
 
-    static func nanoseconds(_ ticks: UInt64) -> UInt64 { (ticks * 1_000_000_000 + frequency - 1) / frequency }
+    static func nanoseconds(_ ticks: UInt64) -> UInt64 {
+        let product = ticks.multipliedFullWidth(by: 1_000_000_000)
+        let (quotient, remainder) = frequency.dividingFullWidth((product.high % frequency, product.low))
+        return remainder == 0 ? quotient : quotient &+ 1
+    }
 
     /// Whether channel 0 raised its interrupt by now. Missed periods count as one.
     mutating func takeEdge(now: UInt64) -> Bool {

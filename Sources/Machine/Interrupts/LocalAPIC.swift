@@ -47,11 +47,15 @@ package final class LocalAPIC {
     var localVectors = [UInt32](repeating: LocalVector.mask, count: LocalVector.allCases.count)
     var timer = APICTimer()
 
-    package init(id: APICID, isBootstrap: Bool, mailbox: InterruptMailbox? = nil) {
+    /// - Parameter startsInX2APIC: as firmware hands over a machine with ids from 255 up, which Linux otherwise drops.
+    package init(
+        id: APICID, isBootstrap: Bool, startsInX2APIC: Bool = false, mailbox: InterruptMailbox? = nil
+    ) {
         self.id = id
         self.mailbox = mailbox ?? InterruptMailbox(id: id)
         precondition(self.mailbox.id == id, "a mailbox of another processor")
         base = MachineLayout.localAPICBase.rawValue | APICBase.enabled | (isBootstrap ? APICBase.bootstrap : 0)
+        if startsInX2APIC { base |= APICBase.x2APIC }
         publishLogicalDestination()
     }
 
