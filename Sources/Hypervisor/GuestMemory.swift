@@ -1,0 +1,146 @@
+import CKVM
+import Glibc
+
+/// What userfaultfd reported: a thread of this process touched a page it may not touch yet. The flags are hints.
+package struct FaultEvent: Sendable {
+    package var page: UInt64
+    package var thread: Int32
+    package var isWrite: Bool
+}
+
+/// The whole machine's guest-physical memory mapped at one address, every page under userfaultfd.
+/// A page is absent, write-protected (read copy) or writable (exclusive). Offsets are guest-physical addresses.
+// SAFETY: `base` is a private anonymous mapping of `size` bytes that lives as long as this object; every
+// operation checks its range. Guest RAM is only copied in and out, never lent.
+@safe
+package final class GuestMemory: @unchecked Sendable {
+    package static let pageSize = 4096
+    package let size: UInt64
+    package let faults: FileDescriptor
+    private let base: UnsafeMutableRawPointer
+    private let zeroes: UnsafeMutableRawPointer
+
+    /// Reserves `size` bytes (a multiple of 4 KiB); nothing is populated.
+    package init(size: UInt64) throws(HypervisorError) {
+        precondition(size > 0 && size % UInt64(Self.pageSize) == 0)
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard let mapping = unsafe mmap(nil, Int(size) + 4096, PROT_READ | PROT_WRITE, flags, -1, 0),
+            unsafe mapping != MAP_FAILED
+        else { throw HypervisorError("mmap of \(size >> 20) MiB", on: "guest memory", code: errno) }
+        unsafe madvise(mapping, Int(size), MADV_NOHUGEPAGE)
+        unsafe madvise(mapping, Int(size), MADV_DONTFORK)
+        unsafe base = mapping
+        unsafe zeroes = mapping + Int(size)
+        unsafe memset(zeroes, 0, 4096)
+        faults = FileDescriptor(try checked(cuffd_open(), "userfaultfd", on: "guest memory"))
+        let status = unsafe cuffd_register(faults.rawValue, mapping, size)
+        try checked(status, "UFFDIO_REGISTER", on: "guest memory, \(size >> 20) MiB")
+        self.size = size
+    }
+
+    deinit { unsafe munmap(base, Int(size) + 4096) }
+
+    /// Makes this memory guest-physical address 0 upward of `machine`.
+    package func attach(to machine: VirtualMachine, ranges: [Range<UInt64>]) throws(HypervisorError) {
+        for (slot, range) in ranges.enumerated() {
+            precondition(range.upperBound <= size)
+            try unsafe machine.map(
+                slot: UInt32(slot), address: range.lowerBound, size: UInt64(range.count), host: base + Int(range.lowerBound))
+        }
+    }
+
+    private func at(_ page: UInt64, count: Int = 1) -> UnsafeMutableRawPointer {
+        precondition((page + UInt64(count)) * UInt64(Self.pageSize) <= size, "page outside guest memory")
+        return unsafe base + Int(page) * Self.pageSize
+    }
+
+    /// Reads up to `events.count` waiting faults without blocking; the number read.
+    package func readFaults(into events: inout [FaultEvent]) throws(HypervisorError) -> Int {
+        var raw = (cuffd_event(), cuffd_event(), cuffd_event(), cuffd_event(), cuffd_event(), cuffd_event(), cuffd_event(), cuffd_event())
+        let limit = min(events.count, 8)
+        let start = unsafe UInt64(UInt(bitPattern: base))
+        let descriptor = faults.rawValue
+        let count = unsafe withUnsafeMutableBytes(of: &raw) { bytes in
+            let records = unsafe bytes.bindMemory(to: cuffd_event.self)
+            let count = unsafe cuffd_read(descriptor, records.baseAddress, Int32(limit))
+            if count > 0 {
+                for index in 0..<Int(count) {
+                    let record = unsafe records[index]
+                    events[index] = FaultEvent(
+                        page: (record.address - start) / 4096, thread: Int32(bitPattern: record.thread_id),
+                        isWrite: record.is_write || record.is_protect)
+                }
+            }
+            return count
+        }
+        return Int(try checked(count, "read", on: "userfaultfd"))
+    }
+
+    /// Puts `source` (4 KiB) into an absent page and wakes who waits for it. False: the page was there already
+    /// (only the waiters were woken).
+    @discardableResult
+    package func install(_ page: UInt64, from source: UnsafeRawPointer, writable: Bool) throws(HypervisorError) -> Bool {
+        let target = unsafe at(page)
+        let status = unsafe cuffd_copy(faults.rawValue, target, source, 4096, !writable)
+        if status == -EEXIST {
+            wake(page)
+            return false
+        }
+        try checked(status, "UFFDIO_COPY", on: "page \(page)")
+        return true
+    }
+
+    /// A page of zeroes: for reading only it is a write-protected copy, because UFFDIO_ZEROPAGE raises no event on a write.
+    @discardableResult
+    package func installZero(_ page: UInt64, writable: Bool) throws(HypervisorError) -> Bool {
+        if writable {
+            try zeroFill(page, count: 1)
+            return true
+        }
+        return try unsafe install(page, from: zeroes, writable: false)
+    }
+
+    /// Fills the absent pages among `count` pages from `page` with zeroes, writable.
+    package func zeroFill(_ page: UInt64, count: Int) throws(HypervisorError) {
+        var next = page
+        let end = page + UInt64(count)
+        while next < end {
+            var done: UInt64 = 0
+            let status = unsafe cuffd_zero(faults.rawValue, at(next), (end - next) * 4096, &done)
+            next += done / 4096
+            if status == -EEXIST {
+                wake(next)
+                next += 1
+            } else if status != -EAGAIN {
+                try checked(status, "UFFDIO_ZEROPAGE", on: "page \(next)")
+            }
+        }
+    }
+
+    /// After this returns no guest write to the page happens until it is made writable again.
+    package func protect(_ page: UInt64) throws(HypervisorError) {
+        try checked(unsafe cuffd_protect(faults.rawValue, at(page), 4096, true, false), "UFFDIO_WRITEPROTECT", on: "page \(page)")
+    }
+
+    package func makeWritable(_ page: UInt64) throws(HypervisorError) {
+        try checked(unsafe cuffd_protect(faults.rawValue, at(page), 4096, false, true), "UFFDIO_WRITEPROTECT", on: "page \(page)")
+    }
+
+    package func drop(_ page: UInt64) throws(HypervisorError) {
+        guard unsafe madvise(at(page), 4096, MADV_DONTNEED) == 0 else {
+            throw HypervisorError("MADV_DONTNEED", on: "page \(page)", code: errno)
+        }
+    }
+
+    package func wake(_ page: UInt64) {
+        _ = unsafe cuffd_wake(faults.rawValue, at(page), 4096)
+    }
+
+    /// Copies a populated page out. The caller knows that it is populated: touching an absent page would wait for itself.
+    package func copyOut(_ page: UInt64, to destination: UnsafeMutableRawPointer) {
+        unsafe memcpy(destination, at(page), 4096)
+    }
+
+    /// A populated page's address, for a system call that reads it.
+    package func contents(_ page: UInt64) -> UnsafeRawPointer { unsafe UnsafeRawPointer(at(page)) }
+}
