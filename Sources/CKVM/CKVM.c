@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -177,13 +179,29 @@ int ckvm_realtime(int priority) {
 }
 uint64_t ckvm_tsc(void) { return __builtin_ia32_rdtsc(); }
 
-int ckvm_futex_wait(uint32_t *word, uint32_t expected, int64_t timeout_ns) {
+void ckvm_park(uint32_t *token, int64_t timeout_ns) {
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    return result(syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns < 0 ? NULL : &timeout, NULL, 0));
+    if (!__atomic_load_n(token, __ATOMIC_ACQUIRE))
+        syscall(SYS_futex, token, FUTEX_WAIT_PRIVATE, 0, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
+    __atomic_exchange_n(token, 0, __ATOMIC_ACQUIRE);
 }
-int ckvm_futex_wake(uint32_t *word) {
-    return result(syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0));
+void ckvm_unpark(uint32_t *token) {
+    if (!__atomic_exchange_n(token, 1, __ATOMIC_RELEASE)) syscall(SYS_futex, token, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
+
+int ckvm_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
+int ckvm_epoll_set(int epoll, int fd, uint32_t value, bool readable, bool writable, bool add) {
+    struct epoll_event event = {.events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0), .data.u32 = value};
+    return result(epoll_ctl(epoll, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event));
+}
+int ckvm_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t timeout_ns) {
+    struct epoll_event events[64];
+    struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
+    int count = result(epoll_pwait2(epoll, events, capacity > 64 ? 64 : capacity, timeout_ns < 0 ? NULL : &timeout, NULL));
+    for (int i = 0; i < count; i++) values[i] = events[i].data.u32;
+    return count == -EINTR ? 0 : count;
+}
+int ckvm_event_create(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 
 int cuffd_open(void) {
     int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);

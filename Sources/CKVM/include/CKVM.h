@@ -63,8 +63,14 @@ int ckvm_kick(int thread_id);
 
 int ckvm_realtime(int priority);
 uint64_t ckvm_tsc(void);
-int ckvm_futex_wait(uint32_t *word, uint32_t expected, int64_t timeout_ns);
-int ckvm_futex_wake(uint32_t *word);
+// A word that one thread sleeps on. ckvm_park returns when the token is set (and takes it) or the time is over (< 0: never).
+void ckvm_park(uint32_t *token, int64_t timeout_ns);
+void ckvm_unpark(uint32_t *token);
+// epoll with nanosecond timeouts (< 0: none); fills up to `capacity` user values. 0 on a signal.
+int ckvm_epoll_create(void);
+int ckvm_epoll_set(int epoll, int fd, uint32_t value, bool readable, bool writable, bool add);
+int ckvm_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t timeout_ns);
+int ckvm_event_create(void);
 
 struct cuffd_event { uint64_t address; uint32_t thread_id; bool is_write; bool is_protect; };
 int cuffd_open(void);

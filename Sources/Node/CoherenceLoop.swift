@@ -1,0 +1,327 @@
+package import Coherence
+import Glibc
+package import Hypervisor
+package import Interconnect
+import Synchronization
+
+/// The thread that owns the coherence engine, the userfaultfd and the coherence connections: no lock, no allocation and
+/// no other thread on the path of a remote fault. It never touches a page that the engine does not call populated, never
+/// calls a vCPU that runs guest code and never blocks on sending.
+package final class CoherenceLoop: @unchecked Sendable {
+    package struct Snapshot: Sendable {
+        package var statistics = Statistics()
+        package var faultTimes = FaultTimes()
+        package var heldPages = 0
+        package var hottest: [HotPage] = []
+        package var bytesSent: UInt64 = 0
+        package var bytesReceived: UInt64 = 0
+        package var shadowsForgotten: UInt64 = 0
+        package var shadowsSpared: UInt64 = 0
+        package var sendOverflows: UInt64 = 0
+    }
+
+    private enum Number {
+        static let faults: UInt32 = 64
+        static let wake: UInt32 = 65
+    }
+
+    private struct Orders {
+        var wantsSnapshot = false
+        var snapshot: Snapshot?
+        var drain = false
+        var quit = false
+    }
+
+    private var engine: Engine
+    private var effects = EffectBuffer()
+    private let totalPages: UInt32
+    private let nodeCount: Int
+    private let memory: GuestMemory
+    private let forgetter: ShadowForgetter?
+    private var links: [CoherenceLink?]
+    private var poller: Poller
+    private let slots: PageSlots
+    private var waiters: FaultWaiters
+    private var dropped: [UInt64] = []
+    private var events = [FaultEvent](repeating: FaultEvent(page: 0, thread: 0, isWrite: false), count: 8)
+    private var isDraining = false
+    private let wake: WakeEvent
+    private let orders = Mutex(Orders())
+    private let answered = Parker()
+    private let onLoss: @Sendable (NodeID, String) -> Void
+
+    /// - Parameters:
+    ///   - links: by node; nil for this node.
+    ///   - onLoss: called once from the loop's thread when a peer's stream ends or makes no sense.
+    package init(
+        configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, links: [CoherenceLink?],
+        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void
+    ) throws(HypervisorError) {
+        engine = Engine(configuration: configuration)
+        totalPages = configuration.totalPages
+        nodeCount = configuration.nodeCount
+        self.memory = memory
+        self.forgetter = forgetter
+        self.links = links
+        slots = PageSlots(count: engine.parkingSlots)
+        waiters = FaultWaiters(processors)
+        wake = try WakeEvent()
+        poller = try Poller()
+        self.onLoss = onLoss
+        try poller.add(memory.faults.rawValue, as: Number.faults)
+        try poller.add(wake.rawDescriptor, as: Number.wake)
+        for link in links {
+            if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue)) }
+        }
+        dropped.reserveCapacity(Engine.maximumEffects)
+    }
+
+    // MARK: Before the loop runs
+
+    /// Fills a page of this home before any processor runs (the guest's kernel).
+    package func populate(_ page: PageNumber, from source: UnsafeRawPointer) throws(HypervisorError) {
+        try unsafe memory.install(UInt64(page.rawValue), from: source, writable: true)
+        engine.claim(page)
+    }
+
+    // MARK: Other threads
+
+    package func snapshot() -> Snapshot? {
+        orders.withLock { $0.wantsSnapshot = true }
+        wake.raise()
+        for _ in 0..<200 {
+            if let snapshot = orders.withLock({ orders in orders.snapshot.take() }) { return snapshot }
+            answered.park(timeout: 10_000_000)
+        }
+        return nil
+    }
+
+    /// The machine is dead: from now on every page a thread waits for is filled with zeroes, so that the processors
+    /// come back from KVM and can be collected. Nothing is sent any more.
+    package func drain() {
+        orders.withLock { $0.drain = true }
+        wake.raise()
+    }
+
+    package func quit() {
+        orders.withLock { $0.quit = true }
+        wake.raise()
+    }
+
+    // MARK: The loop
+
+    package func run() {
+        becomeRealtime(priority: 20)
+        do throws(HypervisorError) {
+            while try turn() {}
+        } catch {
+            onLoss(engine.node, "\(error)")
+            isDraining = true
+            while (try? turn()) == true {}
+        }
+    }
+
+    private func turn() throws(HypervisorError) -> Bool {
+        var now = monotonicNow()
+        if !isDraining, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
+            engine.expire(now: Instant(nanoseconds: now), effects: &effects)
+            try execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
+            try flush()
+            now = monotonicNow()
+        }
+        var timeout: UInt64?
+        if !isDraining, let deadline = engine.nextDeadline {
+            timeout = deadline.nanoseconds > now ? deadline.nanoseconds - now : 0
+        }
+        let count = try poller.wait(timeout: timeout)
+        for index in 0..<count {
+            let number = poller.ready(index)
+            switch number {
+            case Number.faults: try takeFaults()
+            case Number.wake:
+                wake.clear()
+                guard try takeOrders() else { return false }
+            default:
+                if let link = links[Int(number)] { try takeFrames(link) }
+            }
+            try flush()
+        }
+        return true
+    }
+
+    private func takeFaults() throws(HypervisorError) {
+        while true {
+            let count = try memory.readFaults(into: &events)
+            guard count > 0 else { return }
+            let now = monotonicNow()
+            for index in 0..<count {
+                let event = events[index]
+                waiters.began(event, now: now)
+                if isDraining {
+                    try fill(event.page)
+                    continue
+                }
+                engine.fault(
+                    PageNumber(UInt32(truncatingIfNeeded: event.page)), isWrite: event.isWrite, now: Instant(nanoseconds: now),
+                    effects: &effects)
+                try execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
+            }
+            guard count == events.count else { return }
+        }
+    }
+
+    private func takeFrames(_ link: CoherenceLink) throws(HypervisorError) {
+        guard !isDraining else {
+            _ = link.fill()
+            while let frame = try? link.nextFrame() { _ = frame }
+            return
+        }
+        var outcome = link.fill()
+        while true {
+            do throws(FrameError) {
+                while let frame = try link.nextFrame() { try takeFrame(frame, from: link) }
+            } catch {
+                lose(link, "\(error)")
+                return
+            }
+            switch outcome {
+            case .received: return
+            case .full: outcome = link.fill()
+            case .lost(let loss):
+                lose(link, "\(loss)")
+                return
+            }
+        }
+    }
+
+    private func takeFrame(_ frame: ReceivedFrame, from link: CoherenceLink) {
+        // SAFETY: the frame stays valid until the link's next frame; the effects are executed before that.
+        let body = unsafe frame.unsafeBody
+        let payload = unsafe frame.unsafePayload
+        let bytes = unsafe Span<UInt8>(_unsafeBytes: body)
+        guard let message = Message(decoding: bytes, nodeCount: nodeCount, totalPages: totalPages),
+            unsafe payload.count == message.pagesFollowing * PageNumber.size
+        else {
+            lose(link, "a coherence message that no node of this machine can send")
+            return
+        }
+        let now = monotonicNow()
+        do throws(ProtocolViolation) {
+            try engine.receive(message, from: link.peer, now: Instant(nanoseconds: now), effects: &effects)
+        } catch {
+            lose(link, "\(error)")
+            return
+        }
+        do throws(HypervisorError) {
+            try unsafe execute(payload, now: now)
+        } catch {
+            onLoss(engine.node, "\(error)")
+        }
+    }
+
+    private func lose(_ link: CoherenceLink, _ why: String) {
+        links[Int(link.peer.rawValue)] = nil
+        onLoss(link.peer, why)
+    }
+
+    private func flush() throws(HypervisorError) {
+        for link in links {
+            guard let link else { continue }
+            if let loss = try link.flush(poller, number: UInt32(link.peer.rawValue)) { lose(link, "\(loss)") }
+        }
+    }
+
+    // MARK: Effects
+
+    private func execute(_ received: UnsafeRawBufferPointer, now: UInt64) throws(HypervisorError) {
+        for index in 0..<effects.count {
+            switch effects[index] {
+            case .send(let message, let to, let contents):
+                let link = links[Int(to.rawValue)]
+                switch contents {
+                case .none: link?.send(message, first: message.page, mask: 0, memory: memory)
+                case .page(let page): link?.send(message, first: page, mask: 1, memory: memory)
+                case .pages(let first, let mask): link?.send(message, first: first, mask: mask, memory: memory)
+                }
+            case .park(let slot):
+                unsafe memcpy(slots.slot(slot), received.baseAddress!, PageNumber.size)
+            case .install(let page, let writable, let source):
+                try unsafe install(page, writable: writable, from: source, received: received)
+                waiters.ended(page.rawValue, isRemote: true, now: monotonicNow())
+            case .makeWritable(let page):
+                try memory.makeWritable(UInt64(page.rawValue))
+                waiters.ended(page.rawValue, isRemote: true, now: monotonicNow())
+            case .protect(let page): try memory.protect(UInt64(page.rawValue))
+            case .drop(let page):
+                try memory.drop(UInt64(page.rawValue))
+                dropped.append(UInt64(page.rawValue))
+            case .zeroFill(let first, let count):
+                try memory.zeroFill(UInt64(first.rawValue), count: Int(count))
+                waiters.ended(first.rawValue, count: count, isRemote: false, now: now)
+            case .wake(let page):
+                memory.wake(UInt64(page.rawValue))
+                waiters.ended(page.rawValue, isRemote: false, now: now)
+            }
+        }
+        effects.removeAll()
+        if !dropped.isEmpty {
+            try forgetter?.forget(dropped)
+            dropped.removeAll(keepingCapacity: true)
+        }
+    }
+
+    private func install(
+        _ page: PageNumber, writable: Bool, from source: Effect.Source, received: UnsafeRawBufferPointer
+    ) throws(HypervisorError) {
+        let number = UInt64(page.rawValue)
+        switch source {
+        case .zero: try memory.installZero(number, writable: writable)
+        case .parked(let slot): try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
+        case .received(let index):
+            unsafe precondition((index + 1) * PageNumber.size <= received.count)
+            try unsafe memory.install(number, from: received.baseAddress! + index * PageNumber.size, writable: writable)
+        }
+    }
+
+    // MARK: Orders
+
+    private func takeOrders() throws(HypervisorError) -> Bool {
+        let (wantsSnapshot, drain, quit) = orders.withLock { orders in
+            defer { orders.wantsSnapshot = false }
+            return (orders.wantsSnapshot, orders.drain, orders.quit)
+        }
+        if wantsSnapshot {
+            let snapshot = makeSnapshot()
+            orders.withLock { $0.snapshot = snapshot }
+            answered.unpark()
+        }
+        if drain && !isDraining {
+            isDraining = true
+            for page in waiters.pages { try fill(UInt64(page)) }
+        }
+        return !quit
+    }
+
+    private func fill(_ page: UInt64) throws(HypervisorError) {
+        if (try? memory.installZero(page, writable: true)) == nil || true { try? memory.makeWritable(page) }
+        memory.wake(page)
+        waiters.ended(UInt32(truncatingIfNeeded: page), isRemote: false, now: monotonicNow())
+    }
+
+    private func makeSnapshot() -> Snapshot {
+        var snapshot = Snapshot()
+        snapshot.statistics = engine.statistics
+        snapshot.faultTimes = waiters.times
+        snapshot.heldPages = engine.heldPageCount
+        snapshot.hottest = engine.hottestPages(16)
+        for link in links {
+            guard let link else { continue }
+            snapshot.bytesSent += link.counters.bytesSent
+            snapshot.bytesReceived += link.counters.bytesReceived
+            snapshot.sendOverflows += link.overflowed
+        }
+        snapshot.shadowsForgotten = forgetter?.forgotten ?? 0
+        snapshot.shadowsSpared = forgetter?.spared ?? 0
+        return snapshot
+    }
+}
