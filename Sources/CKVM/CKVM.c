@@ -194,6 +194,7 @@ int ckvm_epoll_set(int epoll, int fd, uint32_t value, bool readable, bool writab
     struct epoll_event event = {.events = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0), .data.u32 = value};
     return result(epoll_ctl(epoll, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event));
 }
+int ckvm_epoll_remove(int epoll, int fd) { return result(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL)); }
 int ckvm_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t timeout_ns) {
     struct epoll_event events[64];
     struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};

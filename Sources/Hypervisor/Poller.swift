@@ -18,6 +18,10 @@ package struct Poller: ~Copyable {
         try checked(ckvm_epoll_set(descriptor.rawValue, fd, number, true, writable, false), "epoll_ctl", on: "descriptor \(fd)")
     }
 
+    package func remove(_ fd: Int32) throws(HypervisorError) {
+        try checked(ckvm_epoll_remove(descriptor.rawValue, fd), "epoll_ctl", on: "descriptor \(fd)")
+    }
+
     /// Waits until something is ready or `timeout` nanoseconds have passed (nil: no limit); how many are ready.
     package mutating func wait(timeout: UInt64?) throws(HypervisorError) -> Int {
         let limit = timeout.map { Int64(min($0, 3_600_000_000_000)) } ?? -1

@@ -69,6 +69,7 @@ void ckvm_unpark(uint32_t *token);
 // epoll with nanosecond timeouts (< 0: none); fills up to `capacity` user values. 0 on a signal.
 int ckvm_epoll_create(void);
 int ckvm_epoll_set(int epoll, int fd, uint32_t value, bool readable, bool writable, bool add);
+int ckvm_epoll_remove(int epoll, int fd);
 int ckvm_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t timeout_ns);
 int ckvm_event_create(void);
 

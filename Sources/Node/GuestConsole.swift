@@ -1,0 +1,63 @@
+import Glibc
+import Hypervisor
+
+/// The outside end of the guest's serial console: a serial device of node 0, or standard input and output.
+package struct GuestConsole: Sendable {
+    private let input: Int32
+    private let output: Int32
+
+    /// - Parameter device: path of a terminal device, 8N1 at `baudRate`; nil for standard input and output.
+    package init(device: String?, baudRate: Int = 115_200) throws(HypervisorError) {
+        guard let device else {
+            input = STDIN_FILENO
+            output = STDOUT_FILENO
+            return
+        }
+        let fd = unsafe open(device, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
+        guard fd >= 0 else { throw HypervisorError("open", on: "guest console \(device)", code: errno) }
+        var settings = termios()
+        if unsafe tcgetattr(fd, &settings) == 0 {
+            unsafe cfmakeraw(&settings)
+            settings.c_cflag |= tcflag_t(CLOCAL | CREAD)
+            let speed = baudRate == 9600 ? speed_t(B9600) : baudRate == 38_400 ? speed_t(B38400) : speed_t(B115200)
+            unsafe cfsetspeed(&settings, speed)
+            unsafe tcsetattr(fd, TCSANOW, &settings)
+        }
+        input = fd
+        output = fd
+    }
+
+    /// For tests: a pipe or socket of the caller's.
+    package init(input: Int32, output: Int32) {
+        self.input = input
+        self.output = output
+    }
+
+    func write(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(output, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN || errno == EINTR {
+                var request = pollfd(fd: output, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&request, 1, 1000)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// What has been typed, after waiting up to the time-out; empty when nothing was, or at end of input.
+    func read(timeoutMilliseconds: Int32) -> [UInt8] {
+        var request = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&request, 1, timeoutMilliseconds) > 0 else { return [] }
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe Glibc.read(input, $0.baseAddress, $0.count) }
+        guard count > 0 else {
+            usleep(UInt32(timeoutMilliseconds) * 1000)
+            return []
+        }
+        return Array(buffer.prefix(count))
+    }
+}

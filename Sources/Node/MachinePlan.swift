@@ -1,0 +1,87 @@
+package import Machine
+
+/// What node 0 decides for all nodes before the machine exists.
+package struct MachinePlan: Sendable, Equatable {
+    package var resources: [NodeResources]
+    package var cpuid: CPUIDTable
+    /// Host time-stamp counter of node 0 at guest time zero.
+    package var clockOrigin: UInt64
+
+    package var layout: MachineLayout {
+        get throws(MachineLayoutError) { try MachineLayout(nodes: resources.map(\.description)) }
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        writer.put(UInt8(resources.count))
+        for node in resources { node.write(to: &writer) }
+        writer.put(clockOrigin)
+        writer.put(raw: cpuid.encoded())
+        return writer.bytes
+    }
+
+    init(resources: [NodeResources], cpuid: CPUIDTable, clockOrigin: UInt64) {
+        self.resources = resources
+        self.cpuid = cpuid
+        self.clockOrigin = clockOrigin
+    }
+
+    init(decoding bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes)
+        let count = Int(try reader.take(UInt8.self))
+        resources = []
+        for _ in 0..<count { resources.append(try NodeResources(from: &reader)) }
+        clockOrigin = try reader.take()
+        do {
+            cpuid = try CPUIDTable(decoding: reader.takeRest())
+        } catch {
+            throw .value("CPUID table (\(error))")
+        }
+    }
+}
+
+/// What a node tells node 0 about itself.
+struct NodeHello {
+    var resources: NodeResources
+    var cpuid: CPUIDTable
+
+    func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        resources.write(to: &writer)
+        writer.put(raw: cpuid.encoded())
+        return writer.bytes
+    }
+
+    init(resources: NodeResources, cpuid: CPUIDTable) {
+        self.resources = resources
+        self.cpuid = cpuid
+    }
+
+    init(decoding bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes)
+        resources = try NodeResources(from: &reader)
+        do {
+            cpuid = try CPUIDTable(decoding: reader.takeRest())
+        } catch {
+            throw .value("CPUID table (\(error))")
+        }
+    }
+}
+
+/// First byte of a membership frame's body.
+enum MembershipKind: UInt8 {
+    /// Node n to 0: payload is a `NodeHello`.
+    case hello = 1
+    /// Node 0 to all: payload is a `MachinePlan`.
+    case plan = 2
+    /// Node n to 0: processors wait for their start-up IPI; body holds the clock's error bound and round trip (ns).
+    case ready = 3
+    /// Node 0 to all: the guest runs.
+    case start = 4
+    /// The machine ends; body holds an `EndKind` and text.
+    case end = 5
+    /// Node n to 0, after its processors stopped: payload is a `NodeReport`.
+    case report = 6
+    /// Node 0 to all: everything is collected, connections may close.
+    case goodbye = 7
+}

@@ -1,0 +1,169 @@
+package import Coherence
+
+/// One node's figures: counters of the protocol, memory, exits.
+package struct NodeReport: Sendable {
+    package var node: Int
+    package var resources: NodeResources
+    package var uptimeNanoseconds: UInt64 = 0
+    package var counters: [UInt64] = Array(repeating: 0, count: NodeReport.names.count)
+    package var hottest: [(page: UInt32, faults: UInt64)] = []
+
+    /// Keys of `counters`, in order, as they appear in JSON.
+    package static let names = [
+        "remote_faults", "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "read_faults", "write_faults",
+        "upgrade_faults", "repeated_faults", "invalidations", "evictions", "write_backs", "prefetches_issued",
+        "prefetches_arrived", "prefetches_used", "zero_grants", "upgrades_without_data", "exclusive_on_read",
+        "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
+        "interrupts_forwarded", "device_accesses_forwarded", "exits", "shadows_forgotten", "shadows_spared",
+        "send_overflows", "clock_skew_ns", "clock_round_trip_ns",
+    ]
+
+    package init(node: Int, resources: NodeResources) {
+        self.node = node
+        self.resources = resources
+    }
+
+    package subscript(name: String) -> UInt64 {
+        get { Self.names.firstIndex(of: name).map { counters[$0] } ?? 0 }
+        set {
+            guard let index = Self.names.firstIndex(of: name) else { preconditionFailure("no counter '\(name)'") }
+            counters[index] = newValue
+        }
+    }
+
+    package mutating func take(_ snapshot: CoherenceLoop.Snapshot) {
+        let s = snapshot.statistics
+        self["remote_faults"] = s.remoteFaults
+        self["messages"] = s.sent.total + s.received.total
+        self["bytes"] = snapshot.bytesSent + snapshot.bytesReceived
+        self["mean_fault_ns"] = UInt64(snapshot.faultTimes.meanMicroseconds * 1000)
+        self["maximum_fault_ns"] = snapshot.faultTimes.maximumNanoseconds
+        self["read_faults"] = s.readFaults
+        self["write_faults"] = s.writeFaults
+        self["upgrade_faults"] = s.upgradeFaults
+        self["repeated_faults"] = s.repeatedFaults
+        self["invalidations"] = s.invalidations
+        self["evictions"] = s.evictions
+        self["write_backs"] = s.writeBacks
+        self["prefetches_issued"] = s.prefetchesIssued
+        self["prefetches_arrived"] = s.prefetchesArrived
+        self["prefetches_used"] = s.prefetchesUsed
+        self["zero_grants"] = s.zeroGrants
+        self["upgrades_without_data"] = s.upgradesWithoutData
+        self["exclusive_on_read"] = s.exclusiveOnRead
+        self["hold_deferrals"] = s.holdDeferrals
+        self["hold_extensions"] = s.holdExtensions
+        self["messages_aggregated"] = s.messagesAggregated
+        self["queue_high_water"] = s.queueHighWater
+        self["ranges_filled"] = s.rangesFilled
+        self["held_pages"] = UInt64(snapshot.heldPages)
+        self["shadows_forgotten"] = snapshot.shadowsForgotten
+        self["shadows_spared"] = snapshot.shadowsSpared
+        self["send_overflows"] = snapshot.sendOverflows
+        hottest = snapshot.hottest.map { ($0.page.rawValue, $0.remoteFaults) }
+    }
+
+    // MARK: Wire
+
+    func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        writer.put(UInt8(node))
+        resources.write(to: &writer)
+        writer.put(uptimeNanoseconds)
+        writer.put(UInt16(counters.count))
+        for counter in counters { writer.put(counter) }
+        writer.put(UInt16(hottest.count))
+        for page in hottest {
+            writer.put(page.page)
+            writer.put(page.faults)
+        }
+        return writer.bytes
+    }
+
+    init(decoding bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes)
+        node = Int(try reader.take(UInt8.self))
+        resources = try NodeResources(from: &reader)
+        uptimeNanoseconds = try reader.take()
+        guard Int(try reader.take(UInt16.self)) == Self.names.count else { throw .value("number of counters") }
+        counters = []
+        for _ in Self.names { counters.append(try reader.take()) }
+        for _ in 0..<(try reader.take(UInt16.self)) {
+            hottest.append((page: try reader.take(), faults: try reader.take()))
+        }
+        try reader.end()
+    }
+}
+
+/// All nodes' figures: what `vsmp machine stat` prints.
+package struct MachineReport: Sendable {
+    package var nodes: [NodeReport]
+    package var firmwareHash: String
+    package var kit: String
+
+    package init(nodes: [NodeReport], firmwareHash: String, kit: String) {
+        self.nodes = nodes
+        self.firmwareHash = firmwareHash
+        self.kit = kit
+    }
+
+    package var json: String {
+        var text = "{\"kit\":\(Self.quote(kit)),\"firmware_hash\":\(Self.quote(firmwareHash)),"
+        text += "\"uptime_s\":\(Self.seconds(nodes.first?.uptimeNanoseconds ?? 0)),"
+        text += "\"processors\":\(nodes.reduce(0) { $0 + $1.resources.processors }),"
+        text += "\"memory_mib\":\(nodes.reduce(0) { $0 + $1.resources.sliceMiB }),\"nodes\":["
+        text += nodes.map(Self.json).joined(separator: ",")
+        return text + "]}"
+    }
+
+    private static func json(_ report: NodeReport) -> String {
+        let r = report.resources
+        var text = "{\"node\":\(report.node),\"processors\":\(r.processors),\"uptime_s\":\(seconds(report.uptimeNanoseconds)),"
+        text += "\"memory_mib\":{\"physical\":\(r.physicalMiB),\"firmware\":\(r.firmwareMiB),\"slice\":\(r.sliceMiB),"
+        text += "\"cache\":\(r.cacheMiB)},\"mean_fault_us\":\(report["mean_fault_ns"] / 1000),"
+        text += zip(NodeReport.names, report.counters).map { "\"\($0)\":\($1)" }.joined(separator: ",")
+        text += ",\"hottest\":["
+        text += report.hottest.map { "{\"page\":\($0.page),\"faults\":\($0.faults)}" }.joined(separator: ",")
+        return text + "]}"
+    }
+
+    private static func seconds(_ nanoseconds: UInt64) -> String {
+        let tenths = nanoseconds / 100_000_000
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    private static func quote(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case _ where scalar.value < 0x20: out += " "
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
+
+    /// The table a person reads.
+    package var text: String {
+        var lines = ["node  processors  memory = firmware + slice + cache (MiB)  remote faults   messages      bytes  mean fault"]
+        for report in nodes {
+            let r = report.resources
+            let memory = "\(r.physicalMiB) = \(r.firmwareMiB) + \(r.sliceMiB) + \(r.cacheMiB)"
+            lines.append(
+                pad("\(report.node)", 4) + pad("\(r.processors)", 12) + pad(memory, 41) + pad("\(report["remote_faults"])", 15)
+                    + pad("\(report["messages"])", 11) + pad(Self.amount(report["bytes"]), 11)
+                    + pad("\(report["mean_fault_ns"] / 1000) us", 12))
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private func pad(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(1, width - text.utf8.count)) + text
+    }
+
+    private static func amount(_ bytes: UInt64) -> String {
+        bytes < 10 << 20 ? "\(bytes >> 10) KiB" : "\(bytes >> 20) MiB"
+    }
+}

@@ -1,0 +1,399 @@
+package import BoardSupport
+package import Coherence
+package import Hypervisor
+package import Interconnect
+package import Machine
+import Synchronization
+
+/// One node from joining to the machine's end. Everything it needs of the outside is in `Setup`, so that tests run
+/// several in one process.
+package final class NodeRuntime: @unchecked Sendable {
+    package struct Setup {
+        package var configuration: NodeConfiguration
+        package var key: ClusterKey
+        package var firmwareHash: FirmwareHash
+        package var reach: Reach
+        package var resources: NodeResources
+        package var guest: GuestSource?
+        package var console: GuestConsole
+        /// KVM shadows guest page tables here (AMD with npt=0).
+        package var forgetsShadows: Bool
+        /// Nanoseconds.
+        package var minimumHold: UInt64
+        /// How long to wait for the other nodes, in nanoseconds; nil for ever.
+        package var patience: UInt64?
+        package var log: @Sendable (String) -> Void
+
+        package init(
+            configuration: NodeConfiguration, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach, resources: NodeResources,
+            guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64, patience: UInt64? = nil,
+            log: @escaping @Sendable (String) -> Void
+        ) {
+            self.configuration = configuration
+            self.key = key
+            self.firmwareHash = firmwareHash
+            self.reach = reach
+            self.resources = resources
+            self.guest = guest
+            self.console = console
+            self.forgetsShadows = forgetsShadows
+            self.minimumHold = minimumHold
+            self.patience = patience
+            self.log = log
+        }
+    }
+
+    private let setup: Setup
+    private let machine: VirtualMachine
+    private var control: ControlPlane!
+    private let session = Mutex<MachineSession?>(nil)
+    private let inbox = Mutex<[ControlFrame]>([])
+    private let inboxParker = Parker()
+    private let statistics = Mutex<[UInt8: NodeReport]>([:])
+    private let statisticsParker = Parker()
+    private let earlyEnd = Mutex<MachineEnd?>(nil)
+    private let estimator = Mutex(ClockOffsetEstimator())
+    private let pongs = Parker()
+    private let isOver = Atomic<Bool>(false)
+    private var node: Int { setup.configuration.node }
+    private var count: Int { setup.configuration.nodes }
+
+    /// - Parameter machine: kept open by the caller for the process's life.
+    package init(_ setup: Setup, machine: VirtualMachine) {
+        self.setup = setup
+        self.machine = machine
+    }
+
+    /// Joins, runs the machine and returns how it ended.
+    package func run() throws -> MachineEnd {
+        try Kick.install()
+        let identity = try makeIdentity()
+        setup.log("node \(node) of \(count), kit \(setup.configuration.kit): looking for the other nodes")
+        let log = setup.log
+        let links = try Mesh.establish(
+            MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience), log: { log($0) })
+        var controlLinks = [ControlLink?](repeating: nil, count: count)
+        var coherenceLinks = [CoherenceLink?](repeating: nil, count: count)
+        for link in links {
+            let index = link.peer.index
+            controlLinks[Int(index)] = ControlLink(link.takeControl(), peer: index)
+            coherenceLinks[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index))
+        }
+        control = try ControlPlane(
+            links: controlLinks, handler: { [weak self] in self?.handle($0) },
+            onLoss: { [weak self] node, why in self?.lost(Int(node), why) },
+            onBeat: { [weak self] in self?.beat() })
+        control.start()
+        defer { control.stop() }
+        return try runMachine(coherenceLinks)
+    }
+
+    private func makeIdentity() throws(InterconnectError) -> NodeIdentity {
+        var random = SystemRandomNumberGenerator()
+        return try NodeIdentity(
+            index: UInt8(node), count: UInt8(count), kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
+            random: &random)
+    }
+
+    // MARK: Phases
+
+    private func runMachine(_ coherence: [CoherenceLink?]) throws -> MachineEnd {
+        let plan: MachinePlan
+        do {
+            plan = try agree()
+        } catch let error as NodeError {
+            if let end = earlyEnd.withLock({ $0 }) { return end }
+            throw error
+        }
+        let session = try MachineSession(
+            MachineSession.Setup(
+                node: node, plan: plan, policies: setup.configuration.policies, minimumHold: setup.minimumHold,
+                forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
+            machine: machine, control: control, coherence: coherence)
+        self.session.withLock { $0 = session }
+        describe(session)
+        do {
+            try alignClock(session)
+            try startTogether(session)
+        } catch let error as NodeError {
+            if earlyEnd.withLock({ $0 }) == nil { session.end(.failed(node: node, why: "\(error)")) }
+        }
+        if let end = earlyEnd.withLock({ $0 }) { session.end(end) }
+        let end = session.waitForEnd()
+        return conclude(session, end)
+    }
+
+    /// Every node tells node 0 what it lends; node 0 answers with the plan.
+    private func agree() throws -> MachinePlan {
+        var resources = setup.resources
+        let table = CPUIDTable(try machine.supportedCPUID())
+        resources.timestampKilohertz = try measureTimestamp()
+        guard node == 0 else {
+            control.send(
+                to: 0, .membership, [MembershipKind.hello.rawValue],
+                payload: NodeHello(resources: resources, cpuid: table).encoded())
+            return try MachinePlan(decoding: try wait(for: .plan, seconds: 60).payload)
+        }
+        var all = [NodeResources?](repeating: nil, count: count)
+        var common = table
+        all[0] = resources
+        for _ in 1..<max(count, 1) {
+            let frame = try wait(for: .hello, seconds: 60)
+            let hello = try NodeHello(decoding: frame.payload)
+            try check(hello.resources, of: frame.from, against: resources)
+            all[Int(frame.from)] = hello.resources
+            common = common.intersection(hello.cpuid)
+        }
+        let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp())
+        control.broadcast(.membership, [MembershipKind.plan.rawValue], payload: plan.encoded())
+        return plan
+    }
+
+    private func measureTimestamp() throws(HypervisorError) -> UInt32 {
+        let probe = try VirtualProcessor(machine, id: machine.probeProcessorID)
+        return try probe.timestampKilohertz()
+    }
+
+    /// Counters that run at different speeds cannot be kept together without scaling.
+    private func check(_ theirs: NodeResources, of peer: UInt8, against mine: NodeResources) throws {
+        let difference = abs(Int64(theirs.timestampKilohertz) - Int64(mine.timestampKilohertz))
+        guard difference * 100 <= Int64(mine.timestampKilohertz) else {
+            throw NodeError.frequencies(node: Int(peer), theirs: theirs.timestampKilohertz, mine: mine.timestampKilohertz)
+        }
+    }
+
+    private func describe(_ session: MachineSession) {
+        let layout = session.layout
+        setup.log(
+            "one machine: \(count) nodes, \(layout.processors.count) processors, "
+                + "\(session.setup.plan.resources.reduce(0) { $0 + $1.sliceMiB }) MiB")
+        for (index, r) in session.setup.plan.resources.enumerated() {
+            setup.log(
+                "  node \(index): \(r.processors) processors, \(r.physicalMiB) MiB = firmware \(r.firmwareMiB) + slice \(r.sliceMiB)"
+                    + " + cache \(r.cacheMiB)")
+        }
+    }
+
+    private func startTogether(_ session: MachineSession) throws {
+        if node == 0 {
+            for _ in 1..<max(count, 1) {
+                let frame = try wait(for: .ready, seconds: 60)
+                var reader = WireReader(Array(frame.body.dropFirst()))
+                let bound = try reader.take(UInt64.self)
+                let trip = try reader.take(UInt64.self)
+                setup.log(
+                    "node \(frame.from): guest clock within \(bound / 1000) us of node 0's (fastest message \(trip / 2000) us)")
+            }
+            let begun = monotonicNow()
+            try session.start(guest: setup.guest)
+            setup.log("guest loaded in \((monotonicNow() - begun) / 1_000_000) ms and started")
+            control.broadcast(.membership, [MembershipKind.start.rawValue])
+        } else {
+            if case .flat? = setup.guest { try session.start(guest: setup.guest) } else { try session.start(guest: nil) }
+            var writer = WireWriter()
+            writer.put(MembershipKind.ready.rawValue)
+            let figures = clockFigures(session)
+            session.recordSkew(bound: figures.bound, roundTrip: figures.roundTrip)
+            writer.put(figures.bound)
+            writer.put(figures.roundTrip)
+            control.send(to: 0, .membership, writer.bytes)
+            _ = try wait(for: .start, seconds: 120)
+            setup.log("the guest runs; its console is on node 0")
+        }
+    }
+
+    /// Stops this node's part and exchanges figures, so that no node takes another's leaving for its death.
+    private func conclude(_ session: MachineSession, _ end: MachineEnd) -> MachineEnd {
+        isOver.store(true, ordering: .sequentiallyConsistent)
+        announce(end, session)
+        var writer = WireWriter()
+        writer.put(MembershipKind.end.rawValue)
+        writer.put(raw: end.encoded())
+        control.broadcast(.membership, writer.bytes)
+        if !session.collect() { setup.log("a processor did not come back in time") }
+        let report = session.report()
+        if node == 0 {
+            var reports: [UInt8: NodeReport] = [0: report]
+            let deadline = monotonicNow() + 2_000_000_000
+            while reports.count < count, monotonicNow() < deadline, let frame = try? wait(for: .report, seconds: 2, evenAtEnd: true) {
+                if let report = try? NodeReport(decoding: frame.payload) { reports[frame.from] = report }
+            }
+            let all = MachineReport(
+                nodes: reports.values.sorted { $0.node < $1.node }, firmwareHash: "\(setup.firmwareHash)",
+                kit: setup.configuration.kit)
+            for line in all.text.split(separator: "\n") { setup.log(String(line)) }
+            setup.log("VSMP-STAT " + all.json)
+            control.broadcast(.membership, [MembershipKind.goodbye.rawValue])
+        } else {
+            control.send(to: 0, .membership, [MembershipKind.report.rawValue], payload: report.encoded())
+            if case .lost(0, _) = end {} else { _ = try? wait(for: .goodbye, seconds: 3, evenAtEnd: true) }
+        }
+        session.finish()
+        self.session.withLock { $0 = nil }
+        return end
+    }
+
+    private func announce(_ end: MachineEnd, _ session: MachineSession) {
+        switch end {
+        case .poweredOff: setup.log("the guest powered off")
+        case .reboot: setup.log("the guest asked for a reboot")
+        case .lost: break
+        case .failed(let node, let why): setup.log("FAILED node \(node) (\(why)): guest stopped")
+        }
+        _ = session
+    }
+
+    // MARK: Control frames
+
+    private func handle(_ frame: ControlFrame) {
+        switch frame.kind {
+        case .membership:
+            if frame.body.first == MembershipKind.end.rawValue {
+                guard let end = try? MachineEnd(decoding: Array(frame.body.dropFirst())) else { return }
+                if case .lost(let node, let why) = end { lost(node, "reported by node \(frame.from): \(why)") } else { finish(end) }
+                return
+            }
+            inbox.withLock { $0.append(frame) }
+            inboxParker.unpark()
+        case .timePing:
+            var writer = WireWriter()
+            writer.put(raw: frame.body)
+            writer.put(frame.timestamp)
+            writer.put(hostTimestamp())
+            control.send(to: frame.from, .timePong, writer.bytes)
+        case .timePong:
+            var reader = WireReader(frame.body)
+            guard let t0 = try? reader.take(UInt64.self), let t1 = try? reader.take(UInt64.self),
+                let t2 = try? reader.take(UInt64.self)
+            else { return }
+            estimator.withLock { _ = $0.add(t0: t0, t1: t1, t2: t2, t3: frame.timestamp) }
+            pongs.unpark()
+        case .statRequest:
+            if let session = session.withLock({ $0 }) {
+                control.send(to: frame.from, .statReply, [], payload: session.report().encoded())
+            }
+        case .statReply:
+            if let report = try? NodeReport(decoding: frame.payload) {
+                statistics.withLock { $0[frame.from] = report }
+                statisticsParker.unpark()
+            }
+        default:
+            _ = session.withLock { $0 }?.handle(frame)
+        }
+    }
+
+    private func wait(for kind: MembershipKind, seconds: UInt64, evenAtEnd: Bool = false) throws(NodeError) -> ControlFrame {
+        let deadline = monotonicNow() + seconds * 1_000_000_000
+        while true {
+            let found = inbox.withLock { inbox -> ControlFrame? in
+                guard let index = inbox.firstIndex(where: { $0.body.first == kind.rawValue }) else { return nil }
+                return inbox.remove(at: index)
+            }
+            if let found { return found }
+            if !evenAtEnd, earlyEnd.withLock({ $0 }) != nil { throw .ended }
+            let now = monotonicNow()
+            guard now < deadline else { throw .timeout(kind, seconds: seconds) }
+            inboxParker.park(timeout: min(deadline - now, 200_000_000))
+        }
+    }
+
+    private func finish(_ end: MachineEnd) {
+        let isNew = earlyEnd.withLock { early in
+            defer { if early == nil { early = end } }
+            return early == nil
+        }
+        guard isNew else { return }
+        session.withLock { $0 }?.end(end)
+        inboxParker.unpark()
+    }
+
+    /// Says at once, on this node's own console, whom the machine lost.
+    private func lost(_ peer: Int, _ why: String) {
+        guard !isOver.load(ordering: .sequentiallyConsistent), earlyEnd.withLock({ $0 }) == nil else { return }
+        let end = MachineEnd.lost(node: peer, why: why)
+        finish(end)
+        var share = ""
+        if let plan = session.withLock({ $0 })?.setup.plan {
+            let r = plan.resources[peer]
+            share = " it lent \(r.processors) processors and \(r.sliceMiB) MiB;"
+        }
+        setup.log("LOST node \(peer) (\(why)): guest stopped;\(share) power-cycle that board, then start all boards again")
+    }
+
+    // MARK: Time
+
+    /// Aligns this node's guest clock with node 0's from the quickest of many exchanges.
+    private func alignClock(_ session: MachineSession) throws(NodeError) {
+        guard node != 0 else { return }
+        let deadline = monotonicNow() + 3_000_000_000
+        for _ in 0..<64 where monotonicNow() < deadline {
+            ping()
+            pongs.park(timeout: 100_000_000)
+        }
+        guard let estimate = estimator.withLock({ $0.estimate }) else { throw .clock }
+        session.clock.setOffset(0 &- session.setup.plan.clockOrigin &+ UInt64(bitPattern: estimate.offset))
+    }
+
+    private func ping() {
+        var writer = WireWriter()
+        writer.put(hostTimestamp())
+        control.send(to: 0, .timePing, writer.bytes)
+    }
+
+    private func clockFigures(_ session: MachineSession) -> (bound: UInt64, roundTrip: UInt64) {
+        guard let estimate = estimator.withLock({ $0.estimate }) else { return (0, 0) }
+        return (
+            UInt64(max(0, session.clock.nanoseconds(ofTicks: estimate.errorBound))),
+            UInt64(max(0, session.clock.nanoseconds(ofTicks: estimate.minimumRoundTrip)))
+        )
+    }
+
+    /// Every 100 ms: another exchange; a node whose clock has fallen behind node 0's by more than the bound steps forward.
+    private func beat() {
+        guard node != 0, let session = session.withLock({ $0 }), !isOver.load(ordering: .sequentiallyConsistent) else { return }
+        ping()
+        guard let estimate = estimator.withLock({ $0.estimate }) else { return }
+        let wanted = 0 &- session.setup.plan.clockOrigin &+ UInt64(bitPattern: estimate.offset)
+        let behind = Int64(bitPattern: wanted &- session.clock.offset)
+        if behind > estimate.errorBound { session.clock.advance(by: UInt64(behind)) }
+        let figures = clockFigures(session)
+        session.recordSkew(bound: figures.bound, roundTrip: figures.roundTrip)
+    }
+
+    // MARK: Figures
+
+    /// The whole machine's figures now, asked of every node; nil while there is no machine.
+    package func machineReport() -> MachineReport? {
+        guard let session = session.withLock({ $0 }) else { return nil }
+        statistics.withLock { $0 = [:] }
+        control.broadcast(.statRequest, [])
+        let mine = session.report()
+        let deadline = monotonicNow() + 2_000_000_000
+        while statistics.withLock({ $0.count }) < count - 1, monotonicNow() < deadline {
+            statisticsParker.park(timeout: 100_000_000)
+        }
+        let others = statistics.withLock { Array($0.values) }
+        return MachineReport(
+            nodes: ([mine] + others).sorted { $0.node < $1.node }, firmwareHash: "\(setup.firmwareHash)",
+            kit: setup.configuration.kit)
+    }
+}
+
+/// Why a node could not make the machine start.
+package enum NodeError: Error, CustomStringConvertible {
+    case timeout(MembershipKind, seconds: UInt64)
+    case ended
+    case clock
+    case frequencies(node: Int, theirs: UInt32, mine: UInt32)
+
+    package var description: String {
+        switch self {
+        case .timeout(let kind, let seconds): "waited \(seconds) s for '\(kind)' of another node; look at that node's console"
+        case .ended: "the machine ended before it started"
+        case .clock: "node 0 answers no clock exchange; look at the interconnect"
+        case .frequencies(let node, let theirs, let mine):
+            "node \(node)'s time-stamp counter runs at \(theirs) kHz, node 0's at \(mine) kHz: "
+                + "these processors cannot share one clock; use boards of one model"
+        }
+    }
+}
