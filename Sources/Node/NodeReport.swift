@@ -159,6 +159,22 @@ package struct MachineReport: Sendable {
         return lines.joined(separator: "\n")
     }
 
+    /// The pages that cost most remote faults on each node.
+    package var pagesText: String {
+        var lines = ["node      guest page  remote faults"]
+        for report in nodes {
+            for page in report.hottest {
+                lines.append(
+                    pad("\(report.node)", 4) + pad("0x" + String(UInt64(page.page) << 12, radix: 16), 16) + pad("\(page.faults)", 15))
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    package var versionText: String {
+        "kit \(kit)\nfirmware \(firmwareHash)\nnodes \(nodes.count)"
+    }
+
     private func pad(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(1, width - text.utf8.count)) + text
     }

@@ -1,1 +1,4 @@
+import Glibc
 import NodeCommands
+
+exit(NodeProgram.main(CommandLine.arguments).rawValue)

@@ -1,0 +1,47 @@
+package import BoardSupport
+import Glibc
+
+/// `vsmpd`: a multi-call program. Called as `vsmp` on a node it is the operator's command, else the daemon.
+package enum NodeProgram {
+    /// - Parameter arguments: as the process got them, program name first.
+    package static func main(_ arguments: [String]) -> ExitStatus {
+        let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
+        let rest = Array(arguments.dropFirst())
+        if name == "vsmp" {
+            guard rest.first == "machine" else {
+                report("on a node vsmp has one noun: machine (stat, pages, version); the rest runs on a workstation")
+                return .usage
+            }
+            return MachineCommand.run(Array(rest.dropFirst()), program: "vsmp machine")
+        }
+        switch rest.first {
+        case "run": return RunCommand.run(Array(rest.dropFirst()))
+        case "machine": return MachineCommand.run(Array(rest.dropFirst()), program: "vsmpd machine")
+        case "--help", "help", nil:
+            print(help)
+            return rest.isEmpty ? .usage : .success
+        default:
+            report("there is no command '\(rest[0])'; try vsmpd --help")
+            return .usage
+        }
+    }
+
+    static let help = """
+        vsmpd: joins this board to the one machine
+
+          vsmpd run --board FILE --config FOLDER --firmware-hash-file FILE [--interface NAME]
+              find the other nodes of the kit, pool processors and memory, run the guest
+          vsmpd run ... --listen ADDRESS:PORT [--peer INDEX=ADDRESS:PORT]...
+              the same with fixed addresses instead of discovery
+          vsmpd machine stat [--json] | pages | version
+              ask the vsmpd that runs on this node
+
+        Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 90 guest asked for a reboot.
+        """
+
+    static func report(_ text: String) {
+        var line = Array(("vsmp: " + text + "\n").utf8)
+        _ = unsafe line.withUnsafeMutableBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

@@ -1,0 +1,169 @@
+import BoardSupport
+import Coherence
+import Glibc
+import Hypervisor
+import Interconnect
+import Node
+
+/// `vsmpd run`: one node's life from its stick's configuration to the machine's end.
+enum RunCommand {
+    /// A refusal to start, with its exit status.
+    struct Failure: Error {
+        let status: ExitStatus
+        let text: String
+    }
+
+    static func run(_ arguments: [String]) -> ExitStatus {
+        do {
+            let options = try Options(
+                arguments, known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket"])
+            return try run(options)
+        } catch let problem as Options.Problem {
+            NodeProgram.report("\(problem)")
+            return .usage
+        } catch let failure as Failure {
+            NodeProgram.report(failure.text)
+            return failure.status
+        } catch let error as MeshError {
+            NodeProgram.report("\(error)")
+            if case .timeout = error { return .timeout }
+            if case .refused = error { return .peerRefused }
+            return .internalError
+        } catch let error as NodeConfigurationError {
+            NodeProgram.report("\(error)")
+            return .badInput
+        } catch let error as NodeResourcesError {
+            NodeProgram.report("\(error)")
+            return .badInput
+        } catch let error as HypervisorError {
+            NodeProgram.report("\(error)")
+            return error.subject == "/dev/kvm" ? .unavailable : .internalError
+        } catch {
+            NodeProgram.report("\(error)")
+            return .internalError
+        }
+    }
+
+    private static func run(_ options: Options) throws -> ExitStatus {
+        let folder = try options.required("--config")
+        let board = try readBoard(try options.required("--board"))
+        let hashFile = try options.required("--firmware-hash-file")
+        guard let hash = readText(hashFile).flatMap({ FirmwareHash(hexadecimal: $0) }) else {
+            throw Failure(status: .badInput, text: "\(hashFile): expected 64 hexadecimal digits; this image is damaged")
+        }
+        let file = folder + "/machine.conf"
+        guard let text = readText(file) else {
+            throw Failure(status: .missingInput, text: "\(file) cannot be read; write the stick with vsmp usb write")
+        }
+        let configuration = try NodeConfiguration(parsing: text, file: file)
+        guard let key = readText(folder + "/cluster.key").flatMap({ ClusterKey(hexadecimal: $0) }) else {
+            throw Failure(
+                status: .badInput, text: "\(folder)/cluster.key: expected 64 hexadecimal digits; write the stick with vsmp usb write")
+        }
+        let inventory = HardwareInventory()
+        let mismatches = board.mismatches(with: inventory)
+        guard mismatches.isEmpty else {
+            throw Failure(
+                status: .hardwareMismatch,
+                text: "this computer is no \(board.name): " + mismatches.map(\.description).joined(separator: "; "))
+        }
+        return try start(options, folder: folder, board: board, hash: hash, configuration: configuration, key: key, inventory)
+    }
+
+    private static func start(
+        _ options: Options, folder: String, board: Board, hash: FirmwareHash, configuration: NodeConfiguration, key: ClusterKey,
+        _ inventory: HardwareInventory
+    ) throws -> ExitStatus {
+        let resources = try NodeResources(
+            sockets: max(1, inventory.sockets), coresPerSocket: max(1, inventory.cores / max(1, inventory.sockets)),
+            threadsPerCore: max(1, inventory.threads / max(1, inventory.cores)), physicalMiB: inventory.memoryMiB,
+            firmwareReserveMiB: board.memory.firmwareReserveMiB, sliceMiB: configuration.sliceMiB,
+            cacheMiB: configuration.cacheMiB, processors: configuration.processors)
+        let console = try GuestConsole(
+            device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
+        let paging = SecondLevelPaging.current
+        if let warning = paging.warning { NodeProgram.report(warning) }
+        let runtime = NodeRuntime(
+            NodeRuntime.Setup(
+                configuration: configuration, key: key, firmwareHash: hash, reach: try reach(options, board, inventory),
+                resources: resources, guest: try guest(folder, configuration), console: console,
+                forgetsShadows: paging == .shadow, minimumHold: 300_000, log: { NodeProgram.report($0) }),
+            machine: try VirtualMachine())
+        let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime)
+        server.start()
+        let end = try runtime.run()
+        return end.exitStatus
+    }
+
+    private static func readBoard(_ path: String) throws -> Board {
+        guard let bytes = readFile(path) else {
+            throw Failure(status: .missingInput, text: "\(path) cannot be read; this image is damaged")
+        }
+        do {
+            return try Board(deviceTree: bytes, file: path)
+        } catch {
+            throw Failure(status: .badInput, text: "\(error)")
+        }
+    }
+
+    /// Node 0's stick holds the guest.
+    private static func guest(_ folder: String, _ configuration: NodeConfiguration) throws -> GuestSource? {
+        guard configuration.node == 0 else { return nil }
+        guard let kernel = readFile(folder + "/guest/vmlinuz") else {
+            throw Failure(
+                status: .missingInput, text: "node 0's stick holds no guest (guest/vmlinuz); write it with vsmp usb write --kernel")
+        }
+        return .linux(
+            kernel: kernel, initialFileSystem: readFile(folder + "/guest/initrd") ?? [],
+            commandLine: readText(folder + "/guest/cmdline") ?? "")
+    }
+
+    private static func reach(_ options: Options, _ board: Board, _ inventory: HardwareInventory) throws -> Reach {
+        if let listen = options.last("--listen") {
+            var peers: [UInt8: SocketAddress] = [:]
+            for peer in options.all("--peer") {
+                let parts = peer.split(separator: "=", maxSplits: 1)
+                guard parts.count == 2, let index = UInt8(parts[0]) else {
+                    throw Failure(status: .usage, text: "--peer \(peer): expected INDEX=ADDRESS:PORT")
+                }
+                peers[index] = try SocketAddress(String(parts[1]))
+            }
+            return .fixed(listen: try SocketAddress(listen), peers: peers)
+        }
+        if let name = options.last("--interface") { return .discovery(interface: name) }
+        for port in board.interconnect {
+            if let interface = inventory.interfaces(driver: port.driver).first { return .discovery(interface: interface.name) }
+        }
+        throw Failure(
+            status: .hardwareMismatch,
+            text: "no network interface has the driver \(board.interconnect.map(\.driver).joined(separator: " or ")) that board "
+                + "\(board.name) uses for its interconnect")
+    }
+}
+
+/// How KVM translates guest-physical addresses on this computer; decides what giving up a page costs.
+enum SecondLevelPaging {
+    /// Intel EPT without accessed bits, or a hypervisor that emulates: a page table is only read.
+    case readOnlyWalks
+    /// AMD with npt=0: KVM shadows guest page tables and must be made to forget them.
+    case shadow
+    /// AMD with npt=1, or Intel with accessed bits: correct, but every table walk is a write.
+    case writingWalks
+
+    static var current: SecondLevelPaging {
+        func isOn(_ path: String) -> Bool? { readText(path).map { $0.hasPrefix("Y") || $0.hasPrefix("1") } }
+        if let nested = isOn("/sys/module/kvm_amd/parameters/npt") { return nested ? .writingWalks : .shadow }
+        if isOn("/sys/module/kvm_intel/parameters/ept") == false { return .shadow }
+        if isOn("/sys/module/kvm_intel/parameters/eptad") == true { return .writingWalks }
+        return .readOnlyWalks
+    }
+
+    var warning: String? {
+        switch self {
+        case .readOnlyWalks, .shadow: nil
+        case .writingWalks:
+            "KVM writes to guest page tables on every walk (kvm_amd npt=1 or kvm_intel eptad=1): correct, but they will bounce "
+                + "between nodes; load kvm_amd with npt=0 or kvm_intel with eptad=0"
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Glibc
+import Node
+
+/// Answers `vsmp machine` over a local stream socket: one request line (`stat`, `stat-json`, `pages`, `version`), one answer.
+// SAFETY: unchecked because the thread only reads what is set before `start`.
+final class StatServer: @unchecked Sendable {
+    static let defaultPath = "/run/vsmpd.sock"
+
+    private let path: String
+    private let runtime: NodeRuntime
+    private var thread: NodeThread?
+
+    init(path: String, runtime: NodeRuntime) {
+        self.path = path
+        self.runtime = runtime
+    }
+
+    /// Serves until the process ends. A socket that cannot be made costs the figures, not the machine.
+    func start() {
+        guard let address = localAddress(path) else { return NodeProgram.report("\(path) is too long for a socket") }
+        unlink(path)
+        let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard fd >= 0, withSocketAddress(address, { unsafe bind(fd, $0, $1) }) == 0, listen(fd, 4) == 0 else {
+            return NodeProgram.report("cannot serve machine stat on \(path): errno \(errno)")
+        }
+        chmod(path, 0o600)
+        thread = NodeThread("vsmp-stat") { [self] in
+            while true {
+                let client = unsafe accept(fd, nil, nil)
+                if client < 0 { continue }
+                answer(client)
+                close(client)
+            }
+        }
+    }
+
+    private func answer(_ client: Int32) {
+        var request = [UInt8](repeating: 0, count: 64)
+        let count = unsafe request.withUnsafeMutableBytes { unsafe read(client, $0.baseAddress, $0.count) }
+        guard count > 0 else { return }
+        let word = String(decoding: request.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)
+        var text = "error no machine runs yet\n"
+        if let report = runtime.machineReport() {
+            switch word {
+            case "stat": text = "ok\n" + report.text + "\n"
+            case "stat-json": text = "ok\n" + report.json + "\n"
+            case "pages": text = "ok\n" + report.pagesText + "\n"
+            case "version": text = "ok\n" + report.versionText + "\n"
+            default: text = "error unknown request\n"
+            }
+        }
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = unsafe bytes.withUnsafeBytes { unsafe write(client, $0.baseAddress, $0.count) }
+            guard written > 0 else { return }
+            bytes = bytes.dropFirst(written)
+        }
+    }
+}
+
+func localAddress(_ path: String) -> sockaddr_un? {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    let capacity = unsafe MemoryLayout.size(ofValue: address.sun_path)
+    guard bytes.count < capacity else { return nil }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
+        for (index, byte) in bytes.enumerated() { unsafe target[index] = byte }
+    }
+    return address
+}
+
+func withSocketAddress(_ address: sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    unsafe withUnsafePointer(to: address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+    }
+}
