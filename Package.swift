@@ -39,7 +39,7 @@ let package = Package(
         .target(
             name: "FirmwareImage",
             dependencies: ["BoardSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "Node", dependencies: ["Machine", "Coherence", "Interconnect", "BoardSupport"]),
+        .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport"]),
         .target(name: "Machine", dependencies: ["Hypervisor"]),
         .target(name: "Hypervisor", dependencies: ["CKVM"]),
         .target(name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ int ckvm_realtime(int priority) {
     struct sched_param parameters = {.sched_priority = priority};
     return result(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters));
 }
+void ckvm_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 uint64_t ckvm_tsc(void) { return __builtin_ia32_rdtsc(); }
 
 void ckvm_park(uint32_t *token, int64_t timeout_ns) {

@@ -6,6 +6,12 @@ package struct FaultEvent: Sendable {
     package var page: UInt64
     package var thread: Int32
     package var isWrite: Bool
+
+    package init(page: UInt64, thread: Int32, isWrite: Bool) {
+        self.page = page
+        self.thread = thread
+        self.isWrite = isWrite
+    }
 }
 
 /// The whole machine's guest-physical memory mapped at one address, every page under userfaultfd.

@@ -76,6 +76,9 @@ package final class Parker: @unchecked Sendable {
     package func unpark() { unsafe ckvm_unpark(token) }
 }
 
+/// Names the calling thread for ps and debuggers (first 15 bytes).
+package func nameThread(_ name: String) { unsafe ckvm_name_thread(name) }
+
 /// Asks for a real-time priority (1...99) for the calling thread; false when the kernel refuses.
 @discardableResult
 package func becomeRealtime(priority: Int32) -> Bool { ckvm_realtime(priority) >= 0 }

@@ -39,7 +39,7 @@ package final class VirtualMachine: Sendable {
     }
 
     /// The largest vCPU id plus one that this kernel accepts.
-    var processorIDLimit: UInt32 {
+    package var processorIDLimit: UInt32 {
         let limit = ckvm_check_extension(kvm.rawValue, KVM_CAP_MAX_VCPU_ID)
         return limit > 0 ? UInt32(limit) : 1024
     }

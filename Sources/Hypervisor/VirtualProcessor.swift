@@ -131,6 +131,21 @@ package struct VirtualProcessor: ~Copyable {
         try setRegisters(regs)
     }
 
+    /// Where the processor starts, with everything else in its registers zero.
+    package func setEntry(instruction: UInt64, stack: UInt64, flags: UInt64) throws(HypervisorError) {
+        var regs = kvm_regs()
+        regs.rip = instruction
+        regs.rsp = stack
+        regs.rflags = flags
+        try setRegisters(regs)
+    }
+
+    package var instructionPointer: UInt64? { (try? registers())?.rip }
+
+    package func setRegister(msr: UInt32, _ value: UInt64) throws(HypervisorError) {
+        try checked(ckvm_set_msr(descriptor.rawValue, msr, value), "KVM_SET_MSRS 0x\(String(msr, radix: 16))", on: "vCPU \(id)")
+    }
+
     // MARK: Time
 
     package func timestampKilohertz() throws(HypervisorError) -> UInt32 {

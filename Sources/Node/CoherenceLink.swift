@@ -1,7 +1,7 @@
-package import Coherence
+import Coherence
 import Glibc
 import Hypervisor
-package import Interconnect
+import Interconnect
 
 /// One peer's coherence connection as the loop uses it: never blocks on sending. What the send ring cannot take waits
 /// in order in `overflow`, which allocates; the ring is sized so that this stays rare, and it is counted.
@@ -33,7 +33,7 @@ package final class CoherenceLink {
         isFlushPending = true
         let payloadLength = mask.nonzeroBitCount * PageNumber.size
         if overflow.isEmpty,
-            let room = connection.reserve(.coherence, bodyLength: Message.encodedSize, payloadLength: payloadLength)
+            let room = unsafe connection.reserve(.coherence, bodyLength: Message.encodedSize, payloadLength: payloadLength)
         {
             // SAFETY: the reservation has exactly these lengths.
             unsafe Self.fill(room.body, room.payload, message, first, mask, memory)

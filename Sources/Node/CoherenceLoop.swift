@@ -1,7 +1,7 @@
 package import Coherence
 import Glibc
 package import Hypervisor
-package import Interconnect
+import Interconnect
 import Synchronization
 
 /// The thread that owns the coherence engine, the userfaultfd and the coherence connections: no lock, no allocation and
@@ -33,6 +33,7 @@ package final class CoherenceLoop: @unchecked Sendable {
     }
 
     private var engine: Engine
+    private let node: NodeID
     private var effects = EffectBuffer()
     private let totalPages: UInt32
     private let nodeCount: Int
@@ -58,6 +59,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void
     ) throws(HypervisorError) {
         engine = Engine(configuration: configuration)
+        node = configuration.node
         totalPages = configuration.totalPages
         nodeCount = configuration.nodeCount
         self.memory = memory
@@ -115,7 +117,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         do throws(HypervisorError) {
             while try turn() {}
         } catch {
-            onLoss(engine.node, "\(error)")
+            onLoss(node, "\(error)")
             isDraining = true
             while (try? turn()) == true {}
         }
@@ -125,7 +127,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         var now = monotonicNow()
         if !isDraining, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
             engine.expire(now: Instant(nanoseconds: now), effects: &effects)
-            try execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
+            try unsafe execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
             try flush()
             now = monotonicNow()
         }
@@ -164,7 +166,7 @@ package final class CoherenceLoop: @unchecked Sendable {
                 engine.fault(
                     PageNumber(UInt32(truncatingIfNeeded: event.page)), isWrite: event.isWrite, now: Instant(nanoseconds: now),
                     effects: &effects)
-                try execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
+                try unsafe execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
             }
             guard count == events.count else { return }
         }
@@ -179,7 +181,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         var outcome = link.fill()
         while true {
             do throws(FrameError) {
-                while let frame = try link.nextFrame() { try takeFrame(frame, from: link) }
+                while let frame = try link.nextFrame() { takeFrame(frame, from: link) }
             } catch {
                 lose(link, "\(error)")
                 return
@@ -200,7 +202,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         let payload = unsafe frame.unsafePayload
         let bytes = unsafe Span<UInt8>(_unsafeBytes: body)
         guard let message = Message(decoding: bytes, nodeCount: nodeCount, totalPages: totalPages),
-            unsafe payload.count == message.pagesFollowing * PageNumber.size
+            payload.count == message.pagesFollowing * PageNumber.size
         else {
             lose(link, "a coherence message that no node of this machine can send")
             return
@@ -215,7 +217,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         do throws(HypervisorError) {
             try unsafe execute(payload, now: now)
         } catch {
-            onLoss(engine.node, "\(error)")
+            onLoss(node, "\(error)")
         }
     }
 
@@ -278,7 +280,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         case .zero: try memory.installZero(number, writable: writable)
         case .parked(let slot): try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
         case .received(let index):
-            unsafe precondition((index + 1) * PageNumber.size <= received.count)
+            precondition((index + 1) * PageNumber.size <= received.count)
             try unsafe memory.install(number, from: received.baseAddress! + index * PageNumber.size, writable: writable)
         }
     }

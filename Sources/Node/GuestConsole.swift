@@ -1,5 +1,5 @@
 import Glibc
-import Hypervisor
+package import Hypervisor
 
 /// The outside end of the guest's serial console: a serial device of node 0, or standard input and output.
 package struct GuestConsole: Sendable {

@@ -1,6 +1,3 @@
-package import Hypervisor
-package import Machine
-
 /// What runs in the machine.
 package enum GuestSource: Sendable {
     /// A Linux kernel and its initial file system, read by node 0 when the machine starts.

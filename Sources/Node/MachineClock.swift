@@ -1,4 +1,4 @@
-package import Hypervisor
+import Hypervisor
 import Synchronization
 
 /// The guest's time-stamp counter on this node: the host's counter plus an offset that all of the node's processors

@@ -1,6 +1,6 @@
 package import Coherence
 package import Hypervisor
-package import Interconnect
+import Interconnect
 package import Machine
 import Synchronization
 
@@ -62,13 +62,15 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         self.machine = machine
         self.control = control
         layout = try setup.plan.layout
-        let mine = setup.plan.resources[setup.node]
-        clock = MachineClock(kilohertz: UInt64(mine.timestampKilohertz), offset: 0 &- setup.plan.clockOrigin)
+        clock = MachineClock(kilohertz: UInt64(setup.plan.resources[0].timestampKilohertz), offset: 0 &- setup.plan.clockOrigin)
         memory = try GuestMemory(size: layout.memoryEnd.rawValue)
         try memory.attach(to: machine, ranges: Self.slots(layout))
         for (index, processor) in layout.processors(ofNode: setup.node).enumerated() {
             let vcpu = try VirtualProcessor(machine, id: processor.apicID.rawValue)
-            try vcpu.setCPUID(setup.plan.cpuid.entries(for: processor, layout: layout))
+            let table = setup.plan.cpuid.machineTable(
+                layout: layout, apicID: processor.apicID, tscKHz: UInt64(setup.plan.resources[0].timestampKilohertz))
+            try vcpu.setCPUID(table.kvmEntries)
+            for register in ProcessorStart.initialMSRs { try vcpu.setRegister(msr: register.index, register.value) }
             processors.append(
                 Processor(
                     index: index, id: processor.apicID, isBootstrap: processor.index == 0, vcpu: vcpu, environment: self))
@@ -167,11 +169,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             let entry = flat.entries[description.index]
             try processor.configure { (vcpu: borrowing VirtualProcessor) throws(HypervisorError) in
                 try vcpu.enterLongMode(pageTables: flat.pageTables, ring: flat.ring)
-                var regs = try vcpu.registers()
-                regs.rip = entry.rip
-                regs.rsp = entry.rsp
-                regs.rflags = flat.ring == 3 ? 0x3002 : 2
-                try vcpu.setRegisters(regs)
+                try vcpu.setEntry(instruction: entry.rip, stack: entry.rsp, flags: flat.ring == 3 ? 0x3002 : 2)
             }
             processor.startImmediately()
         }

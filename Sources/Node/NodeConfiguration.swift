@@ -1,5 +1,5 @@
 package import Coherence
-package import Interconnect
+import Interconnect
 
 /// What a stick's VSMP-CONFIG partition says (docs/sticks.md): `machine.conf` and `cluster.key`.
 package struct NodeConfiguration: Sendable {

@@ -1,4 +1,4 @@
-package import Coherence
+import Coherence
 
 /// One node's figures: counters of the protocol, memory, exits.
 package struct NodeReport: Sendable {

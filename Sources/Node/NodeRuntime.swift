@@ -1,8 +1,8 @@
-package import BoardSupport
-package import Coherence
+import BoardSupport
+import Coherence
 package import Hypervisor
 package import Interconnect
-package import Machine
+import Machine
 import Synchronization
 
 /// One node from joining to the machine's end. Everything it needs of the outside is in `Setup`, so that tests run
@@ -126,7 +126,7 @@ package final class NodeRuntime: @unchecked Sendable {
     /// Every node tells node 0 what it lends; node 0 answers with the plan.
     private func agree() throws -> MachinePlan {
         var resources = setup.resources
-        let table = CPUIDTable(try machine.supportedCPUID())
+        let table = CPUIDTable(kvm: try machine.supportedCPUID())
         resources.timestampKilohertz = try measureTimestamp()
         guard node == 0 else {
             control.send(
@@ -142,7 +142,7 @@ package final class NodeRuntime: @unchecked Sendable {
             let hello = try NodeHello(decoding: frame.payload)
             try check(hello.resources, of: frame.from, against: resources)
             all[Int(frame.from)] = hello.resources
-            common = common.intersection(hello.cpuid)
+            common = try common.intersection(hello.cpuid)
         }
         let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp())
         control.broadcast(.membership, [MembershipKind.plan.rawValue], payload: plan.encoded())
@@ -150,7 +150,7 @@ package final class NodeRuntime: @unchecked Sendable {
     }
 
     private func measureTimestamp() throws(HypervisorError) -> UInt32 {
-        let probe = try VirtualProcessor(machine, id: machine.probeProcessorID)
+        let probe = try VirtualProcessor(machine, id: machine.processorIDLimit - 2)
         return try probe.timestampKilohertz()
     }
 
@@ -380,13 +380,13 @@ package final class NodeRuntime: @unchecked Sendable {
 }
 
 /// Why a node could not make the machine start.
-package enum NodeError: Error, CustomStringConvertible {
+enum NodeError: Error, CustomStringConvertible {
     case timeout(MembershipKind, seconds: UInt64)
     case ended
     case clock
     case frequencies(node: Int, theirs: UInt32, mine: UInt32)
 
-    package var description: String {
+    var description: String {
         switch self {
         case .timeout(let kind, let seconds): "waited \(seconds) s for '\(kind)' of another node; look at that node's console"
         case .ended: "the machine ended before it started"

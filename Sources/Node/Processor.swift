@@ -216,7 +216,7 @@ package final class Processor: @unchecked Sendable {
     }
 
     private func stop(reason: UInt32, detail: UInt64) {
-        let place = (try? vcpu.registers()).map { "at RIP 0x\(String($0.rip, radix: 16))" } ?? ""
+        let place = vcpu.instructionPointer.map { "at RIP 0x\(String($0, radix: 16))" } ?? ""
         environment.processorStopped(id, .failure("KVM exit reason \(reason), detail \(detail) \(place)"))
     }
 

@@ -1,4 +1,4 @@
-package import Hypervisor
+import Hypervisor
 import Synchronization
 
 /// How other threads get a processor's attention. The processor's thread says what it does; a kick costs a signal only

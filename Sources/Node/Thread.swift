@@ -1,5 +1,5 @@
 import Glibc
-package import Hypervisor
+import Hypervisor
 
 /// A POSIX thread that runs one function and can be joined once.
 package final class NodeThread: @unchecked Sendable {
@@ -19,14 +19,14 @@ package final class NodeThread: @unchecked Sendable {
         let body = unsafe Unmanaged.passRetained(Body(name, run)).toOpaque()
         let status = unsafe pthread_create(&handle, nil, { argument in
             let body = unsafe Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue()
-            _ = unsafe pthread_setname_np(pthread_self(), String(body.name.prefix(15)))
+            nameThread(body.name)
             body.run()
             return nil
         }, body)
         precondition(status == 0, "pthread_create failed: no memory for a thread's stack")
     }
 
-    package func join() { unsafe pthread_join(handle, nil) }
+    package func join() { pthread_join(handle, nil) }
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.

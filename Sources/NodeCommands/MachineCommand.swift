@@ -1,9 +1,9 @@
-package import BoardSupport
+import BoardSupport
 import Glibc
 
 /// `vsmp machine stat|pages|version`: asks the vsmpd on this node over its local socket.
-package enum MachineCommand {
-    package static func run(_ arguments: [String], program: String) -> ExitStatus {
+enum MachineCommand {
+    static func run(_ arguments: [String], program: String) -> ExitStatus {
         var words = arguments
         var path = StatServer.defaultPath
         if let index = words.firstIndex(of: "--socket"), index + 1 < words.count {
@@ -37,7 +37,7 @@ package enum MachineCommand {
         let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { return nil }
         defer { close(fd) }
-        guard withSocketAddress(address, { unsafe connect(fd, $0, $1) }) == 0 else { return nil }
+        guard unsafe withSocketAddress(address, { unsafe connect(fd, $0, $1) }) == 0 else { return nil }
         let line = Array((request + "\n").utf8)
         guard unsafe line.withUnsafeBytes({ unsafe write(fd, $0.baseAddress, $0.count) }) == line.count else { return nil }
         var bytes: [UInt8] = []

@@ -1,10 +1,13 @@
-package import BoardSupport
+import BoardSupport
 import Glibc
 
 /// `vsmpd`: a multi-call program. Called as `vsmp` on a node it is the operator's command, else the daemon.
 package enum NodeProgram {
     /// - Parameter arguments: as the process got them, program name first.
-    package static func main(_ arguments: [String]) -> ExitStatus {
+    /// - Returns: the process's exit status.
+    package static func main(_ arguments: [String]) -> Int32 { dispatch(arguments).rawValue }
+
+    static func dispatch(_ arguments: [String]) -> ExitStatus {
         let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
         let rest = Array(arguments.dropFirst())
         if name == "vsmp" {

@@ -18,15 +18,15 @@ final class StatServer: @unchecked Sendable {
     /// Serves until the process ends. A socket that cannot be made costs the figures, not the machine.
     func start() {
         guard let address = localAddress(path) else { return NodeProgram.report("\(path) is too long for a socket") }
-        unlink(path)
+        unsafe unlink(path)
         let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard fd >= 0, withSocketAddress(address, { unsafe bind(fd, $0, $1) }) == 0, listen(fd, 4) == 0 else {
+        guard fd >= 0, unsafe withSocketAddress(address, { unsafe bind(fd, $0, $1) }) == 0, listen(fd, 4) == 0 else {
             return NodeProgram.report("cannot serve machine stat on \(path): errno \(errno)")
         }
-        chmod(path, 0o600)
+        unsafe chmod(path, 0o600)
         thread = NodeThread("vsmp-stat") { [self] in
             while true {
-                let client = unsafe accept(fd, nil, nil)
+                let client = accept(fd, nil, nil)
                 if client < 0 { continue }
                 answer(client)
                 close(client)
@@ -62,7 +62,7 @@ func localAddress(_ path: String) -> sockaddr_un? {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let bytes = Array(path.utf8)
-    let capacity = unsafe MemoryLayout.size(ofValue: address.sun_path)
+    let capacity = MemoryLayout.size(ofValue: address.sun_path)
     guard bytes.count < capacity else { return nil }
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
         for (index, byte) in bytes.enumerated() { unsafe target[index] = byte }

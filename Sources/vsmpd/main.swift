@@ -1,4 +1,4 @@
 import Glibc
 import NodeCommands
 
-exit(NodeProgram.main(CommandLine.arguments).rawValue)
+exit(NodeProgram.main(CommandLine.arguments))
