@@ -104,6 +104,13 @@ import Testing
         #expect(`in`(0x600, size: 2) == 0)
     }
 
+    /// Two nodes' accesses may arrive in the wrong order; a clock that went back would be taken for broken.
+    @Test func deviceTimeNeverGoesBack() {
+        let first = `in`(0x608, size: 4, now: 5 * millisecond)
+        #expect(`in`(0x608, size: 4, now: 4 * millisecond) == first)
+        #expect(`in`(0x608, size: 4, now: 6 * millisecond) > first)
+    }
+
     /// Port writes with bytes above the access width must not leak into it.
     @Test func accessWidthIsRespected() {
         out(0x80, 0xFFFF_FF42)

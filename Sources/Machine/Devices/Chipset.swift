@@ -43,6 +43,7 @@ package final class Chipset {
     /// - Parameter size: 1, 2 or 4 bytes.
     package func portRead(_ port: Port, size: Int, now: UInt64) -> UInt32 {
         advance(to: now)
+        let now = lastNow
         defer { updateLines() }
         let ones: UInt32 = size >= 4 ? 0xFFFF_FFFF : 1 << UInt32(size * 8) - 1
         let p = port.rawValue
@@ -65,6 +66,7 @@ package final class Chipset {
 
     package func portWrite(_ port: Port, size: Int, value: UInt32, now: UInt64) {
         advance(to: now)
+        let now = lastNow
         defer { updateLines() }
         let p = port.rawValue
         switch p {
@@ -173,7 +175,7 @@ package final class Chipset {
     }
 
     package func advance(to now: UInt64) {
-        // Exits from different nodes may arrive slightly out of order.
+        // Exits from different nodes may arrive slightly out of order; device time never goes back.
         lastNow = max(lastNow, now)
         clock.advance(now: lastNow)
         if timer.takeEdge(now: lastNow) { ioAPIC.pulse(Line.timer) }
