@@ -135,6 +135,23 @@ import Testing
         #expect(io.takeMessages() == [])
     }
 
+    /// Linux's IO_APIC_route_entry: virt_destid_8_14 in bits 55:49, destid_0_7 above.
+    @Test func ioAPICReachesProcessorsPast255WhenOffered() {
+        for (offered, id) in [(true, UInt32(0x1FF)), (false, 0xFF)] {
+            var io = IOAPIC(extendedDestinations: offered)
+            io.write(offset: 0, value: 0x19)
+            io.write(offset: 0x10, value: 0xFF << 24 | 1 << 17)
+            io.write(offset: 0, value: 0x18)
+            io.write(offset: 0x10, value: 0x24)
+            io.setLine(4, true)
+            #expect(io.takeMessages() == [InterruptMessage(destination: id, vector: Vector(0x24), isNarrow: !offered)])
+        }
+        let large = testLayout([(2, 64, 2, 512), (2, 64, 2, 512)])
+        let table = CPUIDTable(entries: [.init(function: 0), .init(function: 1)])
+        let features = table.machineTable(layout: large, apicID: APICID(0), tscKHz: 1)[0x4000_0001]
+        #expect((features?.eax ?? 0) & 1 << 15 != 0)
+    }
+
     @Test func ioAPICRepeatsALevelUntilItFalls() {
         var io = IOAPIC()
         io.write(offset: 0, value: 0x22)

@@ -18,7 +18,7 @@ package final class Chipset {
     private var clock: RealTimeClock
     private var power = PowerManagement()
     private var legacyControllers = InterruptController8259()
-    private var ioAPIC = IOAPIC()
+    private var ioAPIC: IOAPIC
     private var pciAddress: UInt32 = 0
     private var systemControl: UInt8 = 0x02
     private var diagnosticCode: UInt8 = 0
@@ -35,6 +35,7 @@ package final class Chipset {
         let low = layout.memory.filter { $0.start.rawValue < MachineLayout.holeStart }.reduce(0) { $0 + $1.size }
         let high = layout.memory.filter { $0.start.rawValue >= MachineLayout.holeEnd }.reduce(0) { $0 + $1.size }
         clock = RealTimeClock(wallClock: wallClock, now: now, lowMemory: low, highMemory: high)
+        ioAPIC = IOAPIC(extendedDestinations: layout.needsX2APICAtStart)
         lastNow = now
     }
 

@@ -10,7 +10,11 @@ package struct IOAPIC: Sendable {
     private var lines: UInt32 = 0
     private var outgoing: [InterruptMessage] = []
 
-    package init() {}
+    private let extendedDestinations: Bool
+
+    /// - Parameter extendedDestinations: whether the guest was offered KVM's 15-bit destinations (bits 55:49 of an
+    ///   entry are destination bits 14:8; KVM documentation, "KVM_FEATURE_MSI_EXT_DEST_ID").
+    package init(extendedDestinations: Bool = false) { self.extendedDestinations = extendedDestinations }
 
     private enum RedirectionEntry {
         static let deliveryStatus: UInt64 = 1 << 12
@@ -18,7 +22,7 @@ package struct IOAPIC: Sendable {
         static let level: UInt64 = 1 << 15
         static let mask: UInt64 = 1 << 16
         static let readOnly = deliveryStatus | remoteIRR
-        static let reserved: UInt64 = 0x00FF_FFFF_FFFE_0000
+        static let reserved: UInt64 = 0x0001_FFFF_FFFE_0000
     }
 
     /// Whether an input is masked; a device may use it to skip work.
@@ -119,10 +123,13 @@ package struct IOAPIC: Sendable {
         guard let delivery = InterruptMessage.DeliveryMode(rawValue: UInt8((entry >> 8) & 7)) else { return }
         let vector = Vector(UInt8(truncatingIfNeeded: entry))
         if delivery == .fixed || delivery == .lowestPriority, vector.rawValue < 16 { return }
+        let isLogical = entry & 0x800 != 0
+        var destination = UInt32(entry >> 56)
+        let isWide = extendedDestinations && !isLogical
+        if isWide { destination |= UInt32((entry >> 49) & 0x7F) << 8 }
         outgoing.append(
             InterruptMessage(
-                destination: UInt32(entry >> 56), destinationMode: entry & 0x800 != 0 ? .logical : .physical,
-                deliveryMode: delivery, vector: vector,
-                trigger: entry & RedirectionEntry.level != 0 ? .level : .edge, isNarrow: true))
+                destination: destination, destinationMode: isLogical ? .logical : .physical, deliveryMode: delivery,
+                vector: vector, trigger: entry & RedirectionEntry.level != 0 ? .level : .edge, isNarrow: !isWide))
     }
 }

@@ -51,11 +51,11 @@ package struct InterruptMessage: Hashable, Sendable {
     package init?(address: UInt64, data: UInt32, extendedDestination: Bool = false) {
         guard address >> 20 == 0xFEE, let mode = DeliveryMode(rawValue: UInt8((data >> 8) & 7)) else { return nil }
         var destination = UInt32((address >> 12) & 0xFF)
-        if extendedDestination { destination |= UInt32((address >> 5) & 0x7F) << 8 }
+        if extendedDestination, address & 4 == 0 { destination |= UInt32((address >> 5) & 0x7F) << 8 }
         self.init(
             destination: destination, destinationMode: address & 4 != 0 ? .logical : .physical, deliveryMode: mode,
             vector: Vector(UInt8(truncatingIfNeeded: data)), trigger: data & 0x8000 != 0 ? .level : .edge,
-            isNarrow: true)
+            isNarrow: !extendedDestination || address & 4 != 0)
     }
 }
 
@@ -118,7 +118,7 @@ extension InterruptMessage {
         let destination = UInt32(truncatingIfNeeded: words.1)
         let source = UInt32(words.1 >> 32)
         let narrow = flags & 4 != 0
-        guard !narrow || destination <= 0x7FFF else { throw .field("destination", UInt64(destination)) }
+        guard !narrow || destination <= 0xFF else { throw .field("destination", UInt64(destination)) }
         guard flags & 8 != 0 || source == 0 else { throw .field("source", UInt64(source)) }
         guard flags & 8 != 0 || shorthand == .none || shorthand == .all else {
             throw .field("shorthand without a source", UInt64(shorthand.rawValue))

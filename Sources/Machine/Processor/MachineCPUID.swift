@@ -5,6 +5,8 @@ extension CPUIDTable {
     /// realtime hint selects queued spinlocks; clock, async faults, steal time and PV EOI share pages with one host.
     private enum KVMFeature {
         static let pvUnhalt: UInt32 = 1 << 7
+        /// 15-bit destinations of device interrupts, offered when some ids do not fit eight bits.
+        static let extendedDestinations: UInt32 = 1 << 15
         static let hintRealtime: UInt32 = 1 << 0
     }
 
@@ -60,7 +62,9 @@ extension CPUIDTable {
         // "KVMKVMKVM\0\0\0"
         table.set(
             Entry(function: 0x4000_0000, eax: 0x4000_0001, ebx: 0x4B4D_564B, ecx: 0x564B_4D56, edx: 0x0000_004D))
-        table.set(Entry(function: 0x4000_0001, eax: KVMFeature.pvUnhalt, edx: KVMFeature.hintRealtime))
+        let destinations = layout.needsX2APICAtStart ? KVMFeature.extendedDestinations : 0
+        table.set(
+            Entry(function: 0x4000_0001, eax: KVMFeature.pvUnhalt | destinations, edx: KVMFeature.hintRealtime))
         table.sort()
         return table
     }
