@@ -15,6 +15,10 @@ public struct EmulatedLabOptions {
     public var cacheMiB: [Int]
     public var firmware: EmulatedBoard.Firmware
     public var guest: StickPersonalisation.GuestPayload?
+    /// Nodes whose stick belongs to another kit of the same size: their key is wrong.
+    public var strangers: Set<Int>
+    /// Nodes that boot another image, by its path.
+    public var otherImages: [Int: String]
     /// Names of coherence policies, separated by commas; nil leaves the choice to the node.
     public var policies: String?
     /// Path or name of the emulator; nil takes the one of the board's description.
@@ -23,7 +27,7 @@ public struct EmulatedLabOptions {
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
         cacheMiB: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
-        policies: String? = nil, emulator: String? = nil
+        strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, emulator: String? = nil
     ) {
         self.image = image
         self.nodes = nodes
@@ -33,6 +37,8 @@ public struct EmulatedLabOptions {
         self.cacheMiB = cacheMiB
         self.firmware = firmware
         self.guest = guest
+        self.strangers = strangers
+        self.otherImages = otherImages
         self.policies = policies
         self.emulator = emulator
     }
@@ -52,10 +58,7 @@ public final class EmulatedLab {
             throw LabError(.unavailable, "board \(board.name) has no lab node: the lab cannot emulate it")
         }
         try Self.check(options)
-        let kit: Kit
-        do { kit = try Kit.create(nodes: options.nodes) } catch {
-            throw LabError(error.exitStatus, error.description)
-        }
+        let (kit, otherKey) = try Self.kits(nodes: options.nodes)
         network = try EmulatedNetwork(boards: options.nodes)
         var boards: [BoardUnderTest] = []
         for node in 0..<options.nodes {
@@ -68,16 +71,27 @@ public final class EmulatedLab {
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log")
             let personalisation = StickPersonalisation(
-                kit: kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node),
+                kit: options.strangers.contains(node) ? otherKey : kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node),
                 cacheMiB: options.cacheMiB.repeatingLast(node), policies: options.policies,
                 guest: node == 0 ? options.guest : nil)
-            try driver.prepareStick(image: options.image, personalisation: personalisation)
+            try driver.prepareStick(
+                image: options.otherImages[node] ?? options.image, personalisation: personalisation)
             boards.append(
                 BoardUnderTest(
                     power: driver, firmwareConsole: driver.firmwareConsole, guestConsole: driver.guestConsole,
                     media: driver, link: driver))
         }
         self.boards = boards
+    }
+
+    /// A kit, and one that differs from it in nothing but the key.
+    private static func kits(nodes: Int) throws(LabError) -> (Kit, Kit) {
+        do {
+            let kit = try Kit.create(nodes: nodes)
+            return (kit, try Kit(id: kit.id, nodes: nodes, key: ClusterKey()))
+        } catch {
+            throw LabError(error.exitStatus, error.description)
+        }
     }
 
     private static func check(_ options: EmulatedLabOptions) throws(LabError) {
@@ -95,7 +109,11 @@ public final class EmulatedLab {
                 throw LabError(.usage, "--\(name) \(small) is below \(least)")
             }
         }
-        for file in [options.image, options.guest?.kernel, options.guest?.initrd].compactMap({ $0 })
+        if let stranger = (options.strangers.union(options.otherImages.keys)).first(where: { $0 >= options.nodes }) {
+            throw LabError(.usage, "there is no node \(stranger): the nodes are 0 to \(options.nodes - 1)")
+        }
+        let files = [options.image, options.guest?.kernel, options.guest?.initrd].compactMap { $0 }
+        for file in files + options.otherImages.values
         where !FileManager.default.isReadableFile(atPath: file) {
             throw LabError(.missingInput, "cannot read \(file)")
         }

@@ -31,7 +31,7 @@ struct LabBootRun {
                 memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
                 cacheMiB: command.cacheMib?.numbers ?? [],
                 firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
-                policies: command.policies, emulator: command.emulator),
+                strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies, emulator: command.emulator),
             board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }
@@ -55,6 +55,18 @@ struct LabBootRun {
             return nil
         }
         return StickPersonalisation.GuestPayload(kernel: kernel, initrd: command.initrd, commandLine: command.append)
+    }
+
+    private func otherImages() throws -> [Int: String] {
+        var images: [Int: String] = [:]
+        for text in command.imageOf {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let node = Int(parts[0]), node >= 0 else {
+                throw LabError(.usage, "--image-of \(text): write NODE=FILE")
+            }
+            images[node] = parts[1]
+        }
+        return images
     }
 
     /// SIGINT, SIGTERM and SIGHUP end the run in order; a second one does the same.

@@ -81,6 +81,12 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Cut the interconnect link of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/"))
     var cut: [String] = []
 
+    @Option(help: ArgumentHelp("Give this node's stick another kit's key.", valueName: "NODE"))
+    var stranger: [Int] = []
+
+    @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
+    var imageOf: [String] = []
+
     @Option(help: "Folder for sticks and console logs. Default: a temporary one.")
     var logDir: String?
 

@@ -1,0 +1,64 @@
+# Functions that tools/demo, tools/test and tools/bench share. Sourced in the repository's top folder.
+
+started=$SECONDS
+build=build
+board=qemu-q35
+store=${VSMP_STORE:-$HOME/.cache/vsmp/store}
+export VSMP_STORE=$store
+bin=.build/release
+vsmp=$bin/vsmp
+image=$build/$board.img
+guest_kernel=$build/guest/vmlinuz
+guest_initrd=$build/guest/initrd
+# The guest is Debian's own kernel; these words only choose its console and what it does not start
+# (docs/lab.md gives the reasons).
+guest_words="console=ttyS0 tsc=reliable numa_balancing=disable transparent_hugepage=never skew_tick=1 panic=-1"
+
+say() { printf '[%4d s] %s\n' $((SECONDS - started)) "$*"; }
+
+build_release() {
+    local product
+    for product in vsmp vsmpd guest-check; do
+        say "building $product"
+        swift build -c release --product "$product"
+    done
+}
+
+# Fills the store with what a lock names. Debian's mirror drops old versions: then the lock is made anew.
+fetch_lock() {
+    local lock=$1
+    if ! "$vsmp" image lock --lock "$lock" >"$build/lock.log" 2>&1; then
+        if ! "$vsmp" image lock --update --lock "$lock" >"$build/lock.log" 2>&1; then
+            cat "$build/lock.log" >&2
+            return 69
+        fi
+        say "$lock: locked anew, because the mirror no longer has a locked version:" \
+            "$(grep '^locked' "$build/lock.log" | cut -d ' ' -f 2- | paste -sd ';')"
+    fi
+}
+
+# Prints the path of the package in the store whose name begins with $2.
+stored_package() {
+    local hash
+    hash=$(awk -v name="$2" '$1 == "package" && index($2, name) == 1 { print $5; exit }' "$1")
+    [ -n "$hash" ] && echo "$store/sha256/$hash"
+}
+
+build_image() {
+    mkdir -p "$build"
+    say "fetching the packages of firmware/packages.lock"
+    fetch_lock firmware/packages.lock
+    say "building the firmware image"
+    "$vsmp" image build --board "$board" --vsmpd "$bin/vsmpd" --output "$image"
+}
+
+build_guest() {
+    mkdir -p "$build/guest"
+    say "making the guest: Debian's kernel, busybox, guest-check"
+    fetch_lock firmware/guest.lock
+    local package name
+    package=$(stored_package firmware/guest.lock linux-image-)
+    name=$(dpkg-deb --fsys-tarfile "$package" | tar -t | grep -m 1 '/boot/vmlinuz-')
+    dpkg-deb --fsys-tarfile "$package" | tar -xO "$name" >"$guest_kernel"
+    tools/guest-initrd "$guest_initrd" --guest-check "$bin/guest-check" --store "$store"
+}
