@@ -4,6 +4,9 @@ public import BoardSupport
 public struct EmulatedBoard: Equatable, Sendable {
     public typealias Firmware = Board.PlatformFirmware
 
+    /// Where Debian's package ovmf has the code.
+    public static let standardFirmwareCode = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+
     public var node: Int
     public var processors: Int
     public var memoryMiB: Int
@@ -20,7 +23,7 @@ public struct EmulatedBoard: Equatable, Sendable {
 
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
-        firmwareCode: String = "/usr/share/OVMF/OVMF_CODE_4M.fd", firmwareVariables: String,
+        firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
         emulator: String, model: Board.Lab
     ) {
         self.node = node

@@ -1,4 +1,5 @@
 public import BoardSupport
+import FirmwareImage
 import Foundation
 public import Provisioning
 
@@ -58,6 +59,7 @@ public final class EmulatedLab {
             throw LabError(.unavailable, "board \(board.name) has no lab node: the lab cannot emulate it")
         }
         try Self.check(options)
+        try Self.check(options, lab, named: board.name)
         let (kit, otherKey) = try Self.kits(nodes: options.nodes)
         network = try EmulatedNetwork(boards: options.nodes)
         var boards: [BoardUnderTest] = []
@@ -82,6 +84,26 @@ public final class EmulatedLab {
                     media: driver, link: driver))
         }
         self.boards = boards
+    }
+
+    /// What the host must have for these boards.
+    private static func check(
+        _ options: EmulatedLabOptions, _ lab: Board.Lab, named name: String
+    ) throws(LabError) {
+        guard lab.firmware.contains(options.firmware) else {
+            throw LabError(.usage, "board \(name) does not boot with \(options.firmware), its lab node says")
+        }
+        let emulator = options.emulator ?? lab.emulator
+        let found =
+            emulator.contains("/")
+            ? FileManager.default.isExecutableFile(atPath: emulator) : HostTool.locate(emulator) != nil
+        guard found else {
+            throw LabError(.unavailable, "there is no emulator \(emulator); run tools/setup, or install qemu-system-x86")
+        }
+        let codes = options.firmware == .ovmf ? [EmulatedBoard.standardFirmwareCode] : []
+        for file in codes where !FileManager.default.isReadableFile(atPath: file) {
+            throw LabError(.unavailable, "there is no UEFI firmware \(file); run tools/setup, or install ovmf")
+        }
     }
 
     /// A kit, and one that differs from it in nothing but the key.

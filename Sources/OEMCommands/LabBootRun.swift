@@ -11,7 +11,7 @@ struct LabBootRun {
 
     init(_ command: LabBootCommand) { self.command = command }
 
-    static func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+    static func say(_ text: String) { _ = try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
 
     /// - Returns: the exit status.
     func run() throws -> Int32 {
@@ -21,6 +21,8 @@ struct LabBootRun {
         let board = try BoardCatalogue(path: command.boardsPath).load(command.board).board
         let cancellation = LabBoot.Cancellation()
         let signals = Self.cancelOnSignals(cancellation)
+        // A reader that goes away (vsmp lab boot | head) must end the lab in order, too.
+        _ = signal(SIGPIPE, SIG_IGN)
         defer { for signal in signals { signal.cancel() } }
 
         let folder = try WorkFolder(command.logDir, keep: command.keep)
@@ -40,7 +42,8 @@ struct LabBootRun {
             options: .init(
                 timeout: .seconds(command.timeout), faults: faults, logDirectory: folder.path,
                 forgetSticks: !command.keep),
-            keyboard: keyboard == nil ? nil : STDIN_FILENO, cancellation: cancellation, report: show)
+            keyboard: keyboard == nil ? nil : STDIN_FILENO, cancellation: cancellation
+        ) { show($0, cancellation) }
         let result = try run.run()
         keyboard?.restore()
         try conclude(result, folder)
@@ -80,10 +83,13 @@ struct LabBootRun {
         }
     }
 
-    private func show(_ event: LabBoot.Event) {
+    private func show(_ event: LabBoot.Event, _ cancellation: LabBoot.Cancellation) {
         switch event {
         case .guestOutput(let bytes):
-            if !command.json { FileHandle.standardOutput.write(Data(bytes)) }
+            guard !command.json else { return }
+            do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch {
+                cancellation.cancel("nobody reads the guest's console any more")
+            }
         case .firmwareLine(let node, let line):
             if command.verbose { Self.say("node\(node): \(line)") }
         case .note(let text): Self.say("lab: \(text)")
@@ -106,7 +112,7 @@ struct LabBootRun {
                     .init(node: loss.node, milliseconds: loss.delay.map { Int($0 / .milliseconds(1)) })
                 },
                 statistics: result.statistics, logs: folder.remains ? folder.path : nil))
-        FileHandle.standardOutput.write(text + Data("\n".utf8))
+        try FileHandle.standardOutput.write(contentsOf: text + Data("\n".utf8))
     }
 }
 
