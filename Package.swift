@@ -21,7 +21,7 @@ let package = Package(
         .executableTarget(
             name: "vsmp",
             dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]),
+            linkerSettings: swiftRuntimeInside),
         .executableTarget(
             name: "vsmpd", dependencies: ["NodeCommands"], linkerSettings: fullyStatic),
         .executableTarget(name: "guest-check", dependencies: ["GuestChecks"], linkerSettings: fullyStatic),
@@ -64,6 +64,17 @@ let package = Package(
         .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
     ]
 )
+
+/// The Swift runtime and Foundation linked in, system libraries dynamic: what a board maker runs. The named archives
+/// are Foundation's own, which its autolink entries leave out.
+var swiftRuntimeInside: [LinkerSetting] {
+    let archives = [
+        "FoundationEssentials", "FoundationInternationalization", "CoreFoundation", "_FoundationICU",
+        "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
+    ]
+    return [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]
+        + archives.map { .linkedLibrary($0, .when(configuration: .release)) }
+}
 
 /// One executable with no shared library: what runs on a node or in the guest. The named archives belong to
 /// FoundationEssentials, which swift-crypto uses and whose own autolink entries leave them out. Debug builds
