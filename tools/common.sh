@@ -56,9 +56,11 @@ build_guest() {
     mkdir -p "$build/guest"
     say "making the guest: Debian's kernel, busybox, guest-check"
     fetch_lock firmware/guest.lock
-    local package name
+    local package unpacked=$build/guest/package
     package=$(stored_package firmware/guest.lock linux-image-)
-    name=$(dpkg-deb --fsys-tarfile "$package" | tar -t | grep -m 1 '/boot/vmlinuz-')
-    dpkg-deb --fsys-tarfile "$package" | tar -xO "$name" >"$guest_kernel"
+    rm -rf "$unpacked"
+    dpkg-deb -x "$package" "$unpacked"
+    cp "$unpacked"/boot/vmlinuz-* "$guest_kernel"
+    rm -rf "$unpacked"
     tools/guest-initrd "$guest_initrd" --guest-check "$bin/guest-check" --store "$store"
 }
