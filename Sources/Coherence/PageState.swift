@@ -28,4 +28,9 @@ public struct HotPage: Equatable, Sendable {
     public let page: PageNumber
     /// At most this many; see `Engine.hottestPages(_:)`.
     public let remoteFaults: UInt64
+
+    public init(page: PageNumber, remoteFaults: UInt64) {
+        self.page = page
+        self.remoteFaults = remoteFaults
+    }
 }

@@ -30,6 +30,9 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// No policy has this name.
     public struct UnknownPolicy: Error, Equatable, CustomStringConvertible {
         public let name: String
+
+        public init(name: String) { self.name = name }
+
         public var description: String {
             "there is no policy '\(name)'; the policies are \(PolicySet.names.joined(separator: ", ")), or 'all' or 'none'"
         }

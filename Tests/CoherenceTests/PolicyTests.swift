@@ -1,0 +1,184 @@
+import Coherence
+import Testing
+
+/// What each policy does to the counters that it is there for: the same accesses with the policy on and off.
+@Suite struct PolicyTests {
+    /// Two nodes, node 0 home of pages 1 ... 600; accesses run to completion one after another.
+    struct Pair {
+        var world: World
+        var effects = [Effect]()
+        var time: UInt64 = 0
+
+        init(_ policies: PolicySet) throws {
+            let homes = try HomeMap([
+                .init(first: PageNumber(0), count: 600, home: NodeID(0)), .init(first: PageNumber(600), count: 8, home: NodeID(1)),
+            ])
+            world = World(
+                EngineConfiguration(
+                    node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: 512, minimumHold: 1000, outstandingFaults: 64,
+                    policies: policies),
+                abstract: false)
+        }
+
+        /// One access, with everything it leads to. `apart` nanoseconds pass before it.
+        mutating func access(_ node: Int, _ page: Int, write: Bool, apart: UInt64 = 10_000_000) throws {
+            var buffer = EffectBuffer()
+            time += apart
+            while world.nodes[node].mapping[page] == .absent || (write && world.nodes[node].mapping[page] == .read) {
+                let now = Instant(nanoseconds: time)
+                try world.call(node, &buffer) { engine, effects in
+                    engine.fault(PageNumber(UInt32(page)), isWrite: write, now: now, effects: &effects)
+                }
+                try drain(&buffer)
+            }
+            if write { try world.write(node, page) }
+            try world.checkAlways(page: page)
+        }
+
+        mutating func drain(_ buffer: inout EffectBuffer) throws {
+            while !world.isAtRest {
+                time += 100
+                let now = Instant(nanoseconds: time)
+                for channel in world.channels.indices where !world.channels[channel].isEmpty {
+                    try world.deliver(from: channel / 2, to: channel % 2, now: now, &buffer)
+                }
+                for node in 0..<2 { try world.call(node, &buffer) { $0.expire(now: now, effects: &$1) } }
+            }
+        }
+
+        func statistics(_ node: Int) -> Statistics { world.nodes[node].engine.statistics }
+    }
+
+    @Test func readReplicationKeepsReadersTogether() throws {
+        var misses: [UInt64] = []
+        for policies in [PolicySet.readReplication, .none] {
+            var pair = try Pair(policies)
+            try pair.access(0, 7, write: true)
+            for _ in 0..<10 {
+                try pair.access(1, 7, write: false)
+                try pair.access(0, 7, write: false)
+            }
+            misses.append(pair.statistics(0).remoteFaults + pair.statistics(1).remoteFaults)
+        }
+        #expect(misses == [1, 20])
+    }
+
+    @Test func ownershipOnlyGrantSparesContents() throws {
+        var bytes: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .ownershipOnlyGrant]), .readReplication] {
+            var pair = try Pair(policies)
+            try pair.access(0, 7, write: true)
+            try pair.access(1, 7, write: false)
+            let before = pair.statistics(0).bytesSent
+            try pair.access(1, 7, write: true)
+            bytes.append(pair.statistics(0).bytesSent - before)
+            #expect(pair.statistics(0).upgradesWithoutData == (policies.contains(.ownershipOnlyGrant) ? 1 : 0))
+        }
+        #expect(bytes == [24, 24 + 4096])
+    }
+
+    @Test func zeroPagesTravelWithoutContents() throws {
+        var bytes: [UInt64] = []
+        for policies in [PolicySet.zeroPageElision, .none] {
+            var pair = try Pair(policies)
+            try pair.access(1, 7, write: true)
+            bytes.append(pair.statistics(0).bytesSent)
+            #expect(pair.statistics(0).zeroGrants == (policies.contains(.zeroPageElision) ? 1 : 0))
+        }
+        #expect(bytes == [24, 24 + 4096])
+    }
+
+    @Test func sequentialFaultsArePrefetched() throws {
+        var faults: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .contiguousPrefetch, .aggregation]), .readReplication] {
+            var pair = try Pair(policies)
+            try pair.access(0, 1, write: true)
+            for page in 10..<110 { try pair.access(1, page, write: false) }
+            let node = pair.statistics(1)
+            faults.append(node.remoteFaults)
+            if policies.contains(.contiguousPrefetch) {
+                #expect(node.prefetchesIssued >= node.prefetchesArrived + node.prefetchesRefused)
+                #expect(node.prefetchesUsed > 50)
+            }
+        }
+        #expect(faults[1] == 100)
+        #expect(faults[0] < 25)
+    }
+
+    @Test func aggregationSendsFewerMessages() throws {
+        var messages: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .contiguousPrefetch, .aggregation]), [.readReplication, .contiguousPrefetch]] {
+            var pair = try Pair(policies)
+            try pair.access(0, 1, write: true)
+            for page in 10..<110 { try pair.access(1, page, write: false) }
+            messages.append(pair.statistics(0).sent.total + pair.statistics(1).sent.total)
+            #expect((pair.statistics(1).messagesAggregated > 0) == policies.contains(.aggregation))
+        }
+        #expect(messages[0] * 2 < messages[1])
+    }
+
+    @Test func migratoryPagesMoveOnce() throws {
+        var faults: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .ownershipOnlyGrant, .migratoryDetection]), [.readReplication, .ownershipOnlyGrant]] {
+            var pair = try Pair(policies)
+            try pair.access(0, 7, write: true)
+            for turn in 0..<20 {
+                try pair.access((turn + 1) % 2, 7, write: false)
+                try pair.access((turn + 1) % 2, 7, write: true)
+            }
+            faults.append(pair.statistics(0).remoteFaults + pair.statistics(1).remoteFaults)
+            #expect((pair.statistics(0).exclusiveOnRead > 0) == policies.contains(.migratoryDetection))
+        }
+        #expect(faults[1] == 40)
+        #expect(faults[0] < 30)
+    }
+
+    @Test func pingPongLengthensTheHold() throws {
+        for policies in [PolicySet.holdExtension, .none] {
+            var pair = try Pair(policies)
+            for turn in 0..<10 { try pair.access(turn % 2, 7, write: true, apart: 1) }
+            let extensions = pair.statistics(0).holdExtensions + pair.statistics(1).holdExtensions
+            #expect((extensions > 0) == policies.contains(.holdExtension))
+            #expect(pair.statistics(0).holdDeferrals + pair.statistics(1).holdDeferrals > 0)
+        }
+    }
+
+    @Test func aPageInItsHoldIsNotGivenUp() throws {
+        var pair = try Pair(.readReplication)
+        var buffer = EffectBuffer()
+        try pair.access(0, 7, write: true)
+        let granted = pair.time
+        let now = Instant(nanoseconds: granted)
+        try pair.world.call(1, &buffer) { $0.fault(PageNumber(7), isWrite: true, now: now, effects: &$1) }
+        try pair.world.deliver(from: 1, to: 0, now: now, &buffer)
+        #expect(pair.world.nodes[0].mapping[7] == .write)
+        #expect(pair.world.nodes[0].engine.nextDeadline == Instant(nanoseconds: granted + 1000))
+        try pair.world.call(0, &buffer) { $0.expire(now: Instant(nanoseconds: granted + 999), effects: &$1) }
+        #expect(pair.world.nodes[0].mapping[7] == .write)
+        try pair.world.call(0, &buffer) { $0.expire(now: Instant(nanoseconds: granted + 1000), effects: &$1) }
+        #expect(pair.world.nodes[0].mapping[7] == .absent)
+    }
+
+    @Test func firstTouchFillsTheBlockAndClaimedPagesPreventIt() throws {
+        var pair = try Pair(.all)
+        try pair.access(0, 7, write: true)
+        #expect(pair.world.nodes[0].mapping[511] == .write)
+        #expect(pair.world.nodes[0].mapping[512] == .absent)
+        #expect(pair.statistics(0).rangesFilled == 1)
+        var engine = Engine(configuration: pair.world.configuration)
+        var effects = EffectBuffer()
+        engine.claim(PageNumber(3))
+        engine.fault(PageNumber(7), isWrite: true, now: Instant(nanoseconds: 0), effects: &effects)
+        #expect(effects.count == 1)
+        #expect(effects[0] == .install(PageNumber(7), writable: true, from: .zero))
+    }
+
+    @Test func hottestPagesAreNamed() throws {
+        var pair = try Pair(.none)
+        for turn in 0..<20 { try pair.access(turn % 2, 9, write: true) }
+        try pair.access(1, 30, write: true)
+        let hottest = pair.world.nodes[1].engine.hottestPages(2)
+        #expect(hottest.first == HotPage(page: PageNumber(9), remoteFaults: 10))
+        #expect(hottest.count == 2)
+    }
+}
