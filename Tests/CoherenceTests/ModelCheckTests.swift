@@ -1,4 +1,5 @@
 import Coherence
+import Glibc
 import Testing
 
 /// Exhaustive exploration of the shipping engine on small machines.
@@ -12,6 +13,13 @@ import Testing
         return EngineConfiguration(
             node: NodeID(0), nodeCount: nodes, homes: try HomeMap(ranges), cacheLimit: 64, outstandingFaults: Int(pages),
             policies: policies.subtracting([.contiguousPrefetch, .migratoryDetection]))
+    }
+
+    /// How many states the larger configurations visit at most: all of them when VSMP_MODEL_STATES is 0. A debug build of the
+    /// tests visits about 10 000 transitions a second, an optimised one twenty times as many.
+    static var stateLimit: Int? {
+        guard let text = unsafe getenv("VSMP_MODEL_STATES"), let limit = unsafe Int(String(cString: text)) else { return 30_000 }
+        return limit == 0 ? nil : limit
     }
 
     func check(_ name: String, _ configuration: EngineConfiguration, _ options: ModelChecker.Options = .init()) throws {
@@ -34,9 +42,16 @@ import Testing
     @Test func twoNodesTwoPages() throws {
         try check(
             "2 nodes x 2 pages", Self.machine(nodes: 2, pages: 2, homes: [0, 1]),
-            .init(prefetches: false, stateLimit: 100_000))
+            .init(prefetches: false, stateLimit: Self.stateLimit))
     }
 
+    @Test func threeNodesOnePageMigratory() throws {
+        try check(
+            "3 nodes x 1 page, migratory advice", Self.machine(nodes: 3, pages: 1).with(.all),
+            .init(prefetches: false, migratory: true, stateLimit: Self.stateLimit))
+    }
+
+    /// An adversary decides at every step of the home whether reads take the only copy.
     @Test func migratoryAdvice() throws {
         try check(
             "2 nodes x 1 page, migratory advice", Self.machine(nodes: 2, pages: 1).with(.all), .init(migratory: true))

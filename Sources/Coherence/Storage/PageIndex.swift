@@ -2,8 +2,8 @@
 /// (Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R). O(1) expected.
 struct PageIndex: ~Copyable {
     struct Cell: BitwiseCopyable {
-        /// Page number + 1; 0 is an empty cell.
-        var key: UInt64
+        /// Page number + 1; 0 is an empty cell. The last page number has no page: page numbers are below a 32-bit total.
+        var key: UInt32
         var value: Int32
     }
 
@@ -28,11 +28,13 @@ struct PageIndex: ~Copyable {
 
     /// Fibonacci hashing: neighbouring pages land far apart.
     @inline(__always)
-    private func slot(_ key: UInt64) -> Int { Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> shift) }
+    private func slot(_ key: UInt32) -> Int {
+        Int(truncatingIfNeeded: (UInt64(key) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+    }
 
     @inline(__always)
     subscript(page: PageNumber) -> Int? {
-        let key = UInt64(page.rawValue) &+ 1
+        let key = page.rawValue &+ 1
         var index = slot(key)
         while true {
             let cell = cells[index]
@@ -45,7 +47,7 @@ struct PageIndex: ~Copyable {
     /// - Precondition: `page` is not in the map, and the map is not full.
     mutating func insert(_ page: PageNumber, _ value: Int) {
         precondition(count &* 2 <= cells.count, "a page index holds at most half its cells")
-        let key = UInt64(page.rawValue) &+ 1
+        let key = page.rawValue &+ 1
         var index = slot(key)
         while cells[index].key != 0 { index = (index &+ 1) & (cells.count &- 1) }
         cells[index] = Cell(key: key, value: Int32(truncatingIfNeeded: value))
@@ -55,7 +57,7 @@ struct PageIndex: ~Copyable {
     /// Removes `page`; nothing happens when it is not in the map.
     mutating func remove(_ page: PageNumber) {
         let mask = cells.count &- 1
-        let key = UInt64(page.rawValue) &+ 1
+        let key = page.rawValue &+ 1
         var hole = slot(key)
         while cells[hole].key != key {
             if cells[hole].key == 0 { return }
