@@ -3,10 +3,17 @@ extension Engine {
     /// Pages in a 2 MiB block.
     static var pagesPerBlock: Int { 512 }
 
-    /// A processor or a device of this node waits for a page. `isWrite` is what the event says; a wrong value costs time only.
+    /// A processor or a device of this node waits for a page.
     ///
+    /// - Parameters:
+    ///   - isWrite: what the event says. A write-protect event is a write; otherwise a wrong value costs time only.
+    ///   - processor: who waits, if known: any number that stays with one processor or thread (a thread id will do). It tells an instruction
+    ///     that keeps losing one page while it waits for another from two processors that have nothing to do with each other.
     /// - Precondition: `page` has a home.
-    public mutating func fault(_ page: PageNumber, isWrite: Bool, now: Instant, effects: inout EffectBuffer) {
+    public mutating func fault(
+        _ page: PageNumber, isWrite: Bool, processor: UInt16 = 0, now: Instant, effects: inout EffectBuffer
+    ) {
+        latestFault[Int(processor) % outstandingFaults] = page.rawValue &+ 1
         guard let range = ranges[page] else { preconditionFailure("a page that faults has a home") }
         let flags = states[Int(page.rawValue)]
         if flags.access == .write || (flags.access == .read && !isWrite) {
@@ -16,7 +23,7 @@ extension Engine {
         }
         if flags.requested {
             statistics.repeatedFaults &+= 1
-            demandRequested(page, range, &effects)
+            demandRequested(page, range, processor, &effects)
             return
         }
         if flags.access == .read {
@@ -28,9 +35,9 @@ extension Engine {
         }
         let exclusive = readReplication.takesExclusive(isWrite: isWrite)
         if isHome(range) {
-            faultAtHome(page, range, exclusive: exclusive, now: now, effects: &effects)
+            faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
         } else {
-            faultOnRemote(page, range, exclusive: exclusive, now: now, effects: &effects)
+            faultOnRemote(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
         }
     }
 
@@ -46,25 +53,26 @@ extension Engine {
     }
 
     private mutating func faultAtHome(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, now: Instant, effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, _ processor: UInt16, now: Instant,
+        effects: inout EffectBuffer
     ) {
         let index = Int(page.rawValue)
         let entry = directory[directoryIndex(page, range)]
         if !entry.isBusy {
             if !states[index].touched {
-                firstTouch(page, range, now: now, effects: &effects)
+                firstTouch(page, range, processor, now: now, effects: &effects)
                 return
             }
             if entry.owner == node, entry.sharers.isEmpty {
                 states[index].access = .write
                 effects.append(.makeWritable(page))
-                startHold(page, now: now)
+                startHold(page, processor, now: now)
                 return
             }
         }
         statistics.remoteFaults &+= 1
         hot.count(page)
-        _ = requests.add(page, exclusive ? .exclusive : .shared, demanded: true)
+        _ = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
         states[index].requested = true
         if entry.isBusy {
             enqueue(page, range, node, exclusive: exclusive)
@@ -75,12 +83,13 @@ extension Engine {
     }
 
     private mutating func faultOnRemote(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, now: Instant, effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, _ processor: UInt16, now: Instant,
+        effects: inout EffectBuffer
     ) {
         statistics.remoteFaults &+= 1
         hot.count(page)
         let index = Int(page.rawValue)
-        let slot = requests.add(page, exclusive ? .exclusive : .shared, demanded: true)
+        let slot = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
         var flags = states[index]
         flags.requested = true
         if flags.leaving {
@@ -117,11 +126,13 @@ extension Engine {
     }
 
     /// A processor waits for a page that is on its way already; if it was only being prefetched, its stream goes on.
-    private mutating func demandRequested(_ page: PageNumber, _ range: HomeRange, _ effects: inout EffectBuffer) {
+    private mutating func demandRequested(
+        _ page: PageNumber, _ range: HomeRange, _ processor: UInt16, _ effects: inout EffectBuffer
+    ) {
         guard let slot = requests.slot(of: page), !requests[slot].demanded else { return }
         statistics.remoteFaults &+= 1
         hot.count(page)
-        requests.demand(slot)
+        requests.demand(slot, processor: processor)
         let ahead = pagesAhead(of: page, range)
         if aggregation.isOn, ahead != 0 {
             asks.add(page, mask: ahead)
@@ -133,7 +144,9 @@ extension Engine {
     }
 
     /// The first touch of a page at its home: zeros for the whole 2 MiB block when nobody has touched any of it.
-    private mutating func firstTouch(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
+    private mutating func firstTouch(
+        _ page: PageNumber, _ range: HomeRange, _ processor: UInt16, now: Instant, effects: inout EffectBuffer
+    ) {
         let block = Int(page.rawValue) / Engine.pagesPerBlock
         if touchedInBlock[block] == 0 {
             let first = max(UInt32(block * Engine.pagesPerBlock), range.first)
@@ -152,7 +165,7 @@ extension Engine {
             states[Int(page.rawValue)].access = .write
             effects.append(.install(page, writable: true, from: .zero))
         }
-        startHold(page, now: now)
+        startHold(page, processor, now: now)
     }
 
     /// Notes that a page of this home is no longer untouched.

@@ -72,14 +72,21 @@ extension Engine {
         if !isHome(range) { cache.remove(page) }
     }
 
+    /// The processor that brought the page in may be waiting for another page of the same instruction.
     private mutating func noteLoss(_ page: PageNumber, now: Instant) {
-        contention.lose(page, whileWaiting: requests.demanded > 0, now: now)
+        guard minimumHold > 0 else { return }
+        var isWaiting = false
+        if let hold = holds.hold(of: page) {
+            let latest = latestFault[Int(hold.processor) % outstandingFaults]
+            isWaiting = latest != 0 && latest != page.rawValue &+ 1 && states[Int(latest &- 1)].requested
+        }
+        contention.lose(page, whileWaiting: isWaiting, now: now)
     }
 
-    /// Keeps a page that a fault brought in. A page that was lost while a processor here waited for another is kept twice as
+    /// Keeps a page that a fault brought in. A page that was lost while its processor waited for another is kept twice as
     /// long each time, against nodes of higher number only: then the lowest of the nodes that want the same pages at once
     /// collects them all, since every other gives way to it after the minimum.
-    mutating func startHold(_ page: PageNumber, now: Instant) {
+    mutating func startHold(_ page: PageNumber, _ processor: UInt16, now: Instant) {
         guard minimumHold > 0 else { return }
         var firm = minimumHold
         var long = minimumHold
@@ -91,8 +98,12 @@ extension Engine {
             long = max(firm, progress)
             if long > minimumHold { statistics.holdExtensions &+= 1 }
         }
+        let until = now.advanced(byNanoseconds: long)
         holds.start(
-            Hold(page: page, firmUntil: now.advanced(byNanoseconds: firm), until: now.advanced(byNanoseconds: long)), now: now)
+            Hold(
+                page: page, processor: processor, firmUntil: now.advanced(byNanoseconds: firm), until: until,
+                rememberedUntil: until.advanced(byNanoseconds: maximumHold)),
+            now: now)
     }
 
     /// When the page's hold ends for `requester`, or nil when it may have it now. A processor here that waits to write the
@@ -129,7 +140,7 @@ extension Engine {
 
     /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.
     public mutating func expire(now: Instant, effects: inout EffectBuffer) {
-        holds.expire(now: now, limit: .max)
+        holds.expire(now: now, limit: 64)
         while effects.count < Engine.effectsPerExpiry, let deferral = deferrals.popDue(now: now) {
             guard let range = ranges[deferral.page] else { continue }
             carryOut(deferral, range, now: now, effects: &effects)

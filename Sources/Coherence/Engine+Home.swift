@@ -191,9 +191,10 @@ extension Engine {
     /// The home's own request was satisfied without another node.
     private mutating func finishOwnRequest(_ page: PageNumber, now: Instant) {
         guard let slot = requests.slot(of: page) else { preconditionFailure("the home's own request has a slot") }
+        let processor = requests[slot].processor
         requests.remove(slot)
         states[Int(page.rawValue)].requested = false
-        startHold(page, now: now)
+        startHold(page, processor, now: now)
     }
 
     /// The page's transaction is over: the next requests start, until one has to wait for others or none is left.

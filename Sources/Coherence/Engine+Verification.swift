@@ -32,6 +32,7 @@ extension Engine {
         cache = other.cache.copy()
         asks = other.asks.copy()
         waiting = other.waiting.copy()
+        latestFault = other.latestFault.copy()
         contention = other.contention.copy()
         hot = other.hot.copy()
         fills = other.fills

@@ -43,6 +43,8 @@ public struct Engine: ~Copyable {
     var cache: RemotePageCache
     var asks: PrefetchAsks
     var waiting: WaitingFaults
+    /// Page number + 1 of each processor's latest fault. It still waits if the page is still requested.
+    var latestFault: Table<UInt32>
     var contention: ContentionTable
     var hot: HotPageTable
 
@@ -97,6 +99,7 @@ public struct Engine: ~Copyable {
         cache = RemotePageCache(capacity: cacheCapacity)
         asks = PrefetchAsks(capacity: prefetchSlots)
         waiting = WaitingFaults(capacity: outstanding)
+        latestFault = Table(count: outstanding, repeating: 0)
         contention = ContentionTable(bits: tableBits)
         hot = HotPageTable(bits: tableBits)
     }

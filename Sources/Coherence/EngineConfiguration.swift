@@ -13,7 +13,7 @@ public struct EngineConfiguration: Sendable {
     /// How long a page brought in by a fault is not given up, in nanoseconds: longer than the time from installing it
     /// to the guest running with it.
     public var minimumHold: UInt64
-    /// Longest that a hold may grow to, in nanoseconds.
+    /// Longest that a hold may grow to, in nanoseconds: more than the time of six remote faults and their holds.
     public var maximumHold: UInt64
     /// Most distinct pages that processors and devices of one node can wait for at once; the same on every node.
     public var outstandingFaults: Int
@@ -30,7 +30,7 @@ public struct EngineConfiguration: Sendable {
         self.totalPages = totalPages ?? homes.totalPages
         self.cacheLimit = cacheLimit
         self.minimumHold = minimumHold
-        self.maximumHold = maximumHold ?? minimumHold * 64
+        self.maximumHold = maximumHold ?? minimumHold * 256
         self.outstandingFaults = outstandingFaults
         self.policies = policies
     }

@@ -44,15 +44,18 @@ import Testing
     }
 
     /// Every node runs an instruction that writes the same six pages: the worst case for progress.
-    @Test(arguments: [2, 3, 4, 8])
-    func sixPageInstructionsProgress(nodes: Int) throws {
-        var parameters = Simulator.Parameters(nodes: nodes, processorsPerNode: 1, instructions: 20, seed: 31)
+    /// Once with a fast network, once as slow as between emulated boards (milliseconds).
+    @Test(arguments: [2, 3, 4, 8], [1, 100] as [UInt64])
+    func sixPageInstructionsProgress(nodes: Int, slowness: UInt64) throws {
+        var parameters = Simulator.Parameters(nodes: nodes, processorsPerNode: 2, instructions: 10, seed: 31)
+        parameters.latency *= slowness
+        if slowness > 1 { parameters.minimumHold *= 6 }
         parameters.workload = { processor, random in
             let start = random.below(6)
             return (0..<6).map { Simulator.Access(page: (start + $0) % 6, isWrite: true) }
         }
         let outcome = try Self.run(parameters)
-        print("simulator: \(nodes) nodes x 20 six-page instructions in \(outcome.time / 1_000_000) ms, longest \(outcome.longestInstruction / 1_000_000) ms")
+        print("simulator: \(nodes * 20) six-page instructions on \(nodes) nodes in \(outcome.time / 1_000_000) ms, longest \(outcome.longestInstruction / 1_000_000) ms")
         #expect(outcome.instructions == nodes * 20)
     }
 }

@@ -5,7 +5,7 @@ struct ContentionTable: ~Copyable {
     struct Entry: BitwiseCopyable {
         /// Page number + 1, 0 when empty.
         var key: UInt64 = 0
-        /// Losses in a row while a processor here waited for another page.
+        /// Losses in a row while the page's processor waited for another page.
         var strikes: UInt8 = 0
         /// Quick returns in a row.
         var bounces: UInt8 = 0

@@ -1,13 +1,16 @@
-/// Until when a page brought in by a fault is kept.
+/// Until when a page brought in by a fault is kept, and for which processor.
 struct Hold: BitwiseCopyable {
     var page: PageNumber
+    var processor: UInt16
     /// Against every node.
     var firmUntil: Instant
     /// Against nodes of higher number.
     var until: Instant
+    /// So long it is remembered whose the page was.
+    var rememberedUntil: Instant
 }
 
-/// The most recent holds: a ring in order of installation, found by page. When the ring is full the oldest hold ends
+/// The most recent holds, also for a while after they are over: a ring in order of installation, found by page. When the ring is full the oldest hold ends
 /// early; a ring of eight per outstanding fault holds more than the pages any set of waiting instructions needs.
 struct HoldTable: ~Copyable {
     private var ring: Table<Hold>
@@ -17,7 +20,7 @@ struct HoldTable: ~Copyable {
 
     init(capacity: Int) {
         let never = Instant(nanoseconds: 0)
-        ring = Table(count: capacity, repeating: Hold(page: PageNumber(0), firmUntil: never, until: never))
+        ring = Table(count: capacity, repeating: Hold(page: PageNumber(0), processor: 0, firmUntil: never, until: never, rememberedUntil: never))
         index = PageIndex(capacity: capacity)
     }
 
@@ -50,10 +53,10 @@ struct HoldTable: ~Copyable {
         count &+= 1
     }
 
-    /// Removes at most `limit` holds that are over, oldest first.
+    /// Forgets at most `limit` holds, oldest first.
     mutating func expire(now: Instant, limit: Int) {
         var left = limit
-        while left > 0, count > 0, !(now < ring[head].until) {
+        while left > 0, count > 0, !(now < ring[head].rememberedUntil) {
             removeOldest()
             left &-= 1
         }

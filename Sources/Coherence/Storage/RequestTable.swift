@@ -18,6 +18,8 @@ struct Request: BitwiseCopyable {
     var kind: Kind
     /// A processor waits for the page.
     var demanded: Bool
+    /// The first that came to wait.
+    var processor: UInt16 = 0
     var arrival: Arrival = .nothing
     /// What arrived, or will be granted, is the only copy.
     var exclusive = false
@@ -71,11 +73,11 @@ struct RequestTable: ~Copyable {
     }
 
     /// - Precondition: no request for `page` exists; fewer processors wait than the configuration said.
-    mutating func add(_ page: PageNumber, _ kind: Request.Kind, demanded isDemanded: Bool) -> Int {
+    mutating func add(_ page: PageNumber, _ kind: Request.Kind, demanded isDemanded: Bool, processor: UInt16 = 0) -> Int {
         precondition(firstFree >= 0, "more distinct pages are waited for than the configuration's outstandingFaults")
         let slot = Int(firstFree)
         firstFree = slots[slot].nextFree
-        slots[slot] = Request(page: page, kind: kind, demanded: isDemanded)
+        slots[slot] = Request(page: page, kind: kind, demanded: isDemanded, processor: processor)
         index.insert(page, slot)
         count &+= 1
         if isDemanded { demanded &+= 1 }
@@ -83,8 +85,9 @@ struct RequestTable: ~Copyable {
     }
 
     /// A processor has come to wait for a page that was only being prefetched.
-    mutating func demand(_ slot: Int) {
+    mutating func demand(_ slot: Int, processor: UInt16) {
         guard !slots[slot].demanded else { return }
+        slots[slot].processor = processor
         slots[slot].demanded = true
         demanded &+= 1
     }

@@ -38,7 +38,7 @@ final class ModelChecker {
     }
 
     private static let start = Instant(nanoseconds: 0)
-    private static let later = Instant(nanoseconds: 1)
+    private static let later = Instant(nanoseconds: .max)
 
     private let configuration: EngineConfiguration
     private let options: Options

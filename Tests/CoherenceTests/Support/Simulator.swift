@@ -136,7 +136,8 @@ final class Simulator {
             processor.waitsFor = access.page
             processors[index] = processor
             try world.call(processor.node, &effects) { engine, effects in
-                engine.fault(PageNumber(UInt32(access.page)), isWrite: access.isWrite, now: now, effects: &effects)
+                engine.fault(PageNumber(UInt32(access.page)), isWrite: access.isWrite, processor: UInt16(index % parameters.processorsPerNode), now: now,
+                    effects: &effects)
             }
             try settle(processor.node, now)
             processor = processors[index]
