@@ -112,7 +112,7 @@ extension Engine {
         if aggregation.isOn {
             if ahead != 0 { statistics.messagesAggregated &+= UInt64(ahead.nonzeroBitCount) }
         } else {
-            askSingly(page, range, ahead, &effects)
+            askSingly(page, range, ahead, exclusive: exclusive, &effects)
         }
         if flags.deferred { releaseDeferral(page, range, now: now, effects: &effects) }
     }
@@ -139,7 +139,7 @@ extension Engine {
             statistics.messagesAggregated &+= UInt64(ahead.nonzeroBitCount &- 1)
             send(Message(.prefetch, page, exclusive: !readReplication.isOn, mask: ahead), to: range.home, .none, &effects)
         } else {
-            askSingly(page, range, ahead, &effects)
+            askSingly(page, range, ahead, exclusive: !readReplication.isOn, &effects)
         }
     }
 

@@ -127,15 +127,14 @@ extension Engine {
         carryOut(deferral, range, now: now, effects: &effects)
     }
 
-    func carryOutIsTransactionEnd(_ deferral: Deferral, _ range: HomeRange) -> Bool {
-        isHome(range) && deferral.kind != .invalidate && deferral.acks == 0
-    }
-
     private mutating func carryOut(_ deferral: Deferral, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
         states[Int(deferral.page.rawValue)].deferred = false
         giveUp(
             deferral.kind, deferral.page, range, deferral.requester, acks: deferral.acks, now: now, effects: &effects)
-        if carryOutIsTransactionEnd(deferral, range) { endTransaction(deferral.page, range, now: now, effects: &effects) }
+        // Contents from the home with nobody to acknowledge: the requester will send no Done.
+        if isHome(range), deferral.kind != .invalidate, deferral.acks == 0 {
+            endTransaction(deferral.page, range, now: now, effects: &effects)
+        }
     }
 
     /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.

@@ -16,7 +16,8 @@ extension Engine {
             serve(message.page, range, sender, exclusive: exclusive, now: now, effects: &effects)
         }
         if message.mask != 0 {
-            try answerAhead(message, range, exclusive: !readReplication.isOn, from: sender, now: now, effects: &effects)
+            let aheadExclusive = exclusive || !readReplication.isOn
+            try answerAhead(message, range, exclusive: aheadExclusive, from: sender, now: now, effects: &effects)
         }
     }
 

@@ -1,5 +1,6 @@
 /// Pages asked for in advance. The home answers at once from its own memory or refuses; nothing ever waits for a prefetch,
-/// a prefetch waits for nothing, and a page that came by one has no hold.
+/// a prefetch waits for nothing, and a page that came by one has no hold. A stream of writes asks for the only copies, which
+/// the home gives of pages that nobody shares.
 extension Engine {
     /// Asks the policy what to fetch behind `page` and opens a request slot for each of those pages that can be asked for.
     /// Returns them as a mask relative to `page`.
@@ -34,13 +35,15 @@ extension Engine {
     }
 
     /// One message for each page of `mask`: what aggregation saves.
-    mutating func askSingly(_ page: PageNumber, _ range: HomeRange, _ mask: UInt64, _ effects: inout EffectBuffer) {
+    mutating func askSingly(
+        _ page: PageNumber, _ range: HomeRange, _ mask: UInt64, exclusive: Bool, _ effects: inout EffectBuffer
+    ) {
         var left = mask
         while left != 0 {
             let wanted = page.advanced(by: UInt32(left.trailingZeroBitCount))
             left &= left &- 1
             asks.add(wanted, mask: 1)
-            send(Message(.prefetch, wanted, exclusive: !readReplication.isOn, mask: 1), to: range.home, .none, &effects)
+            send(Message(.prefetch, wanted, exclusive: exclusive, mask: 1), to: range.home, .none, &effects)
         }
     }
 

@@ -97,12 +97,12 @@ extension Engine {
     }
 
     /// Asks for a page in advance, as a policy may at any time; false when it is here or on its way.
-    package mutating func fetchInAdvance(_ page: PageNumber, effects: inout EffectBuffer) -> Bool {
+    package mutating func fetchInAdvance(_ page: PageNumber, exclusive: Bool, effects: inout EffectBuffer) -> Bool {
         guard let range = ranges[page], !isHome(range), page.rawValue > 0 else { return false }
         let before = PageNumber(page.rawValue - 1)
         let mask = openPrefetches(before, range, count: 1)
         guard mask != 0 else { return false }
-        askSingly(before, range, mask, &effects)
+        askSingly(before, range, mask, exclusive: exclusive, &effects)
         return true
     }
 

@@ -105,6 +105,14 @@ import Testing
         #expect(faults[0] < 25)
     }
 
+    @Test func sequentialWritesFetchTheOnlyCopies() throws {
+        var pair = try Pair([.readReplication, .contiguousPrefetch, .aggregation])
+        try pair.access(0, 1, write: true)
+        for page in 10..<110 { try pair.access(1, page, write: true) }
+        #expect(pair.statistics(1).remoteFaults < 25)
+        #expect(pair.world.nodes[0].mapping[105] == .absent)
+    }
+
     @Test func aggregationSendsFewerMessages() throws {
         var messages: [UInt64] = []
         for policies in [PolicySet([.readReplication, .contiguousPrefetch, .aggregation]), [.readReplication, .contiguousPrefetch]] {
