@@ -1,0 +1,106 @@
+import Foundation
+
+@testable import FirmwareImage
+
+/// Everything a build needs, made of packages of a few bytes.
+struct Workshop {
+    let scratch: Scratch
+    let kernel = Data("not really a kernel, but unmistakable".utf8)
+    var builder: ImageBuilder
+
+    init() throws {
+        scratch = try Scratch("workshop")
+        let stub = try Self.stub(in: scratch.url)
+        let modules = "lib/modules/9.9-test/"
+        let contents: [String: [String: Data]] = [
+            "linux-image-9.9-test": [
+                "boot/vmlinuz-9.9-test": kernel,
+                modules + "modules.order": Data("kernel/kvm.ko\nkernel/kvm-amd.ko\nkernel/net.ko\nkernel/unused.ko\n".utf8),
+                modules + "modules.builtin": Data(),
+                modules + "kernel/kvm.ko": moduleFile(parameters: ["force_emulation_prefix"]),
+                modules + "kernel/kvm-amd.ko": moduleFile(depends: ["kvm"], parameters: ["npt"]),
+                modules + "kernel/net.ko": moduleFile(), modules + "kernel/unused.ko": moduleFile(),
+            ],
+            "busybox-static": ["bin/busybox": Data("#!busybox".utf8)],
+            "systemd-boot-efi": ["usr/lib/systemd/boot/efi/linuxx64.efi.stub": stub],
+            "grub-pc-bin": try Self.grub(),
+        ]
+        let store = PackageStore(root: scratch.url.appendingPathComponent("store"))
+        var shelf: [LockedPackage: Data] = [:]
+        for (name, files) in contents {
+            let file = try Self.package(name, files, in: scratch.url)
+            shelf[locked(name, file)] = file
+        }
+        let lock = PackageLock(wishes: [], packages: Array(shelf.keys))
+        try store.fetch(lock, from: ShelfSource(shelf: shelf))
+
+        let firmware = scratch.url.appendingPathComponent("firmware")
+        let vsmpd = scratch.url.appendingPathComponent("vsmpd")
+        try write(Data("#!/bin/busybox sh\n".utf8), to: vsmpd)
+        builder = ImageBuilder(
+            firmwareFolder: firmware,
+            board: BoardContents(
+                name: "tiny", deviceTree: Data("device tree".utf8), modules: [.init("net"), .init("kvm_amd", when: .svm)]),
+            brand: Brand(name: "Test", colour: "#123456", support: "nobody"), vsmpd: vsmpd, lock: lock, store: store)
+        try change("init", "#!/bin/busybox sh\n")
+        try change("cmdline", "console=ttyS0 quiet\n")
+        try change("grub.cfg", "linux /VSMP/VMLINUZ @CMDLINE@\ninitrd /VSMP/INITRD\nboot\n")
+        try change("modules.conf", "- kvm force_emulation_prefix=1\nsvm kvm_amd npt=0\n")
+    }
+
+    func change(_ name: String, _ text: String) throws {
+        try write(Data(text.utf8), to: builder.firmwareFolder.appendingPathComponent(name))
+    }
+
+    func build() throws -> URL {
+        let image = scratch.url.appendingPathComponent("\(UUID().uuidString).img")
+        try builder.build(to: image)
+        return image
+    }
+
+    func manifest() throws -> ImageManifest {
+        try builder.build(to: scratch.url.appendingPathComponent("manifest.img"))
+    }
+
+    /// The smallest file that objcopy takes for a UEFI program.
+    private static func stub(in directory: URL) throws -> Data {
+        let blob = directory.appendingPathComponent("blob")
+        let object = directory.appendingPathComponent("blob.o")
+        let program = directory.appendingPathComponent("blob.efi")
+        try write(Data(count: 512), to: blob)
+        try HostTool.run(
+            "objcopy", ["-I", "binary", "-O", "elf64-x86-64", "-B", "i386:x86-64", "blob", object.path], in: directory)
+        try HostTool.run(
+            "objcopy",
+            [
+                "-O", "pei-x86-64", "--set-section-flags", ".data=alloc,load,data", "--change-section-vma",
+                ".data=0x1000", object.path, program.path,
+            ])
+        var file = try Data(contentsOf: program)
+        // TimeDateStamp of the PE header: objcopy writes the time of day into a file that it makes anew.
+        let header = file.dropFirst(0x3c).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        file.replaceSubrange(header + 8..<header + 12, with: [0, 0, 0, 0])
+        return file
+    }
+
+    private static func grub() throws -> [String: Data] {
+        let folder = URL(fileURLWithPath: "/usr/lib/grub/i386-pc")
+        var files: [String: Data] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        where [".mod", ".img", ".lst"].contains(where: { name.hasSuffix($0) }) {
+            files["usr/lib/grub/i386-pc/\(name)"] = try Data(contentsOf: folder.appendingPathComponent(name))
+        }
+        return files
+    }
+
+    private static func package(_ name: String, _ files: [String: Data], in directory: URL) throws -> Data {
+        let root = directory.appendingPathComponent("root-\(name)")
+        for (path, content) in files { try write(content, to: root.appendingPathComponent(path)) }
+        try write(
+            Data("Package: \(name)\nVersion: 1\nArchitecture: amd64\nMaintainer: test\nDescription: test\n".utf8),
+            to: root.appendingPathComponent("DEBIAN/control"))
+        let file = directory.appendingPathComponent("\(name).deb")
+        try HostTool.run("dpkg-deb", ["-Znone", "--root-owner-group", "-b", root.path, file.path])
+        return try Data(contentsOf: file)
+    }
+}
