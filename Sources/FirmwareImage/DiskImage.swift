@@ -19,7 +19,8 @@ enum DiskImage {
             try handle.truncate(atOffset: UInt64(ImageLayout.imageSize(systemSize: systemSize)))
             try handle.close()
             let script = ImageLayout.script(systemSize: systemSize, hash: hash)
-            try HostTool.run("sfdisk", ["--quiet", "--no-reread", "--no-tell-kernel", image.path], input: Data(script.utf8))
+            try HostTool.run(
+                "sfdisk", ["--quiet", "--no-reread", "--no-tell-kernel", image.path], input: Data(script.utf8))
 
             let update = try FileHandle(forUpdating: image)
             defer { try? update.close() }
@@ -39,9 +40,10 @@ enum DiskImage {
     private static func copy(_ file: URL, to image: FileHandle, at start: Int) throws {
         let input = try FileHandle(forReadingFrom: file)
         defer { try? input.close() }
+        let hole = Data(count: 1 << 16)
         var offset = start
         while let piece = try input.read(upToCount: 1 << 16), !piece.isEmpty {
-            if piece.contains(where: { $0 != 0 }) {
+            if piece != hole.prefix(piece.count) {
                 try image.seek(toOffset: UInt64(offset))
                 try image.write(contentsOf: piece)
             }

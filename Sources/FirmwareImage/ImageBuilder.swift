@@ -24,52 +24,79 @@ public struct ImageBuilder: Sendable {
         self.store = store
     }
 
+    /// The hash that an image built from this input has, without building it.
+    public func firmwareHash() throws(ImageError) -> ContentDigest {
+        FirmwareHash.of(try assemble { _ in }.parts)
+    }
+
     /// Builds the image as a (sparse) file at `output`, which is replaced only when everything worked.
     ///
     /// - Returns: what the image says about itself.
     @discardableResult
     public func build(to output: URL, progress: (String) -> Void = { _ in }) throws(ImageError) -> ImageManifest {
+        let content = try assemble(progress)
+        let hash = FirmwareHash.of(content.parts)
+        let initrd = try Initramfs.joined(archive: content.archive, hash: hash)
+
+        progress("boot loaders")
+        var files = [
+            ImageManifest.unifiedKernelPath: try UnifiedKernelImage.build(
+                stub: content.stub, kernel: content.kernel, initrd: initrd, commandLine: content.commandLine,
+                brand: brand, hash: hash),
+            ImageManifest.kernelPath: content.kernel,
+            ImageManifest.initrdPath: initrd,
+        ]
+        let manifest = ImageManifest(
+            firmwareHash: hash, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
+            commandLine: content.commandLine, parts: content.parts,
+            files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
+            packages: lock.packages)
+        files[ImageManifest.path] = Data(manifest.text.utf8)
+
+        progress("disk image")
         let scratch = try Scratch("image")
+        let image = scratch.url.appendingPathComponent("image")
+        try DiskImage.write(to: image, boot: content.boot, files: files, hash: hash)
+        try replace(output, with: image)
+        return manifest
+    }
+
+    /// Everything that the firmware hash covers.
+    private struct Content {
+        let kernel, stub, archive: Data
+        let kernelRelease, commandLine: String
+        let boot: BIOSBootCode
+
+        var parts: [ImageManifest.Part] {
+            [
+                FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", archive),
+                FirmwareHash.part("command-line", Data(commandLine.utf8)), FirmwareHash.part("efi-stub", stub),
+                FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
+            ]
+        }
+    }
+
+    private func assemble(_ progress: (String) -> Void) throws(ImageError) -> Content {
+        // Checked first: it is the input that a person most often gets wrong, and unpacking takes a while.
+        let node = try read(vsmpd)
+        try NodeExecutable.check(node, path: vsmpd.path)
+        let scratch = try Scratch("packages")
         let roots = try unpack(into: scratch.url, progress)
         let kernelPackage = try lock.package(named: "linux-image-", purpose: "a firmware image")
         let tree = try ModuleTree(root: roots.kernel, packageName: kernelPackage.name)
 
         progress("root file system")
         let commandLine = try firmwareText("cmdline").split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        let kernel = try read(roots.kernel.appendingPathComponent("boot/vmlinuz-\(tree.release)"))
-        let stub = try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub"))
-        let archive = try rootArchive(tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")))
-        let boot = try BIOSBootCode(
-            folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
-            commands: try firmwareText("grub.cfg").replacingOccurrences(of: "@CMDLINE@", with: commandLine),
-            start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize))
-        let parts = [
-            FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", archive),
-            FirmwareHash.part("command-line", Data(commandLine.utf8)), FirmwareHash.part("efi-stub", stub),
-            FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
-        ]
-        let hash = FirmwareHash.of(parts)
-        let initrd = try Initramfs.joined(archive: archive, hash: hash)
-
-        progress("boot loaders")
-        var files = [
-            ImageManifest.unifiedKernelPath: try UnifiedKernelImage.build(
-                stub: stub, kernel: kernel, initrd: initrd, commandLine: commandLine, brand: brand, hash: hash),
-            ImageManifest.kernelPath: kernel,
-            ImageManifest.initrdPath: initrd,
-        ]
-        let manifest = ImageManifest(
-            firmwareHash: hash, brand: brand.name, board: board.name, kernelRelease: tree.release,
-            commandLine: commandLine, parts: parts,
-            files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
-            packages: lock.packages)
-        files[ImageManifest.path] = Data(manifest.text.utf8)
-
-        progress("disk image")
-        let image = scratch.url.appendingPathComponent("image")
-        try DiskImage.write(to: image, boot: boot, files: files, hash: hash)
-        try replace(output, with: image)
-        return manifest
+        return Content(
+            kernel: try read(roots.kernel.appendingPathComponent("boot/vmlinuz-\(tree.release)")),
+            stub: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
+            archive: try rootArchive(
+                tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")), vsmpd: node),
+            kernelRelease: tree.release, commandLine: commandLine,
+            boot: try BIOSBootCode(
+                folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
+                commands: try firmwareText("grub.cfg").replacingOccurrences(of: "@CMDLINE@", with: commandLine),
+                start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)))
     }
 
     private struct Roots {
@@ -88,15 +115,13 @@ public struct ImageBuilder: Sendable {
         return Roots(kernel: roots[0], busybox: roots[1], stub: roots[2], grub: roots[3])
     }
 
-    private func rootArchive(_ tree: ModuleTree, busybox: Data) throws(ImageError) -> Data {
+    private func rootArchive(_ tree: ModuleTree, busybox: Data, vsmpd: Data) throws(ImageError) -> Data {
         var list = try ModuleList(text: try firmwareText("modules.conf"), origin: "firmware/modules.conf")
         list.items += board.modules
         var modules: [(step: ModuleTree.Step, content: Data)] = []
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
-        let node = try read(vsmpd)
-        try NodeExecutable.check(node, path: vsmpd.path)
         return Initramfs.Contents(
-            initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: node,
+            initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
             board: board, brand: brand, kernelRelease: tree.release, modules: modules
         ).archive().bytes()
     }

@@ -37,7 +37,21 @@ enum UnifiedKernelImage {
         let output = scratch.url.appendingPathComponent("out.efi")
         try write(stub, to: input)
         try HostTool.run("objcopy", arguments + [input.path, output.path])
-        return try read(output)
+        return try withFixedHeader(try read(output))
+    }
+
+    /// objcopy writes the time of day and a checksum over it into the COFF header and the optional header (Microsoft,
+    /// "PE Format"). UEFI reads neither.
+    private static func withFixedHeader(_ image: Data) throws(ImageError) -> Data {
+        var image = image
+        let header = image.dropFirst(0x3c).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        guard header + 24 + 68 <= image.count else {
+            throw ImageError(.badInput, "the UEFI stub of systemd-boot-efi has no PE header")
+        }
+        let time = (0..<4).map { UInt8(truncatingIfNeeded: HostTool.timestamp >> ($0 * 8)) }
+        image.replaceSubrange(header + 8..<header + 12, with: time)
+        image.replaceSubrange(header + 24 + 64..<header + 24 + 68, with: [0, 0, 0, 0])
+        return image
     }
 
     /// The sections of a PE image by name (Microsoft, "PE Format", section table), their padding cut off.

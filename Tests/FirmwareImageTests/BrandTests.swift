@@ -1,3 +1,5 @@
+import BoardSupport
+import Foundation
 import Testing
 
 @testable import FirmwareImage

@@ -5,11 +5,13 @@ import Foundation
 /// Everything a build needs, made of packages of a few bytes.
 struct Workshop {
     let scratch: Scratch
+    private var own: Scratch
     let kernel = Data("not really a kernel, but unmistakable".utf8)
     var builder: ImageBuilder
 
     init() throws {
         scratch = try Scratch("workshop")
+        own = scratch
         let stub = try Self.stub(in: scratch.url)
         let modules = "lib/modules/9.9-test/"
         let contents: [String: [String: Data]] = [
@@ -58,8 +60,18 @@ struct Workshop {
         return image
     }
 
-    func manifest() throws -> ImageManifest {
-        try builder.build(to: scratch.url.appendingPathComponent("manifest.img"))
+    /// The same packages, with files of its own beside them.
+    func copy() throws -> Workshop {
+        var copy = self
+        copy.own = try Scratch("workshop")
+        copy.builder.firmwareFolder = copy.own.url.appendingPathComponent("firmware")
+        try FileManager.default.copyItem(at: builder.firmwareFolder, to: copy.builder.firmwareFolder)
+        return copy
+    }
+
+    mutating func replaceNode(_ text: String) throws {
+        builder.vsmpd = own.url.appendingPathComponent("other-vsmpd")
+        try write(Data(text.utf8), to: builder.vsmpd)
     }
 
     /// The smallest file that objcopy takes for a UEFI program.
@@ -76,11 +88,7 @@ struct Workshop {
                 "-O", "pei-x86-64", "--set-section-flags", ".data=alloc,load,data", "--change-section-vma",
                 ".data=0x1000", object.path, program.path,
             ])
-        var file = try Data(contentsOf: program)
-        // TimeDateStamp of the PE header: objcopy writes the time of day into a file that it makes anew.
-        let header = file.dropFirst(0x3c).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
-        file.replaceSubrange(header + 8..<header + 12, with: [0, 0, 0, 0])
-        return file
+        return try Data(contentsOf: program)
     }
 
     private static func grub() throws -> [String: Data] {
