@@ -48,7 +48,7 @@ struct ImageBootTests {
     }
 
     @Test func stickWithoutPersonalisationSaysWhatToDo() throws {
-        let log = try boot([], configuration: [:], node: "exit 0", seconds: 60, endsItself: false)
+        let log = try boot([], configuration: [:], node: "exit 0", until: "stays out")
         #expect(log.contains("the stick holds no machine.conf: personalise it with vsmp usb write"))
         #expect(!log.contains("STAND-IN"))
     }
@@ -64,7 +64,7 @@ struct ImageBootTests {
     }
 
     private func boot(
-        _ options: [String], configuration: [String: String], node: String, seconds: Int = 120, endsItself: Bool = true
+        _ options: [String], configuration: [String: String], node: String, until end: String? = nil
     ) throws -> String {
         let (scratch, builder) = try Self.builder.get()
         let script = """
@@ -76,6 +76,9 @@ struct ImageBootTests {
             echo "thp=$(cat /sys/kernel/mm/transparent_hugepage/enabled)"
             echo "swap=$(sed -n 's/SwapTotal: *//p' /proc/meminfo)"
             echo "accept_dad=$(cat /proc/sys/net/ipv6/conf/eth0/accept_dad)"
+            # The kernel gives the address when it sees the link, up to a second after the interface came up.
+            tries=0
+            until ip -6 addr show dev eth0 | grep -q fe80 || [ "$((tries += 1))" -gt 25 ]; do sleep 0.2; done
             echo "link-local=$(ip -6 addr show dev eth0 | sed -n 's/.*inet6 //p')"
             echo "events=$(ls -d /sys/kernel/tracing/events/kvmmmu | sed 's|.*/||')"
             \(node)
@@ -92,19 +95,31 @@ struct ImageBootTests {
         }
 
         let log = scratch.url.appendingPathComponent("serial.log")
-        let command =
+        let board = Process()
+        board.executableURL = HostTool.locate("qemu-system-x86_64")
+        board.arguments =
             [
-                "--foreground", "\(seconds)", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=single",
-                "-cpu", "max,+svm,+npt", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial",
-                "file:\(log.path)", "-device", "qemu-xhci", "-drive",
+                "-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max,+svm,+npt", "-m", "1024", "-nodefaults",
+                "-display", "none", "-no-reboot", "-serial", "file:\(log.path)", "-device", "qemu-xhci", "-drive",
                 "if=none,id=stick,format=raw,file=\(stick.path)", "-device", "usb-storage,drive=stick,bootindex=0",
                 "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,romfile=",
             ] + options
+        try Data().write(to: log)
         let start = Date()
-        let error = imageError { try HostTool.run("timeout", command) }
-        let text = String(decoding: try read(log), as: UTF8.self)
-        print("board ran for \(Int(Date().timeIntervalSince(start))) s: \(text.split(separator: "\n").first { $0.contains("init at") } ?? "no init")")
-        #expect((error == nil) == endsItself, "\(error.map(\.description) ?? "ended by itself")\n\(text)")
+        try board.run()
+        var text = ""
+        while board.isRunning, Date().timeIntervalSince(start) < 120, end.map(text.contains) != true {
+            Thread.sleep(forTimeInterval: 0.2)
+            text = String(decoding: try read(log), as: UTF8.self)
+        }
+        let endedItself = !board.isRunning
+        // A child of a test inherits blocked signals, so a polite one would never arrive.
+        if !endedItself { kill(board.processIdentifier, SIGKILL) }
+        board.waitUntilExit()
+        text = String(decoding: try read(log), as: UTF8.self)
+        let line = text.split(separator: "\n").first { $0.contains("init at") } ?? "no init"
+        print("board ran for \(Int(Date().timeIntervalSince(start))) s: \(line)")
+        #expect(endedItself == (end == nil), "the board \(endedItself ? "ended" : "did not end"):\n\(text)")
         return text
     }
 }
