@@ -159,7 +159,6 @@ bool ckvm_interrupt_flag(const struct kvm_run *run) { return run->if_flag; }
 uint64_t ckvm_cr8(const struct kvm_run *run) { return run->cr8; }
 void ckvm_set_cr8(struct kvm_run *run, uint64_t value) { run->cr8 = value; }
 uint64_t ckvm_apic_base(const struct kvm_run *run) { return run->apic_base; }
-void ckvm_set_apic_base(struct kvm_run *run, uint64_t value) { run->apic_base = value; }
 
 static _Thread_local struct kvm_run *bound_run;
 static void kick_handler(int signal) {

@@ -84,10 +84,8 @@ package struct VirtualProcessor: ~Copyable {
         try checked(ckvm_nmi(descriptor.rawValue), "KVM_NMI", on: "vCPU \(id)")
     }
 
-    package var apicBase: UInt64 {
-        get { unsafe ckvm_apic_base(run) }
-        nonmutating set { unsafe ckvm_set_apic_base(run, newValue) }
-    }
+    /// IA32_APIC_BASE as of the last exit.
+    package var apicBase: UInt64 { unsafe ckvm_apic_base(run) }
     package var taskPriorityClass: UInt64 {
         get { unsafe ckvm_cr8(run) }
         nonmutating set { unsafe ckvm_set_cr8(run, newValue) }
@@ -119,8 +117,15 @@ package struct VirtualProcessor: ~Copyable {
         try checked(status, "KVM_SET_SREGS", on: "vCPU \(id)")
     }
 
-    /// The state after a start-up IPI (Intel SDM 3A, 9.4.4.1): real mode at vector * 4 KiB, APIC base kept.
-    package func startUp(vector: UInt8) throws(HypervisorError) {
+    /// Sets IA32_APIC_BASE. KVM starts with zero where it has no local APIC of its own.
+    package func setAPICBase(_ base: UInt64) throws(HypervisorError) {
+        var sregs = try systemRegisters()
+        sregs.apic_base = base
+        try setSystemRegisters(sregs)
+    }
+
+    /// The state after a start-up IPI (Intel SDM 3A, 9.4.4.1): real mode at vector * 4 KiB.
+    package func startUp(vector: UInt8, apicBase: UInt64) throws(HypervisorError) {
         var sregs = resetState
         sregs.apic_base = apicBase
         sregs.cs.selector = UInt16(vector) << 8

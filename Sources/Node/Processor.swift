@@ -87,6 +87,7 @@ package final class Processor: @unchecked Sendable {
         signal.bind()
         vcpu.bindToThread()
         do throws(HypervisorError) {
+            try vcpu.setAPICBase(apic.base)
             while !environment.isDead { try step() }
         } catch {
             environment.processorStopped(id, .failure("\(error)"))
@@ -153,7 +154,7 @@ package final class Processor: @unchecked Sendable {
             environment.setTimer(index, .max)
         }
         if let vector = signals.startup, state == .waitingForStartup {
-            try vcpu.startUp(vector: vector.rawValue)
+            try vcpu.startUp(vector: vector.rawValue, apicBase: apic.base)
             state = .running
         }
         if signals.nmi, state != .waitingForStartup {

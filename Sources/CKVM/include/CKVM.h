@@ -53,7 +53,6 @@ bool ckvm_interrupt_flag(const struct kvm_run *run);
 uint64_t ckvm_cr8(const struct kvm_run *run);
 void ckvm_set_cr8(struct kvm_run *run, uint64_t value);
 uint64_t ckvm_apic_base(const struct kvm_run *run);
-void ckvm_set_apic_base(struct kvm_run *run, uint64_t value);
 
 // Kicks: a signal whose handler sets immediate_exit in the run page of the thread it lands on.
 int ckvm_install_kick(void);
