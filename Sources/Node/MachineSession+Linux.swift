@@ -6,7 +6,8 @@ extension MachineSession {
     /// Places an unmodified Linux kernel by its 64-bit boot protocol and points the bootstrap processor at it.
     func loadLinux(kernel: [UInt8], initialFileSystem: [UInt8], commandLine: String) throws {
         let image = try LinuxKernel(header: Array(kernel.prefix(LinuxKernel.headerBytes)), fileSize: UInt64(kernel.count))
-        let text = GuestCommandLine.make(tscKHz: clock.kilohertz, operatorText: commandLine)
+        let text = GuestCommandLine.make(
+            tscKHz: clock.kilohertz, ticksPerSecond: 250, operatorText: commandLine)
         let plan = try BootPlan(
             layout: layout, kernel: image, initrdSize: UInt64(initialFileSystem.count), commandLine: text,
             acpi: ACPITables(layout: layout))
