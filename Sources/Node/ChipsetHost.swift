@@ -101,7 +101,7 @@ package final class ChipsetHost: @unchecked Sendable {
             let stopping = isStopping.load(ordering: .sequentiallyConsistent)
             let bytes = lock.withLock { _ in chipset.takeConsoleOutput() }
             if bytes.isEmpty {
-                if stopping { return }
+                if stopping { return console.drain() }
                 output.park(timeout: 1_000_000_000)
             } else {
                 console.write(bytes)

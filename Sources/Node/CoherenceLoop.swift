@@ -164,8 +164,8 @@ package final class CoherenceLoop: @unchecked Sendable {
                     continue
                 }
                 engine.fault(
-                    PageNumber(UInt32(truncatingIfNeeded: event.page)), isWrite: event.isWrite, now: Instant(nanoseconds: now),
-                    effects: &effects)
+                    PageNumber(UInt32(truncatingIfNeeded: event.page)), isWrite: event.isWrite,
+                    processor: UInt16(truncatingIfNeeded: event.thread), now: Instant(nanoseconds: now), effects: &effects)
                 try unsafe execute(UnsafeRawBufferPointer(start: nil, count: 0), now: now)
             }
             guard count == events.count else { return }
@@ -211,6 +211,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         do throws(ProtocolViolation) {
             try engine.receive(message, from: link.peer, now: Instant(nanoseconds: now), effects: &effects)
         } catch {
+            effects.removeAll()
             lose(link, "\(error)")
             return
         }

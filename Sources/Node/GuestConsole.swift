@@ -48,6 +48,9 @@ package struct GuestConsole: Sendable {
         }
     }
 
+    /// Waits until the device has sent what was written.
+    func drain() { tcdrain(output) }
+
     /// What has been typed, after waiting up to the time-out; empty when nothing was, or at end of input.
     func read(timeoutMilliseconds: Int32) -> [UInt8] {
         var request = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
