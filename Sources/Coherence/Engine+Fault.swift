@@ -66,7 +66,7 @@ extension Engine {
             if entry.owner == node, entry.sharers.isEmpty {
                 states[index].access = .write
                 effects.append(.makeWritable(page))
-                startHold(page, processor, now: now)
+                startHold(page, processor, exclusive: true, now: now)
                 return
             }
         }
@@ -165,7 +165,7 @@ extension Engine {
             states[Int(page.rawValue)].access = .write
             effects.append(.install(page, writable: true, from: .zero))
         }
-        startHold(page, processor, now: now)
+        startHold(page, processor, exclusive: true, now: now)
     }
 
     /// Notes that a page of this home is no longer untouched.

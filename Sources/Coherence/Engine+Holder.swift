@@ -86,13 +86,14 @@ extension Engine {
     /// Keeps a page that a fault brought in. A page that was lost while its processor waited for another is kept twice as
     /// long each time, against nodes of higher number only: then the lowest of the nodes that want the same pages at once
     /// collects them all, since every other gives way to it after the minimum.
-    mutating func startHold(_ page: PageNumber, _ processor: UInt16, now: Instant) {
+    mutating func startHold(_ page: PageNumber, _ processor: UInt16, exclusive: Bool, now: Instant) {
         guard minimumHold > 0 else { return }
         var firm = minimumHold
         var long = minimumHold
-        let quick = maximumHold &* 4
-        if let past = contention.regain(page, quick: quick, now: now) {
-            let shift = holdExtension.shift(bounces: past.bounces)
+        let quick = max(maximumHold &* 4, minimumHold &* HoldExtension.quickReturn)
+        let bounce = minimumHold &* HoldExtension.quickReturn
+        if let past = contention.regain(page, quick: quick, bounce: exclusive ? bounce : nil, now: now) {
+            let shift = exclusive ? holdExtension.shift(bounces: past.bounces) : 0
             firm = min(minimumHold << UInt64(shift), maximumHold)
             let progress = past.strikes >= 32 ? maximumHold : min(minimumHold << UInt64(past.strikes), maximumHold)
             long = max(firm, progress)

@@ -195,7 +195,7 @@ extension Engine {
         let processor = requests[slot].processor
         requests.remove(slot)
         states[Int(page.rawValue)].requested = false
-        startHold(page, processor, now: now)
+        startHold(page, processor, exclusive: true, now: now)
     }
 
     /// The page's transaction is over: the next requests start, until one has to wait for others or none is left.

@@ -29,7 +29,10 @@ struct FaultWaiters {
     /// Pages `first` ..< `first + count` are here. `isRemote`: something had to travel for it.
     mutating func ended(_ first: UInt32, count: UInt32 = 1, isRemote: Bool, now: UInt64) {
         for index in waiters.indices where waiters[index].page >= first && waiters[index].page - first < count {
-            if isRemote { times.add(now &- waiters[index].since) }
+            if isRemote {
+                times.add(now &- waiters[index].since)
+                processors[index].addStall(now &- waiters[index].since)
+            }
             waiters[index].page = .max
             processors[index].isWaitingForPage = false
             processors[index].repeatKick()

@@ -54,6 +54,7 @@ package final class Processor: @unchecked Sendable {
     private unowned let environment: any ProcessorEnvironment
     private var state: State
     private var timerSet = UInt64.max
+    private var pacing = TimerPacing()
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
     private var unknownRegisters: Set<UInt32> = []
@@ -99,7 +100,9 @@ package final class Processor: @unchecked Sendable {
     private func step() throws(HypervisorError) {
         let now = monotonicNow()
         let deadline = timerDeadline(now: now)
-        if deadline <= now { apic.advance(now: now, tsc: environment.clock.guestTimestamp) }
+        if deadline <= now, apic.advance(now: now, tsc: environment.clock.guestTimestamp) {
+            pacing.delivered(now: now, stalled: signal.stalledNanoseconds)
+        }
         if mailbox.hasSignals { try takeSignals() }
         switch state {
         case .waitingForStartup:
@@ -125,8 +128,8 @@ package final class Processor: @unchecked Sendable {
     private func timerDeadline(now: UInt64) -> UInt64 {
         switch apic.timerDeadline {
         case .none: .max
-        case .nanoseconds(let at): at
-        case .tsc(let timestamp): environment.clock.monotonic(atGuestTimestamp: timestamp, now: now)
+        case .nanoseconds(let at): max(at, pacing.earliest)
+        case .tsc(let timestamp): max(environment.clock.monotonic(atGuestTimestamp: timestamp, now: now), pacing.earliest)
         }
     }
 
@@ -262,6 +265,7 @@ package final class Processor: @unchecked Sendable {
 
     private static let timestampCounter: UInt32 = 0x10
     private static let timestampAdjust: UInt32 = 0x3b
+    private static let timestampDeadline: UInt32 = 0x6e0
     private var timestampAdjustment: UInt64 = 0
 
     private func readRegister(_ msr: UInt32) {
@@ -286,6 +290,7 @@ package final class Processor: @unchecked Sendable {
             vcpu.completeRegister()
         case _ where LocalAPIC.owns(msr: msr):
             let effect = apic.writeMSR(msr, value, now: monotonicNow())
+            if msr == Self.timestampDeadline { pacing.programmed(stalled: signal.stalledNanoseconds) }
             vcpu.completeRegister(fault: effect == .fault)
             perform(effect)
         default: unknown(msr, "write")

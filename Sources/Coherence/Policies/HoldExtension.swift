@@ -1,12 +1,15 @@
-/// A page that comes back soon after it was lost is kept longer the next time, so that each transfer pays for more work.
+/// A page whose writer wants it back soon after it was lost is kept longer the next time, so that each transfer pays
+/// for more work: a clock page that one node writes each tick and others read, a lock that one node takes often. Read
+/// copies are not kept longer: that would only make the writer wait.
 ///
 /// Source: B. Fleisch and G. Popek, "Mirage: A Coherent Distributed Shared Memory Design", SOSP 1989 (the time window in
 /// which a page is not given up).
 struct HoldExtension {
-    /// A return within so many minimum holds of the loss counts as ping-pong.
-    static let quickReturn: UInt64 = 16
-    /// The longest extension is 2 to this power of the minimum.
-    static let limit: UInt8 = 2
+    /// A return within so many minimum holds of the loss counts as ping-pong: two of the longest extensions.
+    static let quickReturn: UInt64 = 32
+    /// The longest extension is 2 to this power of the minimum: about two transfers. Much longer, and a reader that needs
+    /// two pages between two writes (Linux's seqcounts) never gets both.
+    static let limit: UInt8 = 4
 
     let isOn: Bool
 

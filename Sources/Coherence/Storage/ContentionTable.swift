@@ -56,15 +56,19 @@ struct ContentionTable: ~Copyable {
         entries[index].lost = now
     }
 
-    /// The page is back; says what its past was. A return later than `quick` nanoseconds clears the past.
-    mutating func regain(_ page: PageNumber, quick: UInt64, now: Instant) -> Entry? {
+    /// The page is back; says what its past was. A return later than `quick` nanoseconds clears the past; one to write it
+    /// within `bounce` nanoseconds is a quick return.
+    mutating func regain(_ page: PageNumber, quick: UInt64, bounce: UInt64?, now: Instant) -> Entry? {
         let index = position(UInt64(page.rawValue) &+ 1)
         guard index >= 0 else { return nil }
         if entries[index].lost.advanced(byNanoseconds: quick) < now {
             entries[index] = Entry()
             return nil
         }
-        entries[index].bounces = min(entries[index].bounces &+ 1, 32)
+        if let bounce {
+            let isQuick = !(entries[index].lost.advanced(byNanoseconds: bounce) < now)
+            entries[index].bounces = isQuick ? min(entries[index].bounces &+ 1, 32) : entries[index].bounces / 2
+        }
         return entries[index]
     }
 }
