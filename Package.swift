@@ -51,13 +51,15 @@ let package = Package(
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
         .testTarget(name: "CoherenceTests", dependencies: ["Coherence"]),
         .testTarget(name: "MachineTests", dependencies: ["Machine"]),
-        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor"]),
+        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport"]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
-        .testTarget(name: "NodeTests", dependencies: ["Node", "NodeCommands"]),
+        .testTarget(
+            name: "NodeTests",
+            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab"]),
         .testTarget(
             name: "OEMCommandsTests",
             dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -169,7 +170,14 @@ int ckvm_install_kick(void) {
     struct sigaction action = {.sa_handler = kick_handler};
     return result(sigaction(SIGUSR1, &action, NULL));
 }
-void ckvm_bind_run(struct kvm_run *run) { bound_run = run; }
+// A thread inherits its signal mask: whoever made this one may block nearly every signal, as thread pools do.
+void ckvm_bind_run(struct kvm_run *run) {
+    bound_run = run;
+    sigset_t kick;
+    sigemptyset(&kick);
+    sigaddset(&kick, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+}
 int ckvm_thread_id(void) { return (int)syscall(SYS_gettid); }
 int ckvm_kick(int thread_id) { return result(syscall(SYS_tgkill, getpid(), thread_id, SIGUSR1)); }
 

@@ -35,8 +35,9 @@ package final class MachineClock: Sendable {
         let (whole, part) = UInt64(ahead).quotientAndRemainder(dividingBy: kilohertz)
         let (nanoseconds, overflow) = whole.multipliedReportingOverflow(by: 1_000_000)
         guard !overflow else { return .max }
-        let (sum, past) = now.addingReportingOverflow(nanoseconds + part * 1_000_000 / kilohertz)
-        return past ? .max : sum
+        let (sum, past) = now.addingReportingOverflow(nanoseconds)
+        let (time, over) = sum.addingReportingOverflow(part * 1_000_000 / kilohertz)
+        return past || over ? .max : time
     }
 
     func nanoseconds(ofTicks ticks: Int64) -> Int64 { Int64(Double(ticks) * 1e6 / Double(kilohertz)) }

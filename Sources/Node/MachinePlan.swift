@@ -29,6 +29,7 @@ package struct MachinePlan: Sendable, Equatable {
     init(decoding bytes: [UInt8]) throws(WireError) {
         var reader = WireReader(bytes)
         let count = Int(try reader.take(UInt8.self))
+        guard count > 0 else { throw .value("number of nodes") }
         resources = []
         for _ in 0..<count { resources.append(try NodeResources(from: &reader)) }
         clockOrigin = try reader.take()

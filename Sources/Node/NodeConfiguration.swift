@@ -29,7 +29,7 @@ package struct NodeConfiguration: Sendable {
     /// Reads `key=value` lines; blank lines and lines starting with # are skipped, everything else must be known.
     package init(parsing text: String, file: String) throws(NodeConfigurationError) {
         var values: [String: (line: Int, value: String)] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }).enumerated() {
             let trimmed = line.drop { $0 == " " }.prefix { $0 != "\r" }
             if trimmed.isEmpty || trimmed.hasPrefix("#") { continue }
             guard let equals = trimmed.firstIndex(of: "=") else {

@@ -72,9 +72,15 @@ package struct NodeResources: Sendable, Equatable {
     init(from reader: inout WireReader) throws(WireError) {
         var values: [Int] = []
         for _ in 0..<7 { values.append(Int(try reader.take(UInt32.self))) }
+        guard values[0..<3].allSatisfy({ (1...MachineLayout.processorLimit).contains($0) }) else {
+            throw .value("number of processors")
+        }
+        guard values[3..<7].allSatisfy({ $0 <= 1 << 26 }) else { throw .value("amount of memory") }
+        let kilohertz = try reader.take(UInt32.self)
+        guard kilohertz > 0 else { throw .value("clock frequency") }
         self.init(
             sockets: values[0], coresPerSocket: values[1], threadsPerCore: values[2], physicalMiB: values[3],
-            firmwareMiB: values[4], sliceMiB: values[5], cacheMiB: values[6], timestampKilohertz: try reader.take())
+            firmwareMiB: values[4], sliceMiB: values[5], cacheMiB: values[6], timestampKilohertz: kilohertz)
     }
 }
 

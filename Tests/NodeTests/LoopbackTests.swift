@@ -1,0 +1,179 @@
+import BoardSupport
+import HardwareLab
+import Hypervisor
+import Machine
+import Testing
+
+@testable import Interconnect
+@testable import Node
+
+/// Several nodes in this process, each with its own KVM machine, run one guest without an operating system.
+@Suite(.serialized, .enabled(if: hasKVM, needsKVM), .timeLimit(.minutes(2)))
+struct LoopbackTests {
+    /// Every processor counts in one shared page and reads a constant of node 0's; the last one home ends the machine.
+    @Test(arguments: [1, 2, 3]) func lockedIncrementsOfEveryNodeAreCountedExactly(nodes: Int) throws {
+        let rounds: UInt32 = 200_000
+        let counter = TinyMachine.page(0, on: nodes - 1)
+        let (constant, sum, done) = (TinyMachine.page(0, on: 0) + 0x10_0000, TinyMachine.page(1, on: 0), TinyMachine.page(2, on: 0))
+        let programs = (0..<nodes).map { node in
+            var program = Payload()
+            program.loop(rounds) { $0.lockedIncrement(counter) }
+            program.load(constant)
+            program.lockedAdd(sum)
+            program.lockedIncrement(done)
+            if node == 0 {
+                program.wait(done, is: UInt32(nodes))
+                program.report(counter)
+                program.report(sum)
+                program.powerOff()
+            } else {
+                program.spin()
+            }
+            return program
+        }
+        var guest = TinyMachine.guest(programs)
+        guest.chunks.append((UInt64(constant), [7, 0, 0, 0, 0, 0, 0, 0]))
+        let outcome = try LoopbackMachine(nodes: nodes).run(guest)
+        expectEnd(outcome, .poweredOff)
+        #expect(outcome.words == [UInt64(rounds) * UInt64(nodes), 7 * UInt64(nodes)])
+        let statistics = try MachineStatistics(json: try #require(outcome.statistics))
+        #expect(statistics.nodes.map(\.node) == Array(0..<nodes))
+        #expect(statistics.nodes.allSatisfy { $0.memory?.sumsUp == true && $0.processors == 1 })
+        if nodes > 1 { #expect(statistics.nodes.allSatisfy { ($0.remoteFaults ?? 0) > 0 && ($0.messages ?? 0) > 0 }) }
+    }
+
+    /// Data in one page, the flag in a page of the other node: whoever sees the flag sees the data.
+    @Test func dataIsVisibleBeforeTheFlagThatAnnouncesIt() throws {
+        let (data, flag) = (TinyMachine.page(0, on: 0), TinyMachine.page(0, on: 1))
+        let (errors, done) = (TinyMachine.page(1, on: 0), TinyMachine.page(2, on: 0))
+        let rounds: UInt32 = 400_000
+        var writer = Payload()
+        writer.lockedIncrement(done)
+        writer.wait(done, is: 2)
+        // The counter falls, so both words fall together: old data is larger.
+        writer.loop(rounds) {
+            $0.storeCounter(data)
+            $0.storeCounter(flag)
+        }
+        writer.wait(done, is: 3)
+        writer.report(errors)
+        writer.powerOff()
+        var reader = Payload()
+        reader.lockedIncrement(done)
+        let again = reader.bytes.count
+        reader.raw([0xF3, 0x90])
+        reader.load(flag)
+        reader.raw([0x48, 0x89, 0xC3])  // mov rbx, rax
+        reader.raw([0x48, 0x85, 0xC0, 0x74, UInt8(bitPattern: Int8(again - reader.bytes.count - 5))])  // nothing yet
+        reader.load(data)
+        reader.raw([0x48, 0x39, 0xD8, 0x76, 9])  // data <= flag: as it must be
+        reader.lockedIncrement(errors)
+        reader.raw([0x48, 0x83, 0xFB, 1, 0x75, UInt8(bitPattern: Int8(again - reader.bytes.count - 6))])  // until the flag is 1
+        reader.lockedIncrement(done)
+        reader.spin()
+        let outcome = try LoopbackMachine().run(TinyMachine.guest([writer, reader]))
+        expectEnd(outcome, .poweredOff)
+        #expect(outcome.words == [0])
+    }
+
+    /// A handoff a round in both directions, the pages on different nodes; the reset goes through node 0's chipset.
+    @Test func nodesAnswerEachOtherAndAResetEndsEveryNode() throws {
+        let (ping, pong) = (TinyMachine.page(0, on: 0), TinyMachine.page(0, on: 1))
+        let rounds: UInt32 = 20
+        var first = Payload()
+        var second = Payload()
+        for round in 1...rounds {
+            first.lockedIncrement(ping)
+            first.wait(pong, is: round)
+            second.wait(ping, is: round)
+            second.lockedIncrement(pong)
+        }
+        first.spin()
+        // Node 1 has no chipset of its own: its port write travels.
+        second.wait(TinyMachine.page(1, on: 0), is: 0)
+        second.reset()
+        let outcome = try LoopbackMachine(hold: 0).run(TinyMachine.guest([first, second]))
+        expectEnd(outcome, .reboot)
+        let report = try #require(outcome.statistics)
+        #expect(report.contains("\"device_accesses_forwarded\":1"), "\(report)")
+    }
+
+    /// x2APIC on both processors; each interrupt is answered by a halted processor of the other node.
+    @Test func interruptsReachAHaltedProcessorOfAnotherNode() throws {
+        let interrupts: UInt32 = 20
+        let (count, ready) = (TinyMachine.page(0, on: 1), TinyMachine.page(0, on: 0))
+        let layout = try MachineLayout(nodes: [LoopbackMachine.resources, LoopbackMachine.resources].map(\.description))
+        var sender = Payload()
+        sender.prepareInterrupts()
+        sender.wait(ready, is: 1)
+        for number in 1...interrupts {
+            sender.writeRegister(0x830, high: layout.processors[1].apicID.rawValue, low: 0x40)
+            sender.wait(count, is: number)
+        }
+        sender.report(count)
+        sender.powerOff()
+        var receiver = Payload()
+        receiver.prepareInterrupts()
+        receiver.enableInterrupts()
+        receiver.lockedIncrement(ready)
+        receiver.haltForEver()
+        var handler = Payload()
+        handler.lockedIncrement(count)
+        handler.writeRegister(0x80B, low: 0)
+        handler.returnFromInterrupt()
+        let outcome = try LoopbackMachine(hold: 0).run(TinyMachine.guest([sender, receiver], ring: 0, handler: handler))
+        expectEnd(outcome, .poweredOff)
+        #expect(outcome.words == [UInt64(interrupts)])
+        #expect(outcome.statistics?.contains("\"interrupts_forwarded\":\(interrupts)") == true, "\(outcome.statistics ?? "")")
+    }
+
+    @Test func aTripleFaultRebootsTheMachine() throws {
+        var program = Payload()
+        program.raw([0x0F, 0x01, 0x1C, 0x25, 0, 0, 0x80, 0, 0x0F, 0x0B])  // an interrupt table of zeroes, then UD2
+        let outcome = try LoopbackMachine(nodes: 1).run(TinyMachine.guest([program], ring: 0))
+        expectEnd(outcome, .reboot)
+    }
+
+    @Test func anotherKeyIsRefusedAndBothNodesAreNamed() throws {
+        let outcome = try LoopbackMachine(keys: [testKey, otherKey], patience: 2_000_000_000).run(nil)
+        for (node, result) in outcome.ends.enumerated() {
+            guard case .failure(let error as MeshError) = result else {
+                Issue.record("node \(node) ended with \(String(describing: result))")
+                continue
+            }
+            switch error {
+            case .refused, .timeout: #expect("\(error)".contains("node \(1 - node)"), "\(error)")
+            case .interconnect: Issue.record("node \(node): \(error)")
+            }
+        }
+    }
+
+    /// A peer that joins and then goes away before the machine exists, or only falls silent.
+    @Test(arguments: [false, true]) func aPeerThatDiesWhileJoiningIsNamed(silent: Bool) throws {
+        let ports = try freePorts(2)
+        let (pipe, log) = (ConsolePipe(), Log())
+        let setup = try LoopbackMachine().setup(0, ports: ports, guest: nil, console: pipe.console, log: log)
+        let zero = Promise("node0") { Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() } }
+        var random = SystemRandomNumberGenerator()
+        let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
+        let links = try Mesh.establish(
+            MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
+            log: { _ in })
+        let begun = monotonicNow()
+        if !silent { for link in links { drop(link) } }
+        let end = try #require(zero.wait(seconds: 10)).get()
+        let taken = Double(monotonicNow() - begun) / 1e9
+        guard case .lost(1, _) = end else {
+            Issue.record("ended with \(end)")
+            return
+        }
+        #expect(end.exitStatus == .nodeLost)
+        #expect(taken < 3 && log.contains("LOST node 1"), "after \(taken) s: \(log.all)")
+        _ = links.count
+    }
+
+    private func drop(_ link: PeerLinks) {
+        _ = link.takeControl()
+        _ = link.takeCoherence()
+    }
+}

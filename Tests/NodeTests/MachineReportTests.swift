@@ -1,0 +1,52 @@
+import Foundation
+import HardwareLab
+import Testing
+
+@testable import Node
+
+@Suite struct MachineReportTests {
+    private var report: MachineReport {
+        var nodes = (0..<2).map { index in
+            NodeReport(
+                node: index,
+                resources: NodeResources(
+                    sockets: 1, coresPerSocket: 2 + index, threadsPerCore: 1, physicalMiB: 1024, firmwareMiB: 200, sliceMiB: 760,
+                    cacheMiB: 64))
+        }
+        nodes[0].uptimeNanoseconds = 12_340_000_000
+        nodes[1]["remote_faults"] = 41
+        nodes[1]["messages"] = 97
+        nodes[1]["bytes"] = 5 << 20
+        nodes[1]["mean_fault_ns"] = 1_234_567
+        nodes[1].hottest = [(0x1234, 40)]
+        return MachineReport(nodes: nodes, firmwareHash: "abc", kit: "a \"kit\"\\\n")
+    }
+
+    @Test func jsonIsWhatTheLabReads() throws {
+        let statistics = try MachineStatistics(json: report.json)
+        #expect(statistics.uptime == 12.3 && statistics.nodes.map(\.node) == [0, 1])
+        let node = statistics.nodes[1]
+        #expect(node.processors == 3 && node.remoteFaults == 41 && node.messages == 97 && node.bytes == 5 << 20)
+        #expect(node.meanFault == 1234 && node.memory?.sumsUp == true && node.memory?.slice == 760)
+    }
+
+    @Test func jsonIsValidAndHoldsEveryCounter() throws {
+        let object = try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any]
+        let machine = try #require(object)
+        #expect(machine["kit"] as? String == "a \"kit\"\\ " && machine["firmware_hash"] as? String == "abc")
+        #expect(machine["processors"] as? Int == 5 && machine["memory_mib"] as? Int == 1520)
+        let nodes = try #require(machine["nodes"] as? [[String: Any]])
+        for name in NodeReport.names { #expect(nodes.allSatisfy { $0[name] is NSNumber }, "\(name)") }
+        let hottest = try #require(nodes[1]["hottest"] as? [[String: Int]])
+        #expect(hottest == [["page": 0x1234, "faults": 40]])
+    }
+
+    @Test func tableShowsTheSumOfMemoryAndTheFaults() {
+        let lines = report.text.split(separator: "\n")
+        #expect(lines.count == 3)
+        #expect(lines[2].contains("1024 = 200 + 760 + 64") && lines[2].contains("41") && lines[2].contains("1234 us"))
+        #expect(Set(lines.map(\.count)).count == 1, "columns are not under each other:\n\(report.text)")
+        #expect(report.pagesText.contains("0x1234000") && report.pagesText.contains("40"))
+        #expect(report.versionText.contains("firmware abc") && report.versionText.contains("nodes 2"))
+    }
+}

@@ -1,0 +1,153 @@
+import Glibc
+import Hypervisor
+import Synchronization
+import Testing
+
+@testable import Interconnect
+@testable import Node
+
+let hasKVM = unsafe access("/dev/kvm", R_OK | W_OK) == 0
+let needsKVM: Comment = "/dev/kvm is absent or not ours: no guest can run here"
+let testKey = ClusterKey(bytes: [UInt8](0..<32))!
+let otherKey = ClusterKey(bytes: [UInt8](1...32))!
+let testHash = FirmwareHash(bytes: [UInt8](repeating: 0xA5, count: 32))!
+
+/// SplitMix64, so that a failing run can be repeated.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// Sentences from several threads.
+final class Log: Sendable {
+    private let lines = Mutex<[String]>([])
+    func callAsFunction(_ line: String) { lines.withLock { $0.append(line) } }
+    var all: [String] { lines.withLock { $0 } }
+    func contains(_ part: String) -> Bool { all.contains { $0.contains(part) } }
+}
+
+/// A value that a thread delivers once.
+final class Promise<Value: Sendable>: Sendable {
+    private let value = Mutex<Value?>(nil)
+    private let parker = Parker()
+
+    init(_ name: String, _ body: @escaping @Sendable () -> Value) {
+        _ = NodeThread(name) { [self] in
+            let result = body()
+            value.withLock { $0 = result }
+            parker.unpark()
+        }
+    }
+
+    func wait(seconds: UInt64 = 60) -> Value? {
+        let end = monotonicNow() + seconds * 1_000_000_000
+        while monotonicNow() < end {
+            if let value = value.withLock({ $0 }) { return value }
+            parker.park(timeout: 100_000_000)
+        }
+        return nil
+    }
+}
+
+/// TCP ports on 127.0.0.1 that were free a moment ago.
+func freePorts(_ count: Int) throws -> [UInt16] {
+    var ports: [UInt16] = []
+    while ports.count < count {
+        let socket = try Socket.listening(at: SocketAddress("127.0.0.1:0"))
+        let port = try socket.localAddress().port
+        if !ports.contains(port) { ports.append(port) }
+    }
+    return ports
+}
+
+func reach(_ node: Int, ports: [UInt16]) throws -> Reach {
+    var peers: [UInt8: SocketAddress] = [:]
+    for (index, port) in ports.enumerated() where index != node { peers[UInt8(index)] = try SocketAddress("127.0.0.1:\(port)") }
+    return .fixed(listen: try SocketAddress("127.0.0.1:\(ports[node])"), peers: peers)
+}
+
+/// A pipe whose reading end collects what a guest says.
+final class ConsolePipe: @unchecked Sendable {
+    private var input: [Int32] = [0, 0]
+    private var output: [Int32] = [0, 0]
+
+    init() {
+        precondition(unsafe pipe(&input) == 0 && pipe(&output) == 0, "no pipe")
+    }
+
+    deinit { for end in input + output { close(end) } }
+
+    var console: GuestConsole { GuestConsole(input: input[0], output: output[1]) }
+
+    /// The little-endian 64-bit words that arrived.
+    func words() -> [UInt64] {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        _ = fcntl(output[0], F_SETFL, O_NONBLOCK)
+        let descriptor = output[0]
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+        return stride(from: 0, to: max(count, 0) & ~7, by: 8).map { start in
+            (0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << UInt64($1 * 8) }
+        }
+    }
+}
+
+/// Several nodes of one machine in this process, joined over 127.0.0.1.
+struct LoopbackMachine {
+    struct Outcome {
+        var ends: [Result<MachineEnd, any Error>?]
+        var words: [UInt64]
+        var logs: [Log]
+
+        var statistics: String? {
+            logs[0].all.first { $0.hasPrefix("VSMP-STAT ") }.map { String($0.dropFirst(10)) }
+        }
+    }
+
+    var nodes = 2
+    var keys: [ClusterKey] = []
+    var hold: UInt64 = 300_000
+    var patience: UInt64? = 20_000_000_000
+
+    static let resources = NodeResources(
+        sockets: 1, coresPerSocket: 1, threadsPerCore: 1, physicalMiB: 160, firmwareMiB: 64, sliceMiB: TinyMachine.sliceMiB,
+        cacheMiB: 32)
+
+    func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
+        NodeRuntime.Setup(
+            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node),
+            key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
+            resources: Self.resources, guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
+            patience: patience, log: { log($0) })
+    }
+
+    func run(_ guest: FlatGuest?) throws -> Outcome {
+        let ports = try freePorts(nodes)
+        let pipe = ConsolePipe()
+        let logs = (0..<nodes).map { _ in Log() }
+        let promises = try (0..<nodes).map { node in
+            let setup = try setup(node, ports: ports, guest: guest.map { .flat($0) }, console: pipe.console, log: logs[node])
+            return Promise("node\(node)") { () -> Result<MachineEnd, any Error> in
+                Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() }
+            }
+        }
+        let ends = promises.map { $0.wait() }
+        return Outcome(ends: ends, words: pipe.words(), logs: logs)
+    }
+}
+
+func expectEnd(_ outcome: LoopbackMachine.Outcome, _ end: MachineEnd) {
+    for (node, result) in outcome.ends.enumerated() {
+        switch result {
+        case .success(let got): #expect(got == end, "node \(node): \(outcome.logs[node].all)")
+        case .failure(let error): Issue.record("node \(node): \(error); \(outcome.logs[node].all)")
+        case nil: Issue.record("node \(node) has not ended: \(outcome.logs[node].all)")
+        }
+    }
+}

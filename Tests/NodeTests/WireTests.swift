@@ -1,0 +1,118 @@
+import Machine
+import Testing
+
+@testable import Node
+
+@Suite struct WireTests {
+    private static let resources = NodeResources(
+        sockets: 2, coresPerSocket: 8, threadsPerCore: 2, physicalMiB: 4096, firmwareMiB: 256, sliceMiB: 3584, cacheMiB: 256,
+        timestampKilohertz: 2_400_000)
+    private static let cpuid = CPUIDTable(entries: [
+        .init(function: 0, eax: 13, ebx: 0x756E_6547), .init(function: 4, index: 1, flags: 1, eax: 7),
+    ])
+    private static let plan = MachinePlan(resources: [resources, resources], cpuid: cpuid, clockOrigin: 0x1234_5678_9ABC_DEF0)
+
+    private static var report: NodeReport {
+        var report = NodeReport(node: 1, resources: resources)
+        report.uptimeNanoseconds = 123_456_789_012
+        for (index, name) in NodeReport.names.enumerated() { report[name] = UInt64(index) << 40 | UInt64(index) }
+        report.hottest = [(77, 5), (1 << 31, .max)]
+        return report
+    }
+
+    @Test func integersAndTextTravelLittleEndian() throws {
+        var writer = WireWriter()
+        writer.put(UInt8(1))
+        writer.put(UInt16(0x0302))
+        writer.put(UInt32(0x0706_0504))
+        writer.put("hé")
+        writer.put(UInt64.max - 1)
+        #expect(writer.bytes.prefix(7) == [1, 2, 3, 4, 5, 6, 7])
+        var reader = WireReader(writer.bytes)
+        #expect(try reader.take(UInt8.self) == 1)
+        #expect(try reader.take(UInt16.self) == 0x0302)
+        #expect(try reader.take(UInt32.self) == 0x0706_0504)
+        #expect(try reader.takeText() == "hé")
+        #expect(throws: WireError.self) { try reader.end() }
+        #expect(try reader.take(UInt64.self) == .max - 1)
+        try reader.end()
+        #expect(throws: WireError.self) { try reader.take(UInt8.self) }
+    }
+
+    @Test func plansHellosReportsAndEndsArriveAsTheyWere() throws {
+        #expect(try MachinePlan(decoding: Self.plan.encoded()) == Self.plan)
+        let hello = try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded())
+        #expect(hello.resources == Self.resources && hello.cpuid == Self.cpuid)
+        let report = try NodeReport(decoding: Self.report.encoded())
+        #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
+        #expect(report.uptimeNanoseconds == 123_456_789_012)
+        #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
+        for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
+            #expect(try MachineEnd(decoding: end.encoded()) == end)
+        }
+        for value in [nil, UInt64(0), .max] {
+            let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
+            let request = DeviceRequest(sequence: 9, access: access, value: value)
+            #expect(try DeviceRequest(decoding: request.encoded()) == request)
+        }
+    }
+
+    private static let decoders: [(name: String, bytes: [UInt8], decode: @Sendable ([UInt8]) throws -> Void)] = [
+        ("plan", plan.encoded(), { _ = try MachinePlan(decoding: $0) }),
+        ("hello", NodeHello(resources: resources, cpuid: cpuid).encoded(), { _ = try NodeHello(decoding: $0) }),
+        ("report", report.encoded(), { _ = try NodeReport(decoding: $0).resources.processors }),
+        ("end", MachineEnd.lost(node: 1, why: "gone").encoded(), { _ = try MachineEnd(decoding: $0) }),
+        ("device request", DeviceRequest(sequence: 1, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 2).encoded(),
+            { _ = try DeviceRequest(decoding: $0) }),
+    ]
+
+    @Test func everyTruncationAndEveryExtraByteIsRefused() {
+        for (name, bytes, decode) in Self.decoders {
+            for count in 0..<bytes.count {
+                #expect(throws: (any Error).self, "\(name) cut to \(count)") { try decode(Array(bytes.prefix(count))) }
+            }
+            #expect(throws: (any Error).self, "\(name)") { try decode(bytes + [0]) }
+        }
+    }
+
+    @Test func damagedAndRandomBytesNeverCrash() {
+        let seed = UInt64.random(in: 0 ... .max)
+        print("seed \(seed)")
+        var random = SeededGenerator(seed: seed)
+        for (_, bytes, decode) in Self.decoders {
+            for _ in 0..<400 {
+                var damaged = bytes
+                for _ in 0..<Int.random(in: 1...4, using: &random) {
+                    damaged[Int.random(in: 0..<damaged.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                }
+                try? decode(damaged)
+                try? decode((0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
+            }
+        }
+    }
+
+    /// A peer with the key but of another mind must not bring down who only adds its figures up.
+    @Test func impossibleResourcesOfAPeerAreRefused() {
+        var impossible = [Self.resources, Self.resources, Self.resources, Self.resources]
+        (impossible[0].sockets, impossible[0].coresPerSocket) = (0xFFFF_FFFF, 0xFFFF_FFFF)
+        impossible[1].threadsPerCore = 0
+        impossible[2].timestampKilohertz = 0
+        impossible[3].sliceMiB = 0xFFFF_FFFF
+        for resources in impossible {
+            let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
+            #expect(throws: WireError.self, "\(resources)") { try NodeHello(decoding: hello) }
+        }
+        let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
+        #expect(throws: WireError.self) { try MachinePlan(decoding: empty) }
+    }
+
+    @Test func deviceRequestsWithImpossibleSizesAreRefused() {
+        let access = DeviceAccess(space: .memory, address: 0, size: 4)
+        let good = DeviceRequest(sequence: 1, access: access, value: 1).encoded()
+        for (offset, value) in [(4, UInt8(2)), (5, 3), (5, 16), (6, 2), (7, 1)] {
+            var bad = good
+            bad[offset] = value
+            #expect(throws: WireError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
+        }
+    }
+}
