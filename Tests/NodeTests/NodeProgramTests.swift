@@ -1,0 +1,21 @@
+import Testing
+
+@testable import NodeCommands
+
+@Suite struct NodeProgramTests {
+    private static let absent = "/nonexistent/vsmp-test"
+
+    private static let cases: [(arguments: [String], status: Int32)] = [
+        (["vsmpd"], 64), (["vsmpd", "--help"], 0), (["vsmpd", "fly"], 64), (["vsmpd", "run", "--fly", "1"], 64),
+        (["vsmpd", "run", "--config"], 64), (["vsmpd", "run", "--config", absent], 64),
+        (["vsmpd", "run", "--config", absent, "--board", absent, "--firmware-hash-file", absent], 66),
+        (["vsmpd", "run", "--config", absent, "--board", "/etc/passwd", "--firmware-hash-file", absent], 65),
+        (["/bin/vsmp"], 64), (["/bin/vsmp", "image"], 64), (["/bin/vsmp", "machine"], 64),
+        (["/bin/vsmp", "machine", "stat", "--socket", absent], 69), (["vsmpd", "machine", "pages", "--socket", absent], 69),
+    ]
+
+    @Test(arguments: cases)
+    func mistakesHaveTheirExitStatus(arguments: [String], status: Int32) {
+        #expect(NodeProgram.main(arguments) == status)
+    }
+}

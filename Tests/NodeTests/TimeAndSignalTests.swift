@@ -1,0 +1,91 @@
+import Hypervisor
+import Synchronization
+import Testing
+
+@testable import Node
+
+@Suite struct TimeAndSignalTests {
+    @Test func deadlinesAreConvertedAndNeverOverflow() {
+        let clock = MachineClock(kilohertz: 2_000_000, offset: 0 &- hostTimestamp())
+        let now: UInt64 = 1_000_000_000
+        #expect(clock.monotonic(atGuestTimestamp: 0, now: now) == now)
+        let hour = clock.monotonic(atGuestTimestamp: clock.guestTimestamp &+ 2_000_000_000 * 3600, now: now)
+        #expect(hour <= now + 3_600_000_000_000 && hour > now + 3_590_000_000_000)
+        #expect(clock.nanoseconds(ofTicks: -2_000_000) == -1_000_000)
+        let frequencies: [UInt64] = [1, 3, 999_999, 4_000_000, 0xFFFF_FFFF]
+        for kilohertz in frequencies {
+            let clock = MachineClock(kilohertz: kilohertz)
+            let distances: [UInt64] = [1 << 62, (1 << 63) - 1_000_000_000]
+            for ahead in distances {
+                #expect(clock.monotonic(atGuestTimestamp: clock.guestTimestamp &+ ahead, now: .max - 5) >= .max - 5)
+            }
+        }
+    }
+
+    @Test func correctionsStepTheClockForwardAndAreNoticed() {
+        let clock = MachineClock(kilohertz: 1_000_000, offset: .max)
+        let generation = clock.generation
+        clock.advance(by: 11)
+        #expect(clock.offset == 10 && clock.generation != generation)
+    }
+
+    @Test func timerInterruptsAreSpacedByTheirStalls() {
+        var pacing = TimerPacing()
+        pacing.programmed(stalled: 5)
+        #expect(pacing.earliest == 0)
+        pacing.delivered(now: 1_000, stalled: 100)
+        pacing.programmed(stalled: 150)
+        #expect(pacing.earliest == 1_000 + 50 * TimerPacing.share)
+        pacing.delivered(now: 1_000, stalled: 0)
+        pacing.programmed(stalled: 1 << 40)
+        #expect(pacing.earliest == 1_000 + TimerPacing.limit)
+    }
+
+    @Test func aKickBeforeASleepIsKept() {
+        let signal = ProcessorSignal()
+        signal.kick()
+        let begun = monotonicNow()
+        signal.sleep(timeout: 5_000_000_000)
+        #expect(monotonicNow() - begun < 2_000_000_000)
+        signal.kick()
+        #expect(!signal.willEnterGuest() && signal.willEnterGuest())
+        signal.didLeaveGuest()
+    }
+
+    @Test func waitingForAPageIsTimedAndEndsWithThePage() {
+        let signal = ProcessorSignal()
+        signal.bind()
+        var waiters = FaultWaiters([ProcessorSignal(), signal])
+        waiters.began(FaultEvent(page: 9, thread: signal.threadID, isWrite: true), now: 1_000)
+        #expect(signal.isWaitingForPage && waiters.pages == [9])
+        waiters.ended(10, isRemote: true, now: 2_000)
+        #expect(signal.isWaitingForPage)
+        waiters.ended(8, count: 2, isRemote: true, now: 4_000)
+        #expect(!signal.isWaitingForPage && waiters.pages.isEmpty)
+        #expect(waiters.times.count == 1 && waiters.times.maximumNanoseconds == 3_000 && signal.stalledNanoseconds == 3_000)
+    }
+
+    @Test func aForwardedAccessGetsItsAnswer() {
+        final class Box: Sendable { let forwarder = Mutex<DeviceForwarder?>(nil) }
+        let box = Box()
+        let forwarder = DeviceForwarder { body in
+            guard let request = try? DeviceRequest(decoding: body) else { return false }
+            let forwarder = box.forwarder.withLock { $0 }
+            forwarder?.answered(request.sequence &+ 1, 1)
+            forwarder?.answered(request.sequence, request.access.address + 1)
+            return true
+        }
+        box.forwarder.withLock { $0 = forwarder }
+        for address in [UInt64(0x70), 0x604] {
+            let access = DeviceAccess(space: .port, address: address, size: 1)
+            #expect(forwarder.perform(access, write: nil) { false } == address + 1)
+        }
+        box.forwarder.withLock { $0 = nil }
+    }
+
+    @Test func aForwardedAccessOfADeadMachineReadsAllOnes() {
+        let access = DeviceAccess(space: .port, address: 0x70, size: 1)
+        #expect(DeviceForwarder { _ in true }.perform(access, write: nil) { true } == .max)
+        #expect(DeviceForwarder { _ in false }.perform(access, write: nil) { false } == .max)
+    }
+}
