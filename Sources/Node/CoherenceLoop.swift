@@ -50,13 +50,16 @@ package final class CoherenceLoop: @unchecked Sendable {
     private let orders = Mutex(Orders())
     private let answered = Parker()
     private let onLoss: @Sendable (NodeID, String) -> Void
+    private let log: @Sendable (String) -> Void
+    private var nextWatch: UInt64 = 0
 
     /// - Parameters:
     ///   - links: by node; nil for this node.
     ///   - onLoss: called once from the loop's thread when a peer's stream ends or makes no sense.
     package init(
         configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, links: [CoherenceLink?],
-        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void
+        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void,
+        log: @escaping @Sendable (String) -> Void
     ) throws(HypervisorError) {
         engine = Engine(configuration: configuration)
         node = configuration.node
@@ -70,6 +73,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         wake = try WakeEvent()
         poller = try Poller()
         self.onLoss = onLoss
+        self.log = log
         try poller.add(memory.faults.rawValue, as: Number.faults)
         try poller.add(wake.rawDescriptor, as: Number.wake)
         for link in links {
@@ -131,9 +135,10 @@ package final class CoherenceLoop: @unchecked Sendable {
             try flush()
             now = monotonicNow()
         }
-        var timeout: UInt64?
+        if now >= nextWatch { watch(now) }
+        var timeout = Self.watchInterval
         if !isDraining, let deadline = engine.nextDeadline {
-            timeout = deadline.nanoseconds > now ? deadline.nanoseconds - now : 0
+            timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
         }
         let count = try poller.wait(timeout: timeout)
         for index in 0..<count {
@@ -149,6 +154,20 @@ package final class CoherenceLoop: @unchecked Sendable {
             try flush()
         }
         return true
+    }
+
+    private static let watchInterval: UInt64 = 1_000_000_000
+    private static let longWait: UInt64 = 5_000_000_000
+
+    /// A page that does not come is said on the console, with what this node knows about it: never a silent hang.
+    private func watch(_ now: UInt64) {
+        nextWatch = now + Self.watchInterval
+        for wait in waiters.takeOverdue(limit: Self.longWait, now: now) {
+            let state = engine.stateOf(PageNumber(wait.page))
+            log(
+                "processor \(wait.processor) of this node has waited \(wait.nanoseconds / 1_000_000_000) s for page "
+                    + "0x\(String(wait.page, radix: 16)): \(state)")
+        }
     }
 
     private func takeFaults() throws(HypervisorError) {

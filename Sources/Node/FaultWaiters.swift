@@ -7,6 +7,14 @@ struct FaultWaiters {
     private struct Waiter {
         var page: UInt32 = .max
         var since: UInt64 = 0
+        var isReported = false
+    }
+
+    /// A page that a processor has waited for unusually long.
+    struct Overdue {
+        let processor: Int
+        let page: UInt32
+        let nanoseconds: UInt64
     }
 
     private let processors: [ProcessorSignal]
@@ -37,6 +45,18 @@ struct FaultWaiters {
             processors[index].isWaitingForPage = false
             processors[index].repeatKick()
         }
+    }
+
+    /// Waits longer than `limit` nanoseconds that were not told before.
+    mutating func takeOverdue(limit: UInt64, now: UInt64) -> [Overdue] {
+        var overdue: [Overdue] = []
+        for index in waiters.indices where waiters[index].page != .max && !waiters[index].isReported {
+            let waited = now &- waiters[index].since
+            guard waited > limit else { continue }
+            waiters[index].isReported = true
+            overdue.append(Overdue(processor: index, page: waiters[index].page, nanoseconds: waited))
+        }
+        return overdue
     }
 
     /// The pages waited for now.

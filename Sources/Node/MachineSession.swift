@@ -117,7 +117,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         loop = try CoherenceLoop(
             configuration: configuration, memory: memory, forgetter: forgetter, links: coherence,
             processors: processors.map(\.signal),
-            onLoss: { [weak self] node, why in self?.lost(Int(node.rawValue), why) })
+            onLoss: { [weak self] node, why in self?.lost(Int(node.rawValue), why) }, log: setup.log)
         if setup.node == 0 {
             chipset = ChipsetHost(
                 layout: layout, console: setup.console, route: { [weak self] in self?.route($0) },
