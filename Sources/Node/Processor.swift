@@ -114,7 +114,7 @@ package final class Processor: @unchecked Sendable {
             state = .running
             try applyClock()
             try offerInterrupt()
-            setTimer(timerDeadline(now: now))
+            setTimer(timerDeadline(now: now), now: now)
             guard signal.willEnterGuest() else { return }
             let exit = try vcpu.enter()
             signal.didLeaveGuest()
@@ -133,10 +133,11 @@ package final class Processor: @unchecked Sendable {
         }
     }
 
-    /// TSC deadlines are recomputed each time, so a difference of microseconds is no new deadline.
-    private func setTimer(_ deadline: UInt64) {
+    /// TSC deadlines are recomputed each time, so a difference of microseconds is no new deadline; but one that has passed
+    /// has been used up, and must be set again when the counter says that it came a little early.
+    private func setTimer(_ deadline: UInt64, now: UInt64) {
         let difference = deadline > timerSet ? deadline - timerSet : timerSet - deadline
-        guard difference > 20_000 || (deadline == .max) != (timerSet == .max) else { return }
+        guard difference > 20_000 || timerSet <= now || (deadline == .max) != (timerSet == .max) else { return }
         timerSet = deadline
         environment.setTimer(index, deadline)
     }
