@@ -137,8 +137,9 @@ package final class NodeRuntime: @unchecked Sendable {
         var all = [NodeResources?](repeating: nil, count: count)
         var common = table
         all[0] = resources
-        for _ in 1..<max(count, 1) {
+        while all.contains(where: { $0 == nil }) {
             let frame = try wait(for: .hello, seconds: 60)
+            guard all[Int(frame.from)] == nil else { continue }
             let hello = try NodeHello(decoding: frame.payload)
             try check(hello.resources, of: frame.from, against: resources)
             all[Int(frame.from)] = hello.resources
@@ -176,8 +177,10 @@ package final class NodeRuntime: @unchecked Sendable {
 
     private func startTogether(_ session: MachineSession) throws {
         if node == 0 {
-            for _ in 1..<max(count, 1) {
+            var ready = Interconnect.NodeSet([0])
+            while ready.count < count {
                 let frame = try wait(for: .ready, seconds: 60)
+                ready.insert(frame.from)
                 var reader = WireReader(Array(frame.body.dropFirst()))
                 let bound = try reader.take(UInt64.self)
                 let trip = try reader.take(UInt64.self)

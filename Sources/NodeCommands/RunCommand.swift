@@ -29,6 +29,10 @@ enum RunCommand {
             if case .timeout = error { return .timeout }
             if case .refused = error { return .peerRefused }
             return .internalError
+        } catch let error as InterconnectError {
+            NodeProgram.report("\(error)")
+            if case .address = error { return .usage }
+            return .internalError
         } catch let error as NodeConfigurationError {
             NodeProgram.report("\(error)")
             return .badInput
