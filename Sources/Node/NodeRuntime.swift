@@ -213,7 +213,8 @@ package final class NodeRuntime: @unchecked Sendable {
         writer.put(MembershipKind.end.rawValue)
         writer.put(raw: end.encoded())
         control.broadcast(.membership, writer.bytes)
-        if !session.collect() { setup.log("a processor did not come back in time") }
+        let isCollected = session.collect()
+        if !isCollected { setup.log("a processor did not come back in time") }
         let report = session.report()
         if node == 0 {
             var reports: [UInt8: NodeReport] = [0: report]
@@ -231,7 +232,8 @@ package final class NodeRuntime: @unchecked Sendable {
             control.send(to: 0, .membership, [MembershipKind.report.rawValue], payload: report.encoded())
             if case .lost(0, _) = end {} else { _ = try? wait(for: .goodbye, seconds: 3, evenAtEnd: true) }
         }
-        session.finish()
+        // A thread that does not come back ends with the process; waiting for it would hang this board.
+        if isCollected { session.finish() }
         self.session.withLock { $0 = nil }
         return end
     }
