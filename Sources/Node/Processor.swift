@@ -57,6 +57,9 @@ package final class Processor: @unchecked Sendable {
     private var pacing = TimerPacing()
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
+    /// A vector was given to KVM since the last entry. KVM keeps one: a second would overwrite it, and what the run page
+    /// says about readiness is from before.
+    private var isInjected = false
     private var unknownRegisters: Set<UInt32> = []
     private let exits = Atomic<UInt64>(0)
 
@@ -117,6 +120,7 @@ package final class Processor: @unchecked Sendable {
             setTimer(timerDeadline(now: now), now: now)
             guard signal.willEnterGuest() else { return }
             let exit = try vcpu.enter()
+            isInjected = false
             signal.didLeaveGuest()
             exits.wrappingAdd(1, ordering: .relaxed)
             guard !environment.isDead else { return }
@@ -173,11 +177,12 @@ package final class Processor: @unchecked Sendable {
             requestWindow(false)
             return
         }
-        guard vcpu.canTakeInterrupt else {
+        guard !isInjected, vcpu.canTakeInterrupt else {
             requestWindow(true)
             return
         }
         try vcpu.inject(vector: vector.rawValue)
+        isInjected = true
         apic.acknowledge(vector)
         requestWindow(apic.pendingInterrupt() != nil)
     }
