@@ -47,12 +47,12 @@ package struct PeerTable: Sendable {
             case .stranger:
                 return once(
                     "stranger",
-                    "a stranger on the interconnect: \(sender) sends what no holder of the cluster key has signed; it is ignored"
+                    "node \(identity.index) refuses a stranger on the interconnect: \(sender) sends what no holder of this kit's cluster key has signed; write all sticks with one kit"
                 )
             case .version(let version):
                 return once(
                     "version \(version)",
-                    "\(sender) announces a node of protocol version \(version), node \(identity.index) speaks \(protocolVersion); give both the same firmware"
+                    "node \(identity.index) refuses \(sender): it announces a node of protocol version \(version), this node speaks \(protocolVersion); give both the same firmware"
                 )
             case .malformed:
                 return once("malformed", "\(sender) announces a node with fields out of range; it is ignored")
