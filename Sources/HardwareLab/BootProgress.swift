@@ -13,7 +13,7 @@ package struct BootProgress {
     /// How soon a survivor must have said which node was lost.
     package static let lossLimit: Duration = .seconds(2)
     /// How long boards may take to switch off after the machine's end.
-    package static let powerOffLimit: Duration = .seconds(30)
+    package static let powerOffLimit: Duration = .seconds(90)
 
     package struct Loss: Equatable, Sendable {
         /// The node that spoke.

@@ -36,8 +36,9 @@ import Testing
         var progress = try progress(2)
         _ = progress.guestLine("VSMP-EXIT 0", at: .seconds(5))
         progress.boardStopped(node: 0)
-        #expect(verdict(progress.tick(at: .seconds(30))) == nil)
-        let result = try #require(verdict(progress.tick(at: .seconds(36))))
+        let limit = Duration.seconds(5) + BootProgress.powerOffLimit
+        #expect(verdict(progress.tick(at: limit - .seconds(1))) == nil)
+        let result = try #require(verdict(progress.tick(at: limit + .seconds(1))))
         #expect(result.status == ExitStatus.timeout.rawValue)
         #expect(result.reason.contains("node 1"))
     }
@@ -66,7 +67,7 @@ import Testing
     @Test func panicOfTheFirmwareFails() throws {
         var progress = try progress(2)
         progress.firmwareLine("Kernel panic - not syncing: VFS", node: 1, at: .seconds(3))
-        let result = try #require(verdict(progress.tick(at: .seconds(40))))
+        let result = try #require(verdict(progress.tick(at: .seconds(4) + BootProgress.powerOffLimit)))
         #expect(result.status == ExitStatus.guestFailed.rawValue)
         #expect(result.reason.contains("node 1"))
     }
