@@ -325,7 +325,8 @@ package final class CoherenceLoop: @unchecked Sendable {
     }
 
     private func fill(_ page: UInt64) throws(HypervisorError) {
-        if (try? memory.installZero(page, writable: true)) == nil || true { try? memory.makeWritable(page) }
+        _ = try? memory.installZero(page, writable: true)
+        try? memory.makeWritable(page)
         memory.wake(page)
         waiters.ended(UInt32(truncatingIfNeeded: page), isRemote: false, now: monotonicNow())
     }
