@@ -39,7 +39,7 @@ struct FaultWaiters {
         for index in waiters.indices where waiters[index].page >= first && waiters[index].page - first < count {
             if isRemote {
                 times.add(now &- waiters[index].since)
-                processors[index].addStall(now &- waiters[index].since)
+                processors[index].pacing.stalled(since: waiters[index].since, until: now)
             }
             waiters[index].page = .max
             processors[index].isWaitingForPage = false

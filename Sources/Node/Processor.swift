@@ -54,7 +54,6 @@ package final class Processor: @unchecked Sendable {
     private unowned let environment: any ProcessorEnvironment
     private var state: State
     private var timerSet = UInt64.max
-    private var pacing = TimerPacing()
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
     /// A vector was given to KVM since the last entry. KVM keeps one: a second would overwrite it, and what the run page
@@ -103,9 +102,7 @@ package final class Processor: @unchecked Sendable {
     private func step() throws(HypervisorError) {
         let now = monotonicNow()
         let deadline = timerDeadline(now: now)
-        if deadline <= now, apic.advance(now: now, tsc: environment.clock.guestTimestamp) {
-            pacing.delivered(now: now, stalled: signal.stalledNanoseconds)
-        }
+        if deadline <= now { apic.advance(now: now, tsc: environment.clock.guestTimestamp) }
         if mailbox.hasSignals { try takeSignals() }
         switch state {
         case .waitingForStartup:
@@ -132,8 +129,8 @@ package final class Processor: @unchecked Sendable {
     private func timerDeadline(now: UInt64) -> UInt64 {
         switch apic.timerDeadline {
         case .none: .max
-        case .nanoseconds(let at): max(at, pacing.earliest)
-        case .tsc(let timestamp): max(environment.clock.monotonic(atGuestTimestamp: timestamp, now: now), pacing.earliest)
+        case .nanoseconds(let at): max(at, signal.pacing.earliest)
+        case .tsc(let timestamp): max(environment.clock.monotonic(atGuestTimestamp: timestamp, now: now), signal.pacing.earliest)
         }
     }
 
@@ -183,6 +180,7 @@ package final class Processor: @unchecked Sendable {
         }
         try vcpu.inject(vector: vector.rawValue)
         isInjected = true
+        if vector == apic.timerVector { signal.pacing.delivered(now: monotonicNow()) }
         apic.acknowledge(vector)
         requestWindow(apic.pendingInterrupt() != nil)
     }
@@ -271,7 +269,6 @@ package final class Processor: @unchecked Sendable {
 
     private static let timestampCounter: UInt32 = 0x10
     private static let timestampAdjust: UInt32 = 0x3b
-    private static let timestampDeadline: UInt32 = 0x6e0
     private var timestampAdjustment: UInt64 = 0
 
     private func readRegister(_ msr: UInt32) {
@@ -296,7 +293,6 @@ package final class Processor: @unchecked Sendable {
             vcpu.completeRegister()
         case _ where LocalAPIC.owns(msr: msr):
             let effect = apic.writeMSR(msr, value, now: monotonicNow())
-            if msr == Self.timestampDeadline { pacing.programmed(stalled: signal.stalledNanoseconds) }
             vcpu.completeRegister(fault: effect == .fault)
             perform(effect)
         default: unknown(msr, "write")

@@ -14,7 +14,7 @@ package final class ProcessorSignal: Sendable {
     private let pending = Atomic<Bool>(false)
     private let waiting = Atomic<Bool>(false)
     private let thread = Atomic<Int32>(0)
-    private let stalled = Atomic<UInt64>(0)
+    let pacing = TimerPacing()
     private let parker = Parker()
 
     package init() {}
@@ -25,11 +25,6 @@ package final class ProcessorSignal: Sendable {
         get { waiting.load(ordering: .sequentiallyConsistent) }
         set { waiting.store(newValue, ordering: .sequentiallyConsistent) }
     }
-
-    /// Nanoseconds that the processor has waited for pages of other nodes.
-    package var stalledNanoseconds: UInt64 { stalled.load(ordering: .relaxed) }
-
-    func addStall(_ nanoseconds: UInt64) { stalled.wrappingAdd(nanoseconds, ordering: .relaxed) }
 
     // MARK: Other threads
 
@@ -67,6 +62,7 @@ package final class ProcessorSignal: Sendable {
 
     /// Sleeps until a kick, or for `timeout` nanoseconds.
     func sleep(timeout: UInt64?) {
+        pacing.rested()
         activity.store(Activity.halted, ordering: .sequentiallyConsistent)
         if !pending.exchange(false, ordering: .sequentiallyConsistent) { parker.park(timeout: timeout) }
         activity.store(Activity.inUserSpace, ordering: .sequentiallyConsistent)

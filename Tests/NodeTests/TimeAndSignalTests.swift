@@ -30,15 +30,40 @@ import Testing
     }
 
     @Test func timerInterruptsAreSpacedByTheirStalls() {
-        var pacing = TimerPacing()
-        pacing.programmed(stalled: 5)
+        let pacing = TimerPacing()
+        let begun: UInt64 = 1_000_000_000
+        pacing.stalled(since: 5, until: 50)
         #expect(pacing.earliest == 0)
-        pacing.delivered(now: 1_000, stalled: 100)
-        pacing.programmed(stalled: 150)
-        #expect(pacing.earliest == 1_000 + 50 * TimerPacing.share)
-        pacing.delivered(now: 1_000, stalled: 0)
-        pacing.programmed(stalled: 1 << 40)
-        #expect(pacing.earliest == 1_000 + TimerPacing.limit)
+        pacing.delivered(now: begun)
+        #expect(pacing.earliest == begun)
+        pacing.stalled(since: begun + 1_000, until: begun + 51_000)
+        pacing.stalled(since: begun + 60_000, until: begun + 70_000)
+        #expect(pacing.earliest == begun + 60_000 * TimerPacing.share)
+        pacing.stalled(since: begun + 80_000, until: begun + (1 << 40))
+        #expect(pacing.earliest == begun + TimerPacing.limit)
+        pacing.delivered(now: begun + (1 << 40))
+        #expect(pacing.earliest == begun + (1 << 40))
+    }
+
+    @Test func whatAProcessorDoesLongAfterATimerInterruptOrAfterASleepIsNotCharged() {
+        let pacing = TimerPacing()
+        let begun: UInt64 = 1_000_000_000
+        let after = begun + TimerPacing.handler
+        pacing.delivered(now: begun)
+        pacing.stalled(since: after, until: after + 10_000)
+        pacing.stalled(since: begun + 1, until: begun + 2)
+        #expect(pacing.earliest == begun)
+        pacing.delivered(now: begun)
+        pacing.rested()
+        pacing.stalled(since: begun + 1, until: begun + 2)
+        #expect(pacing.earliest == begun)
+        // Once it has stalled for long, it is still charged until it has run as long.
+        pacing.delivered(now: begun)
+        pacing.stalled(since: begun, until: begun + 10_000_000)
+        pacing.stalled(since: begun + 21_000_000, until: begun + 22_000_000)
+        #expect(pacing.earliest == begun + 11_000_000 * TimerPacing.share)
+        pacing.stalled(since: begun + 50_000_000, until: begun + 60_000_000)
+        #expect(pacing.earliest == begun + 11_000_000 * TimerPacing.share)
     }
 
     @Test func aKickBeforeASleepIsKept() {
@@ -62,7 +87,7 @@ import Testing
         #expect(signal.isWaitingForPage)
         waiters.ended(8, count: 2, isRemote: true, now: 4_000)
         #expect(!signal.isWaitingForPage && waiters.pages.isEmpty)
-        #expect(waiters.times.count == 1 && waiters.times.maximumNanoseconds == 3_000 && signal.stalledNanoseconds == 3_000)
+        #expect(waiters.times.count == 1 && waiters.times.maximumNanoseconds == 3_000)
     }
 
     @Test func aForwardedAccessGetsItsAnswer() {

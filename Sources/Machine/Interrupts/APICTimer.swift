@@ -80,6 +80,11 @@ extension LocalAPIC {
         return timer.deadline.map { .nanoseconds($0) }
     }
 
+    /// The vector that the timer requests, masked or not.
+    package var timerVector: Vector {
+        Vector(UInt8(truncatingIfNeeded: localVectors[LocalVector.timer.rawValue]))
+    }
+
     /// Lets the timer expire if its time has come.
     /// - Returns: whether it requested an interrupt.
     @discardableResult
