@@ -1,7 +1,7 @@
-import Coherence
+package import Coherence
 import Glibc
 import Hypervisor
-import Interconnect
+package import Interconnect
 
 /// One peer's coherence connection as the loop uses it: never blocks on sending. What the send ring cannot take waits
 /// in order in `overflow`, which allocates; the ring is sized so that this stays rare, and it is counted.
@@ -18,7 +18,7 @@ package final class CoherenceLink {
         var payload: [UInt8]
     }
 
-    init(_ connection: consuming Connection, peer: NodeID) {
+    package init(_ connection: consuming Connection, peer: NodeID) {
         self.connection = connection
         self.peer = peer
     }

@@ -1,0 +1,67 @@
+import Coherence
+import Glibc
+import Interconnect
+
+// Two promises of the specification as ratios within one run.
+// usage: node-benchmark [--check] [one-node] [remote-fault]
+//   --check fails when a ratio is above its goal.
+
+var words = Array(CommandLine.arguments.dropFirst())
+let isCheck = words.contains("--check")
+words.removeAll { $0 == "--check" }
+guard words.allSatisfy({ ["one-node", "remote-fault"].contains($0) }) else {
+    print("usage: node-benchmark [--check] [one-node] [remote-fault]")
+    exit(64)
+}
+guard unsafe access("/dev/kvm", R_OK | W_OK) == 0 else {
+    print("node-benchmark: skipped, /dev/kvm is absent or not ours")
+    exit(75)
+}
+let all = words.isEmpty
+var isGood = true
+
+if all || words.contains("one-node") {
+    for figures in try OneNode.measure(repetitions: 21, firstTouches: 9) {
+        let (plain, coherent, ratio) = (Spread(figures.plain), Spread(figures.coherent), Spread(figures.ratios))
+        print(
+            "one node, \(figures.name): \(digits(plain.median / 1e6, 2)) ms without coherence, "
+                + "\(digits(coherent.median / 1e6, 2)) ms with it, ratio \(digits(ratio.median, 2)) "
+                + "(middle half \(digits(ratio.quarters.0, 2)) to \(digits(ratio.quarters.1, 2)), \(figures.ratios.count) runs; below 1.10)")
+        isGood = isGood && ratio.median < 1.1
+    }
+}
+if all || words.contains("remote-fault") {
+    let request = Connection.frameLength(body: Message.encodedSize, payload: 0)
+    let reply = Connection.frameLength(body: Message.encodedSize, payload: PageNumber.size)
+    let fault = try RemoteFault()
+    let pingPong = PingPong(request: request, reply: reply)
+    let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    var (local, remote, wire) = (Times(), Times(), Times())
+    _ = pingPong.run(500)
+    for _ in 0..<RemoteFault.runs {
+        try fault.run(local: &local, remote: &remote)
+        wire.add(pingPong.run(Int(RemoteFault.readsPerRun)))
+    }
+    pingPong.stop()
+    guard fault.remoteFaults == remote.count else { fail("\(fault.remoteFaults) remote faults, expected \(remote.count)") }
+    func line(_ name: String, _ times: Times) {
+        print("\(name): p50 \(digits(times.percentile(50) / 1000)) us, p99 \(digits(times.percentile(99) / 1000)) us, \(times.count) samples")
+    }
+    line("TCP ping-pong of \(request) and \(reply) bytes, scheduler's choice", wire)
+    if processors > 1 {
+        let other = PingPong(request: request, reply: reply, isApart: true)
+        let apart = other.run(5000)
+        other.stop()
+        line("the same with each thread on a processor of its own", apart)
+    }
+    line("fault that the node itself resolves", local)
+    line("remote read fault as the guest sees it", remote)
+    print("of it from reading the event to waking the processor: mean \(digits(fault.meanInLoop / 1000)) us of \(digits(remote.mean / 1000))")
+    let ratio = remote.percentile(50) / wire.percentile(50)
+    print(
+        "remote read fault against TCP ping-pong: ratio \(digits(ratio, 2)) at p50 (at most 3), "
+            + "\(digits(remote.percentile(99) / wire.percentile(99), 2)) at p99")
+    isGood = isGood && ratio <= 3
+    fault.stop()
+}
+if isCheck && !isGood { fail("a ratio is above its goal") }
