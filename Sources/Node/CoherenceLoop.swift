@@ -43,6 +43,7 @@ package final class CoherenceLoop: @unchecked Sendable {
     private var poller: Poller
     private let slots: PageSlots
     private var waiters: FaultWaiters
+    private var spin = AdaptiveSpin()
     private var dropped: [UInt64] = []
     private var events = [FaultEvent](repeating: FaultEvent(page: 0, thread: 0, isWrite: false), count: 8)
     private var isDraining = false
@@ -140,7 +141,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         if !isDraining, let deadline = engine.nextDeadline {
             timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
         }
-        let count = try poller.wait(timeout: timeout)
+        let count = try awaitEvents(timeout: timeout, now: now)
         for index in 0..<count {
             let number = poller.ready(index)
             switch number {
@@ -154,6 +155,19 @@ package final class CoherenceLoop: @unchecked Sendable {
             try flush()
         }
         return true
+    }
+
+    /// Spins before it sleeps while the next event is likely to come soon and a processor of this node waits for a page: the
+    /// time is taken from no guest.
+    private func awaitEvents(timeout: UInt64, now: UInt64) throws(HypervisorError) -> Int {
+        var count = 0
+        if spin.isWorthwhile {
+            let end = now + min(timeout, AdaptiveSpin.limit)
+            while count == 0, waiters.isAnyWaiting, monotonicNow() < end { count = try poller.wait(timeout: 0) }
+        }
+        if count == 0 { count = try poller.wait(timeout: timeout) }
+        spin.waited(monotonicNow() - now)
+        return count
     }
 
     private static let watchInterval: UInt64 = 1_000_000_000

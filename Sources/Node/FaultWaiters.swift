@@ -59,6 +59,9 @@ struct FaultWaiters {
         return overdue
     }
 
+    /// A processor of this node waits for a page.
+    var isAnyWaiting: Bool { waiters.contains { $0.page != .max } }
+
     /// The pages waited for now.
     var pages: [UInt32] { waiters.map(\.page).filter { $0 != .max } }
 }

@@ -1,0 +1,20 @@
+/// Whether the loop should look again and again for its next event instead of sleeping: a sleep costs two wake-ups across
+/// processors, often more than the event takes to come.
+///
+/// Source: A. Karlin, K. Li, M. Manasse, S. Owicki, "Empirical Studies of Competitive Spinning for a Shared-Memory
+/// Multiprocessor", SOSP 1991: spin for at most about what blocking costs, and not at all while waits have been long.
+struct AdaptiveSpin {
+    /// Longest spin, in nanoseconds.
+    static let limit: UInt64 = 250_000
+    /// A wait counts as no longer than this, so that a long idle time is soon forgotten.
+    private static let longest: UInt64 = limit * 4
+
+    /// Mean of recent waits, each weighing an eighth.
+    private var mean = longest
+
+    var isWorthwhile: Bool { mean < Self.limit }
+
+    mutating func waited(_ nanoseconds: UInt64) {
+        mean = mean - mean / 8 + min(nanoseconds, Self.longest) / 8
+    }
+}
