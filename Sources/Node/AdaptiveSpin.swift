@@ -1,12 +1,12 @@
-/// Whether the loop should look again and again for its next event instead of sleeping: a sleep costs two wake-ups across
-/// processors, often more than the event takes to come.
+/// Whether the loop should look again and again for the page that a processor waits for instead of sleeping: a sleep costs
+/// a wake-up, often more than the page takes to come.
 ///
 /// Source: A. Karlin, K. Li, M. Manasse, S. Owicki, "Empirical Studies of Competitive Spinning for a Shared-Memory
 /// Multiprocessor", SOSP 1991: spin for at most about what blocking costs, and not at all while waits have been long.
 struct AdaptiveSpin {
     /// Longest spin, in nanoseconds.
     static let limit: UInt64 = 250_000
-    /// A wait counts as no longer than this, so that a long idle time is soon forgotten.
+    /// A wait counts as no longer than this, so that one long wait is soon forgotten.
     private static let longest: UInt64 = limit * 4
 
     /// Mean of recent waits, each weighing an eighth.

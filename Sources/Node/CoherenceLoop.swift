@@ -157,15 +157,18 @@ package final class CoherenceLoop: @unchecked Sendable {
         return true
     }
 
-    /// Spins before it sleeps while the next event is likely to come soon and a processor of this node waits for a page: the
-    /// time is taken from no guest.
+    /// Spins before it sleeps while a processor of this node waits for a page and pages have come soon: the time is taken
+    /// from no guest.
     private func awaitEvents(timeout: UInt64, now: UInt64) throws(HypervisorError) -> Int {
+        guard waiters.isAnyWaiting else { return try poller.wait(timeout: timeout) }
         var count = 0
-        if spin.isWorthwhile {
-            let end = now + min(timeout, AdaptiveSpin.limit)
-            while count == 0, waiters.isAnyWaiting, monotonicNow() < end { count = try poller.wait(timeout: 0) }
+        var waited: UInt64 = 0
+        let limit = spin.isWorthwhile ? min(timeout, AdaptiveSpin.limit) : 0
+        while count == 0, waited < limit {
+            count = try poller.wait(timeout: 0)
+            waited = monotonicNow() - now
         }
-        if count == 0 { count = try poller.wait(timeout: timeout) }
+        if count == 0 { count = try poller.wait(timeout: timeout - min(timeout, waited)) }
         spin.waited(monotonicNow() - now)
         return count
     }
