@@ -268,13 +268,10 @@ package final class Processor: @unchecked Sendable {
     // MARK: Model-specific registers
 
     private static let timestampCounter: UInt32 = 0x10
-    private static let timestampAdjust: UInt32 = 0x3b
-    private var timestampAdjustment: UInt64 = 0
 
     private func readRegister(_ msr: UInt32) {
         switch msr {
         case Self.timestampCounter: vcpu.completeRegister(environment.clock.guestTimestamp)
-        case Self.timestampAdjust: vcpu.completeRegister(timestampAdjustment)
         case _ where LocalAPIC.owns(msr: msr):
             guard let value = apic.readMSR(msr, now: monotonicNow()) else { return vcpu.completeRegister(fault: true) }
             vcpu.completeRegister(value)
@@ -286,10 +283,6 @@ package final class Processor: @unchecked Sendable {
         switch msr {
         case Self.timestampCounter:
             environment.moveTimestamp(by: value &- environment.clock.guestTimestamp)
-            vcpu.completeRegister()
-        case Self.timestampAdjust:
-            if value != timestampAdjustment { environment.moveTimestamp(by: value &- timestampAdjustment) }
-            timestampAdjustment = value
             vcpu.completeRegister()
         case _ where LocalAPIC.owns(msr: msr):
             let effect = apic.writeMSR(msr, value, now: monotonicNow())

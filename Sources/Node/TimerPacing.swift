@@ -14,7 +14,7 @@ final class TimerPacing: Sendable {
     /// Time between two timer interrupts is at least this many times the stalls that the first one brought.
     static let share: UInt64 = 12
     /// No timer interrupt is delayed to more than this after the one before, in nanoseconds.
-    static let limit: UInt64 = 400_000_000
+    static let limit: UInt64 = 1_000_000_000
     /// A stall counts for an interrupt at least this long after it, in nanoseconds of the processor's run time.
     static let handler: UInt64 = 2_000_000
 

@@ -49,6 +49,17 @@ package enum GuestCommandLine {
                 text: "skew_tick=1",
                 reason: "ticks of all processors at the same moment contend for the timekeeper's page"),
             Addition(
+                text: "idle=halt",
+                reason: "the polling idle states write the idle thread's flags and the governor reads the clock, in pages "
+                    + "that other nodes use, at every wake-up"),
+            Addition(
+                text: "relax_domain_level=2",
+                reason: "a processor that becomes idle otherwise searches the other boards' run queues at a remote fault "
+                    + "each, and pulls threads away from their memory; periodic balancing still spreads load"),
+            Addition(
+                text: "psi=0",
+                reason: "pressure accounting runs a timer on every processor that reads all others' counters"),
+            Addition(
                 text: "nowatchdog",
                 reason: "the soft lock-up detector takes a remote page fault for a stuck processor"),
             Addition(

@@ -15,8 +15,8 @@ extension CPUIDTable {
         static let leaf1ecx = bits(2, 3, 4, 5, 6, 7, 8, 10, 11, 15, 18, 27)
         /// DS, ACPI thermal, TM, PBE.
         static let leaf1edx = bits(21, 22, 29, 31)
-        /// SGX, RDT monitoring, MPX, RDT allocation, processor trace.
-        static let leaf7ebx = bits(2, 12, 14, 15, 25)
+        /// TSC_ADJUST (Linux reads its clock to check it at every idle), SGX, RDT monitoring, MPX, RDT allocation, processor trace.
+        static let leaf7ebx = bits(1, 2, 12, 14, 15, 25)
         /// WAITPKG, CET shadow stack, LA57, bus lock detection, ENQCMD, SGX launch control.
         static let leaf7ecx = bits(5, 7, 16, 24, 29, 30)
         /// User interrupts, PCONFIG, architectural LBR, CET IBT, AMX.
