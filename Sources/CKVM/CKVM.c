@@ -255,10 +255,10 @@ int cuffd_copy(int uffd, void *destination, const void *source, uint64_t length,
     }
     return 0;
 }
-int cuffd_zero(int uffd, void *destination, uint64_t length, uint64_t *done) {
-    struct uffdio_zeropage request = {.range = {(uintptr_t)destination, length}};
-    int status = result(ioctl(uffd, UFFDIO_ZEROPAGE, &request));
-    *done = request.zeropage > 0 ? (uint64_t)request.zeropage : 0;
+int cuffd_fill(int uffd, void *destination, const void *source, uint64_t length, uint64_t *done) {
+    struct uffdio_copy request = {.dst = (uintptr_t)destination, .src = (uintptr_t)source, .len = length};
+    int status = result(ioctl(uffd, UFFDIO_COPY, &request));
+    *done = request.copy > 0 ? (uint64_t)request.copy : 0;
     return status;
 }
 int cuffd_protect(int uffd, void *start, uint64_t length, bool on, bool wake) {

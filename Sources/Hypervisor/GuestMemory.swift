@@ -21,6 +21,8 @@ package struct FaultEvent: Sendable {
 @safe
 package final class GuestMemory: @unchecked Sendable {
     package static let pageSize = 4096
+    /// As much as is filled at once. Nobody writes there, so it takes no memory.
+    private static let zeroesSize = 2 << 20
     package let size: UInt64
     package let faults: FileDescriptor
     private let base: UnsafeMutableRawPointer
@@ -30,21 +32,20 @@ package final class GuestMemory: @unchecked Sendable {
     package init(size: UInt64) throws(HypervisorError) {
         precondition(size > 0 && size % UInt64(Self.pageSize) == 0)
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-        guard let mapping = unsafe mmap(nil, Int(size) + 4096, PROT_READ | PROT_WRITE, flags, -1, 0),
+        guard let mapping = unsafe mmap(nil, Int(size) + Self.zeroesSize, PROT_READ | PROT_WRITE, flags, -1, 0),
             unsafe mapping != MAP_FAILED
         else { throw HypervisorError("mmap of \(size >> 20) MiB", on: "guest memory", code: errno) }
         unsafe madvise(mapping, Int(size), MADV_NOHUGEPAGE)
         unsafe madvise(mapping, Int(size), MADV_DONTFORK)
         unsafe base = mapping
         unsafe zeroes = mapping + Int(size)
-        unsafe memset(zeroes, 0, 4096)
         faults = FileDescriptor(try checked(cuffd_open(), "userfaultfd", on: "guest memory"))
         let status = unsafe cuffd_register(faults.rawValue, mapping, size)
         try checked(status, "UFFDIO_REGISTER", on: "guest memory, \(size >> 20) MiB")
         self.size = size
     }
 
-    deinit { unsafe munmap(base, Int(size) + 4096) }
+    deinit { unsafe munmap(base, Int(size) + Self.zeroesSize) }
 
     /// Makes this memory guest-physical address 0 upward of `machine`.
     package func attach(to machine: VirtualMachine, ranges: [Range<UInt64>]) throws(HypervisorError) {
@@ -106,19 +107,21 @@ package final class GuestMemory: @unchecked Sendable {
         return try unsafe install(page, from: zeroes, writable: false)
     }
 
-    /// Fills the absent pages among `count` pages from `page` with zeroes, writable.
+    /// Fills the absent pages among `count` pages from `page` with zeroes, writable. They get memory of their own at once:
+    /// the shared page of UFFDIO_ZEROPAGE would have to be replaced at the guest's first write to each, which costs more.
     package func zeroFill(_ page: UInt64, count: Int) throws(HypervisorError) {
         var next = page
         let end = page + UInt64(count)
         while next < end {
             var done: UInt64 = 0
-            let status = unsafe cuffd_zero(faults.rawValue, at(next), (end - next) * 4096, &done)
+            let length = min((end - next) * 4096, UInt64(Self.zeroesSize))
+            let status = unsafe cuffd_fill(faults.rawValue, at(next), zeroes, length, &done)
             next += done / 4096
             if status == -EEXIST {
                 wake(next)
                 next += 1
             } else if status != -EAGAIN {
-                try checked(status, "UFFDIO_ZEROPAGE", on: "page \(next)")
+                try checked(status, "UFFDIO_COPY", on: "page \(next)")
             }
         }
     }

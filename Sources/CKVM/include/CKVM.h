@@ -78,7 +78,7 @@ int cuffd_open(void);
 int cuffd_register(int uffd, void *start, uint64_t length);
 int cuffd_read(int uffd, struct cuffd_event *events, int capacity);
 int cuffd_copy(int uffd, void *destination, const void *source, uint64_t length, bool write_protected);
-int cuffd_zero(int uffd, void *destination, uint64_t length, uint64_t *done);
+int cuffd_fill(int uffd, void *destination, const void *source, uint64_t length, uint64_t *done);
 int cuffd_protect(int uffd, void *start, uint64_t length, bool on, bool wake);
 int cuffd_wake(int uffd, void *start, uint64_t length);
 
