@@ -313,13 +313,17 @@ package final class CoherenceLoop: @unchecked Sendable {
         _ page: PageNumber, writable: Bool, from source: Effect.Source, received: UnsafeRawBufferPointer
     ) throws(HypervisorError) {
         let number = UInt64(page.rawValue)
+        let isNew: Bool
         switch source {
-        case .zero: try memory.installZero(number, writable: writable)
-        case .parked(let slot): try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
+        case .zero: isNew = try memory.installZero(number, writable: writable)
+        case .parked(let slot): isNew = try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
         case .received(let index):
             precondition((index + 1) * PageNumber.size <= received.count)
-            try unsafe memory.install(number, from: received.baseAddress! + index * PageNumber.size, writable: writable)
+            isNew = try unsafe memory.install(
+                number, from: received.baseAddress! + index * PageNumber.size, writable: writable)
         }
+        // What is there would be older than what came: better no machine than a wrong one.
+        guard isNew else { throw HypervisorError("the page is there already", on: "page \(number)", code: EEXIST) }
     }
 
     // MARK: Orders
