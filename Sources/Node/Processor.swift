@@ -56,9 +56,10 @@ package final class Processor: @unchecked Sendable {
     private var timerSet = UInt64.max
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
-    /// A vector was given to KVM since the last entry. KVM keeps one: a second would overwrite it, and what the run page
-    /// says about readiness is from before.
-    private var isInjected = false
+    /// An event was given to KVM since the last entry: a vector, which a second would overwrite, or a fault that ends an
+    /// instruction, which would come first and make KVM forget the vector. What the run page says about readiness is from
+    /// before.
+    private var hasQueuedEvent = false
     private var unknownRegisters: Set<UInt32> = []
     private let exits = Atomic<UInt64>(0)
 
@@ -117,7 +118,7 @@ package final class Processor: @unchecked Sendable {
             setTimer(timerDeadline(now: now), now: now)
             guard signal.willEnterGuest() else { return }
             let exit = try vcpu.enter()
-            isInjected = false
+            hasQueuedEvent = false
             signal.didLeaveGuest()
             exits.wrappingAdd(1, ordering: .relaxed)
             guard !environment.isDead else { return }
@@ -174,12 +175,12 @@ package final class Processor: @unchecked Sendable {
             requestWindow(false)
             return
         }
-        guard !isInjected, vcpu.canTakeInterrupt else {
+        guard !hasQueuedEvent, vcpu.canTakeInterrupt else {
             requestWindow(true)
             return
         }
         try vcpu.inject(vector: vector.rawValue)
-        isInjected = true
+        hasQueuedEvent = true
         if vector == apic.timerVector { signal.pacing.delivered(now: monotonicNow()) }
         apic.acknowledge(vector)
         requestWindow(apic.pendingInterrupt() != nil)
@@ -273,7 +274,7 @@ package final class Processor: @unchecked Sendable {
         switch msr {
         case Self.timestampCounter: vcpu.completeRegister(environment.clock.guestTimestamp)
         case _ where LocalAPIC.owns(msr: msr):
-            guard let value = apic.readMSR(msr, now: monotonicNow()) else { return vcpu.completeRegister(fault: true) }
+            guard let value = apic.readMSR(msr, now: monotonicNow()) else { return faultRegister() }
             vcpu.completeRegister(value)
         default: unknown(msr, "read")
         }
@@ -286,15 +287,20 @@ package final class Processor: @unchecked Sendable {
             vcpu.completeRegister()
         case _ where LocalAPIC.owns(msr: msr):
             let effect = apic.writeMSR(msr, value, now: monotonicNow())
-            vcpu.completeRegister(fault: effect == .fault)
+            if effect == .fault { faultRegister() } else { vcpu.completeRegister() }
             perform(effect)
         default: unknown(msr, "write")
         }
     }
 
+    private func faultRegister() {
+        vcpu.completeRegister(fault: true)
+        hasQueuedEvent = true
+    }
+
     /// As hardware does: a general-protection fault. Said once a register.
     private func unknown(_ msr: UInt32, _ what: String) {
-        vcpu.completeRegister(fault: true)
+        faultRegister()
         if unknownRegisters.insert(msr).inserted {
             environment.log("processor \(id): \(what) of unknown MSR 0x\(String(msr, radix: 16)) raised #GP")
         }
