@@ -86,6 +86,6 @@ import Testing
         let items = try list(text).items
         #expect(items.contains(.init("kvm", parameters: ["force_emulation_prefix=1"])))
         #expect(items.contains(.init("kvm_amd", when: .svm, parameters: ["npt=0"])))
-        #expect(items.contains(.init("kvm_intel", when: .vmx, parameters: ["eptad=0"])))
+        #expect(items.contains(.init("kvm_intel", when: .vmx, parameters: ["eptad=0", "preemption_timer=0"])))
     }
 }
