@@ -43,7 +43,11 @@ final class Crew: Sendable {
             }
         }
         // The time runs from when all are there: starting a thread on another board can take longer than the whole run.
-        while failure == nil && crew.arrived.load() < UInt64(threads.count) { sleepMicroseconds(1000) }
+        // One that could not be pinned never comes, and says so when it is joined.
+        let patience = monotonicNanoseconds() + 30_000_000_000
+        while failure == nil, crew.arrived.load() < UInt64(threads.count), monotonicNanoseconds() < patience {
+            sleepMicroseconds(1000)
+        }
         let start = monotonicNanoseconds()
         let end = start + UInt64(seconds * 1e9)
         // Rare looks: this thread shares a processor with one that works.
