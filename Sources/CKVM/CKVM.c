@@ -302,6 +302,8 @@ int cperf_drain(struct cperf_ring *ring, uint32_t field_offset, uint64_t *fields
     struct perf_event_mmap_page *control = ring->base;
     uint64_t head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE), tail = control->data_tail;
     int count = 0;
+    // A ring that is full has lost records, which the kernel says only with the next one that fits.
+    if (head - tail > ring->size - 4096) *lost = true;
     while (tail < head && count < capacity) {
         struct perf_event_header header;
         ring_read(ring, tail, &header, sizeof header);

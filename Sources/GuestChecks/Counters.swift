@@ -3,13 +3,17 @@ package struct CounterTally: Equatable, Sendable {
     package var rounds: UInt64
     /// Nobody else writes this word, which lies on the page that everybody writes.
     package var ownWord: UInt64
-    /// LOCK XADD never gave the same or an older value twice.
-    package var ordered: Bool
+    /// What was seen in an order that cannot be: the first time.
+    package var disorder: String?
 
-    package init(rounds: UInt64, ownWord: UInt64, ordered: Bool) {
+    package init(rounds: UInt64, ownWord: UInt64, disorder: String? = nil) {
         self.rounds = rounds
         self.ownWord = ownWord
-        self.ordered = ordered
+        self.disorder = disorder
+    }
+
+    mutating func note(_ what: @autoclosure () -> String) {
+        if disorder == nil { disorder = "in round \(rounds): \(what())" }
     }
 }
 
@@ -21,13 +25,13 @@ extension Check {
         let processors = Array(topology.spread.prefix(448))
         let tallies = try Crew.run(on: processors, seconds: options.seconds) { index, crew in
             let own = pages.word(0, 64 + index)
-            var tally = CounterTally(rounds: 0, ownWord: 0, ordered: true)
+            var tally = CounterTally(rounds: 0, ownWord: 0)
             var previous: UInt64?
             var random = Randomness(seed: index)
             while !crew.stopped {
                 for _ in 0...random.next(below: 16) {
                     let seen = pages.word(0, 0).fetchAdd(1)
-                    if let previous, seen <= previous { tally.ordered = false }
+                    if let previous, seen <= previous { tally.note("LOCK XADD gave \(seen) after \(previous)") }
                     previous = seen
                     pages.word(0, 1).compareExchangeIncrement()
                     pages.word(0, 8).lockAdd(1)
@@ -49,13 +53,16 @@ extension Check {
         let pages = try SharedPages(2)
         let (first, second) = (pages.word(0), pages.word(1))
         let tallies = try Crew.run(on: topology.spread, seconds: options.seconds) { index, crew in
-            var tally = CounterTally(rounds: 0, ownWord: 0, ordered: true)
+            var tally = CounterTally(rounds: 0, ownWord: 0)
             var random = Randomness(seed: index)
             while !crew.stopped {
                 for _ in 0...random.next(below: 4) {
                     mutex.withLock {
                         let value = first.load()
-                        if second.load() != value { tally.ordered = false }
+                        let other = second.load()
+                        if other != value {
+                            tally.note("the words held \(value) and \(other), then \(first.load()) and \(second.load())")
+                        }
                         first.store(value + 1)
                         second.store(value + 1)
                     }
@@ -79,7 +86,7 @@ extension Check {
             if tally.ownWord != tally.rounds {
                 return .fail("thread \(index) counted \(tally.rounds) in its own word, which holds \(tally.ownWord)")
             }
-            if !tally.ordered { return .fail("thread \(index) saw a counter out of order") }
+            if let disorder = tally.disorder { return .fail("thread \(index) saw a counter out of order, \(disorder)") }
             if tally.rounds == 0 { return .fail("thread \(index) never had a turn") }
         }
         let least = tallies.map(\.rounds).min() ?? 0

@@ -87,8 +87,9 @@ extension Check {
         var results: [(String, LitmusFinding)] = []
         for (number, test) in tests.enumerated() {
             var total = LitmusFinding()
-            // A slow start can leave threads that never met; such a run says nothing, so it gets two more chances.
-            for attempt in 0..<3 where attempt == 0 || total.meetings == 0 {
+            // A slow start can leave threads that never met; such a run says nothing, so it gets four more chances, each
+            // with twice the time.
+            for attempt in 0..<5 where attempt == 0 || total.meetings == 0 {
                 for (turn, pair) in pairs.enumerated() {
                     // The second home is the node after the pair, which with three nodes takes part in nothing else.
                     let third = pairs[(turn + 1) % pairs.count].1
@@ -97,7 +98,7 @@ extension Check {
                     total.add(
                         try test.run(
                             on: test.threads.count == 2 ? [pair.0, pair.1] : threads, homes: (pair.0, third),
-                            seconds: slice, seed: number * 64 + attempt * 8 + turn))
+                            seconds: slice * Double(1 << attempt), seed: number * 64 + attempt * 8 + turn))
                 }
             }
             results.append((test.rawValue, total))

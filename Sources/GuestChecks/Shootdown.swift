@@ -5,7 +5,7 @@ extension Check {
     static let shootdown = Check(
         "shootdown", "munmap, mmap, mprotect, mremap and fork under threads on other nodes: no stale translation"
     ) { (topology, options) throws(CheckError) in
-        let slice = options.seconds / Double((PageChange.allCases.count + 1) * topology.pairs.count)
+        let slice = options.seconds / Double((PageChange.allCases.count + 2) * topology.pairs.count)
         var steps: [String] = []
         for change in PageChange.allCases {
             var count: UInt64 = 0
@@ -18,6 +18,13 @@ extension Check {
             }
             steps.append("\(change.rawValue) \(count)")
         }
+        var writes: UInt64 = 0
+        for writer in topology.representatives {
+            let readers = topology.representatives.filter { $0 != writer }
+            let outcome = try firstWrites(writer: writer, readers: readers, seconds: slice)
+            if let violation = outcome.violation { return .fail(violation) }
+            writes += outcome.steps
+        }
         var forks: UInt64 = 0
         for (forker, writer) in topology.pairs {
             let child = topology.representatives.first { $0 != forker && $0 != writer } ?? forker
@@ -25,7 +32,7 @@ extension Check {
             if let violation = outcome.violation { return .fail(violation) }
             forks += outcome.steps
         }
-        return .ok("steps: " + (steps + ["fork \(forks)"]).joined(separator: ", "))
+        return .ok("steps: " + (steps + ["first write \(writes)", "fork \(forks)"]).joined(separator: ", "))
     }
 }
 
@@ -144,6 +151,43 @@ private final class ShootdownRun: Sendable {
             if faults >= 3 { _ = intended.wait(atLeast: before + 1, unless: never, spins: 1000) }
         }
     }
+}
+
+/// Pages that the readers know as zeroes, where the kernel has mapped its one page of zeroes, until the writer's first
+/// store gives each of them memory of its own. The page table is the only thing that tells the readers.
+private func firstWrites(writer: Int, readers: [Int], seconds: Double) throws(CheckError) -> ShootdownOutcome {
+    let count: UInt64 = 256
+    let pages = try SharedPages(Int(count))
+    let words = try SharedPages(1 + readers.count)
+    let (published, never) = (words.word(0), words.word(0, 511))
+    let outcomes = try Crew.run(on: [writer] + readers, seconds: seconds) { index, crew in
+        var outcome = ShootdownOutcome()
+        for step in 1...count {
+            let word = pages.word(Int(step - 1))
+            if index == 0 {
+                // The first step is taken even when time is short, so that a run always says something.
+                if step > 1, crew.stopped { break }
+                for reader in readers.indices { _ = words.word(1 + reader).wait(atLeast: step, unless: never, spins: 1000) }
+                word.store(step)
+                published.store(step)
+                outcome.steps += 1
+            } else {
+                let before = word.load()
+                words.word(index).store(step)
+                _ = published.wait(atLeast: step, unless: never, spins: 1000)
+                if published.load() == .max { break }
+                let after = word.load()
+                guard before != 0 || after != step else { continue }
+                outcome.violation = "first write: page \(step) held \(before), then \(after) after \(step) was published"
+                // The writer waits for everyone's every step.
+                words.word(index).store(.max)
+                break
+            }
+        }
+        if index == 0 { published.store(.max) }
+        return outcome
+    }
+    return ShootdownOutcome(steps: outcomes[0].steps, violation: outcomes.compactMap(\.violation).first)
 }
 
 /// Forks again and again while a thread on another processor writes a private page.

@@ -7,6 +7,10 @@ import Glibc
 /// node has changed the table. A helper vCPU in KVM's second (system-management) address space, whose memory is
 /// scratch, executes a forced-emulation one-byte write to each frame (`kvm.force_emulation_prefix=1`). KVM's write
 /// tracking goes by frame number, so the shadow goes and guest RAM is untouched. Intel's EPT needs none of this.
+///
+/// The byte is one inside a page-table entry. KVM drops a whole shadow page for a write that no processor makes to a page
+/// table; a byte at an entry's start it takes for a change of the entry's flags, and drops that one entry only
+/// (`detect_write_misaligned` in Linux's arch/x86/kvm/mmu/mmu.c).
 // SAFETY: both mappings live as long as this value; every address given to the helper is inside `scratch`.
 @safe
 package final class ShadowForgetter {
@@ -26,6 +30,8 @@ package final class ShadowForgetter {
     package let isTracing: Bool
 
     private static let batch = 512
+    /// Where in the page the helper writes.
+    private static let insideEntry: UInt64 = 1
     private static let listOffset = 0x4000
     private static let tablesOffset = 0x8000
 
@@ -69,7 +75,7 @@ package final class ShadowForgetter {
         while next < suspects.count {
             let count = min(Self.batch, suspects.count - next)
             for index in 0..<count {
-                let address = suspects[next + index] * 4096
+                let address = suspects[next + index] * 4096 + Self.insideEntry
                 precondition(address < UInt64(scratchSize))
                 unsafe control.storeBytes(of: address, toByteOffset: Self.listOffset + index * 8, as: UInt64.self)
             }

@@ -18,6 +18,8 @@ package final class CoherenceLoop: @unchecked Sendable {
         package var shadowsForgotten: UInt64 = 0
         package var shadowsSpared: UInt64 = 0
         package var sendOverflows: UInt64 = 0
+        /// Processors that wait for a page now.
+        package var waiting: [(processor: Int, page: UInt32, nanoseconds: UInt64)] = []
     }
 
     private enum Number {
@@ -356,6 +358,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         var snapshot = Snapshot()
         snapshot.statistics = engine.statistics
         snapshot.faultTimes = waiters.times
+        snapshot.waiting = waiters.waits(now: monotonicNow())
         snapshot.heldPages = engine.heldPageCount
         snapshot.hottest = engine.hottestPages(16)
         for link in links {

@@ -59,6 +59,11 @@ struct FaultWaiters {
         return overdue
     }
 
+    /// Who waits, for what and how long.
+    func waits(now: UInt64) -> [(processor: Int, page: UInt32, nanoseconds: UInt64)] {
+        waiters.indices.filter { waiters[$0].page != .max }.map { ($0, waiters[$0].page, now &- waiters[$0].since) }
+    }
+
     /// A processor of this node waits for a page.
     var isAnyWaiting: Bool { waiters.contains { $0.page != .max } }
 

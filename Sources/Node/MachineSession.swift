@@ -335,7 +335,11 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
 
     package func report() -> NodeReport {
         var report = NodeReport(node: setup.node, resources: setup.plan.resources[setup.node])
-        if let snapshot = loop.snapshot() { report.take(snapshot) }
+        for processor in processors { processor.requestReport() }
+        let snapshot = loop.snapshot()
+        let now = monotonicNow()
+        report.processors = processors.map { $0.report(now: now) }
+        if let snapshot { report.take(snapshot) }
         report.uptimeNanoseconds = monotonicNow() - startTime
         report["interrupts_forwarded"] = router.forwardedCount
         report["device_accesses_forwarded"] = forwardedAccesses.load(ordering: .relaxed)

@@ -1,4 +1,5 @@
 import Coherence
+import Machine
 
 /// One node's figures: counters of the protocol, memory, exits.
 package struct NodeReport: Sendable {
@@ -7,6 +8,7 @@ package struct NodeReport: Sendable {
     package var uptimeNanoseconds: UInt64 = 0
     package var counters: [UInt64] = Array(repeating: 0, count: NodeReport.names.count)
     package var hottest: [(page: UInt32, faults: UInt64)] = []
+    package var processors: [ProcessorReport] = []
 
     /// Keys of `counters`, in order, as they appear in JSON.
     package static let names = [
@@ -60,6 +62,9 @@ package struct NodeReport: Sendable {
         self["shadows_forgotten"] = snapshot.shadowsForgotten
         self["shadows_spared"] = snapshot.shadowsSpared
         self["send_overflows"] = snapshot.sendOverflows
+        for wait in snapshot.waiting where processors.indices.contains(wait.processor) {
+            processors[wait.processor].waiting = (wait.page, wait.nanoseconds)
+        }
         hottest = snapshot.hottest.map { ($0.page.rawValue, $0.remoteFaults) }
     }
 
@@ -77,6 +82,8 @@ package struct NodeReport: Sendable {
             writer.put(page.page)
             writer.put(page.faults)
         }
+        writer.put(UInt16(processors.count))
+        for processor in processors { processor.write(to: &writer) }
         return writer.bytes
     }
 
@@ -91,6 +98,7 @@ package struct NodeReport: Sendable {
         for _ in 0..<(try reader.take(UInt16.self)) {
             hottest.append((page: try reader.take(), faults: try reader.take()))
         }
+        for _ in 0..<(try reader.take(UInt16.self)) { processors.append(try ProcessorReport(from: &reader)) }
         try reader.end()
     }
 }
@@ -124,7 +132,16 @@ package struct MachineReport: Sendable {
         text += zip(NodeReport.names, report.counters).map { "\"\($0)\":\($1)" }.joined(separator: ",")
         text += ",\"hottest\":["
         text += report.hottest.map { "{\"page\":\($0.page),\"faults\":\($0.faults)}" }.joined(separator: ",")
+        text += "],\"processor_states\":["
+        text += report.processors.map(Self.json).joined(separator: ",")
         return text + "]}"
+    }
+
+    private static func json(_ p: ProcessorReport) -> String {
+        var text = "{\"apic_id\":\(p.id.rawValue),\"state\":\(quote(p.stateText)),\"rip\":\(p.instructionPointer),"
+        text += "\"requested\":\(ProcessorReport.vectors(p.requested)),\"in_service\":\(ProcessorReport.vectors(p.inService)),"
+        text += "\"timer_us\":\(p.timer.map { "\($0 / 1000)" } ?? "null"),\"exits\":\(p.exits),\"age_us\":\(p.age / 1000),"
+        return text + "\"waits_for_page\":\(p.waiting.map { "\($0.page)" } ?? "null")}"
     }
 
     private static func seconds(_ nanoseconds: UInt64) -> String {
@@ -166,6 +183,30 @@ package struct MachineReport: Sendable {
             for page in report.hottest {
                 lines.append(
                     pad("\(report.node)", 4) + pad("0x" + String(UInt64(page.page) << 12, radix: 16), 16) + pad("\(page.faults)", 15))
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// What each processor does; read it when the machine stands still.
+    package var processorsText: String {
+        var lines = [
+            "node  processor             state               RIP      exits  timer (ms)  said before (ms)  requested; in service"
+        ]
+        for report in nodes {
+            for p in report.processors {
+                var state = p.stateText
+                if let waiting = p.waiting {
+                    state = "0x\(String(UInt64(waiting.page) << 12, radix: 16)) for \(waiting.nanoseconds / 1_000_000) ms"
+                }
+                let vectors = [p.requested, p.inService].map {
+                    ProcessorReport.vectors($0).map { "0x" + String($0, radix: 16) }.joined(separator: " ")
+                }
+                lines.append(
+                    pad("\(report.node)", 4) + pad("\(p.id.rawValue)", 11) + pad(state, 18)
+                        + pad(String(p.instructionPointer, radix: 16), 18) + pad("\(p.exits)", 11)
+                        + pad(p.timer.map { "\($0 / 1_000_000)" } ?? "-", 12) + pad("\(p.age / 1_000_000)", 18)
+                        + "  \(vectors[0]); \(vectors[1])")
             }
         }
         return lines.joined(separator: "\n")

@@ -62,6 +62,8 @@ package final class Processor: @unchecked Sendable {
     private var hasQueuedEvent = false
     private var unknownRegisters: Set<UInt32> = []
     private let exits = Atomic<UInt64>(0)
+    private let isReportWanted = Atomic<Bool>(false)
+    private let latestReport: Mutex<(report: ProcessorReport, at: UInt64)>
 
     package init(
         index: Int, id: APICID, isBootstrap: Bool, vcpu: consuming VirtualProcessor, environment: any ProcessorEnvironment
@@ -74,9 +76,23 @@ package final class Processor: @unchecked Sendable {
         self.vcpu = vcpu
         self.environment = environment
         state = isBootstrap ? .running : .waitingForStartup
+        latestReport = Mutex((ProcessorReport(id: id), monotonicNow()))
     }
 
     package var exitCount: UInt64 { exits.load(ordering: .relaxed) }
+
+    /// Asks the processor's thread to say what it does; `report` has it soon, unless the processor waits inside KVM.
+    func requestReport() {
+        isReportWanted.store(true, ordering: .sequentiallyConsistent)
+        signal.kick()
+    }
+
+    /// What the processor said last.
+    func report(now: UInt64) -> ProcessorReport {
+        var (report, at) = latestReport.withLock { $0 }
+        report.age = now - min(at, now)
+        return report
+    }
 
     /// Prepares the processor before its thread starts.
     package func configure(_ body: (borrowing VirtualProcessor) throws(HypervisorError) -> Void) throws(HypervisorError) {
@@ -105,6 +121,7 @@ package final class Processor: @unchecked Sendable {
         let deadline = timerDeadline(now: now)
         if deadline <= now { apic.advance(now: now, tsc: environment.clock.guestTimestamp) }
         if mailbox.hasSignals { try takeSignals() }
+        if isReportWanted.exchange(false, ordering: .sequentiallyConsistent) { makeReport(now: now, deadline: deadline) }
         switch state {
         case .waitingForStartup:
             signal.sleep(timeout: nil)
@@ -125,6 +142,23 @@ package final class Processor: @unchecked Sendable {
             followAPICBase()
             handle(exit)
         }
+    }
+
+    private func makeReport(now: UInt64, deadline: UInt64) {
+        var report = ProcessorReport(id: id)
+        report.state =
+            switch state {
+            case .waitingForStartup: .waitingForStartup
+            case .running: .running
+            case .halted: .halted
+            }
+        report.instructionPointer = vcpu.instructionPointer ?? 0
+        report.priority = apic.processorPriority
+        report.requested = apic.requestedVectors
+        report.inService = apic.vectorsInService
+        report.timer = deadline == .max ? nil : deadline - min(deadline, now)
+        report.exits = exitCount
+        latestReport.withLock { $0 = (report, now) }
     }
 
     private func timerDeadline(now: UInt64) -> UInt64 {

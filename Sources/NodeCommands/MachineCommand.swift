@@ -1,7 +1,7 @@
 import BoardSupport
 import Glibc
 
-/// `vsmp machine stat|pages|version`: asks the vsmpd on this node over its local socket.
+/// `vsmp machine stat|pages|processors|version`: asks the vsmpd on this node over its local socket.
 enum MachineCommand {
     static func run(_ arguments: [String], program: String) -> ExitStatus {
         var words = arguments
@@ -15,9 +15,10 @@ enum MachineCommand {
         case ["stat"]: request = "stat"
         case ["stat", "--json"]: request = "stat-json"
         case ["pages"]: request = "pages"
+        case ["processors"]: request = "processors"
         case ["version"]: request = "version"
         default:
-            NodeProgram.report("usage: \(program) stat [--json] | pages | version  [--socket PATH]")
+            NodeProgram.report("usage: \(program) stat [--json] | pages | processors | version  [--socket PATH]")
             return .usage
         }
         guard let answer = ask(request, path: path) else {

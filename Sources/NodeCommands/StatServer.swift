@@ -1,7 +1,7 @@
 import Glibc
 import Node
 
-/// Answers `vsmp machine` over a local stream socket: one request line (`stat`, `stat-json`, `pages`, `version`), one answer.
+/// Answers `vsmp machine` over a local stream socket: one request line (`stat`, `stat-json`, `pages`, `processors`, `version`), one answer.
 // SAFETY: unchecked because the thread only reads what is set before `start`.
 final class StatServer: @unchecked Sendable {
     static let defaultPath = "/run/vsmpd.sock"
@@ -45,6 +45,7 @@ final class StatServer: @unchecked Sendable {
             case "stat": text = "ok\n" + report.text + "\n"
             case "stat-json": text = "ok\n" + report.json + "\n"
             case "pages": text = "ok\n" + report.pagesText + "\n"
+            case "processors": text = "ok\n" + report.processorsText + "\n"
             case "version": text = "ok\n" + report.versionText + "\n"
             default: text = "error unknown request\n"
             }

@@ -11,12 +11,12 @@ import Testing
     }
 
     @Test func countersMustBeExact() {
-        let tallies = [5, 7].map { CounterTally(rounds: $0, ownWord: $0, ordered: true) }
+        let tallies = [5, 7].map { CounterTally(rounds: $0, ownWord: $0) }
         #expect(passes(Check.judgeCounters([12, 12], tallies)))
         #expect(fails(Check.judgeCounters([12, 11], tallies)))
-        #expect(fails(Check.judgeCounters([5], [CounterTally(rounds: 5, ownWord: 4, ordered: true)])))
-        #expect(fails(Check.judgeCounters([5], [CounterTally(rounds: 5, ownWord: 5, ordered: false)])))
-        #expect(fails(Check.judgeCounters([0], [CounterTally(rounds: 0, ownWord: 0, ordered: true)])))
+        #expect(fails(Check.judgeCounters([5], [CounterTally(rounds: 5, ownWord: 4)])))
+        #expect(fails(Check.judgeCounters([5], [CounterTally(rounds: 5, ownWord: 5, disorder: "2 after 3")])))
+        #expect(fails(Check.judgeCounters([0], [CounterTally(rounds: 0, ownWord: 0)])))
     }
 
     @Test func messagePassingForbidsOldDataAfterNewFlag() {

@@ -1,5 +1,6 @@
 import Foundation
 import HardwareLab
+import Machine
 import Testing
 
 @testable import Node
@@ -19,6 +20,14 @@ import Testing
         nodes[1]["bytes"] = 5 << 20
         nodes[1]["mean_fault_ns"] = 1_234_567
         nodes[1].hottest = [(0x1234, 40)]
+        var halted = ProcessorReport(id: APICID(2))
+        halted.state = .halted
+        halted.requested.insert(Vector(0xEC))
+        halted.inService.insert(Vector(0xF0))
+        halted.timer = 5_000_000
+        var waiting = ProcessorReport(id: APICID(3))
+        waiting.waiting = (page: 0x1234, nanoseconds: 7_000_000)
+        nodes[1].processors = [halted, waiting]
         return MachineReport(nodes: nodes, firmwareHash: "abc", kit: "a \"kit\"\\\n")
     }
 
@@ -39,6 +48,18 @@ import Testing
         for name in NodeReport.names { #expect(nodes.allSatisfy { $0[name] is NSNumber }, "\(name)") }
         let hottest = try #require(nodes[1]["hottest"] as? [[String: Int]])
         #expect(hottest == [["page": 0x1234, "faults": 40]])
+        let processors = try #require(nodes[1]["processor_states"] as? [[String: Any]])
+        #expect(processors.map { $0["state"] as? String } == ["halted", "waits for a page"])
+        #expect(processors[0]["requested"] as? [Int] == [0xEC] && processors[0]["in_service"] as? [Int] == [0xF0])
+        #expect(processors[0]["timer_us"] as? Int == 5000 && processors[1]["timer_us"] is NSNull)
+        #expect(processors[1]["waits_for_page"] as? Int == 0x1234)
+    }
+
+    @Test func processorsTableShowsWhatEachDoes() {
+        let lines = report.processorsText.split(separator: "\n")
+        #expect(lines.count == 3)
+        #expect(lines[1].contains("halted") && lines[1].hasSuffix("0xec; 0xf0"))
+        #expect(lines[2].contains("0x1234000 for 7 ms"))
     }
 
     @Test func tableShowsTheSumOfMemoryAndTheFaults() {

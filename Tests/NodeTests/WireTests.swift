@@ -17,6 +17,19 @@ import Testing
         report.uptimeNanoseconds = 123_456_789_012
         for (index, name) in NodeReport.names.enumerated() { report[name] = UInt64(index) << 40 | UInt64(index) }
         report.hottest = [(77, 5), (1 << 31, .max)]
+        var halted = ProcessorReport(id: APICID(3))
+        halted.state = .halted
+        halted.instructionPointer = 0xFFFF_FFFF_8100_0000
+        halted.priority = 0x10
+        halted.requested.insert(Vector(0xEC))
+        halted.inService.insert(Vector(0x30))
+        halted.timer = 5_000_000
+        halted.exits = 9
+        halted.age = 12_000_000
+        var waiting = ProcessorReport(id: APICID(300))
+        waiting.state = .running
+        waiting.waiting = (page: 0x1234, nanoseconds: 7_000_000)
+        report.processors = [halted, waiting]
         return report
     }
 
@@ -45,7 +58,7 @@ import Testing
         #expect(hello.resources == Self.resources && hello.cpuid == Self.cpuid)
         let report = try NodeReport(decoding: Self.report.encoded())
         #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
-        #expect(report.uptimeNanoseconds == 123_456_789_012)
+        #expect(report.uptimeNanoseconds == 123_456_789_012 && report.processors == Self.report.processors)
         #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
         for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
             #expect(try MachineEnd(decoding: end.encoded()) == end)

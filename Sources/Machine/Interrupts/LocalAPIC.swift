@@ -81,6 +81,15 @@ package final class LocalAPIC {
         return taskPriority & 0xF0 >= inService & 0xF0 ? taskPriority : inService & 0xF0
     }
 
+    /// Vectors requested and not yet injected.
+    package var requestedVectors: VectorSet {
+        drainMailbox()
+        return request
+    }
+
+    /// Vectors injected whose handlers have not ended them.
+    package var vectorsInService: VectorSet { service }
+
     /// The vector to inject now, if any has a higher priority class than the processor's.
     package func pendingInterrupt() -> Vector? {
         drainMailbox()
