@@ -27,7 +27,7 @@ package struct Check: Sendable {
 
     init(
         _ name: String, _ summary: String, minimumProcessors: Int = 2,
-        patience: @escaping @Sendable (Options) -> Double = { 60 + 6 * $0.seconds },
+        patience: @escaping @Sendable (Options) -> Double = { 300 + 12 * $0.seconds },
         body: @escaping @Sendable (Topology, Options) throws(CheckError) -> Verdict
     ) {
         self.name = name

@@ -58,7 +58,8 @@ package struct PeerTable: Sendable {
                 return once("malformed", "\(sender) announces a node with fields out of range; it is ignored")
             }
         }
-        if beacon.instance == identity.instance { return nil }
+        // Boards that start in the same state can draw the same instance: only this node's own index makes it an echo.
+        if beacon.instance == identity.instance, beacon.index == identity.index { return nil }
         let name = "node \(beacon.index) at \(sender)"
         guard beacon.kitHash == kitHash else {
             return once("kit \(sender)", "\(name) belongs to another kit than node \(identity.index); it is ignored")

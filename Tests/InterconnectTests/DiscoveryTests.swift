@@ -72,6 +72,14 @@ import Testing
         #expect(table.rival == there)
     }
 
+    @Test func boardsThatDrewTheSameInstanceFindEachOther() {
+        let (own, other) = (identity(0, seed: 9), identity(1, seed: 9))
+        #expect(own.instance == other.instance)
+        var table = PeerTable(identity: own, key: testKey)
+        #expect(table.handle(beacon(other), from: there, now: 0)?.contains("node 1") == true)
+        #expect(table.entries[1]?.address == there.with(port: 4000))
+    }
+
     @Test func replayedBeaconDoesNotMoveAnAddress() {
         var table = PeerTable(identity: identity(0), key: testKey)
         _ = table.handle(beacon(identity(1), sequence: 5), from: there, now: 0)

@@ -140,6 +140,19 @@ import Testing
         #expect(t[0xB, 0]?.ebx == 1 && t[0xB, 1]?.ebx == 1)
     }
 
+    @Test(arguments: ["GenuineIntel", "AuthenticAMD"])
+    func unequalBoardsHaveTheSameFeatures(name: String) {
+        let unequal = testLayout([(1, 1, 1, 64), (1, 2, 1, 64)])
+        let tables = unequal.processors.map { supported(name).machineTable(layout: unequal, apicID: $0.apicID, tscKHz: 1) }
+        #expect(tables.count == 3)
+        for table in tables {
+            #expect(table[1]?.ecx == tables[0][1]?.ecx && table[1]?.edx == tables[0][1]?.edx)
+            #expect(table[7, 0] == tables[0][7, 0])
+            #expect(table[0x8000_0001]?.ecx == tables[0][0x8000_0001]?.ecx)
+        }
+        #expect(bit(tables[0][1]?.edx, 28))
+    }
+
     @Test func physicalAddressesReachAllMemory() {
         let large = testLayout([(1, 1, 1, 1 << 26), (1, 1, 1, 1 << 26)])
         let t = supported("GenuineIntel") { $0.modify(0x8000_0008) { $0.eax = 0x3024 } }

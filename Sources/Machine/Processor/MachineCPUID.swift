@@ -120,10 +120,12 @@ extension CPUIDTable {
         let node = layout.nodes[processor.node]
         let threads = UInt32(node.threadsPerCore)
         let logical = UInt32(node.coresPerSocket) * threads
+        // A feature, so the same on every node, also on one whose packages have one processor.
+        let severalInAPackage = packageShift > 0
 
         modify(1) {
             $0.ebx = $0.ebx & 0xFFFF | min(1 << packageShift, 255) << 16 | (id & 0xFF) << 24
-            $0.edx = logical > 1 ? $0.edx | 1 << 28 : $0.edx & ~(1 << 28)
+            $0.edx = severalInAPackage ? $0.edx | 1 << 28 : $0.edx & ~(1 << 28)
         }
         keep { $0.function != 0xB && $0.function != 0x1F }
         for leaf: UInt32 in (self[0]?.eax ?? 0) >= 0x1F ? [0xB, 0x1F] : [0xB] {
@@ -140,7 +142,7 @@ extension CPUIDTable {
         modify(0x8000_0001) {
             $0.ecx = hasCaches ? $0.ecx | 1 << 22 : $0.ecx & ~(1 << 22)
             // "Legacy" multi-core: a package has several threads.
-            $0.ecx = logical > 1 ? $0.ecx | 1 << 1 : $0.ecx & ~(1 << 1)
+            $0.ecx = severalInAPackage ? $0.ecx | 1 << 1 : $0.ecx & ~(1 << 1)
         }
         guard hasCaches else { return }
         // The node number is the SRAT's proximity domain: a board is one NUMA node, however many sockets it has.
