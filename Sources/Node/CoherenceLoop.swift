@@ -19,7 +19,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         package var shadowsSpared: UInt64 = 0
         package var sendOverflows: UInt64 = 0
         /// Processors that wait for a page now.
-        package var waiting: [(processor: Int, page: UInt32, nanoseconds: UInt64)] = []
+        package var waiting: [FaultWaiters.Wait] = []
     }
 
     private enum Number {

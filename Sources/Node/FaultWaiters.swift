@@ -3,18 +3,18 @@ import Hypervisor
 
 /// What page each local processor waits for, so that a kick is not wasted on it (it would only spin inside KVM) and
 /// the time of a remote fault is known.
-struct FaultWaiters {
+package struct FaultWaiters {
     private struct Waiter {
         var page: UInt32 = .max
         var since: UInt64 = 0
         var isReported = false
     }
 
-    /// A page that a processor has waited for unusually long.
-    struct Overdue {
-        let processor: Int
-        let page: UInt32
-        let nanoseconds: UInt64
+    /// A processor of this node that waits for a page, and how long already.
+    package struct Wait: Sendable {
+        package let processor: Int
+        package let page: UInt32
+        package let nanoseconds: UInt64
     }
 
     private let processors: [ProcessorSignal]
@@ -48,20 +48,17 @@ struct FaultWaiters {
     }
 
     /// Waits longer than `limit` nanoseconds that were not told before.
-    mutating func takeOverdue(limit: UInt64, now: UInt64) -> [Overdue] {
-        var overdue: [Overdue] = []
-        for index in waiters.indices where waiters[index].page != .max && !waiters[index].isReported {
-            let waited = now &- waiters[index].since
-            guard waited > limit else { continue }
-            waiters[index].isReported = true
-            overdue.append(Overdue(processor: index, page: waiters[index].page, nanoseconds: waited))
-        }
+    mutating func takeOverdue(limit: UInt64, now: UInt64) -> [Wait] {
+        let overdue = waits(now: now).filter { $0.nanoseconds > limit && !waiters[$0.processor].isReported }
+        for wait in overdue { waiters[wait.processor].isReported = true }
         return overdue
     }
 
-    /// Who waits, for what and how long.
-    func waits(now: UInt64) -> [(processor: Int, page: UInt32, nanoseconds: UInt64)] {
-        waiters.indices.filter { waiters[$0].page != .max }.map { ($0, waiters[$0].page, now &- waiters[$0].since) }
+    /// Everyone who waits now.
+    func waits(now: UInt64) -> [Wait] {
+        waiters.indices.filter { waiters[$0].page != .max }.map {
+            Wait(processor: $0, page: waiters[$0].page, nanoseconds: now &- waiters[$0].since)
+        }
     }
 
     /// A processor of this node waits for a page.

@@ -63,7 +63,7 @@ package struct NodeReport: Sendable {
         self["shadows_spared"] = snapshot.shadowsSpared
         self["send_overflows"] = snapshot.sendOverflows
         for wait in snapshot.waiting where processors.indices.contains(wait.processor) {
-            processors[wait.processor].waiting = (wait.page, wait.nanoseconds)
+            processors[wait.processor].waiting = .init(page: wait.page, nanoseconds: wait.nanoseconds)
         }
         hottest = snapshot.hottest.map { ($0.page.rawValue, $0.remoteFaults) }
     }
@@ -139,7 +139,7 @@ package struct MachineReport: Sendable {
 
     private static func json(_ p: ProcessorReport) -> String {
         var text = "{\"apic_id\":\(p.id.rawValue),\"state\":\(quote(p.stateText)),\"rip\":\(p.instructionPointer),"
-        text += "\"requested\":\(ProcessorReport.vectors(p.requested)),\"in_service\":\(ProcessorReport.vectors(p.inService)),"
+        text += "\"requested\":\(p.requested.members),\"in_service\":\(p.inService.members),"
         text += "\"timer_us\":\(p.timer.map { "\($0 / 1000)" } ?? "null"),\"exits\":\(p.exits),\"age_us\":\(p.age / 1000),"
         return text + "\"waits_for_page\":\(p.waiting.map { "\($0.page)" } ?? "null")}"
     }
@@ -200,7 +200,7 @@ package struct MachineReport: Sendable {
                     state = "0x\(String(UInt64(waiting.page) << 12, radix: 16)) for \(waiting.nanoseconds / 1_000_000) ms"
                 }
                 let vectors = [p.requested, p.inService].map {
-                    ProcessorReport.vectors($0).map { "0x" + String($0, radix: 16) }.joined(separator: " ")
+                    $0.members.map { "0x" + String($0, radix: 16) }.joined(separator: " ")
                 }
                 lines.append(
                     pad("\(report.node)", 4) + pad("\(p.id.rawValue)", 11) + pad(state, 18)

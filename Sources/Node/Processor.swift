@@ -42,8 +42,6 @@ package struct DeviceAccess: Sendable, Equatable {
 
 /// One virtual processor and its thread: runs guest code, answers exits, takes interrupts.
 package final class Processor: @unchecked Sendable {
-    private enum State { case waitingForStartup, running, halted }
-
     /// Position among this node's processors.
     package let index: Int
     package let id: APICID
@@ -52,7 +50,7 @@ package final class Processor: @unchecked Sendable {
     private let apic: LocalAPIC
     private var vcpu: VirtualProcessor
     private unowned let environment: any ProcessorEnvironment
-    private var state: State
+    private var state: ProcessorReport.State
     private var timerSet = UInt64.max
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
@@ -121,7 +119,7 @@ package final class Processor: @unchecked Sendable {
         let deadline = timerDeadline(now: now)
         if deadline <= now { apic.advance(now: now, tsc: environment.clock.guestTimestamp) }
         if mailbox.hasSignals { try takeSignals() }
-        if isReportWanted.exchange(false, ordering: .sequentiallyConsistent) { makeReport(now: now, deadline: deadline) }
+        if isReportWanted.load(ordering: .acquiring) { makeReport(now: now, deadline: deadline) }
         switch state {
         case .waitingForStartup:
             signal.sleep(timeout: nil)
@@ -145,13 +143,9 @@ package final class Processor: @unchecked Sendable {
     }
 
     private func makeReport(now: UInt64, deadline: UInt64) {
+        isReportWanted.store(false, ordering: .relaxed)
         var report = ProcessorReport(id: id)
-        report.state =
-            switch state {
-            case .waitingForStartup: .waitingForStartup
-            case .running: .running
-            case .halted: .halted
-            }
+        report.state = state
         report.instructionPointer = vcpu.instructionPointer ?? 0
         report.priority = apic.processorPriority
         report.requested = apic.requestedVectors

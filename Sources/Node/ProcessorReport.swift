@@ -19,19 +19,16 @@ package struct ProcessorReport: Equatable, Sendable {
     /// How long ago the processor said this, in nanoseconds: long when it waits inside KVM.
     package var age: UInt64 = 0
     /// The page it waits for, and how long already in nanoseconds.
-    package var waiting: (page: UInt32, nanoseconds: UInt64)?
+    package var waiting: Wait?
+
+    package struct Wait: Equatable, Sendable {
+        package var page: UInt32
+        package var nanoseconds: UInt64
+    }
 
     package init(id: APICID) { self.id = id }
 
-    package static func == (a: Self, b: Self) -> Bool { a.encoded() == b.encoded() }
-
     // MARK: Wire
-
-    private func encoded() -> [UInt8] {
-        var writer = WireWriter()
-        write(to: &writer)
-        return writer.bytes
-    }
 
     func write(to writer: inout WireWriter) {
         writer.put(id.rawValue)
@@ -57,7 +54,7 @@ package struct ProcessorReport: Equatable, Sendable {
         age = try reader.take()
         let page: UInt32 = try reader.take()
         let nanoseconds: UInt64 = try reader.take()
-        waiting = page == .max ? nil : (page, nanoseconds)
+        waiting = page == .max ? nil : Wait(page: page, nanoseconds: nanoseconds)
     }
 
     // MARK: Text
@@ -69,9 +66,5 @@ package struct ProcessorReport: Equatable, Sendable {
         case .running: "runs"
         case .halted: "halted"
         }
-    }
-
-    package static func vectors(_ set: VectorSet) -> [Int] {
-        (0..<256).filter { set.contains(Vector(UInt8($0))) }
     }
 }

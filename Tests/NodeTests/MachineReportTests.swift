@@ -26,7 +26,7 @@ import Testing
         halted.inService.insert(Vector(0xF0))
         halted.timer = 5_000_000
         var waiting = ProcessorReport(id: APICID(3))
-        waiting.waiting = (page: 0x1234, nanoseconds: 7_000_000)
+        waiting.waiting = .init(page: 0x1234, nanoseconds: 7_000_000)
         nodes[1].processors = [halted, waiting]
         return MachineReport(nodes: nodes, firmwareHash: "abc", kit: "a \"kit\"\\\n")
     }

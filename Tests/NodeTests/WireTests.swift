@@ -28,7 +28,7 @@ import Testing
         halted.age = 12_000_000
         var waiting = ProcessorReport(id: APICID(300))
         waiting.state = .running
-        waiting.waiting = (page: 0x1234, nanoseconds: 7_000_000)
+        waiting.waiting = .init(page: 0x1234, nanoseconds: 7_000_000)
         report.processors = [halted, waiting]
         return report
     }

@@ -41,6 +41,9 @@ package struct VectorSet: Equatable, Sendable {
         self[word: Int(vector.rawValue >> 6)] &= ~(1 << UInt64(vector.rawValue & 63))
     }
 
+    /// Vector numbers, ascending.
+    package var members: [UInt8] { (UInt8.min ... .max).filter { contains(Vector($0)) } }
+
     /// The highest-priority member.
     package var highest: Vector? {
         for index in stride(from: 3, through: 0, by: -1) {
