@@ -8,23 +8,16 @@ extension Check {
         let slice = options.seconds / Double((PageChange.allCases.count + 2) * topology.pairs.count)
         var steps: [String] = []
         for change in PageChange.allCases {
-            var count: UInt64 = 0
-            for writer in topology.representatives {
-                let readers = topology.representatives.filter { $0 != writer }
-                let outcome = try ShootdownRun(change, readers: readers.count).run(
-                    writer: writer, readers: readers, seconds: slice)
-                if let violation = outcome.violation { return .fail(violation) }
-                count += outcome.steps
+            let outcome = try topology.eachWrites { (writer, readers) throws(CheckError) in
+                try ShootdownRun(change, readers: readers.count).run(writer: writer, readers: readers, seconds: slice)
             }
-            steps.append("\(change.rawValue) \(count)")
-        }
-        var writes: UInt64 = 0
-        for writer in topology.representatives {
-            let readers = topology.representatives.filter { $0 != writer }
-            let outcome = try firstWrites(writer: writer, readers: readers, seconds: slice)
             if let violation = outcome.violation { return .fail(violation) }
-            writes += outcome.steps
+            steps.append("\(change.rawValue) \(outcome.steps)")
         }
+        let writes = try topology.eachWrites { (writer, readers) throws(CheckError) in
+            try firstWrites(writer: writer, readers: readers, seconds: slice)
+        }
+        if let violation = writes.violation { return .fail(violation) }
         var forks: UInt64 = 0
         for (forker, writer) in topology.pairs {
             let child = topology.representatives.first { $0 != forker && $0 != writer } ?? forker
@@ -32,13 +25,28 @@ extension Check {
             if let violation = outcome.violation { return .fail(violation) }
             forks += outcome.steps
         }
-        return .ok("steps: " + (steps + ["first write \(writes)", "fork \(forks)"]).joined(separator: ", "))
+        return .ok("steps: " + (steps + ["first write \(writes.steps)", "fork \(forks)"]).joined(separator: ", "))
     }
 }
 
 struct ShootdownOutcome: Sendable {
     var steps: UInt64 = 0
     var violation: String?
+}
+
+extension Topology {
+    /// Each node's representative is the writer once, those of all others read: the steps of all, up to the first violation.
+    fileprivate func eachWrites(
+        _ body: (_ writer: Int, _ readers: [Int]) throws(CheckError) -> ShootdownOutcome
+    ) throws(CheckError) -> ShootdownOutcome {
+        var sum = ShootdownOutcome()
+        for writer in representatives where sum.violation == nil {
+            let outcome = try body(writer, representatives.filter { $0 != writer })
+            sum.steps += outcome.steps
+            sum.violation = outcome.violation
+        }
+        return sum
+    }
 }
 
 /// One writer that changes a page and readers that look at it after every change.
@@ -159,7 +167,7 @@ private func firstWrites(writer: Int, readers: [Int], seconds: Double) throws(Ch
     let count: UInt64 = 256
     let pages = try SharedPages(Int(count))
     let words = try SharedPages(1 + readers.count)
-    let (published, never) = (words.word(0), words.word(0, 511))
+    let (published, over, never) = (words.word(0), words.word(0, 1), words.word(0, 511))
     let outcomes = try Crew.run(on: [writer] + readers, seconds: seconds) { index, crew in
         var outcome = ShootdownOutcome()
         for step in 1...count {
@@ -174,8 +182,8 @@ private func firstWrites(writer: Int, readers: [Int], seconds: Double) throws(Ch
             } else {
                 let before = word.load()
                 words.word(index).store(step)
-                _ = published.wait(atLeast: step, unless: never, spins: 1000)
-                if published.load() == .max { break }
+                // What was published last was published before it was over.
+                guard published.wait(atLeast: step, unless: over, spins: 1000) || published.load() >= step else { break }
                 let after = word.load()
                 guard before != 0 || after != step else { continue }
                 outcome.violation = "first write: page \(step) held \(before), then \(after) after \(step) was published"
@@ -184,7 +192,7 @@ private func firstWrites(writer: Int, readers: [Int], seconds: Double) throws(Ch
                 break
             }
         }
-        if index == 0 { published.store(.max) }
+        if index == 0 { over.store(1) }
         return outcome
     }
     return ShootdownOutcome(steps: outcomes[0].steps, violation: outcomes.compactMap(\.violation).first)
