@@ -97,14 +97,10 @@ package final class GuestMemory: @unchecked Sendable {
         return true
     }
 
-    /// A page of zeroes: for reading only it is a write-protected copy, because UFFDIO_ZEROPAGE raises no event on a write.
+    /// Puts zeroes into an absent page, as `install` does: a copy, because UFFDIO_ZEROPAGE raises no event on a write.
     @discardableResult
     package func installZero(_ page: UInt64, writable: Bool) throws(HypervisorError) -> Bool {
-        if writable {
-            try zeroFill(page, count: 1)
-            return true
-        }
-        return try unsafe install(page, from: zeroes, writable: false)
+        try unsafe install(page, from: zeroes, writable: writable)
     }
 
     /// Fills the absent pages among `count` pages from `page` with zeroes, writable. They get memory of their own at once:
