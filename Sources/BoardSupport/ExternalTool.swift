@@ -95,12 +95,10 @@ private struct OutputFile: ~Copyable {
 
     init(for tool: String) throws(ExternalTool.Failure) {
         let folder = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
-        // SAFETY: mkstemp replaces the six X within the array, which ends with NUL.
-        var name = (folder + "/vsmp-output-XXXXXX").utf8CString.map { $0 }
-        descriptor = unsafe mkstemp(&name)
-        guard descriptor >= 0 else { throw .system(call: "mkstemp in \(folder)", tool: tool, errno: errno) }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        unsafe unlink(&name)
+        let name = freshPath(in: folder, "output")
+        descriptor = unsafe open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .system(call: "open of \(name)", tool: tool, errno: errno) }
+        unsafe unlink(name)
     }
 
     deinit { close(descriptor) }
@@ -109,6 +107,11 @@ private struct OutputFile: ~Copyable {
         lseek(descriptor, 0, SEEK_SET)
         return SystemFiles.readAll(descriptor) ?? []
     }
+}
+
+/// A name in `folder` that nobody has. Create it so that an existing one is an error (O_EXCL, mkdir).
+package func freshPath(in folder: String, _ purpose: String) -> String {
+    folder + "/vsmp-" + purpose + "-" + String(UInt64.random(in: .min ... .max), radix: 36)
 }
 
 /// What the C library calls an error number.

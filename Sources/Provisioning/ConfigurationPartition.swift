@@ -72,12 +72,10 @@ struct PrivateFolder: ~Copyable {
 
     init() throws(ProvisioningError) {
         let parent = unsafe access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
-        // SAFETY: mkdtemp replaces the six X within the array, which ends with NUL.
-        var template = (parent + "/vsmp-XXXXXX").utf8CString.map { $0 }
-        guard unsafe mkdtemp(&template) != nil else {
-            throw .failed(.cannotCreate, "cannot create a folder in \(parent): \(errorText(errno))")
+        path = freshPath(in: parent, "private")
+        guard unsafe mkdir(path, 0o700) == 0 else {
+            throw .failed(.cannotCreate, "cannot create the folder \(path): \(errorText(errno))")
         }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     deinit {
