@@ -47,7 +47,8 @@ extension Board {
             intelKernelModules: virtualization.texts("intel-kernel-modules"))
         interconnect = node("interconnect").children.map {
             InterconnectPort(
-                name: $0.name, driver: $0.text("driver") ?? "", kernelModules: $0.texts("kernel-modules"))
+                name: $0.name, driver: $0.text("driver") ?? "", kernelModules: $0.texts("kernel-modules"),
+                packetBytes: $0.number("mtu") ?? 1500)
         }
         stick = Stick(kernelModules: node("stick").texts("kernel-modules"))
         self.consoles = Consoles(

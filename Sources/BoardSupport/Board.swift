@@ -68,11 +68,14 @@ public struct Board: Sendable, Equatable, Codable {
         /// Name of the Linux driver bound to the port; interfaces are found by it.
         public var driver: String
         public var kernelModules: [String]
+        /// Largest IP packet in bytes (MTU) that the port and the switch between the boards carry.
+        public var packetBytes: Int
 
-        public init(name: String, driver: String, kernelModules: [String]) {
+        public init(name: String, driver: String, kernelModules: [String], packetBytes: Int = 1500) {
             self.name = name
             self.driver = driver
             self.kernelModules = kernelModules
+            self.packetBytes = packetBytes
         }
     }
 

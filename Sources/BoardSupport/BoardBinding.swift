@@ -120,6 +120,10 @@ public struct BoardBinding: Sendable {
                     Property(
                         name: "kernel-modules", kind: .modules, required: true,
                         meaning: "modules that bring the port, in loading order"),
+                    Property(
+                        name: "mtu", kind: .cell(1500...9216), required: false,
+                        meaning: "largest packet in bytes that the port and the switch between the boards carry; 1500 when absent, "
+                            + "4300 or more sends a page in one packet"),
                 ])
         ])
 

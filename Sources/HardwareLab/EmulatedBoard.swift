@@ -20,11 +20,13 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var emulator: String
     /// Models of machine, processor, network port and USB controller.
     public var model: Board.Lab
+    /// Largest packet in bytes that the interconnect port carries.
+    public var packetBytes: Int
 
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
-        emulator: String, model: Board.Lab
+        emulator: String, model: Board.Lab, packetBytes: Int = 1500
     ) {
         self.node = node
         self.processors = processors
@@ -35,6 +37,7 @@ public struct EmulatedBoard: Equatable, Sendable {
         self.firmwareVariables = firmwareVariables
         self.emulator = emulator
         self.model = model
+        self.packetBytes = packetBytes
     }
 
     /// The descriptor numbers that the emulator inherits.
@@ -76,9 +79,15 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-drive", "if=none,id=stick,format=raw,cache=unsafe,file=\(Self.escaped(stick))",
             "-device", "usb-storage,id=stick0,bus=usb.0,drive=stick,removable=on,bootindex=0",
             "-netdev", "socket,id=wire,fd=\(Inherited.interconnect.rawValue)",
-            "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=",
+            "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=" + largestPacket,
         ]
         return words
+    }
+
+    /// A virtio port carries packets of more than 1500 bytes only when it is told so.
+    private var largestPacket: String {
+        guard packetBytes > 1500, model.networkModel.hasPrefix("virtio-net") else { return "" }
+        return ",host_mtu=\(packetBytes)"
     }
 
     private func serial(_ name: String, _ descriptor: Inherited) -> [String] {

@@ -14,6 +14,28 @@ struct NetworkInterface: Sendable {
         self.name = name
     }
 
+    /// Sets the largest packet (MTU) that it sends and takes, in bytes, unless it is that already: some drivers restart the
+    /// link for it. The other end's may differ: TCP uses the smaller one.
+    func carry(packetBytes: Int) throws(InterconnectError) {
+        let socket = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { close(socket) }
+        // struct ifreq (netdevice(7)): the name in 16 bytes, then an int.
+        var request = [UInt8](repeating: 0, count: 40)
+        for (index, byte) in name.utf8.prefix(15).enumerated() { request[index] = byte }
+        func control(_ number: UInt) -> Bool {
+            // SAFETY: the request is an ifreq, which the kernel reads and writes in place.
+            unsafe request.withUnsafeMutableBytes { unsafe ioctl(socket, number, $0.baseAddress!) } == 0
+        }
+        let value = 16..<20
+        func bytes(_ number: Int32) -> [UInt8] { unsafe withUnsafeBytes(of: number) { unsafe Array($0) } }
+        if control(UInt(SIOCGIFMTU)), Array(request[value]) == bytes(Int32(packetBytes)) { return }
+        request.replaceSubrange(value, with: bytes(Int32(packetBytes)))
+        guard control(UInt(SIOCSIFMTU)) else {
+            throw .interface(
+                name, "it does not carry packets of \(packetBytes) bytes (errno \(errno)); correct mtu in the board's description")
+        }
+    }
+
     /// Its IPv6 link-local address with `port`; nil while it has none.
     func linkLocalAddress(port: UInt16) -> SocketAddress? {
         var list: UnsafeMutablePointer<ifaddrs>?

@@ -136,7 +136,9 @@ enum RunCommand {
         }
         if let name = options.last("--interface") { return .discovery(interface: name) }
         for port in board.interconnect {
-            if let interface = inventory.interfaces(driver: port.driver).first { return .discovery(interface: interface.name) }
+            if let interface = inventory.interfaces(driver: port.driver).first {
+                return .discovery(interface: interface.name, packetBytes: port.packetBytes)
+            }
         }
         throw Failure(
             status: .hardwareMismatch,

@@ -121,7 +121,7 @@ extension Board {
         for port in interconnect {
             lines.append((
                 "interconnect",
-                "\(port.name): driver \(port.driver), modules \(port.kernelModules.joined(separator: " "))"
+                "\(port.name): driver \(port.driver), modules \(port.kernelModules.joined(separator: " ")), packets up to \(port.packetBytes) bytes"
             ))
         }
         lines += [

@@ -29,6 +29,15 @@ import Testing
         #expect(value("-device", words).contains { $0.hasPrefix("qemu-xhci,") })
     }
 
+    @Test func aVirtioPortIsToldOfLargePackets() {
+        var large = board()
+        large.packetBytes = 9000
+        #expect(value("-device", large.command).contains { $0.hasPrefix("virtio-net-pci,") && $0.hasSuffix(",host_mtu=9000") })
+        large.model.networkModel = "e1000e"
+        #expect(!large.command.contains { $0.contains("host_mtu") })
+        #expect(!board().command.contains { $0.contains("host_mtu") })
+    }
+
     @Test func processorsOfAOneProcessorBoardShareAThread() {
         #expect(value("-accel", board().command)[0].contains("thread=single"))
         #expect(value("-accel", board(processors: 2).command)[0].contains("thread=multi"))

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Testing
 
 @testable import Interconnect
@@ -15,14 +15,16 @@ enum Joined: Sendable {
     /// Starts one node on a thread; it answers one heartbeat from each peer with its own, so the links are known to work.
     private func node(
         _ identity: NodeIdentity, key: ClusterKey = testKey, ports: [UInt16], listen: UInt16? = nil,
-        interface: String? = nil, patience: Double = 20, log: Log
+        interface: String? = nil, packetBytes: Int? = nil, patience: Double = 20, log: Log
     ) -> Promise<Joined> {
         onThread {
             do {
                 var peers: [UInt8: SocketAddress] = [:]
                 for (index, port) in ports.enumerated() { peers[UInt8(index)] = try SocketAddress("127.0.0.1:\(port)") }
                 let listen = try SocketAddress("127.0.0.1:\(listen ?? ports[Int(identity.index)])")
-                let reach = interface.map { Reach.discovery(interface: $0) } ?? .fixed(listen: listen, peers: peers)
+                let reach =
+                    interface.map { Reach.discovery(interface: $0, packetBytes: packetBytes) }
+                    ?? .fixed(listen: listen, peers: peers)
                 var configuration = MeshConfiguration(
                     identity: identity, key: key, reach: reach, patience: UInt64(patience * 1e9))
                 configuration.handshakeTimeout = 1_000_000_000
@@ -243,6 +245,35 @@ enum Joined: Sendable {
             }
         }
         #expect(log.contains("found node 0 at [fe80::"))
+    }
+
+    @Test(
+        .enabled(
+            if: VirtualEthernet.isPossible, "needs root and iproute2 to make a pair of virtual Ethernet interfaces"))
+    func interfacesCarryThePacketsOfTheirBoard() throws {
+        let cable = try #require(VirtualEthernet(suffix: "c"), "ip link add ... type veth failed")
+        defer { cable.remove() }
+        let log = Log()
+        // Unequal on purpose: the nodes join all the same.
+        let nodes = [
+            node(identity(0), ports: [1, 2], interface: cable.near, packetBytes: 9000, log: log),
+            node(identity(1), ports: [1, 2], interface: cable.far, packetBytes: 4400, log: log),
+        ]
+        for promise in nodes {
+            guard case .peers = promise.wait() else {
+                Issue.record("\(String(describing: promise.current)); \(log.all)")
+                return
+            }
+        }
+        for (name, expected) in [(cable.near, "9000\n"), (cable.far, "4400\n")] {
+            #expect(try String(contentsOfFile: "/sys/class/net/\(name)/mtu", encoding: .utf8) == expected)
+        }
+        guard case .failed(let why) = node(identity(0), ports: [1, 2], interface: cable.near, packetBytes: 70_000, log: log).wait()
+        else {
+            Issue.record("an interface took packets of 70 000 bytes")
+            return
+        }
+        #expect(why.contains("does not carry packets of 70000 bytes") && why.contains("mtu"))
     }
 
     @Test(
