@@ -1,3 +1,4 @@
+import CAffinity
 import Coherence
 import Glibc
 import Interconnect
@@ -7,7 +8,9 @@ import Interconnect
 //   --check fails when a ratio is above its goal.
 
 var words = Array(CommandLine.arguments.dropFirst())
+let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
 if words.first == "--owner" {
+    keep_to_processor(1)
     try RemoteFault.runOwner(ports: words.dropFirst().compactMap { UInt16($0) })
     exit(0)
 }
@@ -37,33 +40,38 @@ if all || words.contains("one-node") {
 if all || words.contains("remote-fault") {
     let request = Connection.frameLength(body: Message.encodedSize, payload: 0)
     let reply = Connection.frameLength(body: Message.encodedSize, payload: PageNumber.size)
+    // Each node keeps to a processor of its own, as boards have their own; so do the ends of the ping-pong that counts.
+    guard processors > 1 else {
+        print("node-benchmark: remote-fault skipped, two nodes need two processors")
+        exit(75)
+    }
+    keep_to_processor(0)
     let fault = try RemoteFault()
     let together = PingPong(request: request, reply: reply, isApart: false)
-    let hasTwo = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
-    let apart = hasTwo ? PingPong(request: request, reply: reply, isApart: true) : nil
+    let apart = PingPong(request: request, reply: reply, isApart: true)
     var (local, remote, shared, separate) = (Times(), Times(), Times(), Times())
     for _ in 0..<RemoteFault.runs {
         try fault.run(local: &local, remote: &remote)
         shared.add(together.run(Int(RemoteFault.readsPerRun)))
-        if let apart { separate.add(apart.run(Int(RemoteFault.readsPerRun))) }
+        separate.add(apart.run(Int(RemoteFault.readsPerRun)))
     }
     together.stop()
-    apart?.stop()
+    apart.stop()
     guard fault.remoteFaults == remote.count else { fail("\(fault.remoteFaults) remote faults, expected \(remote.count)") }
     func line(_ name: String, _ times: Times) {
         print("\(name): p50 \(digits(times.percentile(50) / 1000)) us, p99 \(digits(times.percentile(99) / 1000)) us, \(times.count) samples")
     }
-    line("TCP ping-pong of \(request) and \(reply) bytes, both threads on one processor", shared)
-    if hasTwo { line("the same with a processor for each thread, as nodes have", separate) }
+    line("TCP ping-pong of \(request) and \(reply) bytes, a processor for each end, as nodes have", separate)
+    line("the same with both ends on one processor", shared)
     line("fault that the node itself resolves (no message)", local)
     line("remote read fault as the guest sees it", remote)
     print("of it from reading the event to waking the processor: mean \(digits(fault.meanInLoop / 1000)) us of \(digits(remote.mean / 1000))")
     func ratio(_ wire: Times, _ percent: Double) -> Double { remote.percentile(percent) / wire.percentile(percent) }
     print(
-        "remote read fault against TCP ping-pong: \(digits(ratio(shared, 50), 2)) at p50 (at most 3), "
-            + "\(digits(ratio(shared, 99), 2)) at p99 on one processor"
-            + (hasTwo ? "; \(digits(ratio(separate, 50), 2)) and \(digits(ratio(separate, 99), 2)) with a processor each" : ""))
-    isGood = isGood && ratio(shared, 50) <= 3
+        "remote read fault against TCP ping-pong: \(digits(ratio(separate, 50), 2)) at p50 (at most 3), "
+            + "\(digits(ratio(separate, 99), 2)) at p99; with both ends of the ping-pong on one processor "
+            + "\(digits(ratio(shared, 50), 2)) and \(digits(ratio(shared, 99), 2))")
+    isGood = isGood && ratio(separate, 50) <= 3
     try fault.stop()
 }
 if isCheck && !isGood { fail("a ratio is above its goal") }
