@@ -2,33 +2,40 @@
 /// a prefetch waits for nothing, and a page that came by one has no hold. A stream of writes asks for the only copies, which
 /// the home gives of pages that nobody shares.
 extension Engine {
-    /// Asks the policy what to fetch behind `page` and opens a request slot for each of those pages that can be asked for.
+    /// Asks the policies what to fetch behind `page` and opens a request slot for each of those pages that can be asked for.
     /// Returns them as a mask relative to `page`.
     mutating func pagesAhead(of page: PageNumber, _ range: HomeRange) -> UInt64 {
-        let advice = prefetch.advise(page)
+        var advice = contiguous.advise(page)
+        // A stream that has proved useful goes on: its windows are no distances.
+        if advice.used == 0, let pattern = stride.advise(page) {
+            advice = pattern
+            statistics.stridesFollowed &+= pattern.ahead == 0 ? 0 : 1
+        }
         statistics.prefetchesUsed = min(statistics.prefetchesUsed &+ UInt64(advice.used), statistics.prefetchesArrived)
-        return openPrefetches(page, range, count: advice.ahead)
+        return openPrefetches(page, range, wanted: advice.ahead)
     }
 
-    /// Opens request slots for those of the `count` pages behind `page` that are not here and not on their way.
-    mutating func openPrefetches(_ page: PageNumber, _ range: HomeRange, count: UInt32) -> UInt64 {
-        guard count > 0, !isHome(range) else { return 0 }
-        let last = min(UInt64(page.rawValue) &+ UInt64(min(count, 63)), UInt64(range.end) &- 1)
+    /// Opens request slots for those pages of `wanted` (bit i is `page + i`) that are not here and not on their way.
+    mutating func openPrefetches(_ page: PageNumber, _ range: HomeRange, wanted: UInt64) -> UInt64 {
+        guard wanted != 0, !isHome(range) else { return 0 }
         var room = min(prefetchSlots &- requests.prefetches, cacheLimit &- cache.count &- fills)
         room = min(room, prefetchSlots &- asks.count)
         var mask: UInt64 = 0
-        var number = UInt64(page.rawValue) &+ 1
-        while number <= last, room > 0 {
+        var left = wanted
+        while left != 0, room > 0 {
+            let bit = left & (0 &- left)
+            let number = UInt64(page.rawValue) &+ UInt64(left.trailingZeroBitCount)
+            left &= left &- 1
+            guard number < UInt64(range.end) else { break }
             let flags = states[Int(number)]
             if flags.access == .none, !flags.requested {
                 let slot = requests.add(PageNumber(UInt32(number)), .prefetch, demanded: false)
                 requests[slot].fills = true
                 fills &+= 1
                 states[Int(number)].requested = true
-                mask |= 1 << (number &- UInt64(page.rawValue))
+                mask |= bit
                 room &-= 1
             }
-            number &+= 1
         }
         statistics.prefetchesIssued &+= UInt64(mask.nonzeroBitCount)
         return mask

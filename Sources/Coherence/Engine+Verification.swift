@@ -20,7 +20,8 @@ extension Engine {
         aggregation = other.aggregation
         holdExtension = other.holdExtension
         migratory = other.migratory
-        prefetch = other.prefetch.copy()
+        contiguous = other.contiguous.copy()
+        stride = other.stride.copy()
         ranges = other.ranges.copy()
         states = other.states.copy()
         directory = other.directory.copy()
@@ -100,7 +101,7 @@ extension Engine {
     package mutating func fetchInAdvance(_ page: PageNumber, exclusive: Bool, effects: inout EffectBuffer) -> Bool {
         guard let range = ranges[page], !isHome(range), page.rawValue > 0 else { return false }
         let before = PageNumber(page.rawValue - 1)
-        let mask = openPrefetches(before, range, count: 1)
+        let mask = openPrefetches(before, range, wanted: 0b10)
         guard mask != 0 else { return false }
         askSingly(before, range, mask, exclusive: exclusive, &effects)
         return true

@@ -26,7 +26,8 @@ public struct Engine: ~Copyable {
     let aggregation: Aggregation
     let holdExtension: HoldExtension
     let migratory: MigratoryDetection
-    var prefetch: ContiguousPrefetch
+    var contiguous: ContiguousPrefetch
+    var stride: StridePrefetch
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -84,7 +85,8 @@ public struct Engine: ~Copyable {
         aggregation = Aggregation(configuration.policies)
         holdExtension = HoldExtension(configuration.policies)
         migratory = MigratoryDetection(configuration.policies)
-        prefetch = ContiguousPrefetch(configuration.policies)
+        contiguous = ContiguousPrefetch(configuration.policies)
+        stride = StridePrefetch(configuration.policies)
 
         ranges = HomeRanges(configuration.homes, node: configuration.node)
         states = Table(count: Int(configuration.totalPages), repeating: PageFlags(bits: 0))

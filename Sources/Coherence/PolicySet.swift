@@ -17,6 +17,8 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     public static let aggregation = PolicySet(rawValue: 1 << 5)
     /// `MigratoryDetection`
     public static let migratoryDetection = PolicySet(rawValue: 1 << 6)
+    /// `StridePrefetch`
+    public static let stridePrefetch = PolicySet(rawValue: 1 << 7)
 
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
@@ -24,7 +26,7 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// The name of each policy, in order of its bit.
     public static let names = [
         "read-replication", "ownership-only-grant", "zero-page-elision", "hold-extension", "contiguous-prefetch",
-        "aggregation", "migratory-detection",
+        "aggregation", "migratory-detection", "stride-prefetch",
     ]
 
     /// No policy has this name.

@@ -42,6 +42,8 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var prefetchesArrived: UInt64 = 0
     /// Prefetched pages whose stream went on behind them, or that were written.
     public internal(set) var prefetchesUsed: UInt64 = 0
+    /// Requests that asked for the next pages of a pattern of distances.
+    public internal(set) var stridesFollowed: UInt64 = 0
     /// Prefetches the home refused.
     public internal(set) var prefetchesRefused: UInt64 = 0
     /// Pages this home granted as zeros, without contents.

@@ -27,7 +27,7 @@ package struct Check: Sendable {
 
     init(
         _ name: String, _ summary: String, minimumProcessors: Int = 2,
-        patience: @escaping @Sendable (Options) -> Double = { 300 + 12 * $0.seconds },
+        patience: @escaping @Sendable (Options) -> Double = Check.usualPatience,
         body: @escaping @Sendable (Topology, Options) throws(CheckError) -> Verdict
     ) {
         self.name = name
@@ -35,6 +35,14 @@ package struct Check: Sendable {
         self.minimumProcessors = minimumProcessors
         self.patience = patience
         self.body = body
+    }
+
+    static let usualPatience: @Sendable (Options) -> Double = { 300 + 12 * $0.seconds }
+
+    /// From now on the watchdog waits `patience` seconds; then it says that the check hung, and in which step.
+    static func watch(_ name: String, step: String? = nil, patience: Double) {
+        watchdog(
+            after: patience, "guest-check: \(name) FAIL hung for \(Int(patience)) s" + (step.map { " in \($0)" } ?? "") + "\n")
     }
 
     /// Runs the check; an error is a failure.

@@ -35,7 +35,7 @@ package enum GuestCheckCommand {
         var (passed, failed, skipped) = (0, 0, 0)
         for check in Check.all where options.names.isEmpty || options.names.contains(check.name) {
             let patience = check.patience(options)
-            watchdog(after: patience, "guest-check: \(check.name) FAIL hung for \(Int(patience)) s\n")
+            Check.watch(check.name, patience: patience)
             let start = monotonicNanoseconds()
             let verdict = check.run(on: topology, options)
             let milliseconds = (monotonicNanoseconds() - start) / 1_000_000

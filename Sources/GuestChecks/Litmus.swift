@@ -91,6 +91,8 @@ extension Check {
             // with twice the time.
             for attempt in 0..<5 where attempt == 0 || total.meetings == 0 {
                 for (turn, pair) in pairs.enumerated() {
+                    // Many short runs: each has the check's patience, because starting threads on three boards takes seconds.
+                    watch("litmus", step: "\(test.rawValue), attempt \(attempt + 1)", patience: usualPatience(options))
                     // The second home is the node after the pair, which with three nodes takes part in nothing else.
                     let third = pairs[(turn + 1) % pairs.count].1
                     let start = spread.firstIndex(of: pair.0) ?? 0

@@ -113,6 +113,43 @@ import Testing
         #expect(pair.world.nodes[0].mapping[105] == .absent)
     }
 
+    /// As Linux reads another node's page descriptors (set_zone_contiguous): the first and the last page of every eight.
+    @Test func aPatternOfTwoDistancesIsPrefetchedAndNothingBetween() throws {
+        let policies: PolicySet = [.readReplication, .contiguousPrefetch, .stridePrefetch, .aggregation]
+        for distances in [[7, 1], [4, 4]] {
+            var pair = try Pair(policies)
+            try pair.access(0, 1, write: true)
+            var page = 10
+            for step in 0..<100 {
+                try pair.access(1, page, write: false)
+                page += distances[step % 2]
+            }
+            let node = pair.statistics(1)
+            #expect(node.remoteFaults < 25, "\(distances)")
+            #expect(node.stridesFollowed > 8)
+            #expect(node.prefetchesUsed > 70)
+            // Two pages of the first steps may have been the other policy's, and the last request's are not reached.
+            #expect(node.prefetchesIssued < 100, "\(distances)")
+        }
+    }
+
+    /// Where contents limit how many pages come at once, the faults of a stream lie nine pages apart: no pattern.
+    @Test func theWindowsOfAStreamAreNoPattern() throws {
+        var pair = try Pair([.readReplication, .contiguousPrefetch, .stridePrefetch, .aggregation])
+        for page in 10..<500 { try pair.access(0, page, write: true) }
+        for page in 10..<500 { try pair.access(1, page, write: false) }
+        #expect(pair.statistics(1).stridesFollowed == 0)
+        #expect(pair.statistics(1).remoteFaults < 70)
+    }
+
+    @Test func pagesWithoutAPatternAreNotPrefetched() throws {
+        var pair = try Pair([.readReplication, .contiguousPrefetch, .stridePrefetch, .aggregation])
+        try pair.access(0, 1, write: true)
+        for page in [3, 9, 20, 24, 41, 44, 60, 62, 77, 90, 101, 113] { try pair.access(1, page, write: false) }
+        #expect(pair.statistics(1).prefetchesIssued == 0)
+        #expect(pair.statistics(1).stridesFollowed == 0)
+    }
+
     @Test func aggregationSendsFewerMessages() throws {
         var messages: [UInt64] = []
         for policies in [PolicySet([.readReplication, .contiguousPrefetch, .aggregation]), [.readReplication, .contiguousPrefetch]] {

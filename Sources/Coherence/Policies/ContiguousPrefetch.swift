@@ -36,9 +36,9 @@ struct ContiguousPrefetch: ~Copyable {
 
     func copy() -> ContiguousPrefetch { ContiguousPrefetch(isOn: isOn, streams: streams.copy(), age: age) }
 
-    /// A processor waits for `page`. Returns how many pages behind it to ask for, and how many asked for earlier the stream
-    /// has passed over without waiting.
-    mutating func advise(_ page: PageNumber) -> (ahead: UInt32, used: UInt32) {
+    /// A processor waits for `page`. Returns the pages behind it to ask for (bit i is `page + i`), and how many asked for earlier
+    /// the stream has passed over without waiting.
+    mutating func advise(_ page: PageNumber) -> (ahead: UInt64, used: UInt32) {
         guard isOn else { return (0, 0) }
         age &+= 1
         let number = page.rawValue
@@ -49,7 +49,7 @@ struct ContiguousPrefetch: ~Copyable {
                 let window = min(max(stream.window &* 2, Self.firstWindow), Self.largestWindow)
                 let used = number &- stream.last &- 1
                 streams[index] = Stream(last: number, end: number &+ 1 &+ window, window: window, age: age)
-                return (window, used)
+                return (((1 << UInt64(window)) &- 1) << 1, used)
             }
             if stream.age < streams[oldest].age { oldest = index }
         }

@@ -1,0 +1,92 @@
+/// Faults that follow each other at a repeated pair of distances (7, 1, 7, 1, ... or 4, 4, ...) announce the next pages of
+/// the pattern: those are asked for in advance, and the pages between them are not. A kernel that looks at the first and
+/// last page descriptor of every block of another node's memory walks so.
+///
+/// Source: J.-L. Baer, T.-F. Chen, "An Effective On-Chip Preloading Scheme to Reduce Data Access Penalty", Supercomputing
+/// 1991 (a stride is believed when it comes again); here a stream is known by where it is, because a fault carries no address of
+/// the instruction, and two distances alternate.
+struct StridePrefetch: ~Copyable {
+    struct Stream: BitwiseCopyable {
+        /// The last page a processor waited for, and the last one asked for behind it.
+        var demanded: UInt32
+        var last: UInt32
+        /// Distances in pages: the next fault is expected `next` behind `last`, and then one `after` behind that.
+        var next: UInt32
+        var after: UInt32
+        /// How many distances in a row were as expected.
+        var matches: UInt32
+        /// Pages asked for behind `demanded`.
+        var asked: UInt32
+        var age: UInt64
+    }
+
+    /// Distances that must come as expected before pages are asked for.
+    static let belief: UInt32 = 2
+    /// Most pages asked for at once: as many as one reply has contents of.
+    static let largestWindow: UInt32 = 8
+    /// A request names pages up to this far behind its own.
+    static let reach: UInt32 = 63
+
+    let isOn: Bool
+    private var streams: Table<Stream>
+    private var age: UInt64 = 0
+
+    init(_ policies: PolicySet) {
+        isOn = policies.contains(.stridePrefetch)
+        streams = Table(
+            count: isOn ? 8 : 0,
+            repeating: Stream(demanded: .max, last: .max, next: 0, after: 0, matches: 0, asked: 0, age: 0))
+    }
+
+    private init(isOn: Bool, streams: consuming Table<Stream>, age: UInt64) {
+        self.isOn = isOn
+        self.streams = streams
+        self.age = age
+    }
+
+    func copy() -> StridePrefetch { StridePrefetch(isOn: isOn, streams: streams.copy(), age: age) }
+
+    /// A processor waits for `page`. Returns the pages to ask for (bit i is `page + i`) and how many asked for earlier the
+    /// stream has passed over without waiting; nil when the page belongs to no pattern.
+    mutating func advise(_ page: PageNumber) -> (ahead: UInt64, used: UInt32)? {
+        guard isOn else { return nil }
+        age &+= 1
+        let number = page.rawValue
+        var oldest = 0
+        for index in 0..<streams.count {
+            var stream = streams[index]
+            // One of the pages asked for, which is still on its way.
+            if number > stream.demanded, number <= stream.last { return (0, 0) }
+            if number > stream.last, number - stream.last <= Self.reach {
+                let distance = number - stream.last
+                let used = stream.asked
+                stream.matches = distance == stream.next ? min(stream.matches + 1, Self.belief) : 0
+                (stream.next, stream.after) = (stream.after, distance)
+                stream.demanded = number
+                stream.last = number
+                stream.asked = 0
+                stream.age = age
+                // What is consecutive is the other policy's.
+                let isPattern = stream.matches == Self.belief && (stream.next > 1 || stream.after > 1)
+                let ahead = isPattern ? Self.extend(&stream) : 0
+                streams[index] = stream
+                return isPattern ? (ahead, used) : nil
+            }
+            if stream.age < streams[oldest].age { oldest = index }
+        }
+        streams[oldest] = Stream(demanded: number, last: number, next: 0, after: 0, matches: 0, asked: 0, age: age)
+        return nil
+    }
+
+    /// Moves `last` along the pattern as far as one request reaches; the pages on the way as a mask.
+    private static func extend(_ stream: inout Stream) -> UInt64 {
+        var mask: UInt64 = 0
+        while stream.asked < largestWindow, stream.last - stream.demanded + stream.next <= reach {
+            stream.last += stream.next
+            mask |= 1 << UInt64(stream.last - stream.demanded)
+            (stream.next, stream.after) = (stream.after, stream.next)
+            stream.asked += 1
+        }
+        return mask
+    }
+}
