@@ -28,7 +28,7 @@ let package = Package(
         .target(
             name: "OEMCommands",
             dependencies: [
-                "HardwareLab", "NodeCommands",
+                "HardwareLab",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "NodeCommands", dependencies: ["Node"]),
@@ -50,16 +50,17 @@ let package = Package(
         .target(name: "CGuestCheck"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
         .testTarget(name: "CoherenceTests", dependencies: ["Coherence"]),
+        .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
         .testTarget(name: "MachineTests", dependencies: ["Machine"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
-        .testTarget(name: "InterconnectTests", dependencies: ["Interconnect"]),
+        .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport"]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab"]),
+            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport"]),
         .testTarget(
             name: "OEMCommandsTests",
             dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -229,6 +229,9 @@ static uint64_t pattern_word(uint64_t page, int slot, uint64_t seed) {
 }
 
 void gc_pattern_write(void *base, uint64_t first_page, uint64_t pages, uint64_t seed) {
+    // One call instead of a page fault for each page: all threads share the lock that a page fault takes. Kernels before
+    // 5.14 refuse, and the writes fault.
+    madvise((char *)base + first_page * 4096, pages * 4096, 23 /* MADV_POPULATE_WRITE */);
     for (uint64_t page = first_page; page < first_page + pages; page++)
         for (int slot = 0; slot < 8; slot++)
             ((uint64_t *)base)[page * 512 + (uint64_t)pattern_offsets[slot]] = pattern_word(page, slot, seed);

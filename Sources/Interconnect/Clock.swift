@@ -1,7 +1,7 @@
 import Glibc
 
 /// CLOCK_MONOTONIC in nanoseconds.
-package func monotonicNanoseconds() -> UInt64 {
+package func monotonicNow() -> UInt64 {
     var time = timespec()
     // SAFETY: the result has the type the call fills in.
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)

@@ -86,10 +86,10 @@ struct MeshBuilder: ~Copyable {
     mutating func run(
         random: inout some RandomNumberGenerator, log: (String) -> Void
     ) throws(InterconnectError) -> Result<[PeerLinks], MeshError> {
-        let start = monotonicNanoseconds()
+        let start = monotonicNow()
         var nextReport = start + configuration.reportInterval
         while true {
-            let now = monotonicNanoseconds()
+            let now = monotonicNow()
             let stillClosing = attempts.contains { $0.isClosing }
             if let failure, !stillClosing, now >= beaconsEnd { return .failure(failure) }
             if failure != nil {
@@ -217,7 +217,7 @@ struct MeshBuilder: ~Copyable {
         }
         // SAFETY: the array lives through the call and its count is given.
         let count = unsafe poll(&descriptors, nfds_t(descriptors.count), 50)
-        let now = monotonicNanoseconds()
+        let now = monotonicNow()
         let current = attempts
         for (index, attempt) in current.enumerated() where index < attemptCount {
             handle(attempt, attempt.advance(now: now, ready: count > 0 ? descriptors[index].revents : 0), now, log)

@@ -1,5 +1,6 @@
 import Glibc
 import Hypervisor
+import Interconnect
 package import Machine
 import Synchronization
 

@@ -1,4 +1,5 @@
 package import Hypervisor
+import Interconnect
 package import Machine
 import Synchronization
 

@@ -28,10 +28,3 @@ package final class NodeThread: @unchecked Sendable {
 
     package func join() { pthread_join(handle, nil) }
 }
-
-/// CLOCK_MONOTONIC in nanoseconds.
-package func monotonicNow() -> UInt64 {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}

@@ -1,4 +1,5 @@
 import Hypervisor
+import Interconnect
 import Synchronization
 
 /// Kicks processors when their local APIC timers are due while guest code runs. (A sleeping processor wakes by itself.)

@@ -2,6 +2,7 @@ import BoardSupport
 import HardwareLab
 import Hypervisor
 import Machine
+import TestSupport
 import Testing
 
 @testable import Interconnect
@@ -153,7 +154,7 @@ struct LoopbackTests {
         let ports = try freePorts(2)
         let (pipe, log) = (ConsolePipe(), Log())
         let setup = try LoopbackMachine().setup(0, ports: ports, guest: nil, console: pipe.console, log: log)
-        let zero = Promise("node0") { Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() } }
+        let zero = onThread { Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() } }
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
         let links = try Mesh.establish(

@@ -1,4 +1,5 @@
 import Hypervisor
+import Interconnect
 import Synchronization
 import Testing
 

@@ -1,5 +1,6 @@
 import CAffinity
 import Glibc
+import Interconnect
 import Node
 import Synchronization
 

@@ -1,6 +1,7 @@
 import Glibc
 import Hypervisor
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Interconnect
@@ -8,53 +9,6 @@ import Testing
 
 let hasKVM = unsafe access("/dev/kvm", R_OK | W_OK) == 0
 let needsKVM: Comment = "/dev/kvm is absent or not ours: no guest can run here"
-let testKey = ClusterKey(bytes: [UInt8](0..<32))!
-let otherKey = ClusterKey(bytes: [UInt8](1...32))!
-let testHash = FirmwareHash(bytes: [UInt8](repeating: 0xA5, count: 32))!
-
-/// SplitMix64, so that a failing run can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
-/// Sentences from several threads.
-final class Log: Sendable {
-    private let lines = Mutex<[String]>([])
-    func callAsFunction(_ line: String) { lines.withLock { $0.append(line) } }
-    var all: [String] { lines.withLock { $0 } }
-    func contains(_ part: String) -> Bool { all.contains { $0.contains(part) } }
-}
-
-/// A value that a thread delivers once.
-final class Promise<Value: Sendable>: Sendable {
-    private let value = Mutex<Value?>(nil)
-    private let parker = Parker()
-
-    init(_ name: String, _ body: @escaping @Sendable () -> Value) {
-        _ = NodeThread(name) { [self] in
-            let result = body()
-            value.withLock { $0 = result }
-            parker.unpark()
-        }
-    }
-
-    func wait(seconds: UInt64 = 60) -> Value? {
-        let end = monotonicNow() + seconds * 1_000_000_000
-        while monotonicNow() < end {
-            if let value = value.withLock({ $0 }) { return value }
-            parker.park(timeout: 100_000_000)
-        }
-        return nil
-    }
-}
 
 /// TCP ports on 127.0.0.1 that were free a moment ago.
 func freePorts(_ count: Int) throws -> [UInt16] {
@@ -133,7 +87,7 @@ struct LoopbackMachine {
         let logs = (0..<nodes).map { _ in Log() }
         let promises = try (0..<nodes).map { node in
             let setup = try setup(node, ports: ports, guest: guest.map { .flat($0) }, console: pipe.console, log: logs[node])
-            return Promise("node\(node)") { () -> Result<MachineEnd, any Error> in
+            return onThread { () -> Result<MachineEnd, any Error> in
                 Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() }
             }
         }

@@ -1,0 +1,54 @@
+import Glibc
+import Interconnect
+import Synchronization
+
+/// Sentences from several threads.
+package final class Log: Sendable {
+    private let lines = Mutex<[String]>([])
+    package init() {}
+
+    package func callAsFunction(_ line: String) { lines.withLock { $0.append(line) } }
+    package var all: [String] { lines.withLock { $0 } }
+    package func contains(_ part: String) -> Bool { all.contains { $0.contains(part) } }
+}
+
+/// A value that another thread will deliver.
+package final class Promise<Value: Sendable>: Sendable {
+    private let value = Mutex<Value?>(nil)
+    fileprivate func fulfil(_ new: Value) { value.withLock { $0 = new } }
+    package var current: Value? { value.withLock { $0 } }
+
+    /// Polls, because tests have no business with condition variables.
+    package func wait(seconds: Double = 60) -> Value? {
+        let end = monotonicNow() + UInt64(seconds * 1e9)
+        while monotonicNow() < end {
+            if let value = current { return value }
+            usleep(2000)
+        }
+        return nil
+    }
+}
+
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// Runs `body` on a thread of its own.
+package func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Promise<Value> {
+    let promise = Promise<Value>()
+    var thread = pthread_t()
+    let context = unsafe Unmanaged.passRetained(ThreadBody { promise.fulfil(body()) }).toOpaque()
+    // SAFETY: the thread takes over the one reference that the context carries.
+    let result = unsafe pthread_create(
+        &thread, nil,
+        { context in
+            if let context = unsafe context {
+                unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
+            }
+            return nil
+        }, context)
+    precondition(result == 0, "no thread")
+    pthread_detach(thread)
+    return promise
+}
