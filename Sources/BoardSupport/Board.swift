@@ -69,13 +69,13 @@ public struct Board: Sendable, Equatable, Codable {
         public var driver: String
         public var kernelModules: [String]
         /// Largest IP packet in bytes (MTU) that the port and the switch between the boards carry.
-        public var packetBytes: Int
+        public var mtu: Int
 
-        public init(name: String, driver: String, kernelModules: [String], packetBytes: Int = 1500) {
+        public init(name: String, driver: String, kernelModules: [String], mtu: Int = 1500) {
             self.name = name
             self.driver = driver
             self.kernelModules = kernelModules
-            self.packetBytes = packetBytes
+            self.mtu = mtu
         }
     }
 

@@ -21,12 +21,12 @@ public struct EmulatedBoard: Equatable, Sendable {
     /// Models of machine, processor, network port and USB controller.
     public var model: Board.Lab
     /// Largest packet in bytes that the interconnect port carries.
-    public var packetBytes: Int
+    public var mtu: Int
 
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
-        emulator: String, model: Board.Lab, packetBytes: Int = 1500
+        emulator: String, model: Board.Lab, mtu: Int = 1500
     ) {
         self.node = node
         self.processors = processors
@@ -37,7 +37,7 @@ public struct EmulatedBoard: Equatable, Sendable {
         self.firmwareVariables = firmwareVariables
         self.emulator = emulator
         self.model = model
-        self.packetBytes = packetBytes
+        self.mtu = mtu
     }
 
     /// The descriptor numbers that the emulator inherits.
@@ -86,8 +86,8 @@ public struct EmulatedBoard: Equatable, Sendable {
 
     /// A virtio port carries packets of more than 1500 bytes only when it is told so.
     private var largestPacket: String {
-        guard packetBytes > 1500, model.networkModel.hasPrefix("virtio-net") else { return "" }
-        return ",host_mtu=\(packetBytes)"
+        guard mtu > 1500, model.networkModel.hasPrefix("virtio-net") else { return "" }
+        return ",host_mtu=\(mtu)"
     }
 
     private func serial(_ name: String, _ descriptor: Inherited) -> [String] {

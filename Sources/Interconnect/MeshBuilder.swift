@@ -57,9 +57,9 @@ struct MeshBuilder: ~Copyable {
         var listener: Socket?
         var beacons: Socket?
         switch configuration.reach {
-        case .discovery(let name, let packetBytes):
+        case .discovery(let name, let mtu):
             let found = try NetworkInterface(name)
-            if let packetBytes { try found.carry(packetBytes: packetBytes) }
+            if let mtu { try found.setMTU(mtu) }
             beacons = try Socket.beacons(on: found.index, name: name)
             interface = found
         case .fixed(let address, let peers):

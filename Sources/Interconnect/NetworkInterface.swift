@@ -16,7 +16,7 @@ struct NetworkInterface: Sendable {
 
     /// Sets the largest packet (MTU) that it sends and takes, in bytes, unless it is that already: some drivers restart the
     /// link for it. The other end's may differ: TCP uses the smaller one.
-    func carry(packetBytes: Int) throws(InterconnectError) {
+    func setMTU(_ mtu: Int) throws(InterconnectError) {
         let socket = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(socket) }
         // struct ifreq (netdevice(7)): the name in 16 bytes, then an int.
@@ -28,11 +28,11 @@ struct NetworkInterface: Sendable {
         }
         let value = 16..<20
         func bytes(_ number: Int32) -> [UInt8] { unsafe withUnsafeBytes(of: number) { unsafe Array($0) } }
-        if control(UInt(SIOCGIFMTU)), Array(request[value]) == bytes(Int32(packetBytes)) { return }
-        request.replaceSubrange(value, with: bytes(Int32(packetBytes)))
+        if control(UInt(SIOCGIFMTU)), Array(request[value]) == bytes(Int32(mtu)) { return }
+        request.replaceSubrange(value, with: bytes(Int32(mtu)))
         guard control(UInt(SIOCSIFMTU)) else {
             throw .interface(
-                name, "it does not carry packets of \(packetBytes) bytes (errno \(errno)); correct mtu in the board's description")
+                name, "it does not carry packets of \(mtu) bytes (errno \(errno)); correct mtu in the board's description")
         }
     }
 

@@ -137,7 +137,7 @@ enum RunCommand {
         if let name = options.last("--interface") { return .discovery(interface: name) }
         for port in board.interconnect {
             if let interface = inventory.interfaces(driver: port.driver).first {
-                return .discovery(interface: interface.name, packetBytes: port.packetBytes)
+                return .discovery(interface: interface.name, mtu: port.mtu)
             }
         }
         throw Failure(

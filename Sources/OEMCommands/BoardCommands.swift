@@ -121,7 +121,7 @@ extension Board {
         for port in interconnect {
             lines.append((
                 "interconnect",
-                "\(port.name): driver \(port.driver), modules \(port.kernelModules.joined(separator: " ")), packets up to \(port.packetBytes) bytes"
+                "\(port.name): driver \(port.driver), modules \(port.kernelModules.joined(separator: " ")), packets up to \(port.mtu) bytes"
             ))
         }
         lines += [

@@ -11,7 +11,7 @@ import Testing
         #expect(board.processors.count == 1)
         #expect(board.interconnect.map(\.driver) == ["virtio_net"])
         #expect(board.interconnect.map(\.name) == ["ethernet0"])
-        #expect(board.interconnect.map(\.packetBytes) == [9000])
+        #expect(board.interconnect.map(\.mtu) == [9000])
         #expect(board.consoles.firmware == "ttyS0")
         #expect(board.consoles.guest == "ttyS1")
         #expect(board.lab?.firmware == [.ovmf, .seabios])

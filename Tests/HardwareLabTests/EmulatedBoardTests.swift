@@ -31,7 +31,7 @@ import Testing
 
     @Test func aVirtioPortIsToldOfLargePackets() {
         var large = board()
-        large.packetBytes = 9000
+        large.mtu = 9000
         #expect(value("-device", large.command).contains { $0.hasPrefix("virtio-net-pci,") && $0.hasSuffix(",host_mtu=9000") })
         large.model.networkModel = "e1000e"
         #expect(!large.command.contains { $0.contains("host_mtu") })

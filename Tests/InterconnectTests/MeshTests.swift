@@ -16,7 +16,7 @@ enum Joined: Sendable {
     /// Starts one node on a thread; it answers one heartbeat from each peer with its own, so the links are known to work.
     private func node(
         _ identity: NodeIdentity, key: ClusterKey = testKey, ports: [UInt16], listen: UInt16? = nil,
-        interface: String? = nil, packetBytes: Int? = nil, patience: Double = 20, log: Log
+        interface: String? = nil, mtu: Int? = nil, patience: Double = 20, log: Log
     ) -> Promise<Joined> {
         onThread {
             do {
@@ -24,7 +24,7 @@ enum Joined: Sendable {
                 for (index, port) in ports.enumerated() { peers[UInt8(index)] = try SocketAddress("127.0.0.1:\(port)") }
                 let listen = try SocketAddress("127.0.0.1:\(listen ?? ports[Int(identity.index)])")
                 let reach =
-                    interface.map { Reach.discovery(interface: $0, packetBytes: packetBytes) }
+                    interface.map { Reach.discovery(interface: $0, mtu: mtu) }
                     ?? .fixed(listen: listen, peers: peers)
                 var configuration = MeshConfiguration(
                     identity: identity, key: key, reach: reach, patience: UInt64(patience * 1e9))
@@ -257,8 +257,8 @@ enum Joined: Sendable {
         let log = Log()
         // Unequal on purpose: the nodes join all the same.
         let nodes = [
-            node(identity(0), ports: [1, 2], interface: cable.near, packetBytes: 9000, log: log),
-            node(identity(1), ports: [1, 2], interface: cable.far, packetBytes: 4400, log: log),
+            node(identity(0), ports: [1, 2], interface: cable.near, mtu: 9000, log: log),
+            node(identity(1), ports: [1, 2], interface: cable.far, mtu: 4400, log: log),
         ]
         for promise in nodes {
             guard case .peers = promise.wait() else {
@@ -269,7 +269,7 @@ enum Joined: Sendable {
         for (name, expected) in [(cable.near, "9000\n"), (cable.far, "4400\n")] {
             #expect(try String(contentsOfFile: "/sys/class/net/\(name)/mtu", encoding: .utf8) == expected)
         }
-        guard case .failed(let why) = node(identity(0), ports: [1, 2], interface: cable.near, packetBytes: 70_000, log: log).wait()
+        guard case .failed(let why) = node(identity(0), ports: [1, 2], interface: cable.near, mtu: 70_000, log: log).wait()
         else {
             Issue.record("an interface took packets of 70 000 bytes")
             return
