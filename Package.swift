@@ -51,7 +51,7 @@ let package = Package(
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
         .testTarget(name: "CoherenceTests", dependencies: ["Coherence"]),
         .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
-        .testTarget(name: "MachineTests", dependencies: ["Machine"]),
+        .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport"]),

@@ -48,7 +48,7 @@ extension Board {
         interconnect = node("interconnect").children.map {
             InterconnectPort(
                 name: $0.name, driver: $0.text("driver") ?? "", kernelModules: $0.texts("kernel-modules"),
-                mtu: $0.number("mtu") ?? 1500)
+                mtu: $0.number("mtu") ?? InterconnectPort.usualMTU)
         }
         stick = Stick(kernelModules: node("stick").texts("kernel-modules"))
         self.consoles = Consoles(

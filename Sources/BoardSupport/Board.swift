@@ -70,8 +70,10 @@ public struct Board: Sendable, Equatable, Codable {
         public var kernelModules: [String]
         /// Largest IP packet in bytes (MTU) that the port and the switch between the boards carry.
         public var mtu: Int
+        /// Ethernet's, which every port and switch carries (IEEE 802.3, 3.2.7).
+        public static let usualMTU = 1500
 
-        public init(name: String, driver: String, kernelModules: [String], mtu: Int = 1500) {
+        public init(name: String, driver: String, kernelModules: [String], mtu: Int = usualMTU) {
             self.name = name
             self.driver = driver
             self.kernelModules = kernelModules

@@ -34,8 +34,7 @@ package enum GuestCheckCommand {
     private static func runChecks(_ topology: Topology, _ options: Options) -> Int32 {
         var (passed, failed, skipped) = (0, 0, 0)
         for check in Check.all where options.names.isEmpty || options.names.contains(check.name) {
-            let patience = check.patience(options)
-            Check.watch(check.name, patience: patience)
+            Check.watch(check.name, patience: check.patience(options))
             let start = monotonicNanoseconds()
             let verdict = check.run(on: topology, options)
             let milliseconds = (monotonicNanoseconds() - start) / 1_000_000

@@ -89,14 +89,15 @@ extension Check {
         }
         let deadline = monotonicNanoseconds() + UInt64(options.memorySeconds * 1e9)
 
+        let own = chores(parts, shift: 0, limit: nil)
         let crossing = chores(parts, shift: 1, limit: options.verifyPages)
         var outcome = MemoryOutcome(
             totalPages: total, wantedPages: wanted,
             crossWantedPages: crossing.reduce(0) { $0 + $1.runs.reduce(0) { $0 + $1.count } })
-        outcome.writtenPages = try sweep(pages, chores(parts, shift: 0, limit: nil), deadline, write: true).pages
+        outcome.writtenPages = try sweep(pages, own, deadline, write: true).pages
         // What was not written in time has no contents to compare.
         guard outcome.writtenPages == wanted else { return judgeMemory(outcome, options) }
-        let local = try sweep(pages, chores(parts, shift: 0, limit: nil), deadline, write: false)
+        let local = try sweep(pages, own, deadline, write: false)
         let cross = try sweep(pages, crossing, deadline, write: false)
         outcome.localPages = local.pages
         outcome.crossPages = cross.pages

@@ -26,7 +26,7 @@ public struct EmulatedBoard: Equatable, Sendable {
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
-        emulator: String, model: Board.Lab, mtu: Int = 1500
+        emulator: String, model: Board.Lab, mtu: Int = Board.InterconnectPort.usualMTU
     ) {
         self.node = node
         self.processors = processors
@@ -84,9 +84,9 @@ public struct EmulatedBoard: Equatable, Sendable {
         return words
     }
 
-    /// A virtio port carries packets of more than 1500 bytes only when it is told so.
+    /// A virtio port carries packets larger than usual only when it is told so.
     private var largestPacket: String {
-        guard mtu > 1500, model.networkModel.hasPrefix("virtio-net") else { return "" }
+        guard mtu > Board.InterconnectPort.usualMTU, model.networkModel.hasPrefix("virtio-net") else { return "" }
         return ",host_mtu=\(mtu)"
     }
 

@@ -69,7 +69,7 @@ public final class EmulatedLab {
                 memoryMiB: options.memoryMiB.repeatingLast(node) ?? lab.memoryMiB, firmware: options.firmware,
                 stick: "\(directory)/node\(node).stick.img",
                 firmwareVariables: "\(directory)/node\(node).variables.fd", emulator: options.emulator ?? lab.emulator,
-                model: lab, mtu: board.interconnect.first?.mtu ?? 1500)
+                model: lab, mtu: board.interconnect.first?.mtu ?? Board.InterconnectPort.usualMTU)
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log")
             let personalisation = StickPersonalisation(

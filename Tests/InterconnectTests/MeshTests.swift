@@ -13,6 +13,17 @@ enum Joined: Sendable {
 }
 
 @Suite struct MeshTests {
+    /// Whether every node found its peers; one that did not is an issue.
+    private func haveJoined(_ nodes: [Promise<Joined>], _ log: Log) -> Bool {
+        for promise in nodes {
+            guard case .peers = promise.wait() else {
+                Issue.record("\(String(describing: promise.current)); \(log.all)")
+                return false
+            }
+        }
+        return true
+    }
+
     /// Starts one node on a thread; it answers one heartbeat from each peer with its own, so the links are known to work.
     private func node(
         _ identity: NodeIdentity, key: ClusterKey = testKey, ports: [UInt16], listen: UInt16? = nil,
@@ -239,12 +250,7 @@ enum Joined: Sendable {
             node(identity(0), ports: [1, 2], interface: cable.near, log: log),
             node(identity(1), ports: [1, 2], interface: cable.far, log: log),
         ]
-        for promise in nodes {
-            guard case .peers = promise.wait() else {
-                Issue.record("\(String(describing: promise.current)); \(log.all)")
-                return
-            }
-        }
+        guard haveJoined(nodes, log) else { return }
         #expect(log.contains("found node 0 at [fe80::"))
     }
 
@@ -260,12 +266,7 @@ enum Joined: Sendable {
             node(identity(0), ports: [1, 2], interface: cable.near, mtu: 9000, log: log),
             node(identity(1), ports: [1, 2], interface: cable.far, mtu: 4400, log: log),
         ]
-        for promise in nodes {
-            guard case .peers = promise.wait() else {
-                Issue.record("\(String(describing: promise.current)); \(log.all)")
-                return
-            }
-        }
+        guard haveJoined(nodes, log) else { return }
         for (name, expected) in [(cable.near, "9000\n"), (cable.far, "4400\n")] {
             #expect(try String(contentsOfFile: "/sys/class/net/\(name)/mtu", encoding: .utf8) == expected)
         }

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Interconnect
 import Synchronization
 
@@ -29,26 +29,9 @@ package final class Promise<Value: Sendable>: Sendable {
     }
 }
 
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
 /// Runs `body` on a thread of its own.
 package func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Promise<Value> {
     let promise = Promise<Value>()
-    var thread = pthread_t()
-    let context = unsafe Unmanaged.passRetained(ThreadBody { promise.fulfil(body()) }).toOpaque()
-    // SAFETY: the thread takes over the one reference that the context carries.
-    let result = unsafe pthread_create(
-        &thread, nil,
-        { context in
-            if let context = unsafe context {
-                unsafe Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
-            }
-            return nil
-        }, context)
-    precondition(result == 0, "no thread")
-    pthread_detach(thread)
+    Thread.detachNewThread { promise.fulfil(body()) }
     return promise
 }

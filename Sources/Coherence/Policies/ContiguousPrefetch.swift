@@ -11,7 +11,6 @@ struct ContiguousPrefetch: ~Copyable {
         /// The first page behind those asked for.
         var end: UInt32
         var window: UInt32
-        var age: UInt64
     }
 
     /// Pages asked for when a stream is first seen.
@@ -20,40 +19,33 @@ struct ContiguousPrefetch: ~Copyable {
     static let largestWindow: UInt32 = 32
 
     let isOn: Bool
-    private var streams: Table<Stream>
-    private var age: UInt64 = 0
+    private var streams: RecentTable<Stream>
 
     init(_ policies: PolicySet) {
         isOn = policies.contains(.contiguousPrefetch)
-        streams = Table(count: isOn ? 16 : 0, repeating: Stream(last: .max, end: .max, window: 0, age: 0))
+        streams = RecentTable(count: isOn ? 16 : 0, repeating: Stream(last: .max, end: .max, window: 0))
     }
 
-    private init(isOn: Bool, streams: consuming Table<Stream>, age: UInt64) {
+    private init(isOn: Bool, streams: consuming RecentTable<Stream>) {
         self.isOn = isOn
         self.streams = streams
-        self.age = age
     }
 
-    func copy() -> ContiguousPrefetch { ContiguousPrefetch(isOn: isOn, streams: streams.copy(), age: age) }
+    func copy() -> ContiguousPrefetch { ContiguousPrefetch(isOn: isOn, streams: streams.copy()) }
 
     /// A processor waits for `page`. Returns the pages behind it to ask for (bit i is `page + i`), and how many asked for earlier
     /// the stream has passed over without waiting.
     mutating func advise(_ page: PageNumber) -> (ahead: UInt64, used: UInt32) {
         guard isOn else { return (0, 0) }
-        age &+= 1
         let number = page.rawValue
-        var oldest = 0
         for index in 0..<streams.count {
             let stream = streams[index]
-            if number > stream.last, number <= stream.end, stream.end != .max {
-                let window = min(max(stream.window &* 2, Self.firstWindow), Self.largestWindow)
-                let used = number &- stream.last &- 1
-                streams[index] = Stream(last: number, end: number &+ 1 &+ window, window: window, age: age)
-                return (((1 << UInt64(window)) &- 1) << 1, used)
-            }
-            if stream.age < streams[oldest].age { oldest = index }
+            guard number > stream.last, number <= stream.end, stream.end != .max else { continue }
+            let window = min(max(stream.window &* 2, Self.firstWindow), Self.largestWindow)
+            streams[index] = Stream(last: number, end: number &+ 1 &+ window, window: window)
+            return (((1 << UInt64(window)) &- 1) << 1, number &- stream.last &- 1)
         }
-        streams[oldest] = Stream(last: number, end: number &+ 1, window: 0, age: age)
+        streams.replaceOldest(with: Stream(last: number, end: number &+ 1, window: 0))
         return (0, 0)
     }
 }

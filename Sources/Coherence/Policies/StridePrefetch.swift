@@ -17,7 +17,6 @@ struct StridePrefetch: ~Copyable {
         var matches: UInt32
         /// Pages asked for behind `demanded`.
         var asked: UInt32
-        var age: UInt64
     }
 
     /// Distances that must come as expected before pages are asked for.
@@ -28,53 +27,43 @@ struct StridePrefetch: ~Copyable {
     static let reach: UInt32 = 63
 
     let isOn: Bool
-    private var streams: Table<Stream>
-    private var age: UInt64 = 0
+    private var streams: RecentTable<Stream>
 
     init(_ policies: PolicySet) {
         isOn = policies.contains(.stridePrefetch)
-        streams = Table(
-            count: isOn ? 8 : 0,
-            repeating: Stream(demanded: .max, last: .max, next: 0, after: 0, matches: 0, asked: 0, age: 0))
+        streams = RecentTable(
+            count: isOn ? 8 : 0, repeating: Stream(demanded: .max, last: .max, next: 0, after: 0, matches: 0, asked: 0))
     }
 
-    private init(isOn: Bool, streams: consuming Table<Stream>, age: UInt64) {
+    private init(isOn: Bool, streams: consuming RecentTable<Stream>) {
         self.isOn = isOn
         self.streams = streams
-        self.age = age
     }
 
-    func copy() -> StridePrefetch { StridePrefetch(isOn: isOn, streams: streams.copy(), age: age) }
+    func copy() -> StridePrefetch { StridePrefetch(isOn: isOn, streams: streams.copy()) }
 
     /// A processor waits for `page`. Returns the pages to ask for (bit i is `page + i`) and how many asked for earlier the
     /// stream has passed over without waiting; nil when the page belongs to no pattern.
     mutating func advise(_ page: PageNumber) -> (ahead: UInt64, used: UInt32)? {
         guard isOn else { return nil }
-        age &+= 1
         let number = page.rawValue
-        var oldest = 0
         for index in 0..<streams.count {
             var stream = streams[index]
             // One of the pages asked for, which is still on its way.
             if number > stream.demanded, number <= stream.last { return (0, 0) }
-            if number > stream.last, number - stream.last <= Self.reach {
-                let distance = number - stream.last
-                let used = stream.asked
-                stream.matches = distance == stream.next ? min(stream.matches + 1, Self.belief) : 0
-                (stream.next, stream.after) = (stream.after, distance)
-                stream.demanded = number
-                stream.last = number
-                stream.asked = 0
-                stream.age = age
-                // What is consecutive is the other policy's.
-                let isPattern = stream.matches == Self.belief && (stream.next > 1 || stream.after > 1)
-                let ahead = isPattern ? Self.extend(&stream) : 0
-                streams[index] = stream
-                return isPattern ? (ahead, used) : nil
-            }
-            if stream.age < streams[oldest].age { oldest = index }
+            guard number > stream.last, number - stream.last <= Self.reach else { continue }
+            let distance = number - stream.last
+            let used = stream.asked
+            stream.matches = distance == stream.next ? min(stream.matches + 1, Self.belief) : 0
+            (stream.next, stream.after) = (stream.after, distance)
+            (stream.demanded, stream.last, stream.asked) = (number, number, 0)
+            // What is consecutive is the other policy's.
+            let isPattern = stream.matches == Self.belief && (stream.next > 1 || stream.after > 1)
+            let ahead = isPattern ? Self.extend(&stream) : 0
+            streams[index] = stream
+            return isPattern ? (ahead, used) : nil
         }
-        streams[oldest] = Stream(demanded: number, last: number, next: 0, after: 0, matches: 0, asked: 0, age: age)
+        streams.replaceOldest(with: Stream(demanded: number, last: number, next: 0, after: 0, matches: 0, asked: 0))
         return nil
     }
 
