@@ -245,18 +245,10 @@ int cuffd_read(int uffd, struct cuffd_event *events, int capacity) {
     }
     return count;
 }
-int cuffd_copy(int uffd, void *destination, const void *source, uint64_t length, bool write_protected) {
+int cuffd_copy(int uffd, void *destination, const void *source, uint64_t length, bool write_protected, uint64_t *done) {
     struct uffdio_copy request = {
         .dst = (uintptr_t)destination, .src = (uintptr_t)source, .len = length,
         .mode = write_protected ? UFFDIO_COPY_MODE_WP : 0};
-    while (ioctl(uffd, UFFDIO_COPY, &request) < 0) {
-        if (errno != EAGAIN) return -errno;
-        request.copy = 0;
-    }
-    return 0;
-}
-int cuffd_fill(int uffd, void *destination, const void *source, uint64_t length, uint64_t *done) {
-    struct uffdio_copy request = {.dst = (uintptr_t)destination, .src = (uintptr_t)source, .len = length};
     int status = result(ioctl(uffd, UFFDIO_COPY, &request));
     *done = request.copy > 0 ? (uint64_t)request.copy : 0;
     return status;

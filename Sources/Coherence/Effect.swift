@@ -40,4 +40,15 @@ public enum Effect: Equatable, Sendable, BitwiseCopyable {
     case zeroFill(first: PageNumber, count: UInt32)
     /// The page was there already: only wake who waits for it (UFFDIO_WAKE).
     case wake(PageNumber)
+
+    /// Whether this does to the page `distance` behind what `first` does to its page, so that one system call can do both.
+    public func continues(_ first: Effect, by distance: Int) -> Bool {
+        switch (first, self) {
+        case (.protect(let from), .protect(let page)), (.drop(let from), .drop(let page)):
+            Int(page.rawValue) == Int(from.rawValue) + distance
+        case (.install(let from, let writable, .received(let index)), .install(let page, let isWritable, .received(let at))):
+            Int(page.rawValue) == Int(from.rawValue) + distance && writable == isWritable && at == index + distance
+        default: false
+        }
+    }
 }

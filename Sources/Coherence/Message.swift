@@ -36,7 +36,7 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Most pages of contents that follow one message.
-    public static var maximumPages: Int { 8 }
+    public static var maximumPages: Int { 16 }
     /// Bytes on the wire, without contents.
     public static var encodedSize: Int { 24 }
 

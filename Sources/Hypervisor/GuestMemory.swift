@@ -83,17 +83,26 @@ package final class GuestMemory: @unchecked Sendable {
         return Int(try checked(count, "read", on: "userfaultfd"))
     }
 
-    /// Puts `source` (4 KiB) into an absent page and wakes who waits for it. False: the page was there already
-    /// (only the waiters were woken).
+    /// Puts `count` pages of `source` into the absent pages from `page` and wakes who waits for them. False: one was there already
+    /// (its waiters were woken), and those behind it did not get theirs.
     @discardableResult
-    package func install(_ page: UInt64, from source: UnsafeRawPointer, writable: Bool) throws(HypervisorError) -> Bool {
-        let target = unsafe at(page)
-        let status = unsafe cuffd_copy(faults.rawValue, target, source, 4096, !writable)
-        if status == -EEXIST {
-            wake(page)
-            return false
+    package func install(
+        _ page: UInt64, count: Int = 1, from source: UnsafeRawPointer, writable: Bool
+    ) throws(HypervisorError) -> Bool {
+        var next = 0
+        while next < count {
+            let rest = count - next
+            var done: UInt64 = 0
+            let status = unsafe cuffd_copy(
+                faults.rawValue, at(page + UInt64(next), count: rest), source + next * Self.pageSize,
+                UInt64(rest * Self.pageSize), !writable, &done)
+            next += Int(done) / Self.pageSize
+            if status == -EEXIST {
+                wake(page + UInt64(next))
+                return false
+            }
+            if status != -EAGAIN { try checked(status, "UFFDIO_COPY", on: "page \(page + UInt64(next))") }
         }
-        try checked(status, "UFFDIO_COPY", on: "page \(page)")
         return true
     }
 
@@ -111,7 +120,7 @@ package final class GuestMemory: @unchecked Sendable {
         while next < end {
             var done: UInt64 = 0
             let length = min((end - next) * 4096, UInt64(Self.zeroesSize))
-            let status = unsafe cuffd_fill(faults.rawValue, at(next), zeroes, length, &done)
+            let status = unsafe cuffd_copy(faults.rawValue, at(next), zeroes, length, false, &done)
             next += done / 4096
             if status == -EEXIST {
                 wake(next)
@@ -122,17 +131,19 @@ package final class GuestMemory: @unchecked Sendable {
         }
     }
 
-    /// After this returns no guest write to the page happens until it is made writable again.
-    package func protect(_ page: UInt64) throws(HypervisorError) {
-        try checked(unsafe cuffd_protect(faults.rawValue, at(page), 4096, true, false), "UFFDIO_WRITEPROTECT", on: "page \(page)")
+    /// After this returns no guest write to the pages happens until they are made writable again.
+    package func protect(_ page: UInt64, count: Int = 1) throws(HypervisorError) {
+        let length = UInt64(count * Self.pageSize)
+        let status = unsafe cuffd_protect(faults.rawValue, at(page, count: count), length, true, false)
+        try checked(status, "UFFDIO_WRITEPROTECT", on: "page \(page)")
     }
 
     package func makeWritable(_ page: UInt64) throws(HypervisorError) {
         try checked(unsafe cuffd_protect(faults.rawValue, at(page), 4096, false, true), "UFFDIO_WRITEPROTECT", on: "page \(page)")
     }
 
-    package func drop(_ page: UInt64) throws(HypervisorError) {
-        guard unsafe madvise(at(page), 4096, MADV_DONTNEED) == 0 else {
+    package func drop(_ page: UInt64, count: Int = 1) throws(HypervisorError) {
+        guard unsafe madvise(at(page, count: count), count * Self.pageSize, MADV_DONTNEED) == 0 else {
             throw HypervisorError("MADV_DONTNEED", on: "page \(page)", code: errno)
         }
     }

@@ -275,7 +275,12 @@ package final class CoherenceLoop: @unchecked Sendable {
     // MARK: Effects
 
     private func execute(_ received: UnsafeRawBufferPointer, now: UInt64) throws(HypervisorError) {
-        for index in 0..<effects.count {
+        var index = 0
+        while index < effects.count {
+            // Adjacent pages share a system call: it costs more than what it does to a page.
+            var count = 1
+            while index + count < effects.count, effects[index + count].continues(effects[index], by: count) { count += 1 }
+            defer { index += count }
             switch effects[index] {
             case .send(let message, let to, let contents):
                 let link = links[Int(to.rawValue)]
@@ -287,15 +292,15 @@ package final class CoherenceLoop: @unchecked Sendable {
             case .park(let slot):
                 unsafe memcpy(slots.slot(slot), received.baseAddress!, PageNumber.size)
             case .install(let page, let writable, let source):
-                try unsafe install(page, writable: writable, from: source, received: received)
-                waiters.ended(page.rawValue, isRemote: true, now: monotonicNow())
+                try unsafe install(page, count: count, writable: writable, from: source, received: received)
+                waiters.ended(page.rawValue, count: UInt32(count), isRemote: true, now: monotonicNow())
             case .makeWritable(let page):
                 try memory.makeWritable(UInt64(page.rawValue))
                 waiters.ended(page.rawValue, isRemote: true, now: monotonicNow())
-            case .protect(let page): try memory.protect(UInt64(page.rawValue))
+            case .protect(let page): try memory.protect(UInt64(page.rawValue), count: count)
             case .drop(let page):
-                try memory.drop(UInt64(page.rawValue))
-                dropped.append(UInt64(page.rawValue))
+                try memory.drop(UInt64(page.rawValue), count: count)
+                for offset in 0..<UInt64(count) { dropped.append(UInt64(page.rawValue) + offset) }
             case .zeroFill(let first, let count):
                 try memory.zeroFill(UInt64(first.rawValue), count: Int(count))
                 waiters.ended(first.rawValue, count: count, isRemote: false, now: now)
@@ -312,7 +317,7 @@ package final class CoherenceLoop: @unchecked Sendable {
     }
 
     private func install(
-        _ page: PageNumber, writable: Bool, from source: Effect.Source, received: UnsafeRawBufferPointer
+        _ page: PageNumber, count: Int, writable: Bool, from source: Effect.Source, received: UnsafeRawBufferPointer
     ) throws(HypervisorError) {
         let number = UInt64(page.rawValue)
         let isNew: Bool
@@ -320,9 +325,9 @@ package final class CoherenceLoop: @unchecked Sendable {
         case .zero: isNew = try memory.installZero(number, writable: writable)
         case .parked(let slot): isNew = try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
         case .received(let index):
-            precondition((index + 1) * PageNumber.size <= received.count)
+            precondition((index + count) * PageNumber.size <= received.count)
             isNew = try unsafe memory.install(
-                number, from: received.baseAddress! + index * PageNumber.size, writable: writable)
+                number, count: count, from: received.baseAddress! + index * PageNumber.size, writable: writable)
         }
         // What is there would be older than what came: better no machine than a wrong one.
         guard isNew else { throw HypervisorError("the page is there already", on: "page \(number)", code: EEXIST) }

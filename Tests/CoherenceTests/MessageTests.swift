@@ -30,7 +30,7 @@ import Testing
         #expect(decode(bytes(1, page: .max, mask: 2), pages: .max) == nil, "a mask beyond the last page number")
         #expect(decode(bytes(1, mask: 1)) == nil, "a request for its own page in advance")
         #expect(decode(bytes(3)) == nil, "a prefetch of nothing")
-        #expect(decode(bytes(10, mask: 0x1FF)) == nil, "nine pages behind one message")
+        #expect(decode(bytes(10, mask: 0x1FFFF)) == nil, "seventeen pages behind one message")
         #expect(decode(bytes(10, mask: 3, zeroMask: 2)) == nil, "a page both as contents and as zeros")
         #expect(decode(bytes(11, acks: 1)) == nil, "a field its kind does not use")
         #expect(decode(Array(bytes(1).dropLast())) == nil, "too short")
@@ -86,5 +86,21 @@ import Testing
             }
             #expect(refused > 0)
         }
+    }
+
+    /// What a driver may do in one system call: the same to pages that lie, and came, behind each other.
+    @Test func effectsOnAdjacentPagesContinueEachOther() {
+        func install(_ page: UInt32, _ index: Int, writable: Bool = false) -> Effect {
+            .install(PageNumber(page), writable: writable, from: .received(index: index))
+        }
+        #expect(install(12, 5).continues(install(10, 3), by: 2))
+        #expect(!install(12, 5).continues(install(10, 4), by: 2))
+        #expect(!install(12, 5, writable: true).continues(install(10, 3), by: 2))
+        #expect(!install(13, 5).continues(install(10, 3), by: 2))
+        #expect(!Effect.install(PageNumber(11), writable: false, from: .zero).continues(install(10, 3), by: 1))
+        #expect(Effect.protect(PageNumber(8)).continues(.protect(PageNumber(7)), by: 1))
+        #expect(Effect.drop(PageNumber(9)).continues(.drop(PageNumber(7)), by: 2))
+        #expect(!Effect.drop(PageNumber(8)).continues(.protect(PageNumber(7)), by: 1))
+        #expect(!Effect.wake(PageNumber(8)).continues(.wake(PageNumber(7)), by: 1))
     }
 }

@@ -89,4 +89,30 @@ struct GuestMemoryTests {
         #expect(port(try guest.enterOnThread().wait()) == 0x80)
         #expect(guest.contents(page)[0] == 8)
     }
+
+    /// Adjacent pages share one call; one that is there already ends the installing before it.
+    @Test func adjacentPagesComeAndGoTogether() throws {
+        let guest = try TinyGuest(Self.increment, ring: 3)
+        let page = TinyGuest.dataPage
+        let contents = (0..<4).flatMap { [UInt8](repeating: $0 + 1, count: 4096) }
+        func install(_ first: UInt64, count: Int) throws -> Bool {
+            try unsafe contents.withUnsafeBytes {
+                try unsafe guest.memory.install(first, count: count, from: $0.baseAddress!, writable: true)
+            }
+        }
+        #expect(try install(page - 2, count: 4))
+        for index in 0..<4 { #expect(guest.contents(page - 2 + UInt64(index)).allSatisfy { $0 == UInt8(index + 1) }) }
+        try guest.memory.protect(page - 1, count: 3)
+        var stay = guest.enterOnThread()
+        #expect(try #require(try guest.nextFault()).page == page)
+        try guest.memory.makeWritable(page)
+        #expect(port(try stay.wait()) == 0x80)
+        try guest.memory.drop(page - 2, count: 3)
+        try guest.restart(ring: 3)
+        stay = guest.enterOnThread()
+        #expect(try #require(try guest.nextFault()).page == page)
+        #expect(try !install(page - 2, count: 4) && guest.contents(page + 1)[0] == 4)
+        #expect(port(try stay.wait()) == 0x80)
+        #expect(guest.contents(page)[0] == 4)
+    }
 }

@@ -77,8 +77,7 @@ struct cuffd_event { uint64_t address; uint32_t thread_id; bool is_write; bool i
 int cuffd_open(void);
 int cuffd_register(int uffd, void *start, uint64_t length);
 int cuffd_read(int uffd, struct cuffd_event *events, int capacity);
-int cuffd_copy(int uffd, void *destination, const void *source, uint64_t length, bool write_protected);
-int cuffd_fill(int uffd, void *destination, const void *source, uint64_t length, uint64_t *done);
+int cuffd_copy(int uffd, void *destination, const void *source, uint64_t length, bool write_protected, uint64_t *done);
 int cuffd_protect(int uffd, void *start, uint64_t length, bool on, bool wake);
 int cuffd_wake(int uffd, void *start, uint64_t length);
 
