@@ -14,10 +14,11 @@ package final class ProcessorSignal: Sendable {
     private let pending = Atomic<Bool>(false)
     private let waiting = Atomic<Bool>(false)
     private let thread = Atomic<Int32>(0)
-    let pacing = TimerPacing()
+    let pacing: TimerPacing
     private let parker = Parker()
 
-    package init() {}
+    /// For one of the `processors` of a machine.
+    package init(processors: Int = 1) { pacing = TimerPacing(processors: processors) }
 
     package var threadID: Int32 { thread.load(ordering: .relaxed) }
 
