@@ -8,7 +8,7 @@ package struct Options: Equatable, Sendable {
     /// Pages that the memory check reads on another node; nil is all of them.
     package var verifyPages: Int?
     /// Limit of the memory check, in seconds.
-    package var memorySeconds = 900.0
+    package var memorySeconds = 1500.0
     package var expectedProcessors: Int?
     package var expectedNodes: Int?
     package var expectedMemoryMiB: Int?
