@@ -25,7 +25,8 @@ package struct BootProgress {
 
     private let nodes: Int
     private let timeout: Duration
-    private var pending: [(fault: FaultInjection, pattern: Regex<AnyRegexOutput>?)] = []
+    /// Faults to come; `due` is known once the line that one waits for has come.
+    private var pending: [(fault: FaultInjection, pattern: Regex<AnyRegexOutput>?, due: Duration?)] = []
     private var finished = false
     private var stopped: Set<Int> = []
     private var guestEnd: Verdict?
@@ -48,13 +49,13 @@ package struct BootProgress {
                 throw LabError(
                     .usage, "--\(fault.kind) names node \(fault.node), but the nodes are 0 to \(nodes - 1)")
             }
-            var pattern: Regex<AnyRegexOutput>?
-            if case .guestLine(let text) = fault.moment {
-                do { pattern = try Regex(text) } catch {
+            switch fault.moment {
+            case .seconds(let seconds): pending.append((fault, nil, .seconds(seconds)))
+            case .guestLine(let text, _):
+                do { pending.append((fault, try Regex(text), nil)) } catch {
                     throw LabError(.usage, "--\(fault.kind): cannot read the regular expression /\(text)/: \(error)")
                 }
             }
-            pending.append((fault, pattern))
         }
     }
 
@@ -89,10 +90,13 @@ package struct BootProgress {
             default: break
             }
         }
-        return inflict(at: now) { _, pattern in
-            guard let pattern else { return false }
-            return line.firstMatch(of: pattern) != nil
+        for index in pending.indices where pending[index].due == nil {
+            guard case .guestLine(_, let seconds) = pending[index].fault.moment, let pattern = pending[index].pattern,
+                line.firstMatch(of: pattern) != nil
+            else { continue }
+            pending[index].due = now + .seconds(seconds)
         }
+        return inflictDue(at: now)
     }
 
     /// Node `node` has no power any more, whoever took it.
@@ -101,10 +105,7 @@ package struct BootProgress {
     /// Called regularly; asks for faults that are due, or gives the verdict (once).
     package mutating func tick(at now: Duration) -> [Action] {
         guard !finished else { return [] }
-        let due = inflict(at: now) { fault, _ in
-            guard case .seconds(let seconds) = fault.moment else { return false }
-            return now >= .seconds(seconds)
-        }
+        let due = inflictDue(at: now)
         if !due.isEmpty { return due }
         if let verdict = verdict(at: now) {
             finished = true
@@ -117,12 +118,10 @@ package struct BootProgress {
         if endedAt == nil { endedAt = now }
     }
 
-    private mutating func inflict(
-        at now: Duration, where isDue: (FaultInjection, Regex<AnyRegexOutput>?) -> Bool
-    ) -> [Action] {
+    private mutating func inflictDue(at now: Duration) -> [Action] {
         var actions: [Action] = []
         pending.removeAll { entry in
-            guard isDue(entry.fault, entry.pattern) else { return false }
+            guard let due = entry.due, due <= now else { return false }
             inflicted.append((entry.fault, now))
             actions.append(.inflict(entry.fault))
             return true

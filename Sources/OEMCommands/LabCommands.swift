@@ -75,10 +75,10 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: "Seconds until a run without a verdict has failed.")
     var timeout = 600.0
 
-    @Option(help: ArgumentHelp("Cut the power of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/"))
+    @Option(help: ArgumentHelp("Cut the power of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/[+SECONDS]"))
     var kill: [String] = []
 
-    @Option(help: ArgumentHelp("Cut the interconnect link of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/"))
+    @Option(help: ArgumentHelp("Cut the interconnect link of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/[+SECONDS]"))
     var cut: [String] = []
 
     @Option(help: ArgumentHelp("Give this node's stick another kit's key.", valueName: "NODE"))

@@ -151,19 +151,29 @@ import Testing
         #expect(progress.guestLine("CHECK atomics ok", at: .seconds(3)).isEmpty, "once only")
     }
 
+    @Test func faultStrikesSomeTimeAfterTheFirstSuchLine() throws {
+        let fault = try FaultInjection(.kill, parsing: "1@/CHECK/+2.5")
+        var progress = try progress(2, fault)
+        #expect(progress.tick(at: .seconds(9)).isEmpty)
+        #expect(progress.guestLine("CHECK atomics", at: .seconds(10)).isEmpty)
+        #expect(progress.guestLine("CHECK litmus", at: .seconds(12)).isEmpty)
+        #expect(progress.tick(at: .seconds(12.5)) == [.inflict(fault)])
+        #expect(progress.guestLine("CHECK memory", at: .seconds(13)).isEmpty, "once only")
+    }
+
     @Test func faultStrikesOnAPrompt() throws {
         var progress = try progress(1, try FaultInjection(.kill, parsing: "0@/login:/"))
         #expect(progress.guestLine("login: ", complete: false, at: .seconds(2)).count == 1)
     }
 
     @Test func faultThatNeverStruckIsNoStatementAboutTheFirmware() throws {
-        var progress = try progress(1, FaultInjection(.kill, node: 0, at: .guestLine("never")))
+        var progress = try progress(1, FaultInjection(.kill, node: 0, at: .guestLine("never", after: 0)))
         _ = progress.guestLine("VSMP-EXIT 0", at: .seconds(2))
         progress.boardStopped(node: 0)
         #expect(verdict(progress.tick(at: .seconds(3)))?.kind == .infrastructure)
     }
 
-    @Test(arguments: ["", "1", "x@3", "1@", "1@/a", "1@//", "1@/(/", "1@-1", "1@nan", "-1@3"])
+    @Test(arguments: ["", "1", "x@3", "1@", "1@/a", "1@//", "1@/(/", "1@-1", "1@nan", "-1@3", "1@/a/3", "1@/a/+", "1@/a/+-1"])
     func malformedFaultIsRefused(text: String) {
         #expect { try FaultInjection(.kill, parsing: text) } throws: { ($0 as? LabError)?.status == .usage }
     }
@@ -171,7 +181,7 @@ import Testing
     @Test func faultTimesAreRead() throws {
         #expect(try FaultInjection(.kill, parsing: "2@7.5") == FaultInjection(.kill, node: 2, at: .seconds(7.5)))
         #expect(
-            try FaultInjection(.cut, parsing: "0@/a@b/") == FaultInjection(.cut, node: 0, at: .guestLine("a@b")))
+            try FaultInjection(.cut, parsing: "0@/a@b/") == FaultInjection(.cut, node: 0, at: .guestLine("a@b", after: 0)))
     }
 
     @Test func faultOnABoardThatIsNotThereIsRefused() {
