@@ -73,8 +73,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             for register in ProcessorStart.initialMSRs { try vcpu.setRegister(msr: register.index, register.value) }
             processors.append(
                 Processor(
-                    index: index, of: layout.processors.count, id: processor.apicID, isBootstrap: processor.index == 0,
-                    vcpu: vcpu, environment: self))
+                    index: index, id: processor.apicID, isBootstrap: processor.index == 0, vcpu: vcpu, environment: self))
         }
         try makeParts(coherence)
     }

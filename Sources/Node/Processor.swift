@@ -64,14 +64,12 @@ package final class Processor: @unchecked Sendable {
     private let isReportWanted = Atomic<Bool>(false)
     private let latestReport: Mutex<(report: ProcessorReport, at: UInt64)>
 
-    /// - Parameter count: processors of the machine.
     package init(
-        index: Int, of count: Int, id: APICID, isBootstrap: Bool, vcpu: consuming VirtualProcessor,
-        environment: any ProcessorEnvironment
+        index: Int, id: APICID, isBootstrap: Bool, vcpu: consuming VirtualProcessor, environment: any ProcessorEnvironment
     ) {
         self.index = index
         self.id = id
-        signal = ProcessorSignal(processors: count)
+        signal = ProcessorSignal()
         mailbox = InterruptMailbox(id: id)
         apic = LocalAPIC(id: id, isBootstrap: isBootstrap, mailbox: mailbox)
         self.vcpu = vcpu

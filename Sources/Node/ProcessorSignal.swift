@@ -14,11 +14,10 @@ package final class ProcessorSignal: Sendable {
     private let pending = Atomic<Bool>(false)
     private let waiting = Atomic<Bool>(false)
     private let thread = Atomic<Int32>(0)
-    let pacing: TimerPacing
+    let pacing = TimerPacing()
     private let parker = Parker()
 
-    /// For one of the `processors` of a machine.
-    package init(processors: Int = 1) { pacing = TimerPacing(processors: processors) }
+    package init() {}
 
     package var threadID: Int32 { thread.load(ordering: .relaxed) }
 

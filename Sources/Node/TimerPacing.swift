@@ -9,25 +9,24 @@ import Synchronization
 /// What an interrupt sets off (soft interrupts, a woken thread) runs on after its handler has returned. So a stall counts
 /// for the interrupt as long as the processor has stalled more than it has run since.
 ///
-/// A processor that stalls in its handler stalls the others that want the same pages, so all of a machine's processors
-/// together keep to a share of the time. With a limit that a slow handler reaches, ticks fill the time again: with four
-/// processors and 7 ms a fault a tick of Linux takes 0.7 s, for its high-resolution timers run late ticks three at a time.
+/// A thread that shares its processor waits for the tick, too, so the spacing is small again where the handler is very slow; but not
+/// so small that ticks fill the time. (With four processors and 7 ms a fault a tick of Linux takes up to 0.7 s, for its
+/// high-resolution timers run late ticks three at a time.)
 ///
 /// The processor's thread delivers; the coherence loop adds the stalls.
 final class TimerPacing: Sendable {
-    /// Time between two timer interrupts is at least this many times the stalls that the first one brought.
-    let share: UInt64
-    /// No timer interrupt is delayed to more than this after the one before, in nanoseconds.
-    static let limit: UInt64 = 8_000_000_000
+    /// Time between two timer interrupts is at least this many times the stalls that the first one brought, up to `limit`
+    /// nanoseconds.
+    static let share: UInt64 = 12
+    static let limit: UInt64 = 1_000_000_000
+    /// The same without a limit.
+    static let leastShare: UInt64 = 4
     /// A stall counts for an interrupt at least this long after it, in nanoseconds of the processor's run time.
     static let handler: UInt64 = 2_000_000
 
     private let deliveredAt = Atomic<UInt64>(0)
     private let stalls = Atomic<UInt64>(0)
     private let isFollowing = Atomic<Bool>(false)
-
-    /// For one of the `processors` of a machine.
-    init(processors: Int) { share = UInt64(min(6 * processors, 48)) }
 
     /// The processor takes a timer interrupt.
     func delivered(now: UInt64) {
@@ -50,7 +49,8 @@ final class TimerPacing: Sendable {
 
     /// No timer interrupt is delivered before this time (CLOCK_MONOTONIC, ns).
     var earliest: UInt64 {
-        deliveredAt.load(ordering: .relaxed)
-            &+ min(stalls.load(ordering: .relaxed) &* share, Self.limit)
+        let stalls = stalls.load(ordering: .relaxed)
+        return deliveredAt.load(ordering: .relaxed)
+            &+ max(min(stalls &* Self.share, Self.limit), stalls &* Self.leastShare)
     }
 }

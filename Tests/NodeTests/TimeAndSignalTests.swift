@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func timerInterruptsAreSpacedByTheirStalls() {
-        let pacing = TimerPacing(processors: 2)
+        let pacing = TimerPacing()
         let begun: UInt64 = 1_000_000_000
         pacing.stalled(since: 5, until: 50)
         #expect(pacing.earliest == 0)
@@ -39,25 +39,18 @@ import Testing
         #expect(pacing.earliest == begun)
         pacing.stalled(since: begun + 1_000, until: begun + 51_000)
         pacing.stalled(since: begun + 60_000, until: begun + 70_000)
-        #expect(pacing.earliest == begun + 60_000 * pacing.share)
-        pacing.stalled(since: begun + 80_000, until: begun + (1 << 40))
+        #expect(pacing.earliest == begun + 60_000 * TimerPacing.share)
+        pacing.stalled(since: begun + 80_000, until: begun + 200_020_000)
         #expect(pacing.earliest == begun + TimerPacing.limit)
+        // A handler so slow that it would fill the time all the same.
+        pacing.stalled(since: begun + 200_100_000, until: begun + 1_200_100_000)
+        #expect(pacing.earliest == begun + 1_200_000_000 * TimerPacing.leastShare)
         pacing.delivered(now: begun + (1 << 40))
         #expect(pacing.earliest == begun + (1 << 40))
     }
 
-    @Test func moreProcessorsTakeTimerInterruptsLessOften() {
-        let spacing = [1, 2, 4, 8, 128].map { processors in
-            let pacing = TimerPacing(processors: processors)
-            pacing.delivered(now: 0)
-            pacing.stalled(since: 0, until: 1_000)
-            return pacing.earliest
-        }
-        #expect(spacing == [6_000, 12_000, 24_000, 48_000, 48_000])
-    }
-
     @Test func whatAProcessorDoesLongAfterATimerInterruptOrAfterASleepIsNotCharged() {
-        let pacing = TimerPacing(processors: 2)
+        let pacing = TimerPacing()
         let begun: UInt64 = 1_000_000_000
         let after = begun + TimerPacing.handler
         pacing.delivered(now: begun)
@@ -72,9 +65,9 @@ import Testing
         pacing.delivered(now: begun)
         pacing.stalled(since: begun, until: begun + 10_000_000)
         pacing.stalled(since: begun + 21_000_000, until: begun + 22_000_000)
-        #expect(pacing.earliest == begun + 11_000_000 * pacing.share)
+        #expect(pacing.earliest == begun + 11_000_000 * TimerPacing.share)
         pacing.stalled(since: begun + 50_000_000, until: begun + 60_000_000)
-        #expect(pacing.earliest == begun + 11_000_000 * pacing.share)
+        #expect(pacing.earliest == begun + 11_000_000 * TimerPacing.share)
     }
 
     @Test func aKickBeforeASleepIsKept() {
