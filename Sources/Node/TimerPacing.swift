@@ -7,20 +7,16 @@ import Synchronization
 /// deliver a timer interrupt late; so the next one waits until the last one's stalls are a small part of the time.
 ///
 /// What an interrupt sets off (soft interrupts, a woken thread) runs on after its handler has returned. So a stall counts
-/// for the interrupt as long as the processor has stalled more than it has run since.
-///
-/// A thread that shares its processor waits for the tick, too, so the spacing is small again where the handler is very slow; but not
-/// so small that ticks fill the time. (With four processors and 7 ms a fault a tick of Linux takes up to 0.7 s, for its
-/// high-resolution timers run late ticks three at a time.)
+/// for the interrupt as long as the processor has stalled twice as long as it has run since: a program that waits for
+/// pages by itself runs more.
 ///
 /// The processor's thread delivers; the coherence loop adds the stalls.
 final class TimerPacing: Sendable {
-    /// Time between two timer interrupts is at least this many times the stalls that the first one brought, up to `limit`
-    /// nanoseconds.
+    /// Time between two timer interrupts is at least this many times the stalls that the first one brought.
     static let share: UInt64 = 12
-    static let limit: UInt64 = 1_000_000_000
-    /// The same without a limit.
-    static let leastShare: UInt64 = 4
+    /// No timer interrupt is delayed to more than this after the one before, in nanoseconds: threads that share the
+    /// processor wait for it, and so does RCU.
+    static let limit: UInt64 = 2_000_000_000
     /// A stall counts for an interrupt at least this long after it, in nanoseconds of the processor's run time.
     static let handler: UInt64 = 2_000_000
 
@@ -40,7 +36,7 @@ final class TimerPacing: Sendable {
         guard isFollowing.load(ordering: .sequentiallyConsistent) else { return }
         let before = stalls.load(ordering: .relaxed)
         let ran = Int64(bitPattern: since &- deliveredAt.load(ordering: .relaxed) &- before)
-        guard ran < before &+ Self.handler else { return rested() }
+        guard ran < before / 2 &+ Self.handler else { return rested() }
         stalls.store(before &+ (now &- since), ordering: .relaxed)
     }
 
@@ -49,8 +45,7 @@ final class TimerPacing: Sendable {
 
     /// No timer interrupt is delivered before this time (CLOCK_MONOTONIC, ns).
     var earliest: UInt64 {
-        let stalls = stalls.load(ordering: .relaxed)
-        return deliveredAt.load(ordering: .relaxed)
-            &+ max(min(stalls &* Self.share, Self.limit), stalls &* Self.leastShare)
+        deliveredAt.load(ordering: .relaxed)
+            &+ min(stalls.load(ordering: .relaxed) &* Self.share, Self.limit)
     }
 }
