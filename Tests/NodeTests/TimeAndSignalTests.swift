@@ -67,6 +67,22 @@ import Testing
         #expect(pacing.earliest == begun + 11_000_000 * TimerPacing.share)
     }
 
+    /// A program that waits half of its time for pages takes its timer interrupts as soon as one that does not.
+    @Test func aProgramsOwnStallsAreNotCharged() {
+        let pacing = TimerPacing()
+        var now: UInt64 = 1_000_000_000
+        pacing.delivered(now: now)
+        let handler: UInt64 = 20_000_000
+        pacing.stalled(since: now, until: now + handler)
+        now += handler
+        for _ in 0..<1_000 {
+            now += 10_000_000
+            pacing.stalled(since: now, until: now + 10_000_000)
+            now += 10_000_000
+        }
+        #expect(pacing.earliest < 1_000_000_000 + 2 * handler * TimerPacing.share)
+    }
+
     @Test func aKickBeforeASleepIsKept() {
         let signal = ProcessorSignal()
         signal.kick()
