@@ -7,17 +7,22 @@ extension Check {
     ) { (topology, options) throws(CheckError) in
         let slice = options.seconds / Double((PageChange.allCases.count + 2) * topology.pairs.count)
         var steps: [String] = []
+        // Starting threads on three boards takes seconds, and each step starts several crews: each has the check's patience.
+        func begin(_ step: String) { watch("shootdown", step: step, patience: usualPatience(options)) }
         for change in PageChange.allCases {
+            begin(change.rawValue)
             let outcome = try topology.eachWrites { (writer, readers) throws(CheckError) in
                 try ShootdownRun(change, readers: readers.count).run(writer: writer, readers: readers, seconds: slice)
             }
             if let violation = outcome.violation { return .fail(violation) }
             steps.append("\(change.rawValue) \(outcome.steps)")
         }
+        begin("first write")
         let writes = try topology.eachWrites { (writer, readers) throws(CheckError) in
             try firstWrites(writer: writer, readers: readers, seconds: slice)
         }
         if let violation = writes.violation { return .fail(violation) }
+        begin("fork")
         var forks: UInt64 = 0
         for (forker, writer) in topology.pairs {
             let child = topology.representatives.first { $0 != forker && $0 != writer } ?? forker
