@@ -89,6 +89,13 @@ package final class GuestMemory: @unchecked Sendable {
     package func install(
         _ page: UInt64, count: Int = 1, from source: UnsafeRawPointer, writable: Bool
     ) throws(HypervisorError) -> Bool {
+        try unsafe fill(page, count: count, from: source, writable: writable) == count
+    }
+
+    /// `install`'s work; how many pages came before one that was there already, `count` when none was.
+    private func fill(
+        _ page: UInt64, count: Int, from source: UnsafeRawPointer, writable: Bool
+    ) throws(HypervisorError) -> Int {
         var next = 0
         while next < count {
             let rest = count - next
@@ -99,11 +106,11 @@ package final class GuestMemory: @unchecked Sendable {
             next += Int(done) / Self.pageSize
             if status == -EEXIST {
                 wake(page + UInt64(next))
-                return false
+                return next
             }
             if status != -EAGAIN { try checked(status, "UFFDIO_COPY", on: "page \(page + UInt64(next))") }
         }
-        return true
+        return count
     }
 
     /// Puts zeroes into an absent page, as `install` does: a copy, because UFFDIO_ZEROPAGE raises no event on a write.
@@ -115,19 +122,11 @@ package final class GuestMemory: @unchecked Sendable {
     /// Fills the absent pages among `count` pages from `page` with zeroes, writable. They get memory of their own at once:
     /// the shared page of UFFDIO_ZEROPAGE would have to be replaced at the guest's first write to each, which costs more.
     package func zeroFill(_ page: UInt64, count: Int) throws(HypervisorError) {
-        var next = page
-        let end = page + UInt64(count)
-        while next < end {
-            var done: UInt64 = 0
-            let length = min((end - next) * 4096, UInt64(Self.zeroesSize))
-            let status = unsafe cuffd_copy(faults.rawValue, at(next), zeroes, length, false, &done)
-            next += done / 4096
-            if status == -EEXIST {
-                wake(next)
-                next += 1
-            } else if status != -EAGAIN {
-                try checked(status, "UFFDIO_COPY", on: "page \(next)")
-            }
+        var next = 0
+        while next < count {
+            let length = min(count - next, Self.zeroesSize / Self.pageSize)
+            let filled = try unsafe fill(page + UInt64(next), count: length, from: zeroes, writable: true)
+            next += filled == length ? length : filled + 1
         }
     }
 
