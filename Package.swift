@@ -56,7 +56,7 @@ let package = Package(
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport"]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage"]),
-        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning"]),
+        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",

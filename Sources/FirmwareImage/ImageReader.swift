@@ -4,22 +4,25 @@ internal import BoardSupport
 /// Reads a firmware image back: what is in it, and whether it is whole.
 public struct ImageReader: Sendable {
     public let file: URL
-    public let partitions: PartitionTable
+    public let partitionTable: GUIDPartitionTable
     public let manifest: ImageManifest
-    private let system: PartitionTable.Partition
+    private let system: GUIDPartitionTable.Partition
 
     /// Opens an image or a stick that `ImageBuilder` made.
     public init(_ file: URL) throws(ImageError) {
         self.file = file
-        partitions = try PartitionTable(of: file)
-        system = try partitions.partition(named: "VSMP-BOOT", origin: file.path)
-        let text = try Self.contents(ImageManifest.path, of: file, at: system.start)
+        partitionTable = try GUIDPartitionTable(of: file)
+        guard let system = partitionTable.partition(named: "VSMP-BOOT") else {
+            throw ImageError(.badInput, "\(file.path) is no vSMP image: it has no partition VSMP-BOOT")
+        }
+        self.system = system
+        let text = try Self.contents(ImageManifest.path, of: file, at: system.offset)
         manifest = try ImageManifest(text: String(decoding: text, as: UTF8.self))
     }
 
     /// The content of a file of the boot partition, for example `VSMP/VMLINUZ`.
     public func contents(of path: String) throws(ImageError) -> Data {
-        try Self.contents(path, of: file, at: system.start)
+        try Self.contents(path, of: file, at: system.offset)
     }
 
     /// The files of the root file system: path to length in bytes (0 for what is no file).
@@ -83,7 +86,7 @@ public struct ImageReader: Sendable {
         }
     }
 
-    private static func contents(_ path: String, of image: URL, at start: UInt64) throws(ImageError) -> Data {
-        try HostTool.run("mcopy", ["-n", "-i", "\(image.path)@@\(start)", "::/\(path)", "-"])
+    private static func contents(_ path: String, of image: URL, at offset: Int) throws(ImageError) -> Data {
+        try HostTool.run("mcopy", ["-n", "-i", "\(image.path)@@\(offset)", "::/\(path)", "-"])
     }
 }

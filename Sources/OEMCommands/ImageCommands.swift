@@ -115,14 +115,14 @@ package struct ImageCommand: ParsableCommand {
             try reportingErrors {
                 let reader = try ImageReader(URL(fileURLWithPath: image))
                 let rootFiles = files ? try reader.rootFiles() : [:]
-                if json { return try printJSON(ImageSummary(reader.manifest, reader.partitions, rootFiles)) }
+                if json { return try printJSON(ImageSummary(reader.manifest, reader.partitionTable, rootFiles)) }
                 let manifest = reader.manifest
                 print("firmware hash  \(manifest.firmwareHash)")
                 print("brand          \(manifest.brand)")
                 print("board          \(manifest.board)")
                 print("kernel         \(manifest.kernelRelease)")
                 print("command line   \(manifest.commandLine)")
-                for partition in reader.partitions.partitions {
+                for partition in reader.partitionTable.partitions {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
                 for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
@@ -171,7 +171,7 @@ private struct ImageSummary: Encodable {
     var packages: [String: String]
     var rootFiles: [String: Int]?
 
-    init(_ manifest: ImageManifest, _ table: PartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
+    init(_ manifest: ImageManifest, _ table: GUIDPartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
         firmwareHash = manifest.firmwareHash.description
         brand = manifest.brand
         board = manifest.board
@@ -180,7 +180,7 @@ private struct ImageSummary: Encodable {
         parts = manifest.parts.map {
             Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description)
         }
-        partitions = table?.partitions.map { Item(name: $0.name, bytes: $0.size) }
+        partitions = table?.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
         packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         self.rootFiles = rootFiles.isEmpty ? nil : rootFiles
     }

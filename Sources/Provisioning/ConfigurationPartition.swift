@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import FirmwareImage
 internal import Glibc
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.

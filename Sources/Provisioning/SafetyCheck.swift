@@ -1,3 +1,5 @@
+internal import FirmwareImage
+
 /// Decides whether a disk may be overwritten. Everything that is not clearly a free stick is refused.
 public struct SafetyCheck: Sendable {
     private let inventory: BlockDeviceInventory

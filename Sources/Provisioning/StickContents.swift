@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import FirmwareImage
 
 /// Every byte a stick will hold, known before the first one is written: ranges of the image, the personalisation, and
 /// the partition table fitted to the stick's size.

@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import FirmwareImage
 internal import Crypto
 internal import Glibc
 

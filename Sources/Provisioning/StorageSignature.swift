@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import FirmwareImage
 
 /// Marks of LVM, RAID and LUKS on a disk that nothing has activated yet.
 enum StorageSignature {

@@ -87,11 +87,11 @@ struct ImageBootTests {
         try write(Data(script.utf8), to: builder.vsmpd)
         let stick = scratch.url.appendingPathComponent("stick.img")
         try builder.build(to: stick)
-        let partition = try PartitionTable(of: stick).partition(named: ImageLayout.configurationName, origin: "stick")
+        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.configurationName))
         for (name, text) in configuration {
             let file = scratch.url.appendingPathComponent(name)
             try write(Data(text.utf8), to: file)
-            try HostTool.run("mcopy", ["-i", "\(stick.path)@@\(partition.start)", file.path, "::/\(name)"])
+            try HostTool.run("mcopy", ["-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(name)"])
         }
 
         let log = scratch.url.appendingPathComponent("serial.log")

@@ -34,8 +34,8 @@ struct ImageBuildTests {
     @Test func imageHoldsWhatTheBoardNeeds() throws {
         let reader = try ImageReader(image)
         try reader.verify()
-        #expect(reader.partitions.partitions.map(\.name) == ["VSMP-BIOS", "VSMP-BOOT", "VSMP-CONFIG"])
-        #expect(reader.partitions.partitions.last?.size == UInt64(ImageLayout.configurationSize))
+        #expect(reader.partitionTable.partitions.map(\.name) == ["VSMP-BIOS", "VSMP-BOOT", "VSMP-CONFIG"])
+        #expect(reader.partitionTable.partitions.last?.size == ImageLayout.configurationSize)
         let archive = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "VSMP/INITRD")).archive)
         #expect(archive.entries["etc/vsmp/board.dtb"] == .file(workshop.builder.board.deviceTree, permissions: 0o644))
         #expect(archive.entries["bin/vsmp"] == .symbolicLink("/sbin/vsmpd"))
@@ -50,8 +50,8 @@ struct ImageBuildTests {
     }
 
     @Test func configurationPartitionIsEmptyAndLabelled() throws {
-        let partition = try #require(try PartitionTable(of: image).partitions.last)
-        let listing = try HostTool.run("mdir", ["-i", "\(image.path)@@\(partition.start)", "::/"])
+        let partition = try #require(try GUIDPartitionTable(of: image).partitions.last)
+        let listing = try HostTool.run("mdir", ["-i", "\(image.path)@@\(partition.offset)", "::/"])
         let text = String(decoding: listing, as: UTF8.self)
         #expect(text.contains("VSMP-CONFIG") || text.contains("VSMP-CONFIG".replacingOccurrences(of: "-", with: " ")))
         #expect(text.contains("No files") || text.contains("0 files"))
@@ -84,8 +84,8 @@ struct ImageBuildTests {
 
     @Test func damageAnywhereInTheFirmwareIsFound() throws {
         let content = try Data(contentsOf: image)
-        let system = try PartitionTable(of: image).partition(named: "VSMP-BOOT", origin: "image").start
-        let kernel = try #require(content.range(of: workshop.kernel, in: Int(system)..<content.count))
+        let system = try #require(try GUIDPartitionTable(of: image).partition(named: "VSMP-BOOT")).offset
+        let kernel = try #require(content.range(of: workshop.kernel, in: system..<content.count))
         let manifest = try #require(content.range(of: Data("firmware-hash ".utf8)))
         for offset in [0x10, 600, 1100, ImageLayout.biosBootStart + 700, kernel.lowerBound + 5, manifest.upperBound + 3] {
             var damaged = content

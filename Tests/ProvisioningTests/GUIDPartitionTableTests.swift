@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Provisioning
+@testable import FirmwareImage
 
 @Suite struct GUIDPartitionTableTests {
     private func table(_ bytes: [UInt8]) throws(GUIDPartitionTable.ReadError) -> GUIDPartitionTable {

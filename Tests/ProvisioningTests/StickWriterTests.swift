@@ -1,4 +1,5 @@
 import BoardSupport
+import FirmwareImage
 import Foundation
 import Synchronization
 import Testing

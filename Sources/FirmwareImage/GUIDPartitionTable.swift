@@ -1,7 +1,12 @@
+public import Foundation
+internal import BoardSupport
+
 /// A GUID partition table with 512-byte sectors (UEFI specification 2.10, section 5.3), read with both checksums
 /// verified and every field checked against the disk.
 public struct GUIDPartitionTable: Sendable, Equatable {
     public struct Partition: Sendable, Equatable {
+        /// From 1, as Linux counts.
+        public var number: Int
         /// Type UUID in upper case.
         public var type: String
         public var name: String
@@ -77,7 +82,7 @@ public struct GUIDPartitionTable: Sendable, Equatable {
             let (first, final) = (entry.number(32, 8), entry.number(40, 8))
             guard first >= usable.0, final <= usable.1, first <= final else { throw .badField("partition \(index + 1)") }
             let partition = Partition(
-                type: entry.uuid(0), name: entry.name(56, 72), offset: Int(first) * sector,
+                number: index + 1, type: entry.uuid(0), name: entry.name(56, 72), offset: Int(first) * sector,
                 size: Int(final - first + 1) * sector)
             let overlap = partitions.contains {
                 partition.offset < $0.offset + $0.size && $0.offset < partition.offset + partition.size
@@ -87,12 +92,33 @@ public struct GUIDPartitionTable: Sendable, Equatable {
         }
     }
 
+    /// Reads the primary table of the image or stick `file`.
+    public init(of file: URL) throws(ImageError) {
+        let handle: FileHandle
+        let size: UInt64
+        do {
+            handle = try FileHandle(forReadingFrom: file)
+            size = try handle.seekToEnd()
+        } catch {
+            throw ImageError(.missingInput, "cannot read \(file.path): \(error.localizedDescription)")
+        }
+        defer { try? handle.close() }
+        do throws(ReadError) {
+            try self.init(diskSize: Int(size)) { offset, count in
+                guard (try? handle.seek(toOffset: UInt64(offset))) != nil else { return nil }
+                return (try? handle.read(upToCount: count)).map { Array($0) }
+            }
+        } catch {
+            throw ImageError(.badInput, "\(file.path) is no vSMP image: \(error)")
+        }
+    }
+
     /// The partition whose name is `name`, or nil.
     public func partition(named name: String) -> Partition? { partitions.first { $0.name == name } }
 
     /// The bytes to write so that the same table fits a disk of `diskSize` bytes: primary header, and second entries
     /// and header at the disk's very end.
-    func relocated(toDiskSize diskSize: Int) -> [(offset: Int, bytes: [UInt8])] {
+    package func relocated(toDiskSize diskSize: Int) -> [(offset: Int, bytes: [UInt8])] {
         let sector = Self.sectorSize
         let last = diskSize / sector - 1
         let entrySectors = (entries.count + sector - 1) / sector
@@ -119,11 +145,11 @@ public struct GUIDPartitionTable: Sendable, Equatable {
 
 extension [UInt8] {
     /// Little-endian number of `count` bytes.
-    func number(_ offset: Int, _ count: Int) -> UInt64 {
+    package func number(_ offset: Int, _ count: Int) -> UInt64 {
         self[offset..<offset + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    mutating func setNumber(_ offset: Int, _ count: Int, _ value: UInt64) {
+    package mutating func setNumber(_ offset: Int, _ count: Int, _ value: UInt64) {
         for index in 0..<count { self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * UInt64(index))) }
     }
 
