@@ -7,8 +7,8 @@ import Synchronization
 /// deliver a timer interrupt late; so the next one waits until the last one's stalls are a small part of the time.
 ///
 /// What an interrupt sets off (soft interrupts, a woken thread) runs on after its handler has returned. So a stall counts
-/// for the interrupt as long as the processor has stalled twice as long as it has run since: a program that waits for
-/// pages by itself runs more.
+/// for the interrupt as long as the processor has stalled longer than it has run since: most programs run more than
+/// they wait for pages.
 ///
 /// The processor's thread delivers; the coherence loop adds the stalls.
 final class TimerPacing: Sendable {
@@ -16,7 +16,7 @@ final class TimerPacing: Sendable {
     static let share: UInt64 = 12
     /// No timer interrupt is delayed to more than this after the one before, in nanoseconds: threads that share the
     /// processor wait for it, and so does RCU.
-    static let limit: UInt64 = 2_000_000_000
+    static let limit: UInt64 = 4_000_000_000
     /// A stall counts for an interrupt at least this long after it, in nanoseconds of the processor's run time.
     static let handler: UInt64 = 2_000_000
 
@@ -36,7 +36,7 @@ final class TimerPacing: Sendable {
         guard isFollowing.load(ordering: .sequentiallyConsistent) else { return }
         let before = stalls.load(ordering: .relaxed)
         let ran = Int64(bitPattern: since &- deliveredAt.load(ordering: .relaxed) &- before)
-        guard ran < before / 2 &+ Self.handler else { return rested() }
+        guard ran < before &+ Self.handler else { return rested() }
         stalls.store(before &+ (now &- since), ordering: .relaxed)
     }
 

@@ -58,7 +58,7 @@ import Testing
         pacing.rested()
         pacing.stalled(since: begun + 1, until: begun + 2)
         #expect(pacing.earliest == begun)
-        // Once it has stalled for long, it is still charged until it has run half as long.
+        // Once it has stalled for long, it is still charged until it has run as long.
         pacing.delivered(now: begun)
         pacing.stalled(since: begun, until: begun + 10_000_000)
         pacing.stalled(since: begun + 16_000_000, until: begun + 17_000_000)
@@ -67,7 +67,7 @@ import Testing
         #expect(pacing.earliest == begun + 11_000_000 * TimerPacing.share)
     }
 
-    /// A program that waits half of its time for pages takes its timer interrupts as soon as one that does not.
+    /// A program that waits a quarter of its time for pages takes its timer interrupts as soon as one that does not.
     @Test func aProgramsOwnStallsAreNotCharged() {
         let pacing = TimerPacing()
         var now: UInt64 = 1_000_000_000
@@ -76,9 +76,9 @@ import Testing
         pacing.stalled(since: now, until: now + handler)
         now += handler
         for _ in 0..<1_000 {
-            now += 10_000_000
-            pacing.stalled(since: now, until: now + 10_000_000)
-            now += 10_000_000
+            now += 15_000_000
+            pacing.stalled(since: now, until: now + 5_000_000)
+            now += 5_000_000
         }
         #expect(pacing.earliest < 1_000_000_000 + 2 * handler * TimerPacing.share)
     }
