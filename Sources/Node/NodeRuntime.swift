@@ -208,7 +208,7 @@ package final class NodeRuntime: @unchecked Sendable {
     /// Stops this node's part and exchanges figures, so that no node takes another's leaving for its death.
     private func conclude(_ session: MachineSession, _ end: MachineEnd) -> MachineEnd {
         isOver.store(true, ordering: .sequentiallyConsistent)
-        announce(end, session)
+        announce(end)
         var writer = WireWriter()
         writer.put(MembershipKind.end.rawValue)
         writer.put(raw: end.encoded())
@@ -238,14 +238,13 @@ package final class NodeRuntime: @unchecked Sendable {
         return end
     }
 
-    private func announce(_ end: MachineEnd, _ session: MachineSession) {
+    private func announce(_ end: MachineEnd) {
         switch end {
         case .poweredOff: setup.log("the guest powered off")
         case .reboot: setup.log("the guest asked for a reboot")
         case .lost: break
         case .failed(let node, let why): setup.log("FAILED node \(node) (\(why)): guest stopped")
         }
-        _ = session
     }
 
     // MARK: Control frames
