@@ -125,7 +125,7 @@ package final class CoherenceLoop: @unchecked Sendable {
             while try turn() {}
         } catch {
             onLoss(node, "\(error)")
-            isDraining = true
+            beginDraining()
             while (try? turn()) == true {}
         }
     }
@@ -198,7 +198,7 @@ package final class CoherenceLoop: @unchecked Sendable {
                 let event = events[index]
                 waiters.began(event, now: now)
                 if isDraining {
-                    try fill(event.page)
+                    fill(event.page)
                     continue
                 }
                 engine.fault(
@@ -211,11 +211,7 @@ package final class CoherenceLoop: @unchecked Sendable {
     }
 
     private func takeFrames(_ link: CoherenceLink) throws(HypervisorError) {
-        guard !isDraining else {
-            _ = link.fill()
-            while let frame = try? link.nextFrame() { _ = frame }
-            return
-        }
+        guard !isDraining else { return discard(link) }
         var outcome = link.fill()
         while true {
             do throws(FrameError) {
@@ -232,6 +228,15 @@ package final class CoherenceLoop: @unchecked Sendable {
                 return
             }
         }
+    }
+
+    /// The machine is dead: nobody reads what still comes. A peer that has gone is let go of: its socket is readable for
+    /// ever, and a loop that never sleeps at this priority keeps every other thread from ending.
+    private func discard(_ link: CoherenceLink) {
+        var isGone = false
+        if case .lost = link.fill() { isGone = true }
+        do { while let frame = try link.nextFrame() { _ = frame } } catch { isGone = true }
+        if isGone { letGo(link) }
     }
 
     private func takeFrame(_ frame: ReceivedFrame, from link: CoherenceLink) {
@@ -261,8 +266,14 @@ package final class CoherenceLoop: @unchecked Sendable {
     }
 
     private func lose(_ link: CoherenceLink, _ why: String) {
-        links[Int(link.peer.rawValue)] = nil
+        letGo(link)
         onLoss(link.peer, why)
+    }
+
+    /// Others may hold the link still, so its socket stays open: the poller is told as well.
+    private func letGo(_ link: CoherenceLink) {
+        links[Int(link.peer.rawValue)] = nil
+        try? poller.remove(link.fileDescriptor)
     }
 
     private func flush() throws(HypervisorError) {
@@ -345,14 +356,16 @@ package final class CoherenceLoop: @unchecked Sendable {
             orders.withLock { $0.snapshot = snapshot }
             answered.unpark()
         }
-        if drain && !isDraining {
-            isDraining = true
-            for page in waiters.pages { try fill(UInt64(page)) }
-        }
+        if drain && !isDraining { beginDraining() }
         return !quit
     }
 
-    private func fill(_ page: UInt64) throws(HypervisorError) {
+    private func beginDraining() {
+        isDraining = true
+        for page in waiters.pages { fill(UInt64(page)) }
+    }
+
+    private func fill(_ page: UInt64) {
         _ = try? memory.installZero(page, writable: true)
         try? memory.makeWritable(page)
         memory.wake(page)

@@ -1,6 +1,6 @@
 internal import BoardSupport
-internal import FirmwareImage
 internal import Crypto
+internal import FirmwareImage
 internal import Glibc
 
 /// How far writing has come.

@@ -13,9 +13,8 @@ import Testing
         init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
         deinit { try? FileManager.default.removeItem(atPath: path) }
 
-        func file(_ name: String, _ text: String, mode: Int = 0o644) throws -> String {
+        func file(_ name: String, _ text: String) throws -> String {
             try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: "\(path)/\(name)")
             return "\(path)/\(name)"
         }
     }
@@ -35,7 +34,13 @@ import Testing
             echo $$ > \(folder.path)/pid$node
 
             """
-        let emulator = try folder.file("emulator", prologue + script, mode: 0o755)
+        // Written by another process: one that a test beside this one starts meanwhile would inherit our descriptor, and
+        // the kernel runs no file that is open for writing.
+        let (source, emulator) = (try folder.file("script", prologue + script), "\(folder.path)/emulator")
+        let log = try Descriptor.create("\(folder.path)/install.log")
+        let install = try ChildProcess(["install", "-m", "755", source, emulator], output: log.number)
+        while install.isRunning { usleep(1000) }
+        try #require(install.exit == .status(0))
         let network = try EmulatedNetwork(boards: nodes)
         var boards: [BoardUnderTest] = []
         for node in 0..<nodes {
@@ -126,11 +131,11 @@ import Testing
 
     @Test func consolesAreLogged() throws {
         let folder = try Folder()
-        _ = try run(
+        let (result, _, _) = try run(
             nodes: 1, script: "echo 'vsmp: one' >&3; echo two >&4",
             options: .init(timeout: .seconds(20), logDirectory: folder.path), in: folder)
-        #expect(try String(contentsOfFile: "\(folder.path)/node0.firmware.log", encoding: .utf8) == "vsmp: one\n")
-        #expect(try String(contentsOfFile: "\(folder.path)/guest.log", encoding: .utf8) == "two\n")
+        #expect(try String(contentsOfFile: "\(folder.path)/node0.firmware.log", encoding: .utf8) == "vsmp: one\n", "\(result.verdict)")
+        #expect(try String(contentsOfFile: "\(folder.path)/guest.log", encoding: .utf8) == "two\n", "\(result.verdict)")
     }
 
     @Test func processDiesWithItsStarter() throws {

@@ -1,4 +1,5 @@
 import BoardSupport
+import Foundation
 import HardwareLab
 import Hypervisor
 import Machine
@@ -126,6 +127,29 @@ struct LoopbackTests {
         expectEnd(outcome, .poweredOff)
         #expect(outcome.words == [UInt64(interrupts)])
         #expect(outcome.statistics?.contains("\"interrupts_forwarded\":\(interrupts)") == true, "\(outcome.statistics ?? "")")
+    }
+
+    /// While one processor makes thousands of exits, a halted one makes next to none: it sleeps.
+    @Test func aHaltedProcessorSleeps() throws {
+        let ready = TinyMachine.page(0, on: 0)
+        let accesses: UInt32 = 4000
+        var busy = Payload()
+        busy.wait(ready, is: 1)
+        busy.raw([0xBA, 0xFD, 0x03, 0, 0])  // mov $0x3fd, %edx: the serial port's line status
+        busy.loop(accesses) { $0.raw([0xEC]) }  // in %dx, %al
+        busy.powerOff()
+        var idle = Payload()
+        idle.lockedIncrement(ready)
+        idle.haltForEver()
+        let outcome = try LoopbackMachine().run(TinyMachine.guest([busy, idle], ring: 0))
+        expectEnd(outcome, .poweredOff)
+        struct Account: Decodable {
+            struct Node: Decodable { var exits: UInt64 }
+            var nodes: [Node]
+        }
+        let account = try JSONDecoder().decode(Account.self, from: Data(try #require(outcome.statistics).utf8))
+        #expect(account.nodes[0].exits >= accesses)
+        #expect(account.nodes[1].exits < accesses / 20, "\(account.nodes[1].exits) exits of a halted processor")
     }
 
     @Test func aTripleFaultRebootsTheMachine() throws {

@@ -83,6 +83,21 @@ import Testing
         #expect(pacing.earliest < 1_000_000_000 + 2 * handler * TimerPacing.share)
     }
 
+    /// One that waits for half of it is charged like a handler: the limit is what it waits at most.
+    @Test func aProgramThatMostlyWaitsIsDelayedToTheLimit() {
+        let pacing = TimerPacing()
+        var now: UInt64 = 1_000_000_000
+        pacing.delivered(now: now)
+        pacing.stalled(since: now, until: now + 20_000_000)
+        now += 20_000_000
+        for _ in 0..<1_000 {
+            now += 10_000_000
+            pacing.stalled(since: now, until: now + 10_000_000)
+            now += 10_000_000
+        }
+        #expect(pacing.earliest == 1_000_000_000 + TimerPacing.limit)
+    }
+
     @Test func aKickBeforeASleepIsKept() {
         let signal = ProcessorSignal()
         signal.kick()

@@ -1,0 +1,45 @@
+import Coherence
+import Glibc
+import Hypervisor
+import TestSupport
+import Testing
+
+@testable import Interconnect
+@testable import Node
+
+/// The loop's thread without a guest.
+@Suite(.enabled(if: hasKVM, needsKVM), .timeLimit(.minutes(1)))
+struct CoherenceLoopTests {
+    /// The loop outranks every ordinary thread: one that turns round and round once a peer has gone, or has sent what no
+    /// frame begins with, would keep the node from ending.
+    @Test(arguments: [[], [UInt8](repeating: 0xEE, count: 64)]) func theLoopOfADeadMachineSleeps(lastWords: [UInt8]) throws {
+        var pair: [Int32] = [0, 0]
+        try #require(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+        let memory = try GuestMemory(size: 2 << 20)
+        let half: UInt32 = 256
+        let homes = try HomeMap([
+            HomeMap.Range(first: PageNumber(0), count: half, home: NodeID(0)),
+            HomeMap.Range(first: PageNumber(half), count: half, home: NodeID(1)),
+        ])
+        let link = CoherenceLink(
+            try Connection(adopting: Socket(adopting: pair[0]), peer: 1, role: .coherence), peer: NodeID(1))
+        let loop = try CoherenceLoop(
+            configuration: EngineConfiguration(
+                node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: Int(half), minimumHold: 0, policies: .none),
+            memory: memory, forgetter: nil, links: [nil, link], processors: [], onLoss: { _, _ in }, log: { _ in })
+        loop.drain()
+        let used = onThread { () -> UInt64 in
+            loop.run()
+            var time = timespec()
+            unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        }
+        _ = try #require(loop.snapshot(), "the loop runs")
+        if lastWords.isEmpty { close(pair[1]) } else { _ = unsafe write(pair[1], lastWords, lastWords.count) }
+        usleep(500_000)
+        loop.quit()
+        let nanoseconds = try #require(used.wait(seconds: 10))
+        #expect(nanoseconds < 100_000_000, "half a second took \(nanoseconds) ns of processor time")
+        if !lastWords.isEmpty { close(pair[1]) }
+    }
+}
