@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 /// Faults put between the engines, each of which the model check has to notice: a check that passes everything proves nothing.
 @Suite struct CheckerTeethTests {
     /// Runs the check with a fault in the channels and says what it found.

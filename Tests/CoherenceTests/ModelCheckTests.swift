@@ -2,6 +2,8 @@ import Coherence
 import Glibc
 import Testing
 
+@testable import CoherenceSimulation
+
 /// Exhaustive exploration of the shipping engine on small machines.
 @Suite struct ModelCheckTests {
     static func machine(nodes: Int, pages: UInt32, homes: [UInt32] = [], policies: PolicySet = .all) throws -> EngineConfiguration {

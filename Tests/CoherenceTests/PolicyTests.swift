@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 /// What each policy does to the counters that it is there for: the same accesses with the policy on and off.
 @Suite struct PolicyTests {
     /// Two nodes, node 0 home of pages 1 ... 600; accesses run to completion one after another.

@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 /// Machines of 2 to 16 nodes in virtual time; a failing seed replays exactly.
 @Suite struct SimulatorTests {
     static func run(_ parameters: Simulator.Parameters) throws -> Simulator.Outcome {

@@ -1,9 +1,14 @@
-import Coherence
+package import Coherence
 
 /// A message under way, with one value for each page of contents behind it.
-struct Packet: Equatable {
-    var message: Message
-    var values: [UInt32]
+package struct Packet: Equatable, Sendable {
+    package var message: Message
+    package var values: [UInt32]
+
+    package init(message: Message, values: [UInt32]) {
+        self.message = message
+        self.values = values
+    }
 }
 
 /// What one node has mapped, as a driver would, and its engine.
@@ -39,9 +44,9 @@ final class SimulatedNode {
 }
 
 /// A broken promise of the protocol, in words.
-struct Broken: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+package struct Broken: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
 }
 
 /// Nodes and the channels between them: executes effects as a driver does, and knows the last write to every page.
@@ -75,6 +80,12 @@ struct World {
     }
 
     var count: Int { nodes.count }
+
+    /// Takes the packets under way between two nodes, oldest first.
+    mutating func takePackets(from source: Int, to destination: Int) -> [Packet] {
+        defer { channels[source * count + destination].removeAll(keepingCapacity: true) }
+        return channels[source * count + destination]
+    }
 
     /// Calls a node's engine and executes the effects; `received` are the values behind the message being received.
     mutating func call(

@@ -1,0 +1,76 @@
+import BoardSupport
+import CoherenceSimulation
+import Foundation
+
+/// A run, as tables and JSON show it.
+struct ComparisonRow: Codable {
+    var workload: String
+    var network: String
+    var nodes: Int
+    var name: String
+    var remoteFaults: UInt64
+    var messages: UInt64
+    var bytes: UInt64
+    var stallNanoseconds: UInt64
+    var timeNanoseconds: UInt64
+
+    enum CodingKeys: String, CodingKey {
+        case workload, network, nodes, messages, bytes
+        case name = "protocol"
+        case remoteFaults = "remote_faults"
+        case stallNanoseconds = "stall_ns"
+        case timeNanoseconds = "time_ns"
+    }
+
+    init(workload: String, network: String, nodes: Int, name: String, _ result: SimulationResult) {
+        self.workload = workload
+        self.network = network
+        self.nodes = nodes
+        self.name = name
+        remoteFaults = result.remoteFaults
+        messages = result.messages
+        bytes = result.bytes
+        stallNanoseconds = result.stall
+        timeNanoseconds = result.time
+    }
+
+    static func printTable(_ rows: [ComparisonRow]) {
+        print("workload            nodes  protocol      remote faults   messages       MiB   stall ms    time ms")
+        for row in rows {
+            let figures = [
+                pad(row.workload, 18, left: true), pad("\(row.nodes)", 6), " " + pad(row.name, 13, left: true),
+                pad("\(row.remoteFaults)", 13), pad("\(row.messages)", 10), pad(decimal(Double(row.bytes) / 1_048_576), 9),
+                pad(decimal(Double(row.stallNanoseconds) / 1e6), 10), pad(decimal(Double(row.timeNanoseconds) / 1e6), 10),
+            ]
+            print(figures.joined(separator: " "))
+        }
+    }
+
+    /// The best published protocol's stall time over the engine's: each pattern, and the geometric mean.
+    static func printSummary(_ rows: [ComparisonRow], nodes: Int) {
+        var logarithms: [Double] = []
+        print("\n\(nodes) nodes: stall time of the best published protocol / the engine's")
+        for workload in Workload.allCases.map(\.rawValue) {
+            let runs = rows.filter { $0.workload == workload }
+            guard let own = runs.first(where: { $0.name == "vsmp" }),
+                let best = runs.filter({ $0.name != "vsmp" }).min(by: { $0.stallNanoseconds < $1.stallNanoseconds }),
+                own.stallNanoseconds > 0, best.stallNanoseconds > 0
+            else { continue }
+            let ratio = Double(best.stallNanoseconds) / Double(own.stallNanoseconds)
+            logarithms.append(log(ratio))
+            print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  (\(best.name))")
+        }
+        guard !logarithms.isEmpty else { return }
+        let mean = exp(logarithms.reduce(0, +) / Double(logarithms.count))
+        print("  \(pad("geometric mean", 18, left: true)) \(pad(decimal(mean, digits: 2), 8))")
+    }
+}
+
+private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
+    let blanks = String(repeating: " ", count: max(0, width - text.count))
+    return left ? text + blanks : blanks + text
+}
+
+private func decimal(_ value: Double, digits: Int = 1) -> String {
+    value.formatted(.number.precision(.fractionLength(digits)).grouping(.never).locale(Locale(identifier: "en_US_POSIX")))
+}
