@@ -33,6 +33,10 @@ extension Engine {
         } else {
             statistics.readFaults &+= 1
         }
+        // One that has run for a while since its last page came is not the instruction any more that lost this one.
+        if latestArrival[Int(processor) % outstandingFaults].advanced(byNanoseconds: 4 &* minimumHold) < now {
+            contention.forgive(page)
+        }
         let exclusive = readReplication.takesExclusive(isWrite: isWrite)
         if isHome(range) {
             faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
@@ -75,7 +79,7 @@ extension Engine {
         _ = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
         states[index].requested = true
         if entry.isBusy {
-            enqueue(page, range, node, exclusive: exclusive)
+            _ = takeInTurn(page, range, node, exclusive: exclusive, &effects)
             if states[index].deferred { releaseDeferral(page, range, now: now, effects: &effects) }
         } else {
             serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)

@@ -6,7 +6,16 @@ extension Engine {
     ) throws(ProtocolViolation) {
         let page = message.page
         let flags = states[Int(page.rawValue)]
-        guard sender == range.home, message.requester != node, !flags.deferred else { throw message.violation(from: sender) }
+        guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
+        if flags.deferred {
+            // Reads may wait beside each other.
+            guard message.kind == .forwardShared, let first = deferrals.deferral(of: page), first.kind == .forwardShared
+            else { throw message.violation(from: sender) }
+            postpone(
+                .forwardShared, page, message.requester, acks: message.acks, until: first.deadline,
+                behindRequest: first.isBehindRequest)
+            return
+        }
         if message.kind == .invalidate {
             guard flags.access != .write, message.requester != range.home || !flags.owned else {
                 throw message.violation(from: sender)
@@ -16,7 +25,16 @@ extension Engine {
                 return
             }
         } else {
-            guard flags.access != .none, flags.owned || flags.writingBack else { throw message.violation(from: sender) }
+            // What came to this node after it had asked as owner is for the copy it has; anything else is for the one on its way.
+            let slot = flags.requested ? requests.slot(of: page) : nil
+            let isOwner = flags.access != .none && (flags.owned || flags.writingBack)
+            if let slot, requests[slot].kind != .prefetch,
+                !isOwner || requests[slot].arrival != .nothing
+            {
+                postpone(message.kind, page, message.requester, acks: message.acks, until: now, behindRequest: true)
+                return
+            }
+            guard isOwner else { throw message.violation(from: sender) }
         }
         let losesAccess = message.kind != .forwardShared || flags.access == .write
         if losesAccess, let deadline = holdDeadline(page, against: message.requester, now: now) {
@@ -87,6 +105,7 @@ extension Engine {
     /// long each time, against nodes of higher number only: then the lowest of the nodes that want the same pages at once
     /// collects them all, since every other gives way to it after the minimum.
     mutating func startHold(_ page: PageNumber, _ processor: UInt16, exclusive: Bool, now: Instant) {
+        latestArrival[Int(processor) % outstandingFaults] = now
         guard minimumHold > 0 else { return }
         var firm = minimumHold
         var long = minimumHold
@@ -116,10 +135,26 @@ extension Engine {
         return now < deadline ? deadline : nil
     }
 
-    mutating func postpone(_ kind: Message.Kind, _ page: PageNumber, _ requester: NodeID, acks: UInt8, until deadline: Instant) {
-        statistics.holdDeferrals &+= 1
+    mutating func postpone(
+        _ kind: Message.Kind, _ page: PageNumber, _ requester: NodeID, acks: UInt8, until deadline: Instant,
+        behindRequest: Bool = false
+    ) {
+        if !behindRequest { statistics.holdDeferrals &+= 1 }
         states[Int(page.rawValue)].deferred = true
-        deferrals.add(Deferral(page: page, kind: kind, requester: requester, acks: acks, deadline: deadline))
+        deferrals.add(
+            Deferral(
+                page: page, kind: kind, requester: requester, acks: acks, deadline: deadline, isBehindRequest: behindRequest))
+    }
+
+    /// The page that forwards waited for is here: now they wait for its hold.
+    mutating func takeUpForwards(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
+        guard let first = deferrals.deferral(of: page) else { return }
+        if let deadline = holdDeadline(page, against: first.requester, now: now) {
+            statistics.holdDeferrals &+= 1
+            deferrals.takeUp(page, until: deadline)
+        } else {
+            releaseDeferral(page, range, now: now, effects: &effects)
+        }
     }
 
     /// Does now what waited for the page's hold: a processor here has come to wait for the page itself.
@@ -133,9 +168,13 @@ extension Engine {
         giveUp(
             deferral.kind, deferral.page, range, deferral.requester, acks: deferral.acks, now: now, effects: &effects)
         // Contents from the home with nobody to acknowledge: the requester will send no Done.
-        if isHome(range), deferral.kind != .invalidate, deferral.acks == 0 {
+        if isHome(range), deferral.kind != .invalidate, deferral.acks == 0,
+            directory[directoryIndex(deferral.page, range)].transaction == deferral.requester.rawValue
+        {
             endTransaction(deferral.page, range, now: now, effects: &effects)
         }
+        // Once one read has been answered, nothing keeps the others.
+        if deferral.kind == .forwardShared { releaseDeferral(deferral.page, range, now: now, effects: &effects) }
     }
 
     /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.

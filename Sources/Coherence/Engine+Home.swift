@@ -11,7 +11,9 @@ extension Engine {
             !entry.isBusy || !queues.contains(sender, tail: entry.queueTail)
         else { throw message.violation(from: sender) }
         if entry.isBusy {
-            guard enqueue(message.page, range, sender, exclusive: exclusive) else { throw message.violation(from: sender) }
+            guard takeInTurn(message.page, range, sender, exclusive: exclusive, &effects) else {
+                throw message.violation(from: sender)
+            }
         } else {
             serve(message.page, range, sender, exclusive: exclusive, now: now, effects: &effects)
         }
@@ -21,8 +23,45 @@ extension Engine {
         }
     }
 
-    @discardableResult
-    mutating func enqueue(_ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool) -> Bool {
+    /// What needs no wait at the home though a transaction is in progress: anything behind another node's write goes straight to the
+    /// node that will have the page, which answers as soon as it has had it; and reads that an owner elsewhere answers go to it beside
+    /// each other. A write waits until all reads are done. False when the request has to wait.
+    mutating func sendOn(
+        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool, _ effects: inout EffectBuffer
+    ) -> Bool {
+        var entry = directory[directoryIndex(page, range)]
+        let owner = entry.owner
+        let isBehindWrite = entry.transaction == owner.rawValue
+        guard owner != node, isBehindWrite || (entry.reads > 0 && !exclusive && requester != node) else { return false }
+        if exclusive {
+            noteWrite(&entry, requester, owner: owner, others: NodeSet(), isUpgrade: false)
+            entry.owner = requester
+            entry.lastWriter = requester.rawValue
+            entry.transaction = requester.rawValue
+        } else if requester == node {
+            entry.owner = node
+            entry.sharers.insert(owner)
+            entry.transaction = node.rawValue
+        } else {
+            entry.sharers.insert(requester)
+            entry.reads += 1
+        }
+        directory[directoryIndex(page, range)] = entry
+        send(Message(exclusive ? .forwardExclusive : .forwardShared, page, requester: requester), to: owner, .none, &effects)
+        return true
+    }
+
+    /// A request for a page with a transaction in progress: sent on, or it waits its turn. False when it can do neither.
+    mutating func takeInTurn(
+        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool, _ effects: inout EffectBuffer
+    ) -> Bool {
+        if directory[directoryIndex(page, range)].queueTail < 0, sendOn(page, range, requester, exclusive: exclusive, &effects) {
+            return true
+        }
+        return enqueue(page, range, requester, exclusive: exclusive)
+    }
+
+    private mutating func enqueue(_ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool) -> Bool {
         let position = directoryIndex(page, range)
         var tail = directory[position].queueTail
         let added = queues.append(requester, exclusive: exclusive, tail: &tail)
@@ -72,11 +111,12 @@ extension Engine {
         var entry = before
         if entry.owner != node {
             let owner = entry.owner
-            entry.transaction = requester.rawValue
             if requester == node {
+                entry.transaction = requester.rawValue
                 entry.owner = node
                 entry.sharers.insert(owner)
             } else {
+                entry.reads = 1
                 entry.sharers.insert(requester)
             }
             directory[position] = entry
@@ -202,21 +242,37 @@ extension Engine {
     mutating func endTransaction(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
         let position = directoryIndex(page, range)
         directory[position].transaction = 0xFF
-        while !directory[position].isBusy {
-            var tail = directory[position].queueTail
-            guard let next = queues.popFirst(tail: &tail) else { return }
-            directory[position].queueTail = tail
-            serve(page, range, next.requester, exclusive: next.exclusive, now: now, effects: &effects)
+        while let next = queues.first(tail: directory[position].queueTail) {
+            if directory[position].isBusy {
+                guard sendOn(page, range, next.requester, exclusive: next.exclusive, &effects) else { return }
+                dequeue(position)
+            } else {
+                dequeue(position)
+                serve(page, range, next.requester, exclusive: next.exclusive, now: now, effects: &effects)
+            }
         }
     }
 
-    /// The requester says that it has the page and all acknowledgements.
+    private mutating func dequeue(_ position: Int) {
+        var tail = directory[position].queueTail
+        _ = queues.popFirst(tail: &tail)
+        directory[position].queueTail = tail
+    }
+
+    /// The requester says that it has the page and all acknowledgements. From one that the page has been passed on from meanwhile it
+    /// says nothing new.
     mutating func done(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
-        guard directory[directoryIndex(message.page, range)].transaction == sender.rawValue,
-            !states[Int(message.page.rawValue)].deferred
-        else { throw message.violation(from: sender) }
+        let position = directoryIndex(message.page, range)
+        let entry = directory[position]
+        if entry.reads > 0, entry.owner != sender, entry.sharers.contains(sender) {
+            directory[position].reads = entry.reads - 1
+            if entry.reads == 1 { endTransaction(message.page, range, now: now, effects: &effects) }
+            return
+        }
+        guard entry.transaction == sender.rawValue else { return }
+        guard !states[Int(message.page.rawValue)].deferred else { throw message.violation(from: sender) }
         endTransaction(message.page, range, now: now, effects: &effects)
     }
 

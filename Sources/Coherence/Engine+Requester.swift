@@ -83,6 +83,9 @@ extension Engine {
         if request.demanded { startHold(page, request.processor, exclusive: request.exclusive, now: now) }
         if isHome(range) {
             endTransaction(page, range, now: now, effects: &effects)
+        } else if flags.deferred {
+            // The home has sent the next one here already: it has no use for a Done.
+            takeUpForwards(page, range, now: now, effects: &effects)
         } else if request.needsDone {
             send(Message(.done, page), to: range.home, .none, &effects)
         }

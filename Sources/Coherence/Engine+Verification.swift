@@ -34,6 +34,7 @@ extension Engine {
         asks = other.asks.copy()
         waiting = other.waiting.copy()
         latestFault = other.latestFault.copy()
+        latestArrival = other.latestArrival.copy()
         contention = other.contention.copy()
         hot = other.hot.copy()
         fills = other.fills

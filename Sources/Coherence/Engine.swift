@@ -46,6 +46,8 @@ public struct Engine: ~Copyable {
     var waiting: WaitingFaults
     /// Page number + 1 of each processor's latest fault. It still waits if the page is still requested.
     var latestFault: Table<UInt32>
+    /// When the latest page that each processor waited for arrived.
+    var latestArrival: Table<Instant>
     var contention: ContentionTable
     var hot: HotPageTable
 
@@ -97,11 +99,12 @@ public struct Engine: ~Copyable {
         requests = RequestTable(capacity: outstanding + prefetchSlots)
         queues = RequestQueues(capacity: configuration.nodeCount * outstanding)
         holds = HoldTable(capacity: outstanding * 8)
-        deferrals = DeferralTable(capacity: outstanding * 8)
+        deferrals = DeferralTable(capacity: outstanding * (8 + configuration.nodeCount))
         cache = RemotePageCache(capacity: cacheCapacity)
         asks = PrefetchAsks(capacity: prefetchSlots)
         waiting = WaitingFaults(capacity: outstanding)
         latestFault = Table(count: outstanding, repeating: 0)
+        latestArrival = Table(count: outstanding, repeating: Instant(nanoseconds: 0))
         contention = ContentionTable(bits: tableBits)
         hot = HotPageTable(bits: tableBits)
     }

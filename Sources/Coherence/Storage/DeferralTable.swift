@@ -6,10 +6,12 @@ struct Deferral: BitwiseCopyable {
     var requester: NodeID
     var acks: UInt8
     var deadline: Instant
+    /// It waits for this node's own request to be complete, and only then for the hold.
+    var isBehindRequest = false
 }
 
-/// The deferred requests, unordered, with the earliest deadline at hand. At most one per page, because the home starts no
-/// second transaction for a page before the first is over. Few at a time: only pages in their hold.
+/// The deferred requests, unordered, with the earliest deadline at hand. At most one write or some reads per page, because the home sends a
+/// node nothing behind a write before the node has asked for the page again. Few at a time: only pages in their hold or on their way.
 struct DeferralTable: ~Copyable {
     private var items: Table<Deferral>
     private(set) var count = 0
@@ -37,11 +39,28 @@ struct DeferralTable: ~Copyable {
     mutating func add(_ deferral: Deferral) {
         items[count] = deferral
         count &+= 1
+        if deferral.isBehindRequest { return }
         if let earliest, earliest < deferral.deadline { return }
         earliest = deferral.deadline
     }
 
-    /// Removes the deferral of `page`. O(deferrals).
+    /// One of `page`. O(deferrals).
+    func deferral(of page: PageNumber) -> Deferral? {
+        for position in 0..<count where items[position].page == page { return items[position] }
+        return nil
+    }
+
+    /// Those of `page` wait for time now, and for nothing else. O(deferrals).
+    mutating func takeUp(_ page: PageNumber, until deadline: Instant) {
+        for position in 0..<count where items[position].page == page {
+            items[position].isBehindRequest = false
+            items[position].deadline = deadline
+        }
+        if let earliest, earliest < deadline { return }
+        earliest = deadline
+    }
+
+    /// Removes a deferral of `page`. O(deferrals).
     mutating func remove(_ page: PageNumber) -> Deferral? {
         for position in 0..<count where items[position].page == page { return remove(at: position) }
         return nil
@@ -50,7 +69,9 @@ struct DeferralTable: ~Copyable {
     /// Removes one whose deadline has come, or returns nil. O(deferrals).
     mutating func popDue(now: Instant) -> Deferral? {
         guard let earliest, !(now < earliest) else { return nil }
-        for position in 0..<count where !(now < items[position].deadline) { return remove(at: position) }
+        for position in 0..<count where !items[position].isBehindRequest && !(now < items[position].deadline) {
+            return remove(at: position)
+        }
         return nil
     }
 
@@ -59,7 +80,7 @@ struct DeferralTable: ~Copyable {
         count &-= 1
         items[position] = items[count]
         earliest = nil
-        for other in 0..<count {
+        for other in 0..<count where !items[other].isBehindRequest {
             let deadline = items[other].deadline
             if let current = earliest, !(deadline < current) { continue }
             earliest = deadline
