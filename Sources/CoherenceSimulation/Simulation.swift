@@ -16,7 +16,7 @@ public struct SimulationResult: Equatable, Sendable {
 
 /// Runs a trace on one protocol and one network in virtual time. The same input gives the same result.
 ///
-/// A processor's own time between two accesses is the trace's; what it waits for pages comes on top.
+/// A processor's own time between two accesses is the trace's; what it waits for pages, and for others at a barrier, comes on top.
 struct Simulation<Protocol: PageProtocol> {
     private enum Event {
         case run(processor: Int)
@@ -54,6 +54,8 @@ struct Simulation<Protocol: PageProtocol> {
     private var machine: Protocol
     private var processors: [Processor]
     private var waiting: [[Int]]
+    /// Processors at the barrier.
+    private var gathered: [Int] = []
     private var ports: [Port]
     private var events = EventQueue<Event>()
     private var outbox = Outbox<Protocol.Packet>()
@@ -98,6 +100,7 @@ struct Simulation<Protocol: PageProtocol> {
                 settle(node)
             }
         }
+        guard gathered.isEmpty else { throw Broken("processors \(gathered) wait at a barrier for ever") }
         for (index, processor) in processors.enumerated() where processor.next < trace.processors[index].count {
             throw Broken("processor \(index) waits for page \(processor.waitsFor ?? -1) and nothing is under way")
         }
@@ -138,6 +141,15 @@ struct Simulation<Protocol: PageProtocol> {
                 }
                 now = due
             }
+            if access.kind == .barrier {
+                processor.next += 1
+                gathered.append(index)
+                processors[index] = processor
+                if gathered.count == processors.count { release(now) }
+                processor = processors[index]
+                result.time = max(result.time, now)
+                return
+            }
             guard allows(Int(access.page), access.kind.isWrite, processor.node) else {
                 processor.waitsFor = Int(access.page)
                 processor.waitsSince = now
@@ -150,6 +162,16 @@ struct Simulation<Protocol: PageProtocol> {
             processor.next += 1
         }
         result.time = max(result.time, now)
+    }
+
+    /// The last has come to the barrier: all go on from here.
+    private mutating func release(_ now: UInt64) {
+        for index in gathered {
+            let barrier = trace.processors[index][processors[index].next - 1]
+            processors[index].lag = now - barrier.time
+            events.insert(.run(processor: index), at: now)
+        }
+        gathered.removeAll(keepingCapacity: true)
     }
 
     private func allows(_ page: Int, _ isWrite: Bool, _ node: Int) -> Bool {

@@ -55,7 +55,7 @@ private struct TraceParser {
             let time = try number(radix: 10, "the time in nanoseconds", limit: .max)
             let processor = Int(try number(radix: 10, "the processor", limit: UInt64(Trace.maximumProcessors - 1)))
             guard at < bytes.count, let kind = AccessKind(rawValue: bytes[at]) else {
-                throw wrong("r (read), w (write) or a (atomic)")
+                throw wrong("r (read), w (write), a (atomic) or b (barrier)")
             }
             at += 1
             guard at < bytes.count, bytes[at] == 0x20 else { throw wrong("a blank after the kind of access") }
@@ -68,7 +68,12 @@ private struct TraceParser {
             processors[processor].append(Access(time: time, page: page, kind: kind))
         }
         guard !processors.isEmpty else { throw TraceError(line: nil, text: "the trace has no access") }
-        return Trace(processors: processors)
+        let trace = Trace(processors: processors)
+        let barriers = trace.barriers
+        if let other = barriers.firstIndex(where: { $0 != barriers[0] }) {
+            throw TraceError(line: nil, text: "processor 0 has \(barriers[0]) barriers and processor \(other) has \(barriers[other]); all wait at each")
+        }
+        return trace
     }
 
     private mutating func skipLine() {

@@ -4,9 +4,11 @@ public enum AccessKind: UInt8, Sendable, BitwiseCopyable {
     case write = 0x77
     /// A read and a write that nothing may come between (a LOCK instruction).
     case atomic = 0x61
+    /// No access: the processor goes on when all processors have come to their barrier of the same number.
+    case barrier = 0x62
 
     @inlinable
-    public var isWrite: Bool { self != .read }
+    public var isWrite: Bool { self == .write || self == .atomic }
 }
 
 /// One access of a trace.
@@ -33,7 +35,7 @@ public struct Trace: Equatable, Sendable {
     /// Pages are 0 ..< this.
     public private(set) var pages: Int
 
-    /// - Parameter processors: at least one; each in order of time.
+    /// - Parameter processors: at least one; each in order of time, all with equally many barriers.
     public init(processors: [[Access]]) {
         precondition(!processors.isEmpty, "a trace has a processor")
         precondition(
@@ -44,7 +46,10 @@ public struct Trace: Equatable, Sendable {
     }
 
     /// Accesses of all processors.
-    public var count: Int { processors.reduce(0) { $0 + $1.count } }
+    public var count: Int { processors.reduce(0) { $0 + $1.count { $0.kind != .barrier } } }
+
+    /// Barriers of each processor.
+    var barriers: [Int] { processors.map { $0.count { $0.kind == .barrier } } }
 
     /// Nanoseconds until the last processor is done when no page is ever waited for.
     public var duration: UInt64 { processors.reduce(0) { max($0, $1.last?.time ?? 0) } }
@@ -55,6 +60,7 @@ public struct Trace: Equatable, Sendable {
         var numbers: [UInt32: UInt32] = [:]
         var result = processors
         forEach { processor, index, access in
+            guard access.kind != .barrier else { return }
             let number = numbers[access.page] ?? UInt32(numbers.count)
             numbers[access.page] = number
             result[processor][index].page = number
@@ -66,6 +72,7 @@ public struct Trace: Equatable, Sendable {
     var readFirst: [Bool] {
         var first = [AccessKind?](repeating: nil, count: pages)
         forEach { _, _, access in
+            guard access.kind != .barrier else { return }
             if first[Int(access.page)] == nil { first[Int(access.page)] = access.kind }
         }
         return first.map { $0 == .read || $0 == .atomic }

@@ -27,12 +27,13 @@ import Testing
         ("# vsmp-trace 2\n0 0 r 0\n", "line 1: a trace begins with '# vsmp-trace 1', see docs/trace-format.md"),
         ("# vsmp-trace 1\n", "the trace has no access"),
         ("# vsmp-trace 1\n0 0 r 0\nx 0 r 0\n", "line 3: the time in nanoseconds is expected, found 'x'"),
-        ("# vsmp-trace 1\n0 0 q 0\n", "line 2: r (read), w (write) or a (atomic) is expected, found 'q'"),
+        ("# vsmp-trace 1\n0 0 q 0\n", "line 2: r (read), w (write), a (atomic) or b (barrier) is expected, found 'q'"),
         ("# vsmp-trace 1\n0 0 r\n", "line 2: a blank after the kind of access is expected, found the end of the line"),
         ("# vsmp-trace 1\n0 0 r 0 0\n", "line 2: the end of the line is expected, found ' '"),
         ("# vsmp-trace 1\n0 1024 r 0\n", "line 2: the processor is larger than 1023"),
         ("# vsmp-trace 1\n0 0 r 100000000\n", "line 2: the page, hexadecimal is larger than fffffffe"),
         ("# vsmp-trace 1\n9 0 r 0\n8 0 r 0\n", "line 3: processor 0 is at 9 ns already; its times may not go backwards"),
+        ("# vsmp-trace 1\n0 0 b 0\n0 1 r 5\n", "processor 0 has 1 barriers and processor 1 has 0; all wait at each"),
         ("# vsmp-trace 1\n0 0 r ", "line 2: the page, hexadecimal is expected, found the end of the file"),
     ])
     func mistakesAreNamed(text: String, message: String) {

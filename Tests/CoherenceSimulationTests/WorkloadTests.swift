@@ -11,7 +11,7 @@ import Testing
         let trace = workload.trace(processors: processors)
         var use = Array(repeating: (readers: Set<Int>(), writers: Set<Int>()), count: trace.pages)
         for (processor, list) in trace.processors.enumerated() {
-            for access in list {
+            for access in list where access.kind != .barrier {
                 if access.kind.isWrite {
                     use[Int(access.page)].writers.insert(processor)
                 } else {

@@ -23,7 +23,10 @@ struct TraceBuilder {
     /// Every processor waits for the slowest.
     mutating func barrier() {
         let latest = clocks.max() ?? 0
-        for index in clocks.indices { clocks[index] = latest }
+        for index in clocks.indices {
+            clocks[index] = latest
+            lists[index].append(Access(time: latest, page: 0, kind: .barrier))
+        }
     }
 
     /// `count` things dealt out in adjacent groups: those of `processor`.
