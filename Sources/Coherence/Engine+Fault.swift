@@ -79,8 +79,8 @@ extension Engine {
         _ = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
         states[index].requested = true
         if entry.isBusy {
-            _ = takeInTurn(page, range, node, exclusive: exclusive, &effects)
-            if states[index].deferred { releaseDeferral(page, range, now: now, effects: &effects) }
+            enqueue(page, range, node, exclusive: exclusive)
+            if states[index].deferred { answerDeferred(page, range, now: now, effects: &effects) }
         } else {
             serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)
         }
@@ -118,7 +118,7 @@ extension Engine {
         } else {
             askSingly(page, range, ahead, exclusive: exclusive, &effects)
         }
-        if flags.deferred { releaseDeferral(page, range, now: now, effects: &effects) }
+        if flags.deferred { answerDeferred(page, range, now: now, effects: &effects) }
     }
 
     /// Sends what a processor waits for, with the pages of `ahead` wanted beside it.
@@ -126,6 +126,9 @@ extension Engine {
         _ page: PageNumber, _ range: HomeRange, exclusive: Bool, ahead: UInt64, _ effects: inout EffectBuffer
     ) {
         if ahead != 0 { asks.add(page, mask: ahead) }
+        let home = Int(range.home.rawValue)
+        sentRequests[home] &+= 1
+        if let slot = requests.slot(of: page) { requests[slot].sequence = sentRequests[home] }
         send(Message(exclusive ? .getExclusive : .getShared, page, mask: ahead), to: range.home, .none, &effects)
     }
 

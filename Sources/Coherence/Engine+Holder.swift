@@ -8,29 +8,30 @@ extension Engine {
         let flags = states[Int(page.rawValue)]
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
         if flags.deferred {
-            // Reads may wait beside each other.
-            guard message.kind == .forwardShared, let first = deferrals.deferral(of: page), first.kind == .forwardShared
+            // Behind what waits already: the node loses the page once.
+            guard let first = deferrals.next(of: page), let last = deferrals.last(of: page), last.kind == .forwardShared
             else { throw message.violation(from: sender) }
             postpone(
-                .forwardShared, page, message.requester, acks: message.acks, until: first.deadline,
-                behindRequest: first.isBehindRequest)
+                message.kind, page, message.requester, acks: message.acks, until: first.deadline, behindRequest: first.isBehindRequest)
             return
         }
+        let slot = flags.requested ? requests.slot(of: page) : nil
         if message.kind == .invalidate {
             guard flags.access != .write, message.requester != range.home || !flags.owned else {
                 throw message.violation(from: sender)
             }
             guard flags.access == .read else {
-                send(Message(.invalidateAck, page), to: message.requester, .none, &effects)
+                if let slot, requests[slot].kind == .shared, message.mask >= requests[slot].sequence {
+                    postpone(.invalidate, page, message.requester, acks: 0, until: now, behindRequest: true)
+                } else {
+                    send(Message(.invalidateAck, page), to: message.requester, .none, &effects)
+                }
                 return
             }
         } else {
             // What came to this node after it had asked as owner is for the copy it has; anything else is for the one on its way.
-            let slot = flags.requested ? requests.slot(of: page) : nil
             let isOwner = flags.access != .none && (flags.owned || flags.writingBack)
-            if let slot, requests[slot].kind != .prefetch,
-                !isOwner || requests[slot].arrival != .nothing
-            {
+            if let slot, requests[slot].kind != .prefetch, !isOwner || requests[slot].arrival != .nothing {
                 postpone(message.kind, page, message.requester, acks: message.acks, until: now, behindRequest: true)
                 return
             }
@@ -146,43 +147,28 @@ extension Engine {
                 page: page, kind: kind, requester: requester, acks: acks, deadline: deadline, isBehindRequest: behindRequest))
     }
 
-    /// The page that forwards waited for is here: now they wait for its hold.
-    mutating func takeUpForwards(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
-        guard let first = deferrals.deferral(of: page) else { return }
-        if let deadline = holdDeadline(page, against: first.requester, now: now) {
-            statistics.holdDeferrals &+= 1
-            deferrals.takeUp(page, until: deadline)
-        } else {
-            releaseDeferral(page, range, now: now, effects: &effects)
+    /// Answers what waits for the page, reads first, as far as its hold allows: it is over, the page that they waited for is here,
+    /// or a processor of this node has come to wait for the page itself.
+    mutating func answerDeferred(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
+        while let next = deferrals.next(of: page) {
+            let losesAccess = next.kind != .forwardShared || states[Int(page.rawValue)].access == .write
+            if losesAccess, let deadline = holdDeadline(page, against: next.requester, now: now) {
+                statistics.holdDeferrals &+= 1
+                deferrals.setDeadline(page, deadline)
+                return
+            }
+            deferrals.remove(next)
+            states[Int(page.rawValue)].deferred = deferrals.next(of: page) != nil
+            giveUp(next.kind, page, range, next.requester, acks: next.acks, now: now, effects: &effects)
+            if isHome(range) { endTransaction(page, range, now: now, effects: &effects) }
         }
-    }
-
-    /// Does now what waited for the page's hold: a processor here has come to wait for the page itself.
-    mutating func releaseDeferral(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
-        guard let deferral = deferrals.remove(page) else { return }
-        carryOut(deferral, range, now: now, effects: &effects)
-    }
-
-    private mutating func carryOut(_ deferral: Deferral, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
-        states[Int(deferral.page.rawValue)].deferred = false
-        giveUp(
-            deferral.kind, deferral.page, range, deferral.requester, acks: deferral.acks, now: now, effects: &effects)
-        // Contents from the home with nobody to acknowledge: the requester will send no Done.
-        if isHome(range), deferral.kind != .invalidate, deferral.acks == 0,
-            directory[directoryIndex(deferral.page, range)].transaction == deferral.requester.rawValue
-        {
-            endTransaction(deferral.page, range, now: now, effects: &effects)
-        }
-        // Once one read has been answered, nothing keeps the others.
-        if deferral.kind == .forwardShared { releaseDeferral(deferral.page, range, now: now, effects: &effects) }
     }
 
     /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.
     public mutating func expire(now: Instant, effects: inout EffectBuffer) {
         holds.expire(now: now, limit: 64)
-        while effects.count < Engine.effectsPerExpiry, let deferral = deferrals.popDue(now: now) {
-            guard let range = ranges[deferral.page] else { continue }
-            carryOut(deferral, range, now: now, effects: &effects)
+        while effects.count < Engine.effectsPerExpiry, let page = deferrals.duePage(now: now), let range = ranges[page] {
+            answerDeferred(page, range, now: now, effects: &effects)
         }
         if let retryAt, !(now < retryAt) {
             self.retryAt = nil

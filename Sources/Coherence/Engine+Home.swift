@@ -1,9 +1,11 @@
-/// The home's side: it orders all requests for a page, one transaction at a time.
+/// The home's side: it orders all requests for a page. Only its own requests, and others' that wait for its hold, keep a page busy;
+/// anything else is sent at once to the node that has the page or will have it.
 extension Engine {
     /// A request arrived from another node.
     mutating func request(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
+        receivedRequests[Int(sender.rawValue)] &+= 1
         let entry = directory[directoryIndex(message.page, range)]
         let exclusive = message.kind == .getExclusive
         let holdsAlready = entry.owner == sender || entry.sharers.contains(sender)
@@ -11,9 +13,7 @@ extension Engine {
             !entry.isBusy || !queues.contains(sender, tail: entry.queueTail)
         else { throw message.violation(from: sender) }
         if entry.isBusy {
-            guard takeInTurn(message.page, range, sender, exclusive: exclusive, &effects) else {
-                throw message.violation(from: sender)
-            }
+            guard enqueue(message.page, range, sender, exclusive: exclusive) else { throw message.violation(from: sender) }
         } else {
             serve(message.page, range, sender, exclusive: exclusive, now: now, effects: &effects)
         }
@@ -23,45 +23,8 @@ extension Engine {
         }
     }
 
-    /// What needs no wait at the home though a transaction is in progress: anything behind another node's write goes straight to the
-    /// node that will have the page, which answers as soon as it has had it; and reads that an owner elsewhere answers go to it beside
-    /// each other. A write waits until all reads are done. False when the request has to wait.
-    mutating func sendOn(
-        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool, _ effects: inout EffectBuffer
-    ) -> Bool {
-        var entry = directory[directoryIndex(page, range)]
-        let owner = entry.owner
-        let isBehindWrite = entry.transaction == owner.rawValue
-        guard owner != node, isBehindWrite || (entry.reads > 0 && !exclusive && requester != node) else { return false }
-        if exclusive {
-            noteWrite(&entry, requester, owner: owner, others: NodeSet(), isUpgrade: false)
-            entry.owner = requester
-            entry.lastWriter = requester.rawValue
-            entry.transaction = requester.rawValue
-        } else if requester == node {
-            entry.owner = node
-            entry.sharers.insert(owner)
-            entry.transaction = node.rawValue
-        } else {
-            entry.sharers.insert(requester)
-            entry.reads += 1
-        }
-        directory[directoryIndex(page, range)] = entry
-        send(Message(exclusive ? .forwardExclusive : .forwardShared, page, requester: requester), to: owner, .none, &effects)
-        return true
-    }
-
-    /// A request for a page with a transaction in progress: sent on, or it waits its turn. False when it can do neither.
-    mutating func takeInTurn(
-        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool, _ effects: inout EffectBuffer
-    ) -> Bool {
-        if directory[directoryIndex(page, range)].queueTail < 0, sendOn(page, range, requester, exclusive: exclusive, &effects) {
-            return true
-        }
-        return enqueue(page, range, requester, exclusive: exclusive)
-    }
-
-    private mutating func enqueue(_ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool) -> Bool {
+    @discardableResult
+    mutating func enqueue(_ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive: Bool) -> Bool {
         let position = directoryIndex(page, range)
         var tail = directory[position].queueTail
         let added = queues.append(requester, exclusive: exclusive, tail: &tail)
@@ -70,8 +33,8 @@ extension Engine {
         return added
     }
 
-    /// Starts a transaction. On return the entry is busy, or the transaction is over already: when the home itself answers
-    /// and nobody has to acknowledge, the order of its stream to the requester makes a Done superfluous.
+    /// Writes the entry as it will be after the request, and sends what the request needs. The entry is busy afterwards if the home
+    /// itself waits for the page or holds it.
     ///
     /// - Precondition: the entry is not busy; a request slot exists if the requester is this node.
     mutating func serve(
@@ -112,11 +75,10 @@ extension Engine {
         if entry.owner != node {
             let owner = entry.owner
             if requester == node {
-                entry.transaction = requester.rawValue
+                entry.transaction = node.rawValue
                 entry.owner = node
                 entry.sharers.insert(owner)
             } else {
-                entry.reads = 1
                 entry.sharers.insert(requester)
             }
             directory[position] = entry
@@ -164,9 +126,10 @@ extension Engine {
             if ownCopy, let deadline = holdDeadline(page, against: requester, now: now) {
                 acks &+= 1
                 ownCopy = false
+                entry.transaction = requester.rawValue
                 postpone(.invalidate, page, requester, acks: 0, until: deadline)
             }
-            if acks > 0 { entry.transaction = requester.rawValue }
+            if requester == node, acks > 0 { entry.transaction = node.rawValue }
             directory[position] = entry
             if ownCopy { release(page, range, now: now, &effects) }
             if requester == node {
@@ -181,7 +144,7 @@ extension Engine {
 
         let acks = UInt8(others.count)
         if owner != node {
-            entry.transaction = requester.rawValue
+            if requester == node { entry.transaction = node.rawValue }
             directory[position] = entry
             send(Message(.forwardExclusive, page, requester: requester, acks: acks), to: owner, .none, &effects)
         } else if let deadline = holdDeadline(page, against: requester, now: now) {
@@ -189,7 +152,6 @@ extension Engine {
             directory[position] = entry
             postpone(.forwardExclusive, page, requester, acks: acks, until: deadline)
         } else {
-            if acks > 0 { entry.transaction = requester.rawValue }
             directory[position] = entry
             giveUp(.forwardExclusive, page, range, requester, acks: acks, now: now, effects: &effects)
         }
@@ -211,7 +173,8 @@ extension Engine {
     ) {
         var left = nodes
         while let sharer = left.popFirst() {
-            send(Message(.invalidate, page, requester: requester), to: sharer, .none, &effects)
+            let seen = receivedRequests[Int(sharer.rawValue)]
+            send(Message(.invalidate, page, requester: requester, mask: seen), to: sharer, .none, &effects)
         }
     }
 
@@ -238,42 +201,16 @@ extension Engine {
         startHold(page, processor, exclusive: true, now: now)
     }
 
-    /// The page's transaction is over: the next requests start, until one has to wait for others or none is left.
+    /// What kept the page busy is over: the next requests are served, until one keeps it busy again or none is left.
     mutating func endTransaction(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
         let position = directoryIndex(page, range)
         directory[position].transaction = 0xFF
-        while let next = queues.first(tail: directory[position].queueTail) {
-            if directory[position].isBusy {
-                guard sendOn(page, range, next.requester, exclusive: next.exclusive, &effects) else { return }
-                dequeue(position)
-            } else {
-                dequeue(position)
-                serve(page, range, next.requester, exclusive: next.exclusive, now: now, effects: &effects)
-            }
+        while !directory[position].isBusy {
+            var tail = directory[position].queueTail
+            guard let next = queues.popFirst(tail: &tail) else { return }
+            directory[position].queueTail = tail
+            serve(page, range, next.requester, exclusive: next.exclusive, now: now, effects: &effects)
         }
-    }
-
-    private mutating func dequeue(_ position: Int) {
-        var tail = directory[position].queueTail
-        _ = queues.popFirst(tail: &tail)
-        directory[position].queueTail = tail
-    }
-
-    /// The requester says that it has the page and all acknowledgements. From one that the page has been passed on from meanwhile it
-    /// says nothing new.
-    mutating func done(
-        _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
-    ) throws(ProtocolViolation) {
-        let position = directoryIndex(message.page, range)
-        let entry = directory[position]
-        if entry.reads > 0, entry.owner != sender, entry.sharers.contains(sender) {
-            directory[position].reads = entry.reads - 1
-            if entry.reads == 1 { endTransaction(message.page, range, now: now, effects: &effects) }
-            return
-        }
-        guard entry.transaction == sender.rawValue else { return }
-        guard !states[Int(message.page.rawValue)].deferred else { throw message.violation(from: sender) }
-        endTransaction(message.page, range, now: now, effects: &effects)
     }
 
     /// An owner's contents come home. They count only while the directory still names that owner: else the page was

@@ -11,7 +11,6 @@ extension Engine {
         var request = requests[slot]
         request.exclusive = message.exclusive
         request.acksNeeded = Int16(message.acks)
-        request.needsDone = sender != range.home || message.acks > 0
         let isComplete = request.acksReceived == request.acksNeeded
         request.arrival = isComplete ? .nothing : .parked
         requests[slot] = request
@@ -35,7 +34,6 @@ extension Engine {
         requests[slot].exclusive = true
         requests[slot].arrival = .granted
         requests[slot].acksNeeded = Int16(message.acks)
-        requests[slot].needsDone = message.acks > 0
         if requests[slot].acksReceived == requests[slot].acksNeeded {
             complete(slot, page, range, from: .zero, now: now, effects: &effects)
             afterArrival(range, now: now, effects: &effects)
@@ -84,10 +82,7 @@ extension Engine {
         if isHome(range) {
             endTransaction(page, range, now: now, effects: &effects)
         } else if flags.deferred {
-            // The home has sent the next one here already: it has no use for a Done.
-            takeUpForwards(page, range, now: now, effects: &effects)
-        } else if request.needsDone {
-            send(Message(.done, page), to: range.home, .none, &effects)
+            answerDeferred(page, range, now: now, effects: &effects)
         }
     }
 

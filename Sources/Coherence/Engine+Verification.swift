@@ -35,6 +35,8 @@ extension Engine {
         waiting = other.waiting.copy()
         latestFault = other.latestFault.copy()
         latestArrival = other.latestArrival.copy()
+        sentRequests = other.sentRequests.copy()
+        receivedRequests = other.receivedRequests.copy()
         contention = other.contention.copy()
         hot = other.hot.copy()
         fills = other.fills
@@ -53,9 +55,8 @@ extension Engine {
             if let slot = requests.slot(of: page) {
                 let request = requests[slot]
                 let exclusive: UInt8 = request.exclusive ? 4 : 0
-                let done: UInt8 = request.needsDone ? 8 : 0
                 let demanded: UInt8 = request.demanded ? 16 : 0
-                bytes.append(request.kind.rawValue | exclusive | done | demanded | request.arrival.rawValue << 5)
+                bytes.append(request.kind.rawValue | exclusive | demanded | request.arrival.rawValue << 5)
                 bytes.append(UInt8(truncatingIfNeeded: request.acksNeeded))
                 bytes.append(UInt8(truncatingIfNeeded: request.acksReceived))
             }
@@ -67,11 +68,11 @@ extension Engine {
         }
         bytes.append(0xFE)
         var order = (0..<deferrals.count).map { deferrals[$0] }
-        order.sort { $0.page < $1.page }
+        order.sort { ($0.page, $0.kind.rawValue, $0.requester.rawValue) < ($1.page, $1.kind.rawValue, $1.requester.rawValue) }
         for deferral in order {
             bytes.append(contentsOf: [
                 UInt8(truncatingIfNeeded: deferral.page.rawValue), deferral.kind.rawValue, deferral.requester.rawValue,
-                deferral.acks,
+                deferral.acks | (deferral.isBehindRequest ? 0x80 : 0),
             ])
         }
         bytes.append(0xFF)
@@ -119,6 +120,12 @@ extension Engine {
     package func isPrefetching(_ page: PageNumber) -> Bool {
         guard let slot = requests.slot(of: page) else { return false }
         return !requests[slot].demanded
+    }
+
+    /// Whether an invalidation of `page` is for the copy on its way here; the counters themselves only grow.
+    package func isForCopyOnItsWay(_ message: Message) -> Bool {
+        guard let slot = requests.slot(of: message.page) else { return false }
+        return message.mask >= requests[slot].sequence
     }
 
     /// Holds that are not over, and other nodes' requests that wait for them.

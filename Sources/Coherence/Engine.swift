@@ -48,6 +48,10 @@ public struct Engine: ~Copyable {
     var latestFault: Table<UInt32>
     /// When the latest page that each processor waited for arrived.
     var latestArrival: Table<Instant>
+    /// Requests for pages sent to each home, and received from each node: they tell an invalidation for a copy that is on its way
+    /// from one for a copy dropped before the page was asked for again.
+    var sentRequests: Table<UInt64>
+    var receivedRequests: Table<UInt64>
     var contention: ContentionTable
     var hot: HotPageTable
 
@@ -99,7 +103,9 @@ public struct Engine: ~Copyable {
         requests = RequestTable(capacity: outstanding + prefetchSlots)
         queues = RequestQueues(capacity: configuration.nodeCount * outstanding)
         holds = HoldTable(capacity: outstanding * 8)
-        deferrals = DeferralTable(capacity: outstanding * (8 + configuration.nodeCount))
+        deferrals = DeferralTable(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
+        sentRequests = Table(count: configuration.nodeCount, repeating: 0)
+        receivedRequests = Table(count: configuration.nodeCount, repeating: 0)
         cache = RemotePageCache(capacity: cacheCapacity)
         asks = PrefetchAsks(capacity: prefetchSlots)
         waiting = WaitingFaults(capacity: outstanding)

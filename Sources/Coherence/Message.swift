@@ -14,7 +14,7 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
         case forwardShared = 4
         /// H to O: send the page to `requester` with its number of `acks`, give it up.
         case forwardExclusive = 5
-        /// H to S: give up the read copy, then acknowledge to `requester`.
+        /// H to S: give up the read copy, then acknowledge to `requester`. `mask` is a number: how many requests of S the home has had.
         case invalidate = 6
         /// S to R: the read copy is gone.
         case invalidateAck = 7
@@ -25,14 +25,12 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
         /// H to R: answer to `prefetch` or to a request's `mask`. Contents of the pages of `mask` follow, in ascending
         /// order; the pages of `zeroMask` are granted exclusively as zeros; the rest of what was asked is refused.
         case prefetchReply = 10
-        /// R to H: the transaction is over; H may start the next one for this page.
-        case done = 11
         /// O to H: the contents follow; O stays a sharer and H becomes owner.
-        case writeBack = 12
+        case writeBack = 11
         /// H to O: the write-back arrived; O need no longer answer forwards.
-        case writeBackAck = 13
+        case writeBackAck = 12
         /// S to H: S has dropped its clean copies of the pages of `mask`.
-        case replacementHint = 14
+        case replacementHint = 13
     }
 
     /// Most pages of contents that follow one message.
@@ -50,7 +48,7 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     /// Acknowledgements the requester has to wait for.
     public internal(set) var acks: UInt8
     public internal(set) var page: PageNumber
-    /// Bit i stands for `page + i`.
+    /// Bit i stands for `page + i`; in `invalidate` a count.
     public internal(set) var mask: UInt64
     /// Bit i stands for `page + i`.
     public internal(set) var zeroMask: UInt64

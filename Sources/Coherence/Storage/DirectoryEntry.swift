@@ -7,7 +7,7 @@ struct DirectoryEntry: BitwiseCopyable {
     var queueTail: Int32 = -1
     /// The node that answers for the contents. The home itself whenever it has a copy.
     var owner: NodeID
-    /// Whose transaction is in progress; 0x80 and their number when it is reads that an owner elsewhere answers; 0xFF when none is.
+    /// Whose request keeps the page busy: the home's own, which waits for another node, or one that waits for the home's hold; 0xFF when none does.
     var transaction: UInt8 = 0xFF
     /// Who asked for the only copy last.
     var lastWriter: UInt8 = 0xFF
@@ -21,11 +21,4 @@ struct DirectoryEntry: BitwiseCopyable {
 
     @inline(__always)
     var isBusy: Bool { transaction != 0xFF }
-
-    /// Reads in progress that an owner elsewhere answers.
-    @inline(__always)
-    var reads: Int {
-        get { isBusy && transaction >= 0x80 ? Int(transaction & 0x7F) : 0 }
-        set { transaction = newValue == 0 ? 0xFF : 0x80 | UInt8(newValue) }
-    }
 }

@@ -42,9 +42,6 @@ struct RequestQueues: ~Copyable {
         return true
     }
 
-    /// The request that waits longest behind `tail`.
-    func first(tail: Int32) -> QueuedRequest? { tail < 0 ? nil : pool[Int(pool[Int(tail)].next)] }
-
     mutating func popFirst(tail: inout Int32) -> QueuedRequest? {
         guard tail >= 0 else { return nil }
         let first = pool[Int(tail)].next

@@ -178,13 +178,14 @@ final class ModelChecker {
             for byte in node.snapshot { hash.mix(UInt64(byte)) }
             hash.mix(0x100)
         }
-        for channel in world.channels {
+        for (index, channel) in world.channels.enumerated() {
+            let receiver = world.nodes[index % world.count]
             for packet in channel {
                 let message = packet.message
                 hash.mix(
                     UInt64(message.kind.rawValue) | UInt64(message.page.rawValue) << 8 | UInt64(message.requester.rawValue) << 16
                         | UInt64(message.acks) << 24 | (message.exclusive ? 1 << 32 : 0) | (message.zero ? 1 << 33 : 0))
-                hash.mix(message.mask)
+                hash.mix(message.kind == .invalidate ? (receiver.engine.isForCopyOnItsWay(message) ? 1 : 0) : message.mask)
                 hash.mix(message.zeroMask)
                 for value in packet.values { hash.mix(UInt64(value)) }
             }
