@@ -25,8 +25,8 @@ public enum Effect: Equatable, Sendable, BitwiseCopyable {
 
     /// Send a message, with contents behind it, on the stream to `to`. Never to this node itself.
     case send(Message, to: NodeID, contents: Outgoing)
-    /// Keep the first page that followed the message being received; slot < `Engine.parkingSlots`.
-    case park(slot: Int)
+    /// Keep page `index` of those that followed the message being received; slot < `Engine.parkingSlots`.
+    case park(slot: Int, index: Int)
     /// Map a page that is not mapped and wake who waits for it; write-protected unless `writable` (UFFDIO_COPY;
     /// UFFDIO_ZEROPAGE is right only for writable zeros).
     case install(PageNumber, writable: Bool, from: Source)

@@ -81,7 +81,7 @@ extension Engine {
             requests[slot].unsent = false
             requests[slot].fills = true
             fills &+= 1
-            sendRequest(page, range, exclusive: requests[slot].kind == .exclusive, ahead: 0, &effects)
+            sendRequest(page, range, exclusive: requests[slot].kind == .exclusive, &effects)
         }
         retryAt = waiting.count > 0 ? now.advanced(byNanoseconds: max(minimumHold, 1)) : nil
     }

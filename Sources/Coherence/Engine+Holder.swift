@@ -5,8 +5,11 @@ extension Engine {
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
         let page = message.page
-        let flags = states[Int(page.rawValue)]
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
+        if let slot = requests.slot(of: page), requests[slot].isKept {
+            complete(slot, page, range, from: .parked(slot: slot), now: now, effects: &effects)
+        }
+        let flags = states[Int(page.rawValue)]
         if flags.deferred {
             // Behind what waits already: the node loses the page once.
             guard let first = deferrals.next(of: page), let last = deferrals.last(of: page), last.kind == .forwardShared

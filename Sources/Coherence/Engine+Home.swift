@@ -195,10 +195,10 @@ extension Engine {
     /// The home's own request was satisfied without another node.
     private mutating func finishOwnRequest(_ page: PageNumber, now: Instant) {
         guard let slot = requests.slot(of: page) else { preconditionFailure("the home's own request has a slot") }
-        let processor = requests[slot].processor
+        let request = requests[slot]
         requests.remove(slot)
         states[Int(page.rawValue)].requested = false
-        startHold(page, processor, exclusive: true, now: now)
+        if request.demanded { startHold(page, request.processor, exclusive: true, now: now) }
     }
 
     /// What kept the page busy is over: the next requests are served, until one keeps it busy again or none is left.

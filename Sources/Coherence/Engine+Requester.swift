@@ -18,7 +18,7 @@ extension Engine {
             complete(slot, page, range, from: .received(index: 0), now: now, effects: &effects)
             afterArrival(range, now: now, effects: &effects)
         } else {
-            effects.append(.park(slot: slot))
+            effects.append(.park(slot: slot, index: 0))
         }
     }
 

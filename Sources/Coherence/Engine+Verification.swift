@@ -22,6 +22,9 @@ extension Engine {
         migratory = other.migratory
         contiguous = other.contiguous.copy()
         stride = other.stride.copy()
+        asynchronous = other.asynchronous
+        forwarded = other.forwarded
+        ownershipAhead = other.ownershipAhead
         ranges = other.ranges.copy()
         states = other.states.copy()
         directory = other.directory.copy()
@@ -35,6 +38,8 @@ extension Engine {
         waiting = other.waiting.copy()
         latestFault = other.latestFault.copy()
         latestArrival = other.latestArrival.copy()
+        markers = other.markers.copy()
+        nextMarker = other.nextMarker
         sentRequests = other.sentRequests.copy()
         receivedRequests = other.receivedRequests.copy()
         contention = other.contention.copy()
@@ -65,6 +70,7 @@ extension Engine {
         for position in 0..<asks.count {
             bytes.append(UInt8(truncatingIfNeeded: asks[position].page.rawValue))
             bytes.append(UInt8(truncatingIfNeeded: asks[position].mask))
+            bytes.append((asks[position].keeps ? 1 : 0) | (asks[position].insists ? 2 : 0))
         }
         bytes.append(0xFE)
         var order = (0..<deferrals.count).map { deferrals[$0] }
@@ -100,13 +106,27 @@ extension Engine {
     }
 
     /// Asks for a page in advance, as a policy may at any time; false when it is here or on its way.
-    package mutating func fetchInAdvance(_ page: PageNumber, exclusive: Bool, effects: inout EffectBuffer) -> Bool {
+    package mutating func fetchInAdvance(
+        _ page: PageNumber, exclusive: Bool, keeps: Bool, insists: Bool, effects: inout EffectBuffer
+    ) -> Bool {
         guard let range = ranges[page], !isHome(range), page.rawValue > 0 else { return false }
         let before = PageNumber(page.rawValue - 1)
         let mask = openPrefetches(before, range, wanted: 0b10)
         guard mask != 0 else { return false }
-        askSingly(before, range, mask, exclusive: exclusive, &effects)
+        askSingly(before, range, Ahead(mask: mask, keeps: keeps, insists: insists), exclusive: exclusive, &effects)
         return true
+    }
+
+    /// Requests a page that nobody waits for, as a policy may at any time; false when it is here or on its way.
+    package mutating func requestInAdvance(_ page: PageNumber, exclusive: Bool, now: Instant, effects: inout EffectBuffer) -> Bool {
+        guard let range = ranges[page] else { return false }
+        return request(page, range, exclusive: exclusive, now: now, effects: &effects)
+    }
+
+    /// Whether a page that came in advance is kept back, with what right.
+    package func keptPage(_ page: PageNumber) -> PageAccess {
+        guard let slot = requests.slot(of: page), requests[slot].isKept else { return .none }
+        return requests[slot].exclusive ? .write : .read
     }
 
     /// Makes the next read of the page at its home be answered with the only copy, or not.

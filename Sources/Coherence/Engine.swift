@@ -28,6 +28,9 @@ public struct Engine: ~Copyable {
     let migratory: MigratoryDetection
     var contiguous: ContiguousPrefetch
     var stride: StridePrefetch
+    let asynchronous: AsynchronousPrefetch
+    let forwarded: ForwardedPrefetch
+    let ownershipAhead: OwnershipPrefetch
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -48,6 +51,9 @@ public struct Engine: ~Copyable {
     var latestFault: Table<UInt32>
     /// When the latest page that each processor waited for arrived.
     var latestArrival: Table<Instant>
+    /// The pages kept back last, + 1; the oldest at `nextMarker`.
+    var markers: Table<UInt32>
+    var nextMarker = 0
     /// Requests for pages sent to each home, and received from each node: they tell an invalidation for a copy that is on its way
     /// from one for a copy dropped before the page was asked for again.
     var sentRequests: Table<UInt64>
@@ -93,6 +99,9 @@ public struct Engine: ~Copyable {
         migratory = MigratoryDetection(configuration.policies)
         contiguous = ContiguousPrefetch(configuration.policies)
         stride = StridePrefetch(configuration.policies)
+        asynchronous = AsynchronousPrefetch(configuration.policies)
+        forwarded = ForwardedPrefetch(configuration.policies)
+        ownershipAhead = OwnershipPrefetch(configuration.policies)
 
         ranges = HomeRanges(configuration.homes, node: configuration.node)
         states = Table(count: Int(configuration.totalPages), repeating: PageFlags(bits: 0))
@@ -101,9 +110,10 @@ public struct Engine: ~Copyable {
 
         let tableBits: UInt64 = outstanding < 64 ? 1 : 6
         requests = RequestTable(capacity: outstanding + prefetchSlots)
-        queues = RequestQueues(capacity: configuration.nodeCount * outstanding)
+        queues = RequestQueues(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
         holds = HoldTable(capacity: outstanding * 8)
         deferrals = DeferralTable(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
+        markers = Table(count: max(1, min(8, prefetchSlots / 4)), repeating: 0)
         sentRequests = Table(count: configuration.nodeCount, repeating: 0)
         receivedRequests = Table(count: configuration.nodeCount, repeating: 0)
         cache = RemotePageCache(capacity: cacheCapacity)

@@ -300,8 +300,8 @@ package final class CoherenceLoop: @unchecked Sendable {
                 case .page(let page): link?.send(message, first: page, mask: 1, memory: memory)
                 case .pages(let first, let mask): link?.send(message, first: first, mask: mask, memory: memory)
                 }
-            case .park(let slot):
-                unsafe memcpy(slots.slot(slot), received.baseAddress!, PageNumber.size)
+            case .park(let slot, let index):
+                unsafe memcpy(slots.slot(slot), received.baseAddress! + index * PageNumber.size, PageNumber.size)
             case .install(let page, let writable, let source):
                 try unsafe install(page, count: count, writable: writable, from: source, received: received)
                 waiters.ended(page.rawValue, count: UInt32(count), isRemote: true, now: monotonicNow())

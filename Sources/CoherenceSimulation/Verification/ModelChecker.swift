@@ -32,7 +32,8 @@ final class ModelChecker {
         case fault(node: Int, page: Int, isWrite: Bool)
         case write(node: Int, page: Int)
         case evict(node: Int, page: Int)
-        case prefetch(node: Int, page: Int, exclusive: Bool)
+        case prefetch(node: Int, page: Int, exclusive: Bool, keeps: Bool, insists: Bool)
+        case request(node: Int, page: Int, exclusive: Bool)
         case expire(node: Int)
         case deliver(from: Int, to: Int)
     }
@@ -94,8 +95,13 @@ final class ModelChecker {
                 if state.access != .write, mayAsk { try take(.fault(node: node, page: page, isWrite: true), world) }
                 if state.access == .write { try take(.write(node: node, page: page), world) }
                 if options.evictions, state.access != .none { try take(.evict(node: node, page: page), world) }
-                if options.prefetches, state.access == .none, !state.isRequested {
-                    for exclusive in [false, true] { try take(.prefetch(node: node, page: page, exclusive: exclusive), world) }
+                guard options.prefetches, state.access != .write, !state.isRequested else { continue }
+                for exclusive in [false, true] {
+                    try take(.request(node: node, page: page, exclusive: exclusive), world)
+                    guard state.access == .none else { continue }
+                    for (keeps, insists) in [(false, false), (true, false), (false, true)] {
+                        try take(.prefetch(node: node, page: page, exclusive: exclusive, keeps: keeps, insists: insists), world)
+                    }
                 }
             }
             for source in 0..<world.count where !world.channels[source * world.count + node].isEmpty {
@@ -119,7 +125,7 @@ final class ModelChecker {
     private func apply(_ step: Step, _ world: inout World, migratory: Bool) throws -> Bool {
         let node: Int
         switch step {
-        case .fault(let n, _, _), .write(let n, _), .evict(let n, _), .prefetch(let n, _, _), .expire(let n), .deliver(_, let n):
+        case .fault(let n, _, _), .write(let n, _), .evict(let n, _), .prefetch(let n, _, _, _, _), .request(let n, _, _), .expire(let n), .deliver(_, let n):
             node = n
         }
         world.nodes[node] = SimulatedNode(copying: world.nodes[node])
@@ -142,9 +148,14 @@ final class ModelChecker {
             try world.call(node, &effects) { engine, effects in
                 changed = engine.evict(PageNumber(UInt32(page)), now: Self.start, effects: &effects)
             }
-        case .prefetch(_, let page, let exclusive):
+        case .prefetch(_, let page, let exclusive, let keeps, let insists):
             try world.call(node, &effects) { engine, effects in
-                changed = engine.fetchInAdvance(PageNumber(UInt32(page)), exclusive: exclusive, effects: &effects)
+                changed = engine.fetchInAdvance(
+                    PageNumber(UInt32(page)), exclusive: exclusive, keeps: keeps, insists: insists, effects: &effects)
+            }
+        case .request(_, let page, let exclusive):
+            try world.call(node, &effects) { engine, effects in
+                changed = engine.requestInAdvance(PageNumber(UInt32(page)), exclusive: exclusive, now: Self.start, effects: &effects)
             }
         case .expire:
             try world.call(node, &effects) { engine, effects in engine.expire(now: Self.later, effects: &effects) }

@@ -62,8 +62,8 @@ struct World {
     var latest: [UInt32]
     /// The value a page of zeros stands for: 1 until the page is written, in the abstract.
     var zero: [UInt32]
-    /// The page of the message being delivered.
-    private var receiving: Int?
+    /// The message being delivered.
+    private var receiving: Message?
 
     init(_ configuration: EngineConfiguration, abstract: Bool) {
         self.configuration = configuration
@@ -107,7 +107,7 @@ struct World {
     mutating func receive(
         _ packet: Packet, from source: Int, at destination: Int, now: Instant, _ effects: inout EffectBuffer
     ) throws {
-        receiving = Int(packet.message.page.rawValue)
+        receiving = packet.message
         defer { receiving = nil }
         try call(destination, received: packet.values, &effects) { engine, effects in
             try engine.receive(packet.message, from: NodeID(UInt8(source)), now: now, effects: &effects)
@@ -161,11 +161,11 @@ struct World {
             guard values.count == message.pagesFollowing else { throw Broken("\(message) with \(values.count) pages") }
             try checkCodec(message)
             channels[node * count + Int(destination.rawValue)].append(Packet(message: message, values: values))
-        case .park(let slot):
-            guard let value = received.first else { throw Broken("node \(node) parks what did not arrive") }
-            guard let page = receiving else { throw Broken("node \(node) parks outside a delivery") }
-            here.parked[slot] = value
-            here.parkedPage[slot] = page
+        case .park(let slot, let index):
+            guard received.indices.contains(index) else { throw Broken("node \(node) parks what did not arrive") }
+            guard let message = receiving else { throw Broken("node \(node) parks outside a delivery") }
+            here.parked[slot] = received[index]
+            here.parkedPage[slot] = message.page(at: index)
         case .install(let page, let writable, let source):
             let number = Int(page.rawValue)
             guard here.mapping[number] == .absent else { throw Broken("node \(node) installs page \(number) twice") }
@@ -207,6 +207,16 @@ struct World {
         message.encode(into: &span)
         let back = Message(decoding: bytes.span, nodeCount: count, totalPages: configuration.totalPages)
         guard back == message else { throw Broken("\(message) does not survive its encoding: \(String(describing: back))") }
+    }
+}
+
+extension Message {
+    /// Whose contents are number `index` of those that follow.
+    func page(at index: Int) -> Int {
+        guard kind == .prefetchReply else { return Int(page.rawValue) }
+        var left = mask
+        for _ in 0..<index { left &= left &- 1 }
+        return Int(page.rawValue) + left.trailingZeroBitCount
     }
 }
 
