@@ -24,7 +24,7 @@ extension Engine {
             flags = states[Int(page.rawValue)]
             isExpected = true
             if flags.access == .write || !isWrite {
-                askAhead(page, range, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
+                askAhead(page, range, processor, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
                 return
             }
         }
@@ -96,7 +96,7 @@ extension Engine {
         } else {
             serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)
         }
-        _ = pagesAhead(of: page, range, exclusive: exclusive, isExpected: false, now: now, &effects)
+        _ = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects)
     }
 
     private mutating func faultOnRemote(
@@ -124,7 +124,7 @@ extension Engine {
             requests[slot].fills = true
             fills &+= 1
         }
-        let ahead = pagesAhead(of: page, range, exclusive: exclusive, isExpected: isExpected, now: now, &effects)
+        let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: isExpected, now: now, &effects)
         sendRequest(page, range, exclusive: exclusive, ahead: aggregation.isOn ? ahead : Ahead(), &effects)
         if aggregation.isOn {
             statistics.messagesAggregated &+= UInt64(ahead.mask.nonzeroBitCount)
@@ -153,14 +153,14 @@ extension Engine {
         statistics.remoteFaults &+= 1
         hot.count(page)
         requests.demand(slot, processor: processor)
-        askAhead(page, range, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
+        askAhead(page, range, processor, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
     }
 
     /// A processor has come to a page that its stream expected: what is to come behind it is asked for.
     private mutating func askAhead(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, now: Instant, _ effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, _ processor: UInt16, exclusive: Bool, now: Instant, _ effects: inout EffectBuffer
     ) {
-        let ahead = pagesAhead(of: page, range, exclusive: exclusive, isExpected: true, now: now, &effects)
+        let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: true, now: now, &effects)
         guard aggregation.isOn else { return askSingly(page, range, ahead, exclusive: exclusive, &effects) }
         guard ahead.mask != 0 else { return }
         asks.add(ahead.ask(page))

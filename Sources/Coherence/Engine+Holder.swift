@@ -7,6 +7,7 @@ extension Engine {
         let page = message.page
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
         if let slot = requests.slot(of: page), requests[slot].isKept {
+            contiguous.wasWrong(page)
             complete(slot, page, range, from: .parked(slot: slot), now: now, effects: &effects)
         }
         let flags = states[Int(page.rawValue)]

@@ -14,9 +14,10 @@ extension Engine {
     /// Asks the policies what to fetch behind `page`. Sends requests for what no prefetch brings, and opens a slot for each page that
     /// one may bring: the caller sends that.
     mutating func pagesAhead(
-        of page: PageNumber, _ range: HomeRange, exclusive: Bool, isExpected: Bool, now: Instant, _ effects: inout EffectBuffer
+        of page: PageNumber, _ range: HomeRange, _ processor: UInt16, exclusive: Bool, isExpected: Bool, now: Instant,
+        _ effects: inout EffectBuffer
     ) -> Ahead {
-        var advice = contiguous.advise(page, isExpected: isExpected) ?? ContiguousPrefetch.Advice()
+        var advice = contiguous.advise(page, processor, isExpected: isExpected) ?? ContiguousPrefetch.Advice()
         // A stream that has proved useful goes on: its windows are no distances.
         if advice.used == 0, !isHome(range), let pattern = stride.advise(page) {
             advice = ContiguousPrefetch.Advice(ahead: pattern.ahead, used: pattern.used)
@@ -26,7 +27,7 @@ extension Engine {
         statistics.prefetchesUsed = min(statistics.prefetchesUsed &+ UInt64(advice.used), statistics.prefetchesArrived)
         if advice.isSure { requestAhead(page, range, wanted: advice.ahead, exclusive: exclusive, now: now, &effects) }
         let mask = openPrefetches(page, range, wanted: advice.ahead)
-        return Ahead(mask: mask, keeps: asynchronous.isOn, insists: advice.isSure && forwarded.isOn)
+        return Ahead(mask: mask, keeps: asynchronous.isOn, insists: advice.isSure && forwarded.isOn && !exclusive)
     }
 
     /// Requests for the pages of `wanted` of which this node has a read copy and a stream of writes comes, or which are at home
@@ -223,6 +224,7 @@ extension Engine {
             requests[slot].kind = exclusive ? .exclusive : .shared
             sendRequest(page, range, exclusive: exclusive, &effects)
         } else {
+            contiguous.refused(page)
             requests.remove(slot)
             fills &-= 1
             states[Int(page.rawValue)].requested = false

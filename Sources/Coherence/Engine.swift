@@ -97,7 +97,7 @@ public struct Engine: ~Copyable {
         aggregation = Aggregation(configuration.policies)
         holdExtension = HoldExtension(configuration.policies)
         migratory = MigratoryDetection(configuration.policies)
-        contiguous = ContiguousPrefetch(configuration.policies)
+        contiguous = ContiguousPrefetch(configuration.policies, processors: outstanding)
         stride = StridePrefetch(configuration.policies)
         asynchronous = AsynchronousPrefetch(configuration.policies)
         forwarded = ForwardedPrefetch(configuration.policies)

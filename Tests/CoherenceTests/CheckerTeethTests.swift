@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test(arguments: [
-        Message.Kind.invalidateAck, .invalidate, .forwardShared, .forwardExclusive, .data, .grant, .done, .writeBackAck,
+        Message.Kind.invalidateAck, .invalidate, .forwardShared, .forwardExclusive, .data, .grant, .writeBackAck,
         .writeBack, .replacementHint,
     ])
     func lostMessage(kind: Message.Kind) throws {
@@ -44,10 +44,24 @@ import Testing
         #expect(found != nil, "a duplicated \(kind) goes unnoticed")
     }
 
-    /// A write behind a write is sent on before the first is over, so a home may hear Done of a transaction that is no longer its
-    /// latest, and ignores it: a second one right behind the first says nothing either.
-    @Test func duplicatedDoneBreaksNothing() throws {
-        #expect(try finding(nodes: 2) { $0.message.kind == .done ? [$0, $0] : [$0] } == nil)
+    /// An invalidation for a copy on its way, taken for one of a copy long dropped: its node would go on reading.
+    @Test func forgottenCopy() throws {
+        let found = try finding { packet in
+            var changed = packet
+            if packet.message.kind == .invalidate { changed.message = packet.message.withMask(0) }
+            return [changed]
+        }
+        #expect(found != nil)
+    }
+
+    /// The other way round it would never be acknowledged.
+    @Test func expectedCopy() throws {
+        let found = try finding { packet in
+            var changed = packet
+            if packet.message.kind == .invalidate { changed.message = packet.message.withMask(1 << 40) }
+            return [changed]
+        }
+        #expect(found != nil)
     }
 
     @Test func staleContents() throws {
@@ -77,11 +91,19 @@ import Testing
 
 extension Message {
     /// The same message as a wrong home would send it: nobody has to acknowledge.
-    var withoutAcks: Message {
+    var withoutAcks: Message { changed { $0[3] = 0 } }
+
+    func withMask(_ mask: UInt64) -> Message {
+        changed { bytes in
+            for index in 0..<8 { bytes[8 + index] = UInt8(truncatingIfNeeded: mask >> (8 * UInt64(index))) }
+        }
+    }
+
+    private func changed(_ change: (inout [UInt8]) -> Void) -> Message {
         var bytes = [UInt8](repeating: 0, count: Message.encodedSize)
         var span = bytes.mutableSpan
         encode(into: &span)
-        bytes[3] = 0
+        change(&bytes)
         return Message(decoding: bytes.span, nodeCount: 64, totalPages: .max) ?? self
     }
 }

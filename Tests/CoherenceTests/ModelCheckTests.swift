@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func threeNodesOnePage() throws {
-        try check("3 nodes x 1 page", Self.machine(nodes: 3, pages: 1))
+        try check("3 nodes x 1 page, plain prefetches", Self.machine(nodes: 3, pages: 1), .init(streams: false))
     }
 
     @Test func twoNodesTwoPages() throws {
@@ -50,7 +50,7 @@ import Testing
     @Test func threeNodesOnePageMigratory() throws {
         try check(
             "3 nodes x 1 page, migratory advice", Self.machine(nodes: 3, pages: 1).with(.all),
-            .init(prefetches: false, migratory: true, stateLimit: Self.stateLimit))
+            .init(migratory: true, stateLimit: Self.stateLimit))
     }
 
     /// An adversary decides at every step of the home whether reads take the only copy.

@@ -7,6 +7,8 @@
 struct HoldExtension {
     /// A return within so many minimum holds of the loss counts as ping-pong: two of the longest extensions.
     static let quickReturn: UInt64 = 32
+    /// Quick returns that change nothing yet.
+    static let patience: UInt8 = 3
     /// The longest extension is 2 to this power of the minimum: about two transfers. Much longer, and a reader that needs
     /// two pages between two writes (Linux's seqcounts) never gets both.
     static let limit: UInt8 = 4
@@ -15,7 +17,7 @@ struct HoldExtension {
 
     init(_ policies: PolicySet) { isOn = policies.contains(.holdExtension) }
 
-    /// The power of two to lengthen the hold by after `bounces` quick returns in a row: none for the first.
+    /// The power of two to lengthen the hold by after `bounces` quick returns in a row.
     @inline(__always)
-    func shift(bounces: UInt8) -> UInt8 { isOn && bounces > 1 ? min(bounces &- 1, Self.limit) : 0 }
+    func shift(bounces: UInt8) -> UInt8 { isOn && bounces > Self.patience ? min(bounces &- Self.patience, Self.limit) : 0 }
 }

@@ -7,6 +7,8 @@ final class ModelChecker {
     struct Options {
         var evictions = true
         var prefetches = true
+        /// Prefetches that keep a page back or insist, and requests of nobody's.
+        var streams = true
         /// The adversary decides at each step of a home whether a read takes the only copy.
         var migratory = false
         /// Stop after so many states; nil visits all.
@@ -97,9 +99,9 @@ final class ModelChecker {
                 if options.evictions, state.access != .none { try take(.evict(node: node, page: page), world) }
                 guard options.prefetches, state.access != .write, !state.isRequested else { continue }
                 for exclusive in [false, true] {
-                    try take(.request(node: node, page: page, exclusive: exclusive), world)
+                    if options.streams { try take(.request(node: node, page: page, exclusive: exclusive), world) }
                     guard state.access == .none else { continue }
-                    for (keeps, insists) in [(false, false), (true, false), (false, true)] {
+                    for (keeps, insists) in options.streams ? [(false, false), (true, false), (false, true)] : [(false, false)] {
                         try take(.prefetch(node: node, page: page, exclusive: exclusive, keeps: keeps, insists: insists), world)
                     }
                 }
