@@ -107,6 +107,7 @@ extension Engine {
         hot.count(page)
         let index = Int(page.rawValue)
         let slot = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
+        if refaults.returned(page) { statistics.refaults &+= 1 }
         var flags = states[index]
         flags.requested = true
         if flags.leaving {

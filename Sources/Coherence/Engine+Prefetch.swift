@@ -23,6 +23,11 @@ extension Engine {
             advice = ContiguousPrefetch.Advice(ahead: pattern.ahead, used: pattern.used)
             statistics.stridesFollowed &+= pattern.ahead == 0 ? 0 : 1
         }
+        // A page that was lost comes back for its own reasons.
+        if advice.ahead == 0, !isHome(range), !contention.knows(page) {
+            advice.ahead = minimumDelta.advise(page, processor)
+            statistics.stridesFollowed &+= advice.ahead == 0 ? 0 : 1
+        }
         guard advice.ahead != 0 else { return Ahead() }
         statistics.prefetchesUsed = min(statistics.prefetchesUsed &+ UInt64(advice.used), statistics.prefetchesArrived)
         if advice.isSure { requestAhead(page, range, wanted: advice.ahead, exclusive: exclusive, now: now, &effects) }

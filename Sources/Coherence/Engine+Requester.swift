@@ -12,12 +12,12 @@ extension Engine {
         request.exclusive = message.exclusive
         request.acksNeeded = Int16(message.acks)
         let isComplete = request.acksReceived == request.acksNeeded
-        request.arrival = isComplete ? .nothing : .parked
+        request.arrival = isComplete ? .nothing : message.zero ? .granted : .parked
         requests[slot] = request
         if isComplete {
-            complete(slot, page, range, from: .received(index: 0), now: now, effects: &effects)
+            complete(slot, page, range, from: message.zero ? .zero : .received(index: 0), now: now, effects: &effects)
             afterArrival(range, now: now, effects: &effects)
-        } else {
+        } else if !message.zero {
             effects.append(.park(slot: slot, index: 0))
         }
     }

@@ -22,7 +22,11 @@ extension Engine {
         migratory = other.migratory
         contiguous = other.contiguous.copy()
         stride = other.stride.copy()
+        minimumDelta = other.minimumDelta.copy()
         asynchronous = other.asynchronous
+        zeroContents = other.zeroContents
+        cleanFirst = other.cleanFirst
+        refaults = other.refaults.copy()
         forwarded = other.forwarded
         ownershipAhead = other.ownershipAhead
         ranges = other.ranges.copy()

@@ -28,7 +28,11 @@ public struct Engine: ~Copyable {
     let migratory: MigratoryDetection
     var contiguous: ContiguousPrefetch
     var stride: StridePrefetch
+    var minimumDelta: MinimumDeltaPrefetch
     let asynchronous: AsynchronousPrefetch
+    let zeroContents: ZeroContentElision
+    let cleanFirst: CleanFirstEviction
+    var refaults: RefaultProtection
     let forwarded: ForwardedPrefetch
     let ownershipAhead: OwnershipPrefetch
 
@@ -99,7 +103,11 @@ public struct Engine: ~Copyable {
         migratory = MigratoryDetection(configuration.policies)
         contiguous = ContiguousPrefetch(configuration.policies, processors: outstanding)
         stride = StridePrefetch(configuration.policies)
+        minimumDelta = MinimumDeltaPrefetch(configuration.policies, processors: outstanding)
         asynchronous = AsynchronousPrefetch(configuration.policies)
+        zeroContents = ZeroContentElision(configuration.policies)
+        cleanFirst = CleanFirstEviction(configuration.policies)
+        refaults = RefaultProtection(configuration.policies)
         forwarded = ForwardedPrefetch(configuration.policies)
         ownershipAhead = OwnershipPrefetch(configuration.policies)
 
@@ -139,6 +147,19 @@ public struct Engine: ~Copyable {
     func directoryIndex(_ page: PageNumber, _ range: HomeRange) -> Int {
         range.directoryBase &+ Int(page.rawValue &- range.first)
     }
+
+    /// The message to send instead of `message`, whose contents the driver has found to be zeros; nil when they have to be sent.
+    public mutating func withoutZeros(_ message: Message) -> Message? {
+        guard zeroContents.isOn, message.kind == .data else { return nil }
+        statistics.zeroContentsElided &+= 1
+        statistics.bytesSent &-= UInt64(PageNumber.size)
+        var result = message
+        result.zero = true
+        return result
+    }
+
+    /// Whether the driver should look for zeros in the contents of `message`.
+    public func looksForZeros(_ message: Message) -> Bool { zeroContents.isOn && message.kind == .data }
 
     /// Appends a `send` and counts it.
     @inline(__always)

@@ -64,7 +64,7 @@ extension Message {
         case .invalidateAck, .writeBack, .writeBackAck:
             return plain && !exclusive
         case .data:
-            return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && !zero && (exclusive || acks == 0)
+            return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && (exclusive || acks == 0)
         case .grant:
             return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && exclusive && !(zero && acks != 0)
         case .prefetchReply:

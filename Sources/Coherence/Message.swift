@@ -18,7 +18,7 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
         case invalidate = 6
         /// S to R: the read copy is gone.
         case invalidateAck = 7
-        /// O or H to R: the contents follow. `exclusive`: it is the only copy once `acks` acknowledgements are in.
+        /// O or H to R: the contents follow, or with `zero` they are zeros. `exclusive`: it is the only copy once `acks` acknowledgements are in.
         case data = 8
         /// H to R: no contents. Exclusive once `acks` are in; with `zero` the page reads as zeros, else the copy R holds is current.
         case grant = 9
@@ -41,7 +41,7 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     public internal(set) var kind: Kind
     /// `data`, `grant`, `prefetch`: the page comes, or is wanted, as the only copy.
     public internal(set) var exclusive: Bool
-    /// `grant`: the page has never been written and reads as zeros.
+    /// `grant`: the page has never been written and reads as zeros. `data`: the contents are zeros and do not follow.
     public internal(set) var zero: Bool
     /// The node the answer goes to (forwards, invalidations); else node 0.
     public internal(set) var requester: NodeID
@@ -70,7 +70,8 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     /// Pages of contents (4096 bytes each) that follow this message: 0 ... `maximumPages`.
     public var pagesFollowing: Int {
         switch kind {
-        case .data, .writeBack: 1
+        case .data: zero ? 0 : 1
+        case .writeBack: 1
         case .prefetchReply: mask.nonzeroBitCount
         default: 0
         }

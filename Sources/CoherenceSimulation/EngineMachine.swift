@@ -23,6 +23,8 @@ package final class EngineMachine: PageProtocol {
             let home = world.nodes[self.homes[page]]
             home.engine.claim(PageNumber(UInt32(page)))
             home.mapping[page] = .write
+            // It has contents, whatever they are.
+            world.zero[page] = .max
         }
     }
 

@@ -297,7 +297,12 @@ package final class CoherenceLoop: @unchecked Sendable {
                 let link = links[Int(to.rawValue)]
                 switch contents {
                 case .none: link?.send(message, first: message.page, mask: 0, memory: memory)
-                case .page(let page): link?.send(message, first: page, mask: 1, memory: memory)
+                case .page(let page):
+                    if engine.looksForZeros(message), memory.isZero(UInt64(page.rawValue)), let shorter = engine.withoutZeros(message) {
+                        link?.send(shorter, first: page, mask: 0, memory: memory)
+                    } else {
+                        link?.send(message, first: page, mask: 1, memory: memory)
+                    }
                 case .pages(let first, let mask): link?.send(message, first: first, mask: mask, memory: memory)
                 }
             case .park(let slot, let index):

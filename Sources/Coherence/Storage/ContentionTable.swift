@@ -56,6 +56,9 @@ struct ContentionTable: ~Copyable {
         entries[index].lost = now
     }
 
+    /// Whether the page was given up not long ago.
+    func knows(_ page: PageNumber) -> Bool { position(UInt64(page.rawValue) &+ 1) >= 0 }
+
     /// The processor that asks for the page again has made progress since it lost it.
     mutating func forgive(_ page: PageNumber) {
         let index = position(UInt64(page.rawValue) &+ 1)

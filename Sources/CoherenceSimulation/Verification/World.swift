@@ -158,6 +158,12 @@ struct World {
                     values.append(here.value[try mapped(PageNumber(first.rawValue + UInt32(bit)), "reading")])
                 }
             }
+            var message = message
+            if case .page(let page) = contents, here.engine.looksForZeros(message), values == [zero[Int(page.rawValue)]],
+                let shorter = here.engine.withoutZeros(message)
+            {
+                (message, values) = (shorter, [])
+            }
             guard values.count == message.pagesFollowing else { throw Broken("\(message) with \(values.count) pages") }
             try checkCodec(message)
             channels[node * count + Int(destination.rawValue)].append(Packet(message: message, values: values))
