@@ -56,6 +56,22 @@ import Testing
         }
     }
 
+    /// A busy protocol thread takes a page away when it comes to that, not when it was asked to: else processors whose page has come
+    /// never get to use it.
+    @Test(.timeLimit(.minutes(2))) func aBusyThreadTakesNoPageBeforeItsTime() throws {
+        let busy = NetworkModel(
+            name: "test", wire: 100, bandwidth: 10_000_000_000, sendOverhead: 10_000, receiveOverhead: 10_000, framing: 76, trap: 100,
+            wake: 500, pageOperation: 100)
+        // Eight processors of each node; all write the same pages again and again.
+        let trace = Trace(processors: (0..<16).map { processor in
+            (0..<60).map { Access(time: UInt64($0) * 100, page: UInt32((processor + $0) % 8), kind: .atomic) }
+        })
+        for kind in [SimulatedProtocol.engine(.all)] + SimulatedProtocol.baselines {
+            let result = try Comparison.run(kind, trace, nodes: 2, network: busy)
+            #expect(result.accesses == 960, "\(kind)")
+        }
+    }
+
     @Test func oneNodeWaitsForNobody() throws {
         let trace = Workload.stream.trace(processors: 2)
         for kind in Self.everyone {
