@@ -10,7 +10,7 @@ package struct CoherenceRootCommand: ParsableCommand {
         CommandConfiguration(
             commandName: "vsmp-coherence",
             abstract: "Simulate the coherence engine and published protocols on the same traces (docs/coherence-simulation.md).",
-            subcommands: [SimulateCommand.self, CompareCommand.self, AblationCommand.self, WorkloadCommand.self])
+            subcommands: [SimulateCommand.self, CompareCommand.self, AblationCommand.self, ReportCommand.self, WorkloadCommand.self])
     }
 
     package init() {}
