@@ -66,7 +66,10 @@ let package = Package(
         .testTarget(name: "CoherenceSimulationTests", dependencies: ["CoherenceSimulation", "Coherence"]),
         .testTarget(
             name: "CoherenceCommandsTests",
-            dependencies: ["CoherenceCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: [
+                "CoherenceCommands", "CoherenceSimulation", "Coherence", "BoardSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),

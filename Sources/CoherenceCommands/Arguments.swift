@@ -9,6 +9,8 @@ extension NetworkModel: ExpressibleByArgument {
         guard let model = NetworkModel.all.first(where: { $0.name == argument }) else { return nil }
         self = model
     }
+
+    public var defaultValueDescription: String { name }
 }
 
 extension SimulatedProtocol: ExpressibleByArgument {
@@ -16,4 +18,6 @@ extension SimulatedProtocol: ExpressibleByArgument {
         guard let kind = ([.engine(.all)] + SimulatedProtocol.baselines).first(where: { $0.name == argument }) else { return nil }
         self = kind
     }
+
+    public var defaultValueDescription: String { name }
 }

@@ -10,7 +10,7 @@ package struct CoherenceRootCommand: ParsableCommand {
         CommandConfiguration(
             commandName: "vsmp-coherence",
             abstract: "Simulate the coherence engine and published protocols on the same traces (docs/coherence-simulation.md).",
-            subcommands: [SimulateCommand.self, CompareCommand.self, WorkloadCommand.self])
+            subcommands: [SimulateCommand.self, CompareCommand.self, AblationCommand.self, ReportCommand.self, WorkloadCommand.self])
     }
 
     package init() {}
@@ -18,7 +18,7 @@ package struct CoherenceRootCommand: ParsableCommand {
 
 /// What to run: a file, or a pattern.
 struct TraceOptions: ParsableArguments {
-    @Option(help: "A trace file (docs/trace-format.md); - reads standard input.")
+    @Option(help: "A trace file (docs/trace-format.md); one named *.xz is decompressed, - reads standard input.")
     var trace: String?
 
     @Option(help: "A pattern instead of a file: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -40,20 +40,7 @@ struct TraceOptions: ParsableArguments {
     func load() throws -> Trace {
         if let workload { return workload.trace(processors: processors, seed: seed) }
         guard let trace else { throw ExitCode(ExitStatus.usage.rawValue) }
-        let bytes: [UInt8]
-        if trace == "-" {
-            bytes = Array(FileHandle.standardInput.readDataToEndOfFile())
-        } else {
-            guard let data = FileManager.default.contents(atPath: trace) else {
-                throw CommandError(.missingInput, "cannot read \(trace)")
-            }
-            bytes = Array(data)
-        }
-        do {
-            return try Trace(text: bytes).renumbered()
-        } catch {
-            throw CommandError(.badInput, "\(trace == "-" ? "standard input" : trace): \(error)")
-        }
+        return try TraceFile.read(trace)
     }
 }
 
@@ -68,7 +55,7 @@ struct SimulateCommand: ParsableCommand {
     var nodes = 2
 
     @Option(help: "The network: \(NetworkModel.all.map(\.name).joined(separator: ", ")).")
-    var network: NetworkModel = .gigabitEthernet
+    var network = NetworkModel.gigabitEthernet
 
     @Option(name: .customLong("protocol"), help: "vsmp, ivy-fixed, ivy-dynamic or home-msi.")
     var kind: SimulatedProtocol = .engine(.all)
@@ -112,37 +99,24 @@ struct SimulateCommand: ParsableCommand {
 struct CompareCommand: ParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "compare", abstract: "Run every pattern on the engine and every published protocol, in one table.")
+            commandName: "compare", abstract: "Run every pattern, and recorded traces, on the engine and every published protocol, in one table.")
     }
 
     @Option(help: "Nodes, separated by commas.")
     var nodes: String = "2,4,8,16"
 
     @Option(help: "The network: \(NetworkModel.all.map(\.name).joined(separator: ", ")).")
-    var network: NetworkModel = .gigabitEthernet
+    var network = NetworkModel.gigabitEthernet
 
-    @Option(help: "Processors of each pattern.")
-    var processors = 16
+    @OptionGroup var suite: SuiteOptions
 
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
         try reportingErrors {
-            let counts = nodes.split(separator: ",").map { Int($0) ?? 0 }
-            guard !counts.isEmpty, counts.allSatisfy({ (1...min(processors, NodeID.limit)).contains($0) }) else {
-                throw CommandError(.usage, "--nodes \(nodes): give numbers from 1 to \(min(processors, NodeID.limit)), separated by commas")
-            }
-            var rows: [ComparisonRow] = []
-            for workload in Workload.allCases {
-                let trace = workload.trace(processors: processors)
-                for count in counts {
-                    for kind in [.engine(.all)] + SimulatedProtocol.baselines {
-                        let result = try Comparison.run(kind, trace, nodes: count, network: network)
-                        rows.append(ComparisonRow(workload: workload.rawValue, network: network.name, nodes: count, name: kind.name, result))
-                    }
-                }
-            }
+            let counts = try suite.nodeCounts(nodes)
+            let rows = try ComparisonRow.all(try suite.load(), nodes: counts, network: network)
             if json { return try printJSON(rows) }
             ComparisonRow.printTable(rows)
             for count in counts { ComparisonRow.printSummary(rows.filter { $0.nodes == count }, nodes: count) }

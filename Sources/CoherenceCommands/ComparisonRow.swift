@@ -46,31 +46,32 @@ struct ComparisonRow: Codable {
         }
     }
 
-    /// The best published protocol's stall time over the engine's: each pattern, and the geometric mean.
-    static func printSummary(_ rows: [ComparisonRow], nodes: Int) {
-        var logarithms: [Double] = []
-        print("\n\(nodes) nodes: stall time of the best published protocol / the engine's")
-        for workload in Workload.allCases.map(\.rawValue) {
-            let runs = rows.filter { $0.workload == workload }
-            guard let own = runs.first(where: { $0.name == "vsmp" }),
-                let best = runs.filter({ $0.name != "vsmp" }).min(by: { $0.stallNanoseconds < $1.stallNanoseconds }),
-                own.stallNanoseconds > 0, best.stallNanoseconds > 0
-            else { continue }
-            let ratio = Double(best.stallNanoseconds) / Double(own.stallNanoseconds)
-            logarithms.append(log(ratio))
-            print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  (\(best.name))")
+    /// The best published protocol's stall time over the engine's, and that protocol.
+    static func ratio(_ runs: [ComparisonRow]) -> (value: Double, best: String)? {
+        guard let own = runs.first(where: { $0.name == "vsmp" }),
+            let best = runs.filter({ $0.name != "vsmp" }).min(by: { $0.stallNanoseconds < $1.stallNanoseconds }),
+            own.stallNanoseconds > 0, best.stallNanoseconds > 0
+        else { return nil }
+        return (Double(best.stallNanoseconds) / Double(own.stallNanoseconds), best.name)
+    }
+
+    /// The workloads in the order of the rows.
+    static func workloads(_ rows: [ComparisonRow]) -> [String] {
+        rows.reduce(into: []) { names, row in
+            if !names.contains(row.workload) { names.append(row.workload) }
         }
-        guard !logarithms.isEmpty else { return }
-        let mean = exp(logarithms.reduce(0, +) / Double(logarithms.count))
+    }
+
+    /// Each workload's ratio, and their geometric mean.
+    static func printSummary(_ rows: [ComparisonRow], nodes: Int) {
+        var ratios: [Double] = []
+        print("\n\(nodes) nodes: stall time of the best published protocol / the engine's")
+        for workload in workloads(rows) {
+            guard let (ratio, best) = ratio(rows.filter({ $0.workload == workload })) else { continue }
+            ratios.append(ratio)
+            print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  (\(best))")
+        }
+        guard let mean = geometricMean(ratios) else { return }
         print("  \(pad("geometric mean", 18, left: true)) \(pad(decimal(mean, digits: 2), 8))")
     }
-}
-
-private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
-    let blanks = String(repeating: " ", count: max(0, width - text.count))
-    return left ? text + blanks : blanks + text
-}
-
-private func decimal(_ value: Double, digits: Int = 1) -> String {
-    value.formatted(.number.precision(.fractionLength(digits)).grouping(.never).locale(Locale(identifier: "en_US_POSIX")))
 }

@@ -23,6 +23,14 @@ struct Simulation<Protocol: PageProtocol> {
         case trap(processor: Int)
         case arrive(Packet)
         case deadline(node: Int)
+        case work(node: Int)
+    }
+
+    /// What a node's protocol thread does, one after the other in the order in which it came.
+    private enum Job {
+        case fault(processor: Int)
+        case receive(Packet)
+        case expire
     }
 
     private struct Packet {
@@ -47,6 +55,9 @@ struct Simulation<Protocol: PageProtocol> {
         var receivesUntil: UInt64 = 0
         var threadUntil: UInt64 = 0
         var deadline: UInt64?
+        var jobs: [Job] = []
+        /// A `work` event is under way.
+        var isTaken = false
     }
 
     private let trace: Trace
@@ -79,25 +90,13 @@ struct Simulation<Protocol: PageProtocol> {
         while let (time, event) = events.popFirst() {
             switch event {
             case .run(let processor): try run(processor, time)
-            case .trap(let processor):
-                let (node, access) = (processors[processor].node, access(of: processor))
-                try work(node, at: time, receives: false) { machine, outbox, now in
-                    try machine.fault(Int(access.page), isWrite: access.kind.isWrite, processor: processor, at: node, now: now, &outbox)
-                }
-                if !outbox.woken.contains(Int(access.page)) { processors[processor].isRemote = true }
-                settle(node)
-            case .arrive(let packet):
-                try work(packet.to, at: time, receives: true) { machine, outbox, now in
-                    try machine.receive(packet.content, from: packet.from, at: packet.to, now: now, &outbox)
-                }
-                settle(packet.to)
+            case .trap(let processor): queue(.fault(processor: processor), processors[processor].node, time)
+            case .arrive(let packet): queue(.receive(packet), packet.to, time)
             case .deadline(let node):
                 guard ports[node].deadline == time else { continue }
                 ports[node].deadline = nil
-                try work(node, at: time, receives: false) { machine, outbox, now in
-                    try machine.expire(at: node, now: now, &outbox)
-                }
-                settle(node)
+                queue(.expire, node, time)
+            case .work(let node): try work(node, time)
             }
         }
         guard gathered.isEmpty else { throw Broken("processors \(gathered) wait at a barrier for ever") }
@@ -183,15 +182,38 @@ struct Simulation<Protocol: PageProtocol> {
         events.insert(.trap(processor: processor), at: now + network.trap)
     }
 
-    /// The node's protocol thread does one thing after the other.
-    private mutating func work(
-        _ node: Int, at time: UInt64, receives: Bool,
-        _ body: (inout Protocol, inout Outbox<Protocol.Packet>, UInt64) throws -> Void
-    ) throws {
-        let start = max(time, ports[node].threadUntil) + (receives ? network.receiveOverhead : 0)
+    private mutating func queue(_ job: Job, _ node: Int, _ time: UInt64) {
+        ports[node].jobs.append(job)
+        takeNext(node, time)
+    }
+
+    /// The next job is done when the thread is free and has taken the message in, not before: until then processors use the pages
+    /// that the job may take away.
+    private mutating func takeNext(_ node: Int, _ time: UInt64) {
+        guard !ports[node].isTaken, let job = ports[node].jobs.first else { return }
+        ports[node].isTaken = true
+        var start = max(time, ports[node].threadUntil)
+        if case .receive = job { start += network.receiveOverhead }
+        events.insert(.work(node: node), at: start)
+    }
+
+    private mutating func work(_ node: Int, _ now: UInt64) throws {
+        ports[node].isTaken = false
         outbox.removeAll()
-        try body(&machine, &outbox, start)
-        ports[node].threadUntil = start + UInt64(outbox.pageOperations) * network.pageOperation
+        switch ports[node].jobs.removeFirst() {
+        case .fault(let processor):
+            // It may have got the page meanwhile and gone on.
+            guard processors[processor].waitsFor != nil else { break }
+            let access = access(of: processor)
+            try machine.fault(
+                Int(access.page), isWrite: access.kind.isWrite, processor: processor, at: node, now: now, &outbox)
+            if !outbox.woken.contains(Int(access.page)) { processors[processor].isRemote = true }
+        case .receive(let packet): try machine.receive(packet.content, from: packet.from, at: node, now: now, &outbox)
+        case .expire: try machine.expire(at: node, now: now, &outbox)
+        }
+        ports[node].threadUntil = now + UInt64(outbox.pageOperations) * network.pageOperation
+        settle(node)
+        takeNext(node, now)
     }
 
     /// Sends what a call wants sent, wakes whom it wants woken.

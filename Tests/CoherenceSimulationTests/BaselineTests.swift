@@ -116,6 +116,42 @@ private struct Script<Machine: PageProtocol> {
         #expect(try script.access(0, .write) == ["0>1 recall", "1>0 contents"])
     }
 
+    /// A read that waits for the end of a hold is not overtaken by a write that comes when the hold is over: the owner would then be asked
+    /// for what it no longer has.
+    @Test func whatWaitedForAHoldGoesFirst() throws {
+        var machine = IVY(.fixed, nodes: 4, homes: [0], hold: 100)
+        var outbox = Outbox<IVY.Packet>()
+        // Node 1 writes; its page is held until 100. Node 2's read waits there until then.
+        try machine.fault(0, isWrite: true, processor: 0, at: 1, now: 0, &outbox)
+        try deliver(&outbox, from: 1, to: &machine, now: 0)
+        try machine.fault(0, isWrite: false, processor: 0, at: 2, now: 10, &outbox)
+        try deliver(&outbox, from: 2, to: &machine, now: 10)
+        #expect(machine.deadline(at: 1) == 100)
+        // Node 3's write comes late, before anyone has called `expire`.
+        try machine.fault(0, isWrite: true, processor: 0, at: 3, now: 120, &outbox)
+        try deliver(&outbox, from: 3, to: &machine, now: 120)
+        for node in 0..<4 {
+            while let time = machine.deadline(at: node) {
+                try machine.expire(at: node, now: time, &outbox)
+                try deliver(&outbox, from: node, to: &machine, now: time)
+            }
+        }
+        #expect(machine.access(0, at: 3) == .write)
+        try machine.checkAtRest()
+    }
+
+    /// Delivers what a node sends, and what that leads to.
+    private func deliver(_ outbox: inout Outbox<IVY.Packet>, from node: Int, to machine: inout IVY, now: UInt64) throws {
+        var channel = outbox.parcels.map { (from: node, parcel: $0) }
+        outbox = Outbox()
+        while !channel.isEmpty {
+            let (from, parcel) = channel.removeFirst()
+            var answers = Outbox<IVY.Packet>()
+            try machine.receive(parcel.packet, from: from, at: parcel.to, now: now, &answers)
+            channel += answers.parcels.map { (parcel.to, $0) }
+        }
+    }
+
     /// The checks that the published protocols run under notice what they are there for.
     @Test func theCopyTableNoticesBrokenPromises() throws {
         var table = CopyTable(nodes: 2, pages: 1) { _ in 0 }

@@ -56,6 +56,22 @@ import Testing
         }
     }
 
+    /// A busy protocol thread takes a page away when it comes to that, not when it was asked to: else processors whose page has come
+    /// never get to use it.
+    @Test(arguments: SimulatedProtocol.baselines)
+    func aBusyThreadTakesNoPageBeforeItsTime(kind: SimulatedProtocol) throws {
+        let slow = NetworkModel(
+            name: "test", wire: 1_000, bandwidth: 1_000_000_000, sendOverhead: 10, receiveOverhead: 1_000_000, framing: 76, trap: 3, wake: 5,
+            pageOperation: 7)
+        // Node 1 asks for both pages of node 0 at once; node 0's thread takes the second request in after 2 ms, and meanwhile its processor
+        // writes that page.
+        let trace = Trace(processors: [
+            [Access(time: 1_500_000, page: 1, kind: .write)], [], [Access(time: 0, page: 0, kind: .write)],
+            [Access(time: 0, page: 1, kind: .write), Access(time: 9_000_000, page: 3, kind: .write)],
+        ])
+        #expect(try Comparison.run(kind, trace, nodes: 2, network: slow).remoteFaults == 2)
+    }
+
     @Test func oneNodeWaitsForNobody() throws {
         let trace = Workload.stream.trace(processors: 2)
         for kind in Self.everyone {

@@ -90,6 +90,9 @@ struct Postponed<Packet> {
         timed[node].append((time, from, packet))
     }
 
+    /// Until when the last packet waits that is one of these.
+    func lastDeadline(at node: Int, where isMeant: (Packet) -> Bool) -> UInt64? { timed[node].last { isMeant($0.packet) }?.until }
+
     func deadline(at node: Int) -> UInt64? { timed[node].lazy.map(\.until).min() }
 
     mutating func takeDue(at node: Int, now: UInt64) -> [(from: Int, packet: Packet)] {

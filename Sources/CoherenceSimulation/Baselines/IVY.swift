@@ -149,6 +149,11 @@ package struct IVY: PageProtocol {
             postponed.queue(packet, from: from, behindFaultOn: page, at: node)
             return
         }
+        // Not before what waits already, even if the hold is over: behind a write this node is the owner no more.
+        if let time = postponed.lastDeadline(at: node, where: { if case .request(page, _, _) = $0 { true } else { false } }) {
+            postponed.wait(packet, from: from, at: node, until: time)
+            return
+        }
         let losesAccess = isWrite || copies.access(page, at: node) == .write
         if losesAccess, copies.hold(page, at: node) > now {
             postponed.wait(packet, from: from, at: node, until: copies.hold(page, at: node))
