@@ -65,12 +65,3 @@ struct ComparisonRow: Codable {
         print("  \(pad("geometric mean", 18, left: true)) \(pad(decimal(mean, digits: 2), 8))")
     }
 }
-
-private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
-    let blanks = String(repeating: " ", count: max(0, width - text.count))
-    return left ? text + blanks : blanks + text
-}
-
-private func decimal(_ value: Double, digits: Int = 1) -> String {
-    value.formatted(.number.precision(.fractionLength(digits)).grouping(.never).locale(Locale(identifier: "en_US_POSIX")))
-}
