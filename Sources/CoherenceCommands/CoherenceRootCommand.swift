@@ -11,7 +11,7 @@ package struct CoherenceRootCommand: ParsableCommand {
             commandName: "vsmp-coherence",
             abstract: "Simulate the coherence engine and published protocols on the same traces, and check the engine.",
             discussion: "docs/coherence-simulation.md, docs/coherence.md",
-            subcommands: [SimulateCommand.self, CompareCommand.self, WorkloadCommand.self, CheckCommand.self])
+            subcommands: [SimulateCommand.self, CompareCommand.self, WorkloadCommand.self, CheckCommand.self, SoakCommand.self])
     }
 
     package init() {}
