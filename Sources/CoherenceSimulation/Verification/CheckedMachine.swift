@@ -22,8 +22,7 @@ package struct CheckedMachine: Sendable {
         CheckedMachine(nodes: 2, pages: 1, options: .init(migratory: true)),
         CheckedMachine(nodes: 3, pages: 1, options: .init(migratory: true)),
         CheckedMachine(nodes: 4, pages: 1, options: .init(evictions: false, prefetches: false)),
-        CheckedMachine(nodes: 2, pages: 2, options: .init(prefetches: false)),
-        CheckedMachine(nodes: 2, pages: 2, options: .init(evictions: false)),
+        CheckedMachine(nodes: 2, pages: 2),
         CheckedMachine(nodes: 3, pages: 2, options: .init(prefetches: false, stateLimit: 500_000, isBreadthFirst: true)),
     ]
 
