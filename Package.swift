@@ -62,7 +62,8 @@ let package = Package(
         .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
         .target(name: "CGuestCheck"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
-        .testTarget(name: "CoherenceTests", dependencies: ["Coherence", "CoherenceSimulation"]),
+        .testTarget(name: "CoherenceTests", dependencies: ["Coherence", "CoherenceSimulation", "Mutants"]),
+        .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         .testTarget(name: "CoherenceSimulationTests", dependencies: ["CoherenceSimulation", "Coherence"]),
         .testTarget(
             name: "CoherenceCommandsTests",

@@ -4,13 +4,17 @@ import Coherence
 import CoherenceSimulation
 import Foundation
 
-/// `vsmp-coherence`: the coherence engine beside published protocols, on traces of what programs do to memory.
+/// `vsmp-coherence`: the coherence engine beside published protocols, on traces of what programs do to memory, and its checks.
 package struct CoherenceRootCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "vsmp-coherence",
-            abstract: "Simulate the coherence engine and published protocols on the same traces (docs/coherence-simulation.md).",
-            subcommands: [SimulateCommand.self, CompareCommand.self, AblationCommand.self, ReportCommand.self, WorkloadCommand.self])
+            abstract: "Simulate the coherence engine and published protocols on the same traces, and check the engine.",
+            discussion: "docs/coherence-simulation.md, docs/coherence.md",
+            subcommands: [
+                SimulateCommand.self, CompareCommand.self, AblationCommand.self, ReportCommand.self, WorkloadCommand.self,
+                CheckCommand.self, SoakCommand.self,
+            ])
     }
 
     package init() {}

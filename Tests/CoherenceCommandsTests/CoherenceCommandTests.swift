@@ -34,7 +34,19 @@ import Testing
             #expect(status(["simulate"] + wrong) == 64, "\(wrong)")
         }
         #expect(status(["compare", "--nodes", "2,x"]) == 64)
+        for wrong in [["--pages", "2"], ["--migratory"], ["--nodes", "1"], ["--nodes", "2", "--pages", "7"], ["--nodes", "2", "--limit", "-1"]] {
+            #expect(status(["check"] + wrong) == 64, "\(wrong)")
+        }
+        for wrong in [["--nodes", "1"], ["--nodes", "65"], ["--minutes", "-1"], ["--seed", "x"], ["--instructions", "0"]] {
+            #expect(status(["soak"] + wrong) == 64, "\(wrong)")
+        }
         #expect(status(["workload", "gups", "--processors", "2000"]) == 64)
+    }
+
+    @Test func checkAndSoakEndWithZero() {
+        #expect(status(["check", "--nodes", "2", "--migratory"]) == 0)
+        #expect(status(["check", "--nodes", "2", "--pages", "2", "--no-evictions", "--no-prefetch", "--breadth-first", "--limit", "500"]) == 0)
+        #expect(status(["soak", "--seed", "5", "--nodes", "3", "--instructions", "200"]) == 0)
     }
 
     /// The options reach the simulation: each changes the result.

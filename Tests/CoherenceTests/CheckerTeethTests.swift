@@ -84,6 +84,18 @@ import Testing
         #expect(found != nil)
     }
 
+    /// What breaks a promise is told step by step, by the shortest way.
+    @Test func theStepsThatBreakAPromiseAreTold() throws {
+        var machine = CheckedMachine(nodes: 2, pages: 1)
+        machine.options.mutation = { $0.message.kind == .grant ? [] : [$0] }
+        let finding = try #require(
+            ModelChecker.shortestFinding(try machine.configuration(), machine.options, stateLimit: 10_000))
+        #expect(finding.description.hasPrefix("deadlock"))
+        #expect(finding.path.count == 3)
+        #expect(finding.path.first?.hasPrefix("node 1 faults to ") == true)
+        #expect(finding.path.last == "node 1 receives from node 0: grant page 1, exclusive, zero")
+    }
+
     @Test func nothingIsFoundWithoutAFault() throws {
         #expect(try finding(nodes: 2) { [$0] } == nil)
     }

@@ -14,7 +14,7 @@ import Testing
         }
         return EngineConfiguration(
             node: NodeID(0), nodeCount: nodes, homes: try HomeMap(ranges), cacheLimit: 64, outstandingFaults: Int(pages),
-            policies: policies.subtracting([.contiguousPrefetch, .stridePrefetch, .migratoryDetection]))
+            policies: policies.subtracting([.contiguousPrefetch, .stridePrefetch, .minimumDeltaPrefetch, .migratoryDetection]))
     }
 
     /// How many states the larger configurations visit at most: all of them when VSMP_MODEL_STATES is 0. A debug build of the

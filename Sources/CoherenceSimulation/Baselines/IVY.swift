@@ -103,14 +103,6 @@ package struct IVY: PageProtocol {
     package mutating func receive(
         _ packet: Packet, from: Int, at node: Int, now: UInt64, _ outbox: inout Outbox<Packet>
     ) throws {
-        // What waited for a hold that is over by now came first.
-        try expire(at: node, now: now, &outbox)
-        try take(packet, from: from, at: node, now: now, &outbox)
-    }
-
-    private mutating func take(
-        _ packet: Packet, from: Int, at node: Int, now: UInt64, _ outbox: inout Outbox<Packet>
-    ) throws {
         switch packet {
         case .request(let page, let isWrite, let requester):
             try takeRequest(packet, page, isWrite, requester, from: from, at: node, now, &outbox)
@@ -225,7 +217,7 @@ package struct IVY: PageProtocol {
         copies.hold(page, at: node, until: now + hold)
         pending[at(node, page)] = .nothing
         for (from, packet) in postponed.takeBehind(page, at: node) {
-            try take(packet, from: from, at: node, now: now, &outbox)
+            try receive(packet, from: from, at: node, now: now, &outbox)
         }
     }
 
@@ -289,7 +281,7 @@ package struct IVY: PageProtocol {
 
     package mutating func expire(at node: Int, now: UInt64, _ outbox: inout Outbox<Packet>) throws {
         for (from, packet) in postponed.takeDue(at: node, now: now) {
-            try take(packet, from: from, at: node, now: now, &outbox)
+            try receive(packet, from: from, at: node, now: now, &outbox)
         }
     }
 

@@ -1,28 +1,55 @@
-import Coherence
+package import Coherence
 
 /// Visits every state that any interleaving of faults, writes, evictions, hold expiries, policy choices and deliveries can
 /// reach, with channels that keep order per pair of nodes only. It runs the shipping engine; states are told apart by
 /// 128 bits of hash.
-final class ModelChecker {
-    struct Options {
-        var evictions = true
-        var prefetches = true
-        /// Prefetches that keep a page back or insist, and requests of nobody's.
-        var streams = true
+package final class ModelChecker {
+    package struct Options: Sendable {
+        package var evictions = true
+        package var prefetches = true
+        /// Prefetches that keep a page back or insist, and requests that nobody waits for.
+        package var streams = true
         /// The adversary decides at each step of a home whether a read takes the only copy.
-        var migratory = false
+        package var migratory = false
         /// Stop after so many states; nil visits all.
-        var stateLimit: Int?
+        package var stateLimit: Int?
         /// What becomes of a packet at its delivery, to see that the check notices; the engine itself is not changed.
-        var mutation: (@Sendable (Packet) -> [Packet])?
+        package var mutation: (@Sendable (Packet) -> [Packet])?
+        /// The nearest states first, which takes more memory: a bounded search then covers all paths of some length.
+        package var isBreadthFirst = false
+        /// Keeps the path to each state, for a `Finding`.
+        package var keepsPaths = false
+
+        package init(
+            evictions: Bool = true, prefetches: Bool = true, streams: Bool = true, migratory: Bool = false, stateLimit: Int? = nil,
+            isBreadthFirst: Bool = false
+        ) {
+            self.evictions = evictions
+            self.prefetches = prefetches
+            self.streams = streams
+            self.migratory = migratory
+            self.stateLimit = stateLimit
+            self.isBreadthFirst = isBreadthFirst
+        }
     }
 
-    struct Result {
-        var states = 0
-        var transitions = 0
-        var restStates = 0
-        var longestChannel = 0
-        var isComplete = true
+    package struct Result: Sendable {
+        package var states = 0
+        package var transitions = 0
+        package var restStates = 0
+        package var longestChannel = 0
+        package var isComplete = true
+        /// Of a breadth-first search: all paths of so many steps were followed.
+        package var depth = 0
+    }
+
+    /// A promise that some interleaving breaks.
+    package struct Finding: Error, CustomStringConvertible {
+        package var description: String
+        /// States visited before.
+        package var states: Int
+        /// The steps that lead to it, in words; empty unless asked for.
+        package var path: [String]
     }
 
     private struct Key: Hashable {
@@ -30,29 +57,28 @@ final class ModelChecker {
         let high: UInt64
     }
 
-    private enum Step {
-        case fault(node: Int, page: Int, isWrite: Bool)
-        case write(node: Int, page: Int)
-        case evict(node: Int, page: Int)
-        case prefetch(node: Int, page: Int, exclusive: Bool, keeps: Bool, insists: Bool)
-        case request(node: Int, page: Int, exclusive: Bool)
-        case expire(node: Int)
-        case deliver(from: Int, to: Int)
+    private struct Visited {
+        var world: World
+        /// Its place in `trail`; -1 is the start.
+        var place: Int
     }
 
-    private static let start = Instant(nanoseconds: 0)
-    private static let later = Instant(nanoseconds: .max)
-
-    private let configuration: EngineConfiguration
-    private let options: Options
-    private var seen: Set<Key> = []
-    private var stack: [World] = []
-    private var effects = EffectBuffer()
-    private var result = Result()
+    let configuration: EngineConfiguration
+    let options: Options
     /// Page 0 is a hole: no page is in front of it to fetch it in advance from.
-    private let pages: Range<Int>
+    let pages: Range<Int>
+    var effects = EffectBuffer()
+    private var seen: Set<Key> = []
+    private var frontier: [Visited] = []
+    /// In a breadth-first search, what is one step further than the frontier.
+    private var next: [Visited] = []
+    /// With `keepsPaths`, the step that led to each state, and from which.
+    private var trail: [(parent: Int, step: Step)] = []
+    private var place = -1
+    private var latest: Step?
+    private var result = Result()
 
-    init(_ configuration: EngineConfiguration, _ options: Options = Options()) {
+    package init(_ configuration: EngineConfiguration, _ options: Options = Options()) {
         var own = configuration
         own.minimumHold = 1
         own.maximumHold = 1
@@ -61,24 +87,60 @@ final class ModelChecker {
         pages = 1..<Int(configuration.totalPages)
     }
 
-    func run() throws -> Result {
-        let initial = World(configuration, abstract: true)
-        for node in initial.nodes { node.snapshot = snapshot(node) }
-        visit(initial)
-        while let world = stack.popLast() {
-            if let limit = options.stateLimit, result.states >= limit {
-                result.isComplete = false
-                break
+    package func run() throws(Finding) -> Result {
+        do {
+            visit(start(), by: nil)
+            while let visited = takeNext() {
+                if let limit = options.stateLimit, result.states >= limit {
+                    result.isComplete = false
+                    break
+                }
+                place = visited.place
+                latest = nil
+                try expand(visited.world)
             }
-            try expand(world)
+        } catch {
+            throw Finding(description: "\(error)", states: result.states, path: options.keepsPaths ? narrate() : [])
         }
         return result
     }
 
-    private func visit(_ world: World) {
+    /// The shortest way to break a promise of `configuration`, if it is among the first `stateLimit` states.
+    package static func shortestFinding(
+        _ configuration: EngineConfiguration, _ options: Options, stateLimit: Int
+    ) -> Finding? {
+        var own = options
+        own.isBreadthFirst = true
+        own.keepsPaths = true
+        own.stateLimit = stateLimit
+        do {
+            _ = try ModelChecker(configuration, own).run()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func start() -> World {
+        let world = World(configuration, abstract: true)
+        for node in world.nodes { node.snapshot = snapshot(node) }
+        return world
+    }
+
+    private func takeNext() -> Visited? {
+        if frontier.isEmpty, !next.isEmpty {
+            if result.states > 1 { result.depth += 1 }
+            swap(&frontier, &next)
+        }
+        return frontier.popLast()
+    }
+
+    private func visit(_ world: World, by step: Step?) {
         guard seen.insert(key(world)).inserted else { return }
         result.states += 1
-        stack.append(world)
+        if options.keepsPaths, let step { trail.append((place, step)) }
+        let visited = Visited(world: world, place: trail.count - 1)
+        if options.isBreadthFirst { next.append(visited) } else { frontier.append(visited) }
     }
 
     private func expand(_ world: World) throws {
@@ -112,69 +174,36 @@ final class ModelChecker {
         }
     }
 
-    private func take(_ step: Step, _ world: World) throws {
+    private func take(_ action: Action, _ world: World) throws {
         for advice in options.migratory ? [false, true] : [false] {
-            var next = world
-            guard try apply(step, &next, migratory: advice) else { continue }
+            let step = Step(action: action, migratory: advice)
+            latest = step
+            var changed = world
+            guard try apply(step, &changed) else { continue }
             result.transitions += 1
-            for page in pages { try next.checkAlways(page: page) }
-            for channel in next.channels { result.longestChannel = max(result.longestChannel, channel.count) }
-            visit(next)
+            for page in pages { try changed.checkAlways(page: page) }
+            for channel in changed.channels { result.longestChannel = max(result.longestChannel, channel.count) }
+            visit(changed, by: step)
+        }
+        latest = nil
+    }
+
+    /// The way from the start to the latest step, in words.
+    private func narrate() -> [String] {
+        var steps: [Step] = []
+        if let latest { steps.append(latest) }
+        while place >= 0 {
+            steps.append(trail[place].step)
+            place = trail[place].parent
+        }
+        var world = start()
+        return steps.reversed().map { step in
+            defer { _ = try? apply(step, &world) }
+            return describe(step, world)
         }
     }
 
-    /// Takes one step; false when it changes nothing.
-    private func apply(_ step: Step, _ world: inout World, migratory: Bool) throws -> Bool {
-        let node: Int
-        switch step {
-        case .fault(let n, _, _), .write(let n, _), .evict(let n, _), .prefetch(let n, _, _, _, _), .request(let n, _, _), .expire(let n), .deliver(_, let n):
-            node = n
-        }
-        world.nodes[node] = SimulatedNode(copying: world.nodes[node])
-        if options.migratory {
-            for page in pages { world.nodes[node].engine.adviseMigratory(PageNumber(UInt32(page)), migratory) }
-        }
-        var changed = true
-        switch step {
-        case .fault(_, let page, let isWrite):
-            try world.call(node, &effects) { engine, effects in
-                engine.fault(PageNumber(UInt32(page)), isWrite: isWrite, now: Self.start, effects: &effects)
-            }
-        case .write(_, let page):
-            let before = world.nodes.indices.map { world.nodes[$0] }
-            try world.write(node, page)
-            for index in world.nodes.indices where world.nodes[index] !== before[index] {
-                world.nodes[index].snapshot = snapshot(world.nodes[index])
-            }
-        case .evict(_, let page):
-            try world.call(node, &effects) { engine, effects in
-                changed = engine.evict(PageNumber(UInt32(page)), now: Self.start, effects: &effects)
-            }
-        case .prefetch(_, let page, let exclusive, let keeps, let insists):
-            try world.call(node, &effects) { engine, effects in
-                changed = engine.fetchInAdvance(
-                    PageNumber(UInt32(page)), exclusive: exclusive, keeps: keeps, insists: insists, effects: &effects)
-            }
-        case .request(_, let page, let exclusive):
-            try world.call(node, &effects) { engine, effects in
-                changed = engine.requestInAdvance(PageNumber(UInt32(page)), exclusive: exclusive, now: Self.start, effects: &effects)
-            }
-        case .expire:
-            try world.call(node, &effects) { engine, effects in engine.expire(now: Self.later, effects: &effects) }
-        case .deliver(let source, _):
-            let packet = world.channels[source * world.count + node].removeFirst()
-            for copy in options.mutation?(packet) ?? [packet] {
-                try world.receive(copy, from: source, at: node, now: Self.start, &effects)
-            }
-        }
-        if options.migratory {
-            for page in pages { world.nodes[node].engine.adviseMigratory(PageNumber(UInt32(page)), false) }
-        }
-        world.nodes[node].snapshot = snapshot(world.nodes[node])
-        return changed
-    }
-
-    private func snapshot(_ node: SimulatedNode) -> [UInt8] {
+    func snapshot(_ node: SimulatedNode) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(64)
         node.engine.snapshot(into: &bytes)
@@ -206,18 +235,5 @@ final class ModelChecker {
         }
         for page in pages { hash.mix(UInt64(world.zero[page])) }
         return Key(low: hash.low, high: hash.high)
-    }
-}
-
-/// Two independent 64-bit hashes of one sequence (multiply and xor-shift with different odd constants).
-struct TwinHash {
-    private(set) var low: UInt64 = 0x243F_6A88_85A3_08D3
-    private(set) var high: UInt64 = 0x1319_8A2E_0370_7344
-
-    mutating func mix(_ value: UInt64) {
-        low = (low ^ value) &* 0x9E37_79B9_7F4A_7C15
-        low ^= low >> 29
-        high = (high &+ value) &* 0xBF58_476D_1CE4_E5B9
-        high ^= high >> 32
     }
 }

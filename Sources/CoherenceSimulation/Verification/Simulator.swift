@@ -1,50 +1,27 @@
 import Coherence
 
-/// A machine in virtual time: processors that run instructions on pages, engines, and links with random delays. One seed
-/// decides everything.
+/// A machine in virtual time: processors that run instructions on pages, engines, and a network that loses, duplicates, delays and
+/// reorders packets below a reliable channel between every two nodes. Nodes may be slow for a while, and one may die. One
+/// seed decides everything.
 final class Simulator {
-    /// An instruction goes on only while every page it needs is mapped at once.
-    struct Access {
-        var page: Int
-        var isWrite: Bool
-    }
-
-    struct Parameters {
-        var nodes = 2
-        var processorsPerNode = 2
-        var pagesPerNode = 256
-        var instructions = 300
-        /// Part of the other nodes' pages that a node may hold, in percent.
-        var cachePercent = 100
-        var policies = PolicySet.all
-        var minimumHold: UInt64 = 50_000
-        /// Nanoseconds from installing a page to the guest running with it, at most.
-        var wakeTime: UInt64 = 30_000
-        /// Nanoseconds on the wire, at least; the rest is random, with rare long delays.
-        var latency: UInt64 = 20_000
-        var seed: UInt64 = 1
-        /// What instruction a processor runs next; nil uses the mixed workload.
-        var workload: ((_ processor: Int, _ random: inout SplitMix64) -> [Access])?
-    }
-
-    struct Outcome {
-        var time: UInt64 = 0
-        var instructions = 0
-        var longestInstruction: UInt64 = 0
-        var peakHeld = 0
-        var statistics: [Statistics] = []
-
-        func sum(_ path: KeyPath<Statistics, UInt64>) -> UInt64 { statistics.reduce(0) { $0 + $1[keyPath: path] } }
-    }
-
-    private enum Event {
+    enum Event {
         case step(processor: Int)
-        case deliver(channel: Int)
+        case segment(channel: Int, ReliableChannel<Payload>.Segment)
+        case acknowledgement(channel: Int, UInt64)
+        case retransmission(channel: Int)
         case deadline(node: Int)
+        case beat(node: Int)
     }
 
-    private struct Processor {
-        var node: Int
+    /// What one node sends another: a message of the engine, or a sign of life.
+    enum Payload {
+        case packet(Packet)
+        case heartbeat
+    }
+
+    struct Processor {
+        let node: Int
+        /// Instructions it still has to run.
         var left: Int
         var current: [Access] = []
         var waitsFor: Int?
@@ -52,17 +29,27 @@ final class Simulator {
         var position = 0
     }
 
-    private let parameters: Parameters
-    private var world: World
-    private var random: SplitMix64
-    private var events = EventQueue<Event>()
-    private var processors: [Processor] = []
-    private var lastDelivery: [UInt64]
-    private var scheduled: [Int]
-    private var deadlines: [UInt64?]
-    private var effects = EffectBuffer()
-    private var outcome = Outcome()
-    private let pages: [Int]
+    /// Nanoseconds in which some processor has to run an instruction.
+    private static let patience: UInt64 = 60_000_000_000
+
+    let parameters: Parameters
+    var world: World
+    var random: SplitMix64
+    var events = EventQueue<Event>()
+    var processors: [Processor] = []
+    /// From s to d at s * nodes + d.
+    var channels: [ReliableChannel<Payload>]
+    /// Whether an event for a channel's retransmission is in the queue.
+    var hasTimer: [Bool]
+    var deadlines: [UInt64?]
+    var slowPhases: [SlowPhase] = []
+    var failures: FailureState
+    var effects = EffectBuffer()
+    var outcome = Outcome()
+    /// When a processor last ran an instruction.
+    var latestProgress: UInt64 = 0
+    let pages: [Int]
+    private var digest = TwinHash()
 
     init(_ parameters: Parameters) throws {
         self.parameters = parameters
@@ -78,84 +65,72 @@ final class Simulator {
         world = World(
             EngineConfiguration(
                 node: NodeID(0), nodeCount: count, homes: homes, cacheLimit: max(8, remote * parameters.cachePercent / 100),
-                minimumHold: parameters.minimumHold, outstandingFaults: 16, policies: parameters.policies),
+                minimumHold: parameters.minimumHold, outstandingFaults: parameters.outstandingFaults, policies: parameters.policies),
             abstract: false)
-        lastDelivery = Array(repeating: 0, count: count * count)
-        scheduled = Array(repeating: 0, count: count * count)
+        channels = Array(repeating: ReliableChannel(timeout: parameters.latency * 8), count: count * count)
+        hasTimer = Array(repeating: false, count: count * count)
         deadlines = Array(repeating: nil, count: count)
+        failures = FailureState(nodes: count)
         for node in 0..<count {
             for _ in 0..<parameters.processorsPerNode {
                 processors.append(Processor(node: node, left: parameters.instructions, position: random.below(pages.count)))
                 events.insert(.step(processor: processors.count - 1), at: UInt64(random.below(1000)))
             }
         }
+        slowPhases = (0..<parameters.slowPhases).map { _ in SlowPhase(nodes: count, &random) }
+        if parameters.deathAfter != nil {
+            failures.victim = random.below(count)
+            for node in 0..<count { events.insert(.beat(node: node), at: UInt64(random.below(Int(FailureState.beat)))) }
+        }
     }
 
     func run() throws -> Outcome {
         while let (time, event) = events.popFirst() {
             outcome.time = time
-            let now = Instant(nanoseconds: time)
-            switch event {
-            case .step(let processor): try step(processor, now)
-            case .deliver(let channel):
-                scheduled[channel] -= 1
-                let (source, destination) = (channel / world.count, channel % world.count)
-                try world.deliver(from: source, to: destination, now: now, &effects)
-                try settle(destination, now)
-            case .deadline(let node):
-                deadlines[node] = nil
-                try world.call(node, &effects) { engine, effects in engine.expire(now: now, effects: &effects) }
-                try settle(node, now)
+            digest.mix(time)
+            try handle(event, Instant(nanoseconds: time))
+            guard failures.death != nil || time < latestProgress + Self.patience else {
+                throw Broken("no progress: \(processors.filter { $0.left > 0 }.count) processors are left at \(time / 1_000_000) ms")
             }
-            guard time < 600_000_000_000 else { throw Broken("no progress: \(processors.filter { $0.left > 0 }.count) processors are left") }
         }
-        for processor in processors where processor.left > 0 {
+        for processor in processors where processor.left > 0 && !failures.hasStopped(processor.node) {
             throw Broken("lost wake-up: node \(processor.node) waits for page \(processor.waitsFor ?? -1) and nothing is under way")
         }
+        if failures.death != nil { try checkEveryoneKnows() }
         for page in pages {
             try world.checkAlways(page: page)
-            try world.checkAtRest(page: page)
+            if failures.death == nil { try world.checkAtRest(page: page) }
         }
         outcome.statistics = world.nodes.map { $0.engine.statistics }
+        outcome.digest = digest.low ^ digest.high
         return outcome
     }
 
-    private func step(_ index: Int, _ now: Instant) throws {
-        var processor = processors[index]
-        defer { processors[index] = processor }
-        guard processor.left > 0 else { return }
-        if processor.current.isEmpty {
-            processor.current = parameters.workload?(index, &random) ?? mixed(&processor)
-            processor.began = now.nanoseconds
+    private func handle(_ event: Event, _ now: Instant) throws {
+        switch event {
+        case .step(let processor):
+            guard !failures.hasStopped(processors[processor].node) else { return }
+            try step(processor, now)
+        case .segment(let channel, let segment):
+            guard !failures.isDead(channel % world.count) else { return }
+            try arrive(segment, channel, now)
+        case .acknowledgement(let channel, let sequence):
+            guard !failures.isDead(channel / world.count) else { return }
+            channels[channel].acknowledge(sequence, now: now.nanoseconds)
+        case .retransmission(let channel):
+            retransmit(channel, now)
+        case .deadline(let node):
+            deadlines[node] = nil
+            guard !failures.isDead(node) else { return }
+            try world.call(node, &effects) { engine, effects in engine.expire(now: now, effects: &effects) }
+            try settle(node, now)
+        case .beat(let node):
+            try beat(node, now)
         }
-        processor.waitsFor = nil
-        let node = world.nodes[processor.node]
-        for access in processor.current {
-            let mapping = node.mapping[access.page]
-            guard mapping == .absent || (access.isWrite && mapping == .read) else { continue }
-            processor.waitsFor = access.page
-            processors[index] = processor
-            try world.call(processor.node, &effects) { engine, effects in
-                engine.fault(PageNumber(UInt32(access.page)), isWrite: access.isWrite, processor: UInt16(index % parameters.processorsPerNode), now: now,
-                    effects: &effects)
-            }
-            try settle(processor.node, now)
-            processor = processors[index]
-            return
-        }
-        for access in processor.current {
-            if access.isWrite { try world.write(processor.node, access.page) }
-            try world.checkAlways(page: access.page)
-        }
-        outcome.longestInstruction = max(outcome.longestInstruction, now.nanoseconds - processor.began)
-        outcome.instructions += 1
-        processor.current = []
-        processor.left -= 1
-        events.insert(.step(processor: index), at: now.nanoseconds + 500 + UInt64(random.below(2000)))
     }
 
     /// Checks what a call did and schedules what follows from it.
-    private func settle(_ node: Int, _ now: Instant) throws {
+    func settle(_ node: Int, _ now: Instant) throws {
         for index in 0..<effects.count {
             switch effects[index] {
             case .install(let page, _, _), .makeWritable(let page): try world.checkAlways(page: Int(page.rawValue))
@@ -164,22 +139,10 @@ final class Simulator {
             default: break
             }
         }
-        for page in world.nodes[node].woken {
-            for index in processors.indices where processors[index].node == node && processors[index].waitsFor == Int(page.rawValue) {
-                processors[index].waitsFor = nil
-                let delay = parameters.wakeTime / 3 + UInt64(random.below(Int(parameters.wakeTime * 2 / 3)))
-                events.insert(.step(processor: index), at: now.nanoseconds + delay)
-            }
-        }
-        for destination in 0..<world.count {
-            let channel = node * world.count + destination
-            while scheduled[channel] < world.channels[channel].count {
-                scheduled[channel] += 1
-                var delay = parameters.latency + UInt64(random.below(Int(parameters.latency)))
-                if random.below(100) == 0 { delay += parameters.latency * 50 }
-                let time = max(lastDelivery[channel] + 1, now.nanoseconds + delay)
-                lastDelivery[channel] = time
-                events.insert(.deliver(channel: channel), at: time)
+        wake(node, now)
+        for destination in 0..<world.count where !world.channels[node * world.count + destination].isEmpty {
+            for packet in world.takePackets(from: node, to: destination) {
+                send(.packet(packet), from: node, to: destination, now)
             }
         }
         outcome.peakHeld = max(outcome.peakHeld, world.nodes[node].engine.heldPageCount)
@@ -188,19 +151,6 @@ final class Simulator {
             if let known = deadlines[node], known <= time { return }
             deadlines[node] = time
             events.insert(.deadline(node: node), at: time)
-        }
-    }
-
-    /// Hot shared pages, sequential runs, scattered accesses, and now and then an instruction that needs six pages at once.
-    private func mixed(_ processor: inout Processor) -> [Access] {
-        switch random.below(100) {
-        case 0..<30: return [Access(page: pages[random.below(8)], isWrite: random.below(3) == 0)]
-        case 30..<65:
-            processor.position = (processor.position + 1) % pages.count
-            return [Access(page: pages[processor.position], isWrite: random.below(4) == 0)]
-        case 65..<97: return [Access(page: pages[random.below(pages.count)], isWrite: random.below(2) == 0)]
-        default:
-            return (0..<6).map { _ in Access(page: pages[random.below(24)], isWrite: random.below(3) == 0) }
         }
     }
 }
