@@ -92,7 +92,7 @@ import Testing
             ModelChecker.shortestFinding(try machine.configuration(), machine.options, stateLimit: 10_000))
         #expect(finding.description.hasPrefix("deadlock"))
         #expect(finding.path.count == 3)
-        #expect(finding.path.first?.hasPrefix("node 1 faults to ") == true)
+        #expect(finding.path.first?.hasPrefix("node 1 ") == true)
         #expect(finding.path.last == "node 1 receives from node 0: grant page 1, exclusive, zero")
     }
 

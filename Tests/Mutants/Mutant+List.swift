@@ -13,9 +13,6 @@ extension Mutant {
             "grant-before-acks", in: "Engine+Requester.swift", "if requests[slot].acksReceived == requests[slot].acksNeeded {", "do {",
             breaks: "a writer beside readers"),
         Mutant(
-            "done-forgotten", in: "Engine+Requester.swift", "} else if request.needsDone {", "} else if request.needsDone, !request.exclusive {",
-            breaks: "the page's next request waits for ever"),
-        Mutant(
             "ownership-forgotten", in: "Engine+Requester.swift", "if request.exclusive, !isHome(range) { flags.owned = true }", "",
             breaks: "the owner does not answer"),
         Mutant(
@@ -24,6 +21,30 @@ extension Mutant {
     ]
 
     private static let holder = [
+        Mutant(
+            "copy-on-its-way-acknowledged-now", in: "Engine+Holder.swift", "message.mask >= requests[slot].sequence", "false",
+            breaks: "a reader is never invalidated"),
+        Mutant(
+            "dropped-copy-waited-for", in: "Engine+Holder.swift", "requests[slot].kind == .shared, message.mask >= requests[slot].sequence",
+            "requests[slot].kind == .shared", breaks: "a writer and a reader wait for each other"),
+        Mutant(
+            "kept-page-not-given-up", in: "Engine+Holder.swift", "        if let slot = requests.slot(of: page), requests[slot].isKept {",
+            "        if let slot = requests.slot(of: page), requests[slot].isKept, page.rawValue == .max {", breaks: "an old copy is installed"),
+        Mutant(
+            "deferred-forward-dropped", in: "Engine+Holder.swift", "                deferrals.setDeadline(page, deadline)",
+            "                deferrals.remove(next)", breaks: "a request waits for ever"),
+        Mutant(
+            "deferral-flag-left", in: "Engine+Holder.swift",
+            "            states[Int(page.rawValue)].deferred = deferrals.next(of: page) != nil\n", "",
+            breaks: "the page counts as deferred for ever"),
+        Mutant(
+            "deferred-read-forgets-transaction", in: "Engine+Holder.swift",
+            "            if isHome(range) { endTransaction(page, range, now: now, effects: &effects) }\n", "",
+            breaks: "the page's next request waits for ever"),
+        Mutant(
+            "deferred-write-before-reads", in: "Storage/DeferralTable.swift",
+            "            if items[position].kind == .forwardShared { return items[position] }\n", "",
+            breaks: "a read is answered from a dropped copy"),
         Mutant(
             "protect-left-out", in: "Engine+Holder.swift",
             "        if kind != .invalidate, states[index].access == .write {\n            effects.append(.protect(page))\n",
@@ -45,17 +66,6 @@ extension Mutant {
             "acks-not-passed-on", in: "Engine+Holder.swift", "send(Message(.data, page, acks: acks, exclusive: true)",
             "send(Message(.data, page, exclusive: true)", breaks: "a writer beside readers"),
         Mutant(
-            "deferred-forward-dropped", in: "Engine+Holder.swift",
-            "            deferrals.takeUp(page, until: deadline)", "            _ = deferrals.remove(page)",
-            breaks: "a request waits for ever"),
-        Mutant(
-            "deferral-flag-left", in: "Engine+Holder.swift", "        states[Int(deferral.page.rawValue)].deferred = false\n", "",
-            breaks: "the page counts as deferred for ever"),
-        Mutant(
-            "deferred-read-forgets-transaction", in: "Engine+Holder.swift",
-            "            endTransaction(deferral.page, range, now: now, effects: &effects)\n", "",
-            breaks: "the page's next request waits for ever"),
-        Mutant(
             "ownership-kept-after-home-read", in: "Engine+Holder.swift",
             "if requester == range.home { states[index].owned = false }", "", breaks: "two nodes answer for one page"),
         Mutant(
@@ -64,6 +74,12 @@ extension Mutant {
     ]
 
     private static let home = [
+        Mutant(
+            "request-not-counted", in: "Engine+Home.swift", "        receivedRequests[Int(sender.rawValue)] &+= 1\n", "",
+            breaks: "an invalidation is taken for an old one"),
+        Mutant(
+            "queue-lost", in: "Engine+Home.swift", "            directory[position].queueTail = tail\n            serve(page",
+            "            directory[position].queueTail = -1\n            serve(page", breaks: "a request waits for ever"),
         Mutant(
             "one-invalidation-not-sent", in: "Engine+Home.swift", "        var left = nodes\n        while let sharer",
             "        var left = nodes\n        _ = left.popFirst()\n        while let sharer", breaks: "a write waits for ever"),
@@ -81,14 +97,6 @@ extension Mutant {
             "owner-not-updated", in: "Engine+Home.swift",
             "        entry.owner = requester\n        entry.sharers = NodeSet()", "        entry.sharers = NodeSet()",
             breaks: "the wrong node is asked"),
-        Mutant(
-            "queue-entry-lost", in: "Engine+Home.swift",
-            "                dequeue(position)\n                serve(page",
-            "                dequeue(position)\n                if directory[position].queueTail >= 0 { continue }\n                serve(page", breaks: "a request waits for ever"),
-        Mutant(
-            "sent-on-writer-not-owner", in: "Engine+Home.swift",
-            "            entry.owner = requester\n            entry.lastWriter = requester.rawValue\n            entry.transaction",
-            "            entry.lastWriter = requester.rawValue\n            entry.transaction", breaks: "the wrong node is asked"),
         Mutant(
             "write-back-dropped", in: "Engine+Home.swift",
             "            effects.append(.install(message.page, writable: false, from: .received(index: 0)))\n", "",
