@@ -11,7 +11,7 @@ extension Engine {
         guard cache.count &+ fills &- leaving > highWater else { return }
         var wanted = evictionBatch
         var looks = min(cache.count, 8 * evictionBatch)
-        var passes = cleanFirst.passes(looks: looks)
+        var passes = cleanFirst.passes(wanted: wanted)
         var hint = Message(.replacementHint, PageNumber(0))
         var hintHome = node
         while wanted > 0, looks > 0, let page = cache.rotate() {

@@ -96,7 +96,7 @@ extension Engine {
         } else {
             serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)
         }
-        _ = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects)
+        if forwarded.isOn { _ = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects) }
     }
 
     private mutating func faultOnRemote(

@@ -23,9 +23,10 @@ extension Engine {
             advice = ContiguousPrefetch.Advice(ahead: pattern.ahead, used: pattern.used)
             statistics.stridesFollowed &+= pattern.ahead == 0 ? 0 : 1
         }
-        // A page that was lost comes back for its own reasons.
-        if advice.ahead == 0, !isHome(range), !contention.knows(page) {
+        if advice.ahead == 0, !isHome(range) {
             advice.ahead = minimumDelta.advise(page, processor)
+            // A page that was lost comes back for its own reasons.
+            if advice.ahead != 0, contention.knows(page) { return Ahead() }
             statistics.stridesFollowed &+= advice.ahead == 0 ? 0 : 1
         }
         guard advice.ahead != 0 else { return Ahead() }
@@ -42,7 +43,7 @@ extension Engine {
     ) {
         guard isHome(range) ? forwarded.isOn : exclusive && ownershipAhead.isOn else { return }
         var left = wanted
-        while left != 0 {
+        while left != 0, effects.count < Engine.effectsPerExpiry {
             let number = UInt64(page.rawValue) &+ UInt64(left.trailingZeroBitCount)
             left &= left &- 1
             guard number < UInt64(range.end) else { return }

@@ -106,8 +106,8 @@ public struct Engine: ~Copyable {
         minimumDelta = MinimumDeltaPrefetch(configuration.policies, processors: outstanding)
         asynchronous = AsynchronousPrefetch(configuration.policies)
         zeroContents = ZeroContentElision(configuration.policies)
-        cleanFirst = CleanFirstEviction(configuration.policies)
-        refaults = RefaultProtection(configuration.policies)
+        cleanFirst = CleanFirstEviction(configuration.policies, cacheLimit: configuration.cacheLimit)
+        refaults = RefaultProtection(configuration.policies, cacheLimit: configuration.cacheLimit)
         forwarded = ForwardedPrefetch(configuration.policies)
         ownershipAhead = OwnershipPrefetch(configuration.policies)
 

@@ -241,9 +241,9 @@ import Testing
     @Test func cleanPagesAreEvictedFirst() throws {
         var writeBacks: [UInt64] = []
         for policies in [PolicySet([.readReplication, .cleanFirstEviction]), .readReplication] {
-            var pair = try Pair(policies, cacheLimit: 64)
+            var pair = try Pair(policies, cacheLimit: 128)
             try pair.access(0, 1, write: true)
-            for page in 10..<210 { try pair.access(1, page, write: page % 4 == 0) }
+            for page in 10..<510 { try pair.access(1, page, write: page % 4 == 0) }
             writeBacks.append(pair.statistics(1).writeBacks)
             #expect((pair.statistics(1).dirtyPagesPassed > 0) == policies.contains(.cleanFirstEviction))
         }
@@ -254,9 +254,9 @@ import Testing
     @Test func aPageThatComesBackIsSpared() throws {
         var spared: [UInt64] = []
         for policies in [PolicySet([.readReplication, .refaultProtection]), .readReplication] {
-            var pair = try Pair(policies, cacheLimit: 32)
+            var pair = try Pair(policies, cacheLimit: 128)
             try pair.access(0, 1, write: true)
-            for page in 20..<400 {
+            for page in 20..<599 {
                 try pair.access(1, page, write: false)
                 try pair.access(1, 10, write: false)
             }

@@ -65,7 +65,8 @@ struct ContiguousPrefetch: ~Copyable {
         faults[Int(processor) % faults.count] = fault
         for index in 0..<streams.count {
             var stream = streams[index]
-            guard number > stream.last, number <= stream.end, stream.end != .max, stream.processor == processor,
+            // Behind the last page and not behind the end; never of an unused stream.
+            guard number &- stream.last &- 1 < stream.end &- stream.last, stream.processor == processor,
                 isExpected || fault &- stream.fault <= Self.patience
             else { continue }
             // Some page inside the window that did not come, or was lost: it says nothing about those in front.

@@ -4,14 +4,16 @@
 struct RefaultProtection: ~Copyable {
     /// Evictions that are remembered: the last one at each place of a table.
     static let places = 1024
+    /// The smallest cache in which it acts, as for `CleanFirstEviction`.
+    static let smallestCache = 128
 
     let isOn: Bool
     /// Page + 1; the high bit says that it came back and has its turn free.
     private var entries: Table<UInt32>
     private static let isBack: UInt32 = 1 << 31
 
-    init(_ policies: PolicySet) {
-        isOn = policies.contains(.refaultProtection)
+    init(_ policies: PolicySet, cacheLimit: Int) {
+        isOn = policies.contains(.refaultProtection) && cacheLimit >= Self.smallestCache
         entries = Table(count: isOn ? Self.places : 0, repeating: 0)
     }
 
