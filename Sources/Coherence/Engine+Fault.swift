@@ -20,7 +20,7 @@ extension Engine {
         if flags.requested, let slot = requests.slot(of: page), requests[slot].isKept {
             statistics.keptPagesReached &+= 1
             requests.demand(slot, processor: processor)
-            complete(slot, page, range, from: .parked(slot: slot), now: now, effects: &effects)
+            complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
             flags = states[Int(page.rawValue)]
             isExpected = true
             if flags.access == .write || !isWrite {

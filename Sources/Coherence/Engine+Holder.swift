@@ -8,7 +8,7 @@ extension Engine {
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
         if let slot = requests.slot(of: page), requests[slot].isKept {
             contiguous.wasWrong(page)
-            complete(slot, page, range, from: .parked(slot: slot), now: now, effects: &effects)
+            complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
         }
         let flags = states[Int(page.rawValue)]
         if flags.deferred {

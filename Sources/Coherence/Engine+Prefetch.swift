@@ -247,7 +247,7 @@ extension Engine {
         guard oldest != 0, oldest != page.rawValue &+ 1 else { return }
         let before = PageNumber(oldest &- 1)
         if let slot = requests.slot(of: before), requests[slot].isKept, let range = ranges[before] {
-            complete(slot, before, range, from: .parked(slot: slot), now: now, effects: &effects)
+            complete(slot, before, range, from: .kept(slot: slot), now: now, effects: &effects)
         }
     }
 }
