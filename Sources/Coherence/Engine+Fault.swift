@@ -13,7 +13,9 @@ extension Engine {
     public mutating func fault(
         _ page: PageNumber, isWrite: Bool, processor: UInt16 = 0, now: Instant, effects: inout EffectBuffer
     ) {
-        latestFault[Int(processor) % outstandingFaults] = page.rawValue &+ 1
+        let place = Int(processor) % outstandingFaults
+        isSameFault = latestFault[place] == page.rawValue &+ 1
+        latestFault[place] = page.rawValue &+ 1
         guard let range = ranges[page] else { preconditionFailure("a page that faults has a home") }
         var flags = states[Int(page.rawValue)]
         var isExpected = false
@@ -46,7 +48,7 @@ extension Engine {
             statistics.readFaults &+= 1
         }
         // One that has run for a while since its last page came is not the instruction any more that lost this one.
-        if latestArrival[Int(processor) % outstandingFaults].advanced(byNanoseconds: 4 &* minimumHold) < now {
+        if latestArrival[place].advanced(byNanoseconds: 4 &* minimumHold) < now {
             contention.forgive(page)
         }
         let exclusive = readReplication.takesExclusive(isWrite: isWrite)

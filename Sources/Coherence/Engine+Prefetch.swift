@@ -17,6 +17,8 @@ extension Engine {
         of page: PageNumber, _ range: HomeRange, _ processor: UInt16, exclusive: Bool, isExpected: Bool, now: Instant,
         _ effects: inout EffectBuffer
     ) -> Ahead {
+        // A page that is only lost and fetched again is no stream.
+        if isSameFault, !isExpected { return Ahead() }
         var advice = contiguous.advise(page, processor, isExpected: isExpected) ?? ContiguousPrefetch.Advice()
         // A stream that has proved useful goes on: its windows are no distances.
         if advice.used == 0, !isHome(range), let pattern = stride.advise(page) {
@@ -188,7 +190,7 @@ extension Engine {
         }
         var left = ask.mask
         var received = 0
-        var keeps = ask.keeps
+        var keeps = ask.keeps && markers.count > 0
         while left != 0 {
             let bit = left & (0 &- left)
             let page = message.page.advanced(by: UInt32(left.trailingZeroBitCount))

@@ -53,6 +53,8 @@ public struct Engine: ~Copyable {
     var waiting: WaitingFaults
     /// Page number + 1 of each processor's latest fault. It still waits if the page is still requested.
     var latestFault: Table<UInt32>
+    /// The fault being handled is for the same page as its processor's one before.
+    var isSameFault = false
     /// When the latest page that each processor waited for arrived.
     var latestArrival: Table<Instant>
     /// The pages kept back last, + 1; the oldest at `nextMarker`.
@@ -121,7 +123,8 @@ public struct Engine: ~Copyable {
         queues = RequestQueues(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
         holds = HoldTable(capacity: outstanding * 8)
         deferrals = DeferralTable(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
-        markers = Table(count: max(1, min(8, prefetchSlots / 4)), repeating: 0)
+        // They take room in the cache: none in a very small one.
+        markers = Table(count: min(max(1, min(8, prefetchSlots / 4)), configuration.cacheLimit / 16), repeating: 0)
         sentRequests = Table(count: configuration.nodeCount, repeating: 0)
         receivedRequests = Table(count: configuration.nodeCount, repeating: 0)
         cache = RemotePageCache(capacity: cacheCapacity)

@@ -64,7 +64,8 @@ final class Simulator {
         let remote = parameters.pagesPerNode * (count - 1)
         world = World(
             EngineConfiguration(
-                node: NodeID(0), nodeCount: count, homes: homes, cacheLimit: max(8, remote * parameters.cachePercent / 100),
+                node: NodeID(0), nodeCount: count, homes: homes,
+                cacheLimit: max(8 * parameters.processorsPerNode, remote * parameters.cachePercent / 100),
                 minimumHold: parameters.minimumHold, outstandingFaults: parameters.outstandingFaults, policies: parameters.policies),
             abstract: false)
         channels = Array(repeating: ReliableChannel(timeout: parameters.latency * 8), count: count * count)
