@@ -1,8 +1,6 @@
 import Coherence
 import Testing
 
-@testable import CoherenceSimulation
-
 @Suite struct ConfigurationTests {
     @Test func homesAreFoundAndHolesBelongToNobody() throws {
         let map = try HomeMap([

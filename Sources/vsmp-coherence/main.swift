@@ -1,4 +1,0 @@
-import ArgumentParser
-import CoherenceCommands
-
-CoherenceRootCommand.main()
