@@ -11,6 +11,8 @@ let package = Package(
         .library(name: "HardwareLab", targets: ["HardwareLab"]),
         .executable(name: "vsmp", targets: ["vsmp"]),
         .executable(name: "vsmpd", targets: ["vsmpd"]),
+        .library(name: "CoherenceSimulation", targets: ["CoherenceSimulation"]),
+        .executable(name: "vsmp-coherence", targets: ["vsmp-coherence"]),
         .executable(name: "guest-check", targets: ["guest-check"]),
     ],
     dependencies: [
@@ -43,13 +45,32 @@ let package = Package(
         .target(name: "Machine", dependencies: ["Hypervisor"]),
         .target(name: "Hypervisor", dependencies: ["CKVM"]),
         .target(name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .executableTarget(
+            name: "vsmp-coherence",
+            dependencies: ["CoherenceCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            linkerSettings: swiftRuntimeInside),
+        .target(
+            name: "CoherenceCommands",
+            dependencies: [
+                "Coherence", "CoherenceSimulation", "BoardSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .target(name: "CoherenceSimulation", dependencies: ["Coherence"]),
         .target(name: "Coherence"),
         .target(name: "BoardSupport", dependencies: ["CFDT"]),
         .target(name: "CKVM"),
         .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
         .target(name: "CGuestCheck"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
-        .testTarget(name: "CoherenceTests", dependencies: ["Coherence"]),
+        .testTarget(name: "CoherenceTests", dependencies: ["Coherence", "CoherenceSimulation", "Mutants"]),
+        .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
+        .testTarget(name: "CoherenceSimulationTests", dependencies: ["CoherenceSimulation", "Coherence"]),
+        .testTarget(
+            name: "CoherenceCommandsTests",
+            dependencies: [
+                "CoherenceCommands", "CoherenceSimulation", "Coherence", "BoardSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
@@ -92,7 +113,7 @@ var fullyStatic: [LinkerSetting] {
 }
 
 for target in package.targets where target.type != .system {
-    let isC = target.name.hasPrefix("C") && target.name != "Coherence" && target.name != "CoherenceTests"
+    let isC = target.name.hasPrefix("C") && !target.name.hasPrefix("Coherence")
     guard !isC else { continue }
     target.swiftSettings = [
         .swiftLanguageMode(.v6),

@@ -19,14 +19,16 @@ public enum Effect: Equatable, Sendable, BitwiseCopyable {
         case received(index: Int)
         /// What an earlier `park` put into the slot; the slot is free afterwards.
         case parked(slot: Int)
+        /// The same, of a page that came in advance: nobody waited for another node.
+        case kept(slot: Int)
         /// 4096 zero bytes.
         case zero
     }
 
     /// Send a message, with contents behind it, on the stream to `to`. Never to this node itself.
     case send(Message, to: NodeID, contents: Outgoing)
-    /// Keep the first page that followed the message being received; slot < `Engine.parkingSlots`.
-    case park(slot: Int)
+    /// Keep page `index` of those that followed the message being received; slot < `Engine.parkingSlots`.
+    case park(slot: Int, index: Int)
     /// Map a page that is not mapped and wake who waits for it; write-protected unless `writable` (UFFDIO_COPY;
     /// UFFDIO_ZEROPAGE is right only for writable zeros).
     case install(PageNumber, writable: Bool, from: Source)

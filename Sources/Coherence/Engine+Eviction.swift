@@ -11,11 +11,22 @@ extension Engine {
         guard cache.count &+ fills &- leaving > highWater else { return }
         var wanted = evictionBatch
         var looks = min(cache.count, 8 * evictionBatch)
+        var passes = cleanFirst.passes(wanted: wanted)
         var hint = Message(.replacementHint, PageNumber(0))
         var hintHome = node
         while wanted > 0, looks > 0, let page = cache.rotate() {
             looks &-= 1
             guard let range = ranges[page], canEvict(page, now: now) else { continue }
+            if passes > 0, states[Int(page.rawValue)].owned {
+                passes &-= 1
+                statistics.dirtyPagesPassed &+= 1
+                continue
+            }
+            if refaults.spares(page) {
+                statistics.refaultsSpared &+= 1
+                continue
+            }
+            refaults.evicted(page)
             wanted &-= 1
             statistics.evictions &+= 1
             if states[Int(page.rawValue)].owned {
@@ -81,7 +92,7 @@ extension Engine {
             requests[slot].unsent = false
             requests[slot].fills = true
             fills &+= 1
-            sendRequest(page, range, exclusive: requests[slot].kind == .exclusive, ahead: 0, &effects)
+            sendRequest(page, range, exclusive: requests[slot].kind == .exclusive, &effects)
         }
         retryAt = waiting.count > 0 ? now.advanced(byNanoseconds: max(minimumHold, 1)) : nil
     }

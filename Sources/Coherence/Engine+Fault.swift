@@ -13,9 +13,23 @@ extension Engine {
     public mutating func fault(
         _ page: PageNumber, isWrite: Bool, processor: UInt16 = 0, now: Instant, effects: inout EffectBuffer
     ) {
-        latestFault[Int(processor) % outstandingFaults] = page.rawValue &+ 1
+        let place = Int(processor) % outstandingFaults
+        isSameFault = latestFault[place] == page.rawValue &+ 1
+        latestFault[place] = page.rawValue &+ 1
         guard let range = ranges[page] else { preconditionFailure("a page that faults has a home") }
-        let flags = states[Int(page.rawValue)]
+        var flags = states[Int(page.rawValue)]
+        var isExpected = false
+        if flags.requested, let slot = requests.slot(of: page), requests[slot].isKept {
+            statistics.keptPagesReached &+= 1
+            requests.demand(slot, processor: processor)
+            complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
+            flags = states[Int(page.rawValue)]
+            isExpected = true
+            if flags.access == .write || !isWrite {
+                askAhead(page, range, processor, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
+                return
+            }
+        }
         if flags.access == .write || (flags.access == .read && !isWrite) {
             statistics.repeatedFaults &+= 1
             effects.append(.wake(page))
@@ -23,7 +37,7 @@ extension Engine {
         }
         if flags.requested {
             statistics.repeatedFaults &+= 1
-            demandRequested(page, range, processor, &effects)
+            demandRequested(page, range, isWrite: isWrite, processor, now: now, &effects)
             return
         }
         if flags.access == .read {
@@ -33,11 +47,15 @@ extension Engine {
         } else {
             statistics.readFaults &+= 1
         }
+        // One that has run for a while since its last page came is not the instruction any more that lost this one.
+        if latestArrival[place].advanced(byNanoseconds: 4 &* minimumHold) < now {
+            contention.forgive(page)
+        }
         let exclusive = readReplication.takesExclusive(isWrite: isWrite)
         if isHome(range) {
             faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
         } else {
-            faultOnRemote(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
+            faultOnRemote(page, range, exclusive: exclusive, isExpected: isExpected, processor, now: now, effects: &effects)
         }
     }
 
@@ -76,20 +94,22 @@ extension Engine {
         states[index].requested = true
         if entry.isBusy {
             enqueue(page, range, node, exclusive: exclusive)
-            if states[index].deferred { releaseDeferral(page, range, now: now, effects: &effects) }
+            if states[index].deferred { answerDeferred(page, range, now: now, effects: &effects) }
         } else {
             serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)
         }
+        if forwarded.isOn { _ = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects) }
     }
 
     private mutating func faultOnRemote(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, _ processor: UInt16, now: Instant,
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, isExpected: Bool, _ processor: UInt16, now: Instant,
         effects: inout EffectBuffer
     ) {
         statistics.remoteFaults &+= 1
         hot.count(page)
         let index = Int(page.rawValue)
         let slot = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
+        if refaults.returned(page) { statistics.refaults &+= 1 }
         var flags = states[index]
         flags.requested = true
         if flags.leaving {
@@ -107,40 +127,48 @@ extension Engine {
             requests[slot].fills = true
             fills &+= 1
         }
-        let ahead = pagesAhead(of: page, range)
-        sendRequest(page, range, exclusive: exclusive, ahead: aggregation.isOn ? ahead : 0, &effects)
+        let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: isExpected, now: now, &effects)
+        sendRequest(page, range, exclusive: exclusive, ahead: aggregation.isOn ? ahead : Ahead(), &effects)
         if aggregation.isOn {
-            if ahead != 0 { statistics.messagesAggregated &+= UInt64(ahead.nonzeroBitCount) }
+            statistics.messagesAggregated &+= UInt64(ahead.mask.nonzeroBitCount)
         } else {
             askSingly(page, range, ahead, exclusive: exclusive, &effects)
         }
-        if flags.deferred { releaseDeferral(page, range, now: now, effects: &effects) }
+        if flags.deferred { answerDeferred(page, range, now: now, effects: &effects) }
     }
 
     /// Sends what a processor waits for, with the pages of `ahead` wanted beside it.
     mutating func sendRequest(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, ahead: UInt64, _ effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, ahead: Ahead = Ahead(), _ effects: inout EffectBuffer
     ) {
-        if ahead != 0 { asks.add(page, mask: ahead) }
-        send(Message(exclusive ? .getExclusive : .getShared, page, mask: ahead), to: range.home, .none, &effects)
+        if ahead.mask != 0 { asks.add(ahead.ask(page)) }
+        let home = Int(range.home.rawValue)
+        sentRequests[home] &+= 1
+        if let slot = requests.slot(of: page) { requests[slot].sequence = sentRequests[home] }
+        send(Message(exclusive ? .getExclusive : .getShared, page, mask: ahead.mask), to: range.home, .none, &effects)
     }
 
-    /// A processor waits for a page that is on its way already; if it was only being prefetched, its stream goes on.
+    /// A processor waits for a page that is on its way already; if nobody had come to it, its stream goes on.
     private mutating func demandRequested(
-        _ page: PageNumber, _ range: HomeRange, _ processor: UInt16, _ effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, isWrite: Bool, _ processor: UInt16, now: Instant, _ effects: inout EffectBuffer
     ) {
         guard let slot = requests.slot(of: page), !requests[slot].demanded else { return }
         statistics.remoteFaults &+= 1
         hot.count(page)
         requests.demand(slot, processor: processor)
-        let ahead = pagesAhead(of: page, range)
-        if aggregation.isOn, ahead != 0 {
-            asks.add(page, mask: ahead)
-            statistics.messagesAggregated &+= UInt64(ahead.nonzeroBitCount &- 1)
-            send(Message(.prefetch, page, exclusive: !readReplication.isOn, mask: ahead), to: range.home, .none, &effects)
-        } else {
-            askSingly(page, range, ahead, exclusive: !readReplication.isOn, &effects)
-        }
+        askAhead(page, range, processor, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
+    }
+
+    /// A processor has come to a page that its stream expected: what is to come behind it is asked for.
+    private mutating func askAhead(
+        _ page: PageNumber, _ range: HomeRange, _ processor: UInt16, exclusive: Bool, now: Instant, _ effects: inout EffectBuffer
+    ) {
+        let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: true, now: now, &effects)
+        guard aggregation.isOn else { return askSingly(page, range, ahead, exclusive: exclusive, &effects) }
+        guard ahead.mask != 0 else { return }
+        asks.add(ahead.ask(page))
+        statistics.messagesAggregated &+= UInt64(ahead.mask.nonzeroBitCount &- 1)
+        send(Message(.prefetch, page, exclusive: exclusive, mask: ahead.mask), to: range.home, .none, &effects)
     }
 
     /// The first touch of a page at its home: zeros for the whole 2 MiB block when nobody has touched any of it.

@@ -5,18 +5,41 @@ extension Engine {
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
         let page = message.page
+        guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
+        if let slot = requests.slot(of: page), requests[slot].isKept {
+            contiguous.wasWrong(page)
+            complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
+        }
         let flags = states[Int(page.rawValue)]
-        guard sender == range.home, message.requester != node, !flags.deferred else { throw message.violation(from: sender) }
+        if flags.deferred {
+            // Behind what waits already: the node loses the page once.
+            guard let first = deferrals.next(of: page), let last = deferrals.last(of: page), last.kind == .forwardShared
+            else { throw message.violation(from: sender) }
+            postpone(
+                message.kind, page, message.requester, acks: message.acks, until: first.deadline, behindRequest: first.isBehindRequest)
+            return
+        }
+        let slot = flags.requested ? requests.slot(of: page) : nil
         if message.kind == .invalidate {
             guard flags.access != .write, message.requester != range.home || !flags.owned else {
                 throw message.violation(from: sender)
             }
             guard flags.access == .read else {
-                send(Message(.invalidateAck, page), to: message.requester, .none, &effects)
+                if let slot, requests[slot].kind == .shared, message.mask >= requests[slot].sequence {
+                    postpone(.invalidate, page, message.requester, acks: 0, until: now, behindRequest: true)
+                } else {
+                    send(Message(.invalidateAck, page), to: message.requester, .none, &effects)
+                }
                 return
             }
         } else {
-            guard flags.access != .none, flags.owned || flags.writingBack else { throw message.violation(from: sender) }
+            // What came to this node after it had asked as owner is for the copy it has; anything else is for the one on its way.
+            let isOwner = flags.access != .none && (flags.owned || flags.writingBack)
+            if let slot, requests[slot].kind != .prefetch, !isOwner || requests[slot].arrival != .nothing {
+                postpone(message.kind, page, message.requester, acks: message.acks, until: now, behindRequest: true)
+                return
+            }
+            guard isOwner else { throw message.violation(from: sender) }
         }
         let losesAccess = message.kind != .forwardShared || flags.access == .write
         if losesAccess, let deadline = holdDeadline(page, against: message.requester, now: now) {
@@ -87,6 +110,7 @@ extension Engine {
     /// long each time, against nodes of higher number only: then the lowest of the nodes that want the same pages at once
     /// collects them all, since every other gives way to it after the minimum.
     mutating func startHold(_ page: PageNumber, _ processor: UInt16, exclusive: Bool, now: Instant) {
+        latestArrival[Int(processor) % outstandingFaults] = now
         guard minimumHold > 0 else { return }
         var firm = minimumHold
         var long = minimumHold
@@ -116,34 +140,39 @@ extension Engine {
         return now < deadline ? deadline : nil
     }
 
-    mutating func postpone(_ kind: Message.Kind, _ page: PageNumber, _ requester: NodeID, acks: UInt8, until deadline: Instant) {
-        statistics.holdDeferrals &+= 1
+    mutating func postpone(
+        _ kind: Message.Kind, _ page: PageNumber, _ requester: NodeID, acks: UInt8, until deadline: Instant,
+        behindRequest: Bool = false
+    ) {
+        if !behindRequest { statistics.holdDeferrals &+= 1 }
         states[Int(page.rawValue)].deferred = true
-        deferrals.add(Deferral(page: page, kind: kind, requester: requester, acks: acks, deadline: deadline))
+        deferrals.add(
+            Deferral(
+                page: page, kind: kind, requester: requester, acks: acks, deadline: deadline, isBehindRequest: behindRequest))
     }
 
-    /// Does now what waited for the page's hold: a processor here has come to wait for the page itself.
-    mutating func releaseDeferral(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
-        guard let deferral = deferrals.remove(page) else { return }
-        carryOut(deferral, range, now: now, effects: &effects)
-    }
-
-    private mutating func carryOut(_ deferral: Deferral, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
-        states[Int(deferral.page.rawValue)].deferred = false
-        giveUp(
-            deferral.kind, deferral.page, range, deferral.requester, acks: deferral.acks, now: now, effects: &effects)
-        // Contents from the home with nobody to acknowledge: the requester will send no Done.
-        if isHome(range), deferral.kind != .invalidate, deferral.acks == 0 {
-            endTransaction(deferral.page, range, now: now, effects: &effects)
+    /// Answers what waits for the page, reads first, as far as its hold allows: it is over, the page that they waited for is here,
+    /// or a processor of this node has come to wait for the page itself.
+    mutating func answerDeferred(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
+        while let next = deferrals.next(of: page) {
+            let losesAccess = next.kind != .forwardShared || states[Int(page.rawValue)].access == .write
+            if losesAccess, let deadline = holdDeadline(page, against: next.requester, now: now) {
+                statistics.holdDeferrals &+= 1
+                deferrals.setDeadline(page, deadline)
+                return
+            }
+            deferrals.remove(next)
+            states[Int(page.rawValue)].deferred = deferrals.next(of: page) != nil
+            giveUp(next.kind, page, range, next.requester, acks: next.acks, now: now, effects: &effects)
+            if isHome(range) { endTransaction(page, range, now: now, effects: &effects) }
         }
     }
 
     /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.
     public mutating func expire(now: Instant, effects: inout EffectBuffer) {
         holds.expire(now: now, limit: 64)
-        while effects.count < Engine.effectsPerExpiry, let deferral = deferrals.popDue(now: now) {
-            guard let range = ranges[deferral.page] else { continue }
-            carryOut(deferral, range, now: now, effects: &effects)
+        while effects.count < Engine.effectsPerExpiry, let page = deferrals.duePage(now: now), let range = ranges[page] {
+            answerDeferred(page, range, now: now, effects: &effects)
         }
         if let retryAt, !(now < retryAt) {
             self.retryAt = nil

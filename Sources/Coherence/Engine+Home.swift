@@ -1,9 +1,11 @@
-/// The home's side: it orders all requests for a page, one transaction at a time.
+/// The home's side: it orders all requests for a page. Only its own requests, and others' that wait for its hold, keep a page busy;
+/// anything else is sent at once to the node that has the page or will have it.
 extension Engine {
     /// A request arrived from another node.
     mutating func request(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
+        receivedRequests[Int(sender.rawValue)] &+= 1
         let entry = directory[directoryIndex(message.page, range)]
         let exclusive = message.kind == .getExclusive
         let holdsAlready = entry.owner == sender || entry.sharers.contains(sender)
@@ -31,8 +33,8 @@ extension Engine {
         return added
     }
 
-    /// Starts a transaction. On return the entry is busy, or the transaction is over already: when the home itself answers
-    /// and nobody has to acknowledge, the order of its stream to the requester makes a Done superfluous.
+    /// Writes the entry as it will be after the request, and sends what the request needs. The entry is busy afterwards if the home
+    /// itself waits for the page or holds it.
     ///
     /// - Precondition: the entry is not busy; a request slot exists if the requester is this node.
     mutating func serve(
@@ -72,8 +74,8 @@ extension Engine {
         var entry = before
         if entry.owner != node {
             let owner = entry.owner
-            entry.transaction = requester.rawValue
             if requester == node {
+                entry.transaction = node.rawValue
                 entry.owner = node
                 entry.sharers.insert(owner)
             } else {
@@ -124,9 +126,10 @@ extension Engine {
             if ownCopy, let deadline = holdDeadline(page, against: requester, now: now) {
                 acks &+= 1
                 ownCopy = false
+                entry.transaction = requester.rawValue
                 postpone(.invalidate, page, requester, acks: 0, until: deadline)
             }
-            if acks > 0 { entry.transaction = requester.rawValue }
+            if requester == node, acks > 0 { entry.transaction = node.rawValue }
             directory[position] = entry
             if ownCopy { release(page, range, now: now, &effects) }
             if requester == node {
@@ -141,7 +144,7 @@ extension Engine {
 
         let acks = UInt8(others.count)
         if owner != node {
-            entry.transaction = requester.rawValue
+            if requester == node { entry.transaction = node.rawValue }
             directory[position] = entry
             send(Message(.forwardExclusive, page, requester: requester, acks: acks), to: owner, .none, &effects)
         } else if let deadline = holdDeadline(page, against: requester, now: now) {
@@ -149,7 +152,6 @@ extension Engine {
             directory[position] = entry
             postpone(.forwardExclusive, page, requester, acks: acks, until: deadline)
         } else {
-            if acks > 0 { entry.transaction = requester.rawValue }
             directory[position] = entry
             giveUp(.forwardExclusive, page, range, requester, acks: acks, now: now, effects: &effects)
         }
@@ -171,7 +173,8 @@ extension Engine {
     ) {
         var left = nodes
         while let sharer = left.popFirst() {
-            send(Message(.invalidate, page, requester: requester), to: sharer, .none, &effects)
+            let seen = receivedRequests[Int(sharer.rawValue)]
+            send(Message(.invalidate, page, requester: requester, mask: seen), to: sharer, .none, &effects)
         }
     }
 
@@ -192,13 +195,13 @@ extension Engine {
     /// The home's own request was satisfied without another node.
     private mutating func finishOwnRequest(_ page: PageNumber, now: Instant) {
         guard let slot = requests.slot(of: page) else { preconditionFailure("the home's own request has a slot") }
-        let processor = requests[slot].processor
+        let request = requests[slot]
         requests.remove(slot)
         states[Int(page.rawValue)].requested = false
-        startHold(page, processor, exclusive: true, now: now)
+        if request.demanded { startHold(page, request.processor, exclusive: true, now: now) }
     }
 
-    /// The page's transaction is over: the next requests start, until one has to wait for others or none is left.
+    /// What kept the page busy is over: the next requests are served, until one keeps it busy again or none is left.
     mutating func endTransaction(_ page: PageNumber, _ range: HomeRange, now: Instant, effects: inout EffectBuffer) {
         let position = directoryIndex(page, range)
         directory[position].transaction = 0xFF
@@ -208,16 +211,6 @@ extension Engine {
             directory[position].queueTail = tail
             serve(page, range, next.requester, exclusive: next.exclusive, now: now, effects: &effects)
         }
-    }
-
-    /// The requester says that it has the page and all acknowledgements.
-    mutating func done(
-        _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
-    ) throws(ProtocolViolation) {
-        guard directory[directoryIndex(message.page, range)].transaction == sender.rawValue,
-            !states[Int(message.page.rawValue)].deferred
-        else { throw message.violation(from: sender) }
-        endTransaction(message.page, range, now: now, effects: &effects)
     }
 
     /// An owner's contents come home. They count only while the directory still names that owner: else the page was

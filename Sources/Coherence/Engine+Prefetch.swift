@@ -1,18 +1,90 @@
-/// Pages asked for in advance. The home answers at once from its own memory or refuses; nothing ever waits for a prefetch,
-/// a prefetch waits for nothing, and a page that came by one has no hold. A stream of writes asks for the only copies, which
-/// the home gives of pages that nobody shares.
+/// What to ask a home for beside a page, with how to take the answer.
+struct Ahead {
+    /// Bit i is `page + i`.
+    var mask: UInt64 = 0
+    var keeps = false
+    var insists = false
+
+    func ask(_ page: PageNumber) -> PrefetchAsks.Ask { PrefetchAsks.Ask(page: page, mask: mask, keeps: keeps, insists: insists) }
+}
+
+/// Pages asked for in advance. To a prefetch the home answers at once from its own memory, or refuses: nothing ever waits for one. What
+/// it cannot bring, a sure stream asks for by requests like any other. A page that came in advance has no hold.
 extension Engine {
-    /// Asks the policies what to fetch behind `page` and opens a request slot for each of those pages that can be asked for.
-    /// Returns them as a mask relative to `page`.
-    mutating func pagesAhead(of page: PageNumber, _ range: HomeRange) -> UInt64 {
-        var advice = contiguous.advise(page)
+    /// Asks the policies what to fetch behind `page`. Sends requests for what no prefetch brings, and opens a slot for each page that
+    /// one may bring: the caller sends that.
+    mutating func pagesAhead(
+        of page: PageNumber, _ range: HomeRange, _ processor: UInt16, exclusive: Bool, isExpected: Bool, now: Instant,
+        _ effects: inout EffectBuffer
+    ) -> Ahead {
+        // A page that is only lost and fetched again is no stream.
+        if isSameFault, !isExpected { return Ahead() }
+        var advice = contiguous.advise(page, processor, isExpected: isExpected) ?? ContiguousPrefetch.Advice()
         // A stream that has proved useful goes on: its windows are no distances.
-        if advice.used == 0, let pattern = stride.advise(page) {
-            advice = pattern
+        if advice.used == 0, !isHome(range), let pattern = stride.advise(page) {
+            advice = ContiguousPrefetch.Advice(ahead: pattern.ahead, used: pattern.used)
             statistics.stridesFollowed &+= pattern.ahead == 0 ? 0 : 1
         }
+        if advice.ahead == 0, !isHome(range) {
+            advice.ahead = minimumDelta.advise(page, processor)
+            // A page that was lost comes back for its own reasons.
+            if advice.ahead != 0, contention.knows(page) { return Ahead() }
+            statistics.stridesFollowed &+= advice.ahead == 0 ? 0 : 1
+        }
+        guard advice.ahead != 0 else { return Ahead() }
         statistics.prefetchesUsed = min(statistics.prefetchesUsed &+ UInt64(advice.used), statistics.prefetchesArrived)
-        return openPrefetches(page, range, wanted: advice.ahead)
+        if advice.isSure { requestAhead(page, range, wanted: advice.ahead, exclusive: exclusive, now: now, &effects) }
+        let mask = openPrefetches(page, range, wanted: advice.ahead)
+        return Ahead(mask: mask, keeps: asynchronous.isOn, insists: advice.isSure && forwarded.isOn && !exclusive)
+    }
+
+    /// Requests for the pages of `wanted` of which this node has a read copy and a stream of writes comes, or which are at home
+    /// here and elsewhere now.
+    private mutating func requestAhead(
+        _ page: PageNumber, _ range: HomeRange, wanted: UInt64, exclusive: Bool, now: Instant, _ effects: inout EffectBuffer
+    ) {
+        guard isHome(range) ? forwarded.isOn : exclusive && ownershipAhead.isOn else { return }
+        var left = wanted
+        while left != 0, effects.count < Engine.effectsPerExpiry {
+            let number = UInt64(page.rawValue) &+ UInt64(left.trailingZeroBitCount)
+            left &= left &- 1
+            guard number < UInt64(range.end) else { return }
+            let next = PageNumber(UInt32(number))
+            if isHome(range) || states[Int(number)].access == .read {
+                _ = request(next, range, exclusive: exclusive, now: now, effects: &effects)
+            }
+        }
+    }
+
+    /// Asks for a page that nobody waits for yet; false when it is here, on its way, or there is no room.
+    mutating func request(
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, now: Instant, effects: inout EffectBuffer
+    ) -> Bool {
+        let index = Int(page.rawValue)
+        let flags = states[index]
+        guard !flags.requested, !flags.deferred, !flags.leaving, requests.prefetches < prefetchSlots,
+            flags.access == .none || (flags.access == .read && exclusive)
+        else { return false }
+        let isOwn = isHome(range)
+        if isOwn {
+            let entry = directory[directoryIndex(page, range)]
+            guard flags.touched, entry.owner != node || (exclusive && !entry.sharers.isEmpty) else { return false }
+        } else if flags.access == .none {
+            guard cache.count &+ fills < cacheLimit else { return false }
+            fills &+= 1
+        }
+        let slot = requests.add(page, exclusive ? .exclusive : .shared, demanded: false)
+        requests[slot].fills = !isOwn && flags.access == .none
+        states[index].requested = true
+        statistics.requestsAhead &+= 1
+        if !isOwn {
+            sendRequest(page, range, exclusive: exclusive, &effects)
+        } else if directory[directoryIndex(page, range)].isBusy {
+            enqueue(page, range, node, exclusive: exclusive)
+        } else {
+            serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)
+        }
+        return true
     }
 
     /// Opens request slots for those pages of `wanted` (bit i is `page + i`) that are not here and not on their way.
@@ -43,13 +115,16 @@ extension Engine {
 
     /// One message for each page of `mask`: what aggregation saves.
     mutating func askSingly(
-        _ page: PageNumber, _ range: HomeRange, _ mask: UInt64, exclusive: Bool, _ effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, _ ahead: Ahead, exclusive: Bool, _ effects: inout EffectBuffer
     ) {
-        var left = mask
+        var left = ahead.mask
+        var single = ahead
+        single.mask = 1
         while left != 0 {
             let wanted = page.advanced(by: UInt32(left.trailingZeroBitCount))
             left &= left &- 1
-            asks.add(wanted, mask: 1)
+            asks.add(single.ask(wanted))
+            single.keeps = false
             send(Message(.prefetch, wanted, exclusive: exclusive, mask: 1), to: range.home, .none, &effects)
         }
     }
@@ -105,44 +180,76 @@ extension Engine {
         }
     }
 
-    /// At the requester: installs what came and closes the slots of what was refused; a processor that has come to wait for
-    /// a refused page asks again in its own right.
+    /// At the requester: installs what came, but the page to be kept back, and closes the slots of what was refused; a processor that has
+    /// come to wait for a refused page asks again in its own right.
     mutating func prefetched(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
-        guard let asked = asks.take(message.page), (message.mask | message.zeroMask) & ~asked == 0 else {
+        guard let ask = asks.take(message.page), (message.mask | message.zeroMask) & ~ask.mask == 0 else {
             throw message.violation(from: sender)
         }
-        var left = asked
+        var left = ask.mask
         var received = 0
+        var keeps = ask.keeps && markers.count > 0
         while left != 0 {
             let bit = left & (0 &- left)
             let page = message.page.advanced(by: UInt32(left.trailingZeroBitCount))
             left &= left &- 1
-            guard let slot = requests.slot(of: page), requests[slot].kind == .prefetch else {
+            guard let slot = requests.slot(of: page), requests[slot].kind == .prefetch, !requests[slot].isKept else {
                 throw message.violation(from: sender)
             }
             if message.mask & bit != 0 {
                 requests[slot].exclusive = message.exclusive
                 statistics.prefetchesArrived &+= 1
-                complete(slot, page, range, from: .received(index: received), now: now, effects: &effects)
+                if keeps, !requests[slot].demanded {
+                    keep(slot, page, index: received, now: now, &effects)
+                    keeps = false
+                } else {
+                    complete(slot, page, range, from: .received(index: received), now: now, effects: &effects)
+                }
                 received &+= 1
             } else if message.zeroMask & bit != 0 {
                 requests[slot].exclusive = true
                 statistics.prefetchesArrived &+= 1
                 complete(slot, page, range, from: .zero, now: now, effects: &effects)
-            } else if requests[slot].demanded {
-                statistics.prefetchesRefused &+= 1
-                requests[slot].kind = readReplication.isOn ? .shared : .exclusive
-                sendRequest(page, range, exclusive: !readReplication.isOn, ahead: 0, &effects)
             } else {
-                statistics.prefetchesRefused &+= 1
-                requests.remove(slot)
-                fills &-= 1
-                states[Int(page.rawValue)].requested = false
+                refused(slot, page, range, exclusive: message.exclusive, insists: ask.insists, &effects)
             }
         }
         makeRoom(now: now, effects: &effects)
         resumeWaiting(now: now, effects: &effects)
+    }
+
+    private mutating func refused(
+        _ slot: Int, _ page: PageNumber, _ range: HomeRange, exclusive: Bool, insists: Bool, _ effects: inout EffectBuffer
+    ) {
+        statistics.prefetchesRefused &+= 1
+        if requests[slot].demanded {
+            requests[slot].kind = readReplication.isOn ? .shared : .exclusive
+            sendRequest(page, range, exclusive: !readReplication.isOn, &effects)
+        } else if insists {
+            statistics.requestsAhead &+= 1
+            requests[slot].kind = exclusive ? .exclusive : .shared
+            sendRequest(page, range, exclusive: exclusive, &effects)
+        } else {
+            contiguous.refused(page)
+            requests.remove(slot)
+            fills &-= 1
+            states[Int(page.rawValue)].requested = false
+        }
+    }
+
+    /// Parks a page that came in advance; the one kept back longest ago is installed when there are too many.
+    private mutating func keep(_ slot: Int, _ page: PageNumber, index: Int, now: Instant, _ effects: inout EffectBuffer) {
+        requests[slot].arrival = .parked
+        effects.append(.park(slot: slot, index: index))
+        let oldest = markers[nextMarker]
+        markers[nextMarker] = page.rawValue &+ 1
+        nextMarker = (nextMarker &+ 1) % markers.count
+        guard oldest != 0, oldest != page.rawValue &+ 1 else { return }
+        let before = PageNumber(oldest &- 1)
+        if let slot = requests.slot(of: before), requests[slot].isKept, let range = ranges[before] {
+            complete(slot, before, range, from: .kept(slot: slot), now: now, effects: &effects)
+        }
     }
 }

@@ -26,8 +26,6 @@ extension Engine {
         case .prefetchReply:
             guard sender == range.home else { throw message.violation(from: sender) }
             try prefetched(message, range, from: sender, now: now, effects: &effects)
-        case .done:
-            try done(message, range, from: sender, now: now, effects: &effects)
         case .writeBack:
             writtenBack(message, range, from: sender, effects: &effects)
         case .writeBackAck:
@@ -43,7 +41,7 @@ extension Message.Kind {
     @inline(__always)
     var isForHome: Bool {
         switch self {
-        case .getShared, .getExclusive, .prefetch, .done, .writeBack, .replacementHint: true
+        case .getShared, .getExclusive, .prefetch, .writeBack, .replacementHint: true
         default: false
         }
     }

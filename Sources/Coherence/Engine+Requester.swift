@@ -11,15 +11,14 @@ extension Engine {
         var request = requests[slot]
         request.exclusive = message.exclusive
         request.acksNeeded = Int16(message.acks)
-        request.needsDone = sender != range.home || message.acks > 0
         let isComplete = request.acksReceived == request.acksNeeded
-        request.arrival = isComplete ? .nothing : .parked
+        request.arrival = isComplete ? .nothing : message.zero ? .granted : .parked
         requests[slot] = request
         if isComplete {
-            complete(slot, page, range, from: .received(index: 0), now: now, effects: &effects)
+            complete(slot, page, range, from: message.zero ? .zero : .received(index: 0), now: now, effects: &effects)
             afterArrival(range, now: now, effects: &effects)
-        } else {
-            effects.append(.park(slot: slot))
+        } else if !message.zero {
+            effects.append(.park(slot: slot, index: 0))
         }
     }
 
@@ -35,7 +34,6 @@ extension Engine {
         requests[slot].exclusive = true
         requests[slot].arrival = .granted
         requests[slot].acksNeeded = Int16(message.acks)
-        requests[slot].needsDone = message.acks > 0
         if requests[slot].acksReceived == requests[slot].acksNeeded {
             complete(slot, page, range, from: .zero, now: now, effects: &effects)
             afterArrival(range, now: now, effects: &effects)
@@ -83,8 +81,8 @@ extension Engine {
         if request.demanded { startHold(page, request.processor, exclusive: request.exclusive, now: now) }
         if isHome(range) {
             endTransaction(page, range, now: now, effects: &effects)
-        } else if request.needsDone {
-            send(Message(.done, page), to: range.home, .none, &effects)
+        } else if flags.deferred {
+            answerDeferred(page, range, now: now, effects: &effects)
         }
     }
 

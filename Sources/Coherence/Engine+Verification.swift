@@ -22,6 +22,13 @@ extension Engine {
         migratory = other.migratory
         contiguous = other.contiguous.copy()
         stride = other.stride.copy()
+        minimumDelta = other.minimumDelta.copy()
+        asynchronous = other.asynchronous
+        zeroContents = other.zeroContents
+        cleanFirst = other.cleanFirst
+        refaults = other.refaults.copy()
+        forwarded = other.forwarded
+        ownershipAhead = other.ownershipAhead
         ranges = other.ranges.copy()
         states = other.states.copy()
         directory = other.directory.copy()
@@ -34,6 +41,11 @@ extension Engine {
         asks = other.asks.copy()
         waiting = other.waiting.copy()
         latestFault = other.latestFault.copy()
+        latestArrival = other.latestArrival.copy()
+        markers = other.markers.copy()
+        nextMarker = other.nextMarker
+        sentRequests = other.sentRequests.copy()
+        receivedRequests = other.receivedRequests.copy()
         contention = other.contention.copy()
         hot = other.hot.copy()
         fills = other.fills
@@ -52,9 +64,8 @@ extension Engine {
             if let slot = requests.slot(of: page) {
                 let request = requests[slot]
                 let exclusive: UInt8 = request.exclusive ? 4 : 0
-                let done: UInt8 = request.needsDone ? 8 : 0
                 let demanded: UInt8 = request.demanded ? 16 : 0
-                bytes.append(request.kind.rawValue | exclusive | done | demanded | request.arrival.rawValue << 5)
+                bytes.append(request.kind.rawValue | exclusive | demanded | request.arrival.rawValue << 5)
                 bytes.append(UInt8(truncatingIfNeeded: request.acksNeeded))
                 bytes.append(UInt8(truncatingIfNeeded: request.acksReceived))
             }
@@ -63,14 +74,15 @@ extension Engine {
         for position in 0..<asks.count {
             bytes.append(UInt8(truncatingIfNeeded: asks[position].page.rawValue))
             bytes.append(UInt8(truncatingIfNeeded: asks[position].mask))
+            bytes.append((asks[position].keeps ? 1 : 0) | (asks[position].insists ? 2 : 0))
         }
         bytes.append(0xFE)
         var order = (0..<deferrals.count).map { deferrals[$0] }
-        order.sort { $0.page < $1.page }
+        order.sort { ($0.page, $0.kind.rawValue, $0.requester.rawValue) < ($1.page, $1.kind.rawValue, $1.requester.rawValue) }
         for deferral in order {
             bytes.append(contentsOf: [
                 UInt8(truncatingIfNeeded: deferral.page.rawValue), deferral.kind.rawValue, deferral.requester.rawValue,
-                deferral.acks,
+                deferral.acks | (deferral.isBehindRequest ? 0x80 : 0),
             ])
         }
         bytes.append(0xFF)
@@ -98,13 +110,27 @@ extension Engine {
     }
 
     /// Asks for a page in advance, as a policy may at any time; false when it is here or on its way.
-    package mutating func fetchInAdvance(_ page: PageNumber, exclusive: Bool, effects: inout EffectBuffer) -> Bool {
+    package mutating func fetchInAdvance(
+        _ page: PageNumber, exclusive: Bool, keeps: Bool, insists: Bool, effects: inout EffectBuffer
+    ) -> Bool {
         guard let range = ranges[page], !isHome(range), page.rawValue > 0 else { return false }
         let before = PageNumber(page.rawValue - 1)
         let mask = openPrefetches(before, range, wanted: 0b10)
         guard mask != 0 else { return false }
-        askSingly(before, range, mask, exclusive: exclusive, &effects)
+        askSingly(before, range, Ahead(mask: mask, keeps: keeps, insists: insists), exclusive: exclusive, &effects)
         return true
+    }
+
+    /// Requests a page that nobody waits for, as a policy may at any time; false when it is here or on its way.
+    package mutating func requestInAdvance(_ page: PageNumber, exclusive: Bool, now: Instant, effects: inout EffectBuffer) -> Bool {
+        guard let range = ranges[page] else { return false }
+        return request(page, range, exclusive: exclusive, now: now, effects: &effects)
+    }
+
+    /// Whether a page that came in advance is kept back, with what right.
+    package func keptPage(_ page: PageNumber) -> PageAccess {
+        guard let slot = requests.slot(of: page), requests[slot].isKept else { return .none }
+        return requests[slot].exclusive ? .write : .read
     }
 
     /// Makes the next read of the page at its home be answered with the only copy, or not.
@@ -118,6 +144,12 @@ extension Engine {
     package func isPrefetching(_ page: PageNumber) -> Bool {
         guard let slot = requests.slot(of: page) else { return false }
         return !requests[slot].demanded
+    }
+
+    /// Whether an invalidation of `page` is for the copy on its way here; the counters themselves only grow.
+    package func isForCopyOnItsWay(_ message: Message) -> Bool {
+        guard let slot = requests.slot(of: message.page) else { return false }
+        return message.mask >= requests[slot].sequence
     }
 
     /// Holds that are not over, and other nodes' requests that wait for them.

@@ -28,6 +28,13 @@ public struct Engine: ~Copyable {
     let migratory: MigratoryDetection
     var contiguous: ContiguousPrefetch
     var stride: StridePrefetch
+    var minimumDelta: MinimumDeltaPrefetch
+    let asynchronous: AsynchronousPrefetch
+    let zeroContents: ZeroContentElision
+    let cleanFirst: CleanFirstEviction
+    var refaults: RefaultProtection
+    let forwarded: ForwardedPrefetch
+    let ownershipAhead: OwnershipPrefetch
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -46,6 +53,17 @@ public struct Engine: ~Copyable {
     var waiting: WaitingFaults
     /// Page number + 1 of each processor's latest fault. It still waits if the page is still requested.
     var latestFault: Table<UInt32>
+    /// The fault being handled is for the same page as its processor's one before.
+    var isSameFault = false
+    /// When the latest page that each processor waited for arrived.
+    var latestArrival: Table<Instant>
+    /// The pages kept back last, + 1; the oldest at `nextMarker`.
+    var markers: Table<UInt32>
+    var nextMarker = 0
+    /// Requests for pages sent to each home, and received from each node: they tell an invalidation for a copy that is on its way
+    /// from one for a copy dropped before the page was asked for again.
+    var sentRequests: Table<UInt64>
+    var receivedRequests: Table<UInt64>
     var contention: ContentionTable
     var hot: HotPageTable
 
@@ -85,8 +103,15 @@ public struct Engine: ~Copyable {
         aggregation = Aggregation(configuration.policies)
         holdExtension = HoldExtension(configuration.policies)
         migratory = MigratoryDetection(configuration.policies)
-        contiguous = ContiguousPrefetch(configuration.policies)
+        contiguous = ContiguousPrefetch(configuration.policies, processors: outstanding)
         stride = StridePrefetch(configuration.policies)
+        minimumDelta = MinimumDeltaPrefetch(configuration.policies, processors: outstanding)
+        asynchronous = AsynchronousPrefetch(configuration.policies)
+        zeroContents = ZeroContentElision(configuration.policies)
+        cleanFirst = CleanFirstEviction(configuration.policies, cacheLimit: configuration.cacheLimit)
+        refaults = RefaultProtection(configuration.policies, cacheLimit: configuration.cacheLimit)
+        forwarded = ForwardedPrefetch(configuration.policies)
+        ownershipAhead = OwnershipPrefetch(configuration.policies)
 
         ranges = HomeRanges(configuration.homes, node: configuration.node)
         states = Table(count: Int(configuration.totalPages), repeating: PageFlags(bits: 0))
@@ -95,13 +120,18 @@ public struct Engine: ~Copyable {
 
         let tableBits: UInt64 = outstanding < 64 ? 1 : 6
         requests = RequestTable(capacity: outstanding + prefetchSlots)
-        queues = RequestQueues(capacity: configuration.nodeCount * outstanding)
+        queues = RequestQueues(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
         holds = HoldTable(capacity: outstanding * 8)
-        deferrals = DeferralTable(capacity: outstanding * 8)
+        deferrals = DeferralTable(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
+        // They take room in the cache: none in a very small one.
+        markers = Table(count: min(max(1, min(8, prefetchSlots / 4)), configuration.cacheLimit / 16), repeating: 0)
+        sentRequests = Table(count: configuration.nodeCount, repeating: 0)
+        receivedRequests = Table(count: configuration.nodeCount, repeating: 0)
         cache = RemotePageCache(capacity: cacheCapacity)
         asks = PrefetchAsks(capacity: prefetchSlots)
         waiting = WaitingFaults(capacity: outstanding)
         latestFault = Table(count: outstanding, repeating: 0)
+        latestArrival = Table(count: outstanding, repeating: Instant(nanoseconds: 0))
         contention = ContentionTable(bits: tableBits)
         hot = HotPageTable(bits: tableBits)
     }
@@ -120,6 +150,19 @@ public struct Engine: ~Copyable {
     func directoryIndex(_ page: PageNumber, _ range: HomeRange) -> Int {
         range.directoryBase &+ Int(page.rawValue &- range.first)
     }
+
+    /// The message to send instead of `message`, whose contents the driver has found to be zeros; nil when they have to be sent.
+    public mutating func withoutZeros(_ message: Message) -> Message? {
+        guard zeroContents.isOn, message.kind == .data else { return nil }
+        statistics.zeroContentsElided &+= 1
+        statistics.bytesSent &-= UInt64(PageNumber.size)
+        var result = message
+        result.zero = true
+        return result
+    }
+
+    /// Whether the driver should look for zeros in the contents of `message`.
+    public func looksForZeros(_ message: Message) -> Bool { zeroContents.isOn && message.kind == .data }
 
     /// Appends a `send` and counts it.
     @inline(__always)

@@ -8,7 +8,8 @@ public struct EngineConfiguration: Sendable {
     public var homes: HomeMap
     /// Pages of guest-physical memory, holes included; page numbers are below this.
     public var totalPages: UInt32
-    /// Most pages of other homes to hold at once; the cache may pass it by the faults outstanding when all else is in use.
+    /// Most pages of other homes to hold at once; the cache may pass it by the faults outstanding when all else is in use. With fewer
+    /// than eight for each processor, instructions of six pages may put out each other's for ever.
     public var cacheLimit: Int
     /// How long a page brought in by a fault is not given up, in nanoseconds: longer than the time from installing it
     /// to the guest running with it.

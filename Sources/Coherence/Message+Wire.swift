@@ -5,7 +5,7 @@
 ///     2  requester   8 bits
 ///     3  acks        8 bits
 ///     4  page       32 bits
-///     8  mask       64 bits
+///     8  mask       64 bits (in invalidate: a count)
 ///    16  zeroMask   64 bits
 extension Message {
     /// Writes the message into the first `encodedSize` bytes of `bytes`.
@@ -38,7 +38,8 @@ extension Message {
             mask |= UInt64(bytes[8 + index]) << (8 * UInt64(index))
             zeroMask |= UInt64(bytes[16 + index]) << (8 * UInt64(index))
         }
-        let last = UInt64(page) + UInt64(63 - min(63, (mask | zeroMask).leadingZeroBitCount))
+        let pages = kind == .invalidate ? 0 : mask | zeroMask
+        let last = UInt64(page) + UInt64(63 - min(63, pages.leadingZeroBitCount))
         guard last < UInt64(totalPages), page < totalPages else { return nil }
         self.init(
             kind, PageNumber(page), requester: NodeID(bytes[2]), acks: bytes[3], exclusive: bytes[1] & 1 != 0,
@@ -54,14 +55,16 @@ extension Message {
             return requester.rawValue == 0 && acks == 0 && mask & 1 == 0 && zeroMask == 0 && !zero && !exclusive
         case .prefetch:
             return requester.rawValue == 0 && acks == 0 && mask != 0 && zeroMask == 0 && !zero
-        case .forwardShared, .invalidate:
+        case .invalidate:
+            return acks == 0 && zeroMask == 0 && !zero && !exclusive
+        case .forwardShared:
             return acks == 0 && mask == 0 && zeroMask == 0 && !zero && !exclusive
         case .forwardExclusive:
             return mask == 0 && zeroMask == 0 && !zero && !exclusive
-        case .invalidateAck, .done, .writeBack, .writeBackAck:
+        case .invalidateAck, .writeBack, .writeBackAck:
             return plain && !exclusive
         case .data:
-            return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && !zero && (exclusive || acks == 0)
+            return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && (exclusive || acks == 0)
         case .grant:
             return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && exclusive && !(zero && acks != 0)
         case .prefetchReply:

@@ -14,25 +14,23 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
         case forwardShared = 4
         /// H to O: send the page to `requester` with its number of `acks`, give it up.
         case forwardExclusive = 5
-        /// H to S: give up the read copy, then acknowledge to `requester`.
+        /// H to S: give up the read copy, then acknowledge to `requester`. `mask` is a number: how many requests of S the home has had.
         case invalidate = 6
         /// S to R: the read copy is gone.
         case invalidateAck = 7
-        /// O or H to R: the contents follow. `exclusive`: it is the only copy once `acks` acknowledgements are in.
+        /// O or H to R: the contents follow, or with `zero` they are zeros. `exclusive`: it is the only copy once `acks` acknowledgements are in.
         case data = 8
         /// H to R: no contents. Exclusive once `acks` are in; with `zero` the page reads as zeros, else the copy R holds is current.
         case grant = 9
         /// H to R: answer to `prefetch` or to a request's `mask`. Contents of the pages of `mask` follow, in ascending
         /// order; the pages of `zeroMask` are granted exclusively as zeros; the rest of what was asked is refused.
         case prefetchReply = 10
-        /// R to H: the transaction is over; H may start the next one for this page.
-        case done = 11
         /// O to H: the contents follow; O stays a sharer and H becomes owner.
-        case writeBack = 12
+        case writeBack = 11
         /// H to O: the write-back arrived; O need no longer answer forwards.
-        case writeBackAck = 13
+        case writeBackAck = 12
         /// S to H: S has dropped its clean copies of the pages of `mask`.
-        case replacementHint = 14
+        case replacementHint = 13
     }
 
     /// Most pages of contents that follow one message.
@@ -43,14 +41,14 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     public internal(set) var kind: Kind
     /// `data`, `grant`, `prefetch`: the page comes, or is wanted, as the only copy.
     public internal(set) var exclusive: Bool
-    /// `grant`: the page has never been written and reads as zeros.
+    /// `grant`: the page has never been written and reads as zeros. `data`: the contents are zeros and do not follow.
     public internal(set) var zero: Bool
     /// The node the answer goes to (forwards, invalidations); else node 0.
     public internal(set) var requester: NodeID
     /// Acknowledgements the requester has to wait for.
     public internal(set) var acks: UInt8
     public internal(set) var page: PageNumber
-    /// Bit i stands for `page + i`.
+    /// Bit i stands for `page + i`; in `invalidate` a count.
     public internal(set) var mask: UInt64
     /// Bit i stands for `page + i`.
     public internal(set) var zeroMask: UInt64
@@ -72,7 +70,8 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     /// Pages of contents (4096 bytes each) that follow this message: 0 ... `maximumPages`.
     public var pagesFollowing: Int {
         switch kind {
-        case .data, .writeBack: 1
+        case .data: zero ? 0 : 1
+        case .writeBack: 1
         case .prefetchReply: mask.nonzeroBitCount
         default: 0
         }

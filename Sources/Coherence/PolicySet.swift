@@ -20,13 +20,29 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// `StridePrefetch`
     public static let stridePrefetch = PolicySet(rawValue: 1 << 7)
 
+    /// `AsynchronousPrefetch`
+    public static let asynchronousPrefetch = PolicySet(rawValue: 1 << 8)
+    /// `ForwardedPrefetch`
+    public static let forwardedPrefetch = PolicySet(rawValue: 1 << 9)
+    /// `OwnershipPrefetch`
+    public static let ownershipPrefetch = PolicySet(rawValue: 1 << 10)
+    /// `MinimumDeltaPrefetch`
+    public static let minimumDeltaPrefetch = PolicySet(rawValue: 1 << 11)
+    /// `ZeroContentElision`
+    public static let zeroContentElision = PolicySet(rawValue: 1 << 12)
+    /// `CleanFirstEviction`
+    public static let cleanFirstEviction = PolicySet(rawValue: 1 << 13)
+    /// `RefaultProtection`
+    public static let refaultProtection = PolicySet(rawValue: 1 << 14)
+
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
 
     /// The name of each policy, in order of its bit.
     public static let names = [
         "read-replication", "ownership-only-grant", "zero-page-elision", "hold-extension", "contiguous-prefetch",
-        "aggregation", "migratory-detection", "stride-prefetch",
+        "aggregation", "migratory-detection", "stride-prefetch", "asynchronous-prefetch", "forwarded-prefetch",
+        "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
     ]
 
     /// No policy has this name.

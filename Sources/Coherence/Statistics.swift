@@ -44,10 +44,21 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var prefetchesUsed: UInt64 = 0
     /// Requests that asked for the next pages of a pattern of distances.
     public internal(set) var stridesFollowed: UInt64 = 0
+    /// Pages kept back that a processor came to.
+    public internal(set) var keptPagesReached: UInt64 = 0
+    /// Requests of streams for pages that no prefetch brings.
+    public internal(set) var requestsAhead: UInt64 = 0
     /// Prefetches the home refused.
     public internal(set) var prefetchesRefused: UInt64 = 0
     /// Pages this home granted as zeros, without contents.
     public internal(set) var zeroGrants: UInt64 = 0
+    /// Pages sent from here without contents because they were all zeros.
+    public internal(set) var zeroContentsElided: UInt64 = 0
+    /// Owned pages passed over at eviction because clean ones go first.
+    public internal(set) var dirtyPagesPassed: UInt64 = 0
+    /// Pages that came back soon after their eviction, and those that were spared for it.
+    public internal(set) var refaults: UInt64 = 0
+    public internal(set) var refaultsSpared: UInt64 = 0
     /// Exclusive grants this home gave without contents because the requester's copy was current.
     public internal(set) var upgradesWithoutData: UInt64 = 0
     /// Reads this home answered with the only copy: by migratory detection, or because read replication is off.

@@ -156,6 +156,12 @@ package final class GuestMemory: @unchecked Sendable {
         unsafe memcpy(destination, at(page), 4096)
     }
 
+    /// Whether a populated page holds nothing but zeros. A page that does not is told by its first words.
+    package func isZero(_ page: UInt64) -> Bool {
+        let start = unsafe contents(page)
+        return unsafe start.load(as: UInt64.self) == 0 && memcmp(start, start + 8, Self.pageSize - 8) == 0
+    }
+
     /// A populated page's address, for a system call that reads it.
     package func contents(_ page: UInt64) -> UnsafeRawPointer { unsafe UnsafeRawPointer(at(page)) }
 }

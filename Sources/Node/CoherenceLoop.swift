@@ -297,14 +297,20 @@ package final class CoherenceLoop: @unchecked Sendable {
                 let link = links[Int(to.rawValue)]
                 switch contents {
                 case .none: link?.send(message, first: message.page, mask: 0, memory: memory)
-                case .page(let page): link?.send(message, first: page, mask: 1, memory: memory)
+                case .page(let page):
+                    if engine.looksForZeros(message), memory.isZero(UInt64(page.rawValue)), let shorter = engine.withoutZeros(message) {
+                        link?.send(shorter, first: page, mask: 0, memory: memory)
+                    } else {
+                        link?.send(message, first: page, mask: 1, memory: memory)
+                    }
                 case .pages(let first, let mask): link?.send(message, first: first, mask: mask, memory: memory)
                 }
-            case .park(let slot):
-                unsafe memcpy(slots.slot(slot), received.baseAddress!, PageNumber.size)
+            case .park(let slot, let index):
+                unsafe memcpy(slots.slot(slot), received.baseAddress! + index * PageNumber.size, PageNumber.size)
             case .install(let page, let writable, let source):
                 try unsafe install(page, count: count, writable: writable, from: source, received: received)
-                waiters.ended(page.rawValue, count: UInt32(count), isRemote: true, now: monotonicNow())
+                let isRemote = if case .kept = source { false } else { true }
+                waiters.ended(page.rawValue, count: UInt32(count), isRemote: isRemote, now: monotonicNow())
             case .makeWritable(let page):
                 try memory.makeWritable(UInt64(page.rawValue))
                 waiters.ended(page.rawValue, isRemote: true, now: monotonicNow())
@@ -334,7 +340,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         let isNew: Bool
         switch source {
         case .zero: isNew = try memory.installZero(number, writable: writable)
-        case .parked(let slot): isNew = try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
+        case .parked(let slot), .kept(let slot): isNew = try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
         case .received(let index):
             precondition((index + count) * PageNumber.size <= received.count)
             isNew = try unsafe memory.install(

@@ -14,7 +14,8 @@ package struct NodeReport: Sendable {
     package static let names = [
         "remote_faults", "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "read_faults", "write_faults",
         "upgrade_faults", "repeated_faults", "invalidations", "evictions", "write_backs", "prefetches_issued",
-        "prefetches_arrived", "prefetches_used", "strides_followed", "zero_grants", "upgrades_without_data", "exclusive_on_read",
+        "prefetches_arrived", "prefetches_used", "kept_pages_reached", "requests_ahead", "strides_followed", "zero_contents_elided",
+        "dirty_pages_passed", "refaults", "refaults_spared", "zero_grants", "upgrades_without_data", "exclusive_on_read",
         "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
         "interrupts_forwarded", "device_accesses_forwarded", "exits", "shadows_forgotten", "shadows_spared",
         "send_overflows", "clock_skew_ns", "clock_round_trip_ns",
@@ -50,7 +51,13 @@ package struct NodeReport: Sendable {
         self["prefetches_issued"] = s.prefetchesIssued
         self["prefetches_arrived"] = s.prefetchesArrived
         self["prefetches_used"] = s.prefetchesUsed
+        self["kept_pages_reached"] = s.keptPagesReached
+        self["requests_ahead"] = s.requestsAhead
         self["strides_followed"] = s.stridesFollowed
+        self["zero_contents_elided"] = s.zeroContentsElided
+        self["dirty_pages_passed"] = s.dirtyPagesPassed
+        self["refaults"] = s.refaults
+        self["refaults_spared"] = s.refaultsSpared
         self["zero_grants"] = s.zeroGrants
         self["upgrades_without_data"] = s.upgradesWithoutData
         self["exclusive_on_read"] = s.exclusiveOnRead

@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 /// Faults put between the engines, each of which the model check has to notice: a check that passes everything proves nothing.
 @Suite struct CheckerTeethTests {
     /// Runs the check with a fault in the channels and says what it found.
@@ -26,7 +28,7 @@ import Testing
     }
 
     @Test(arguments: [
-        Message.Kind.invalidateAck, .invalidate, .forwardShared, .forwardExclusive, .data, .grant, .done, .writeBackAck,
+        Message.Kind.invalidateAck, .invalidate, .forwardShared, .forwardExclusive, .data, .grant, .writeBackAck,
         .writeBack, .replacementHint,
     ])
     func lostMessage(kind: Message.Kind) throws {
@@ -35,11 +37,31 @@ import Testing
     }
 
     @Test(arguments: [
-        Message.Kind.invalidateAck, .forwardShared, .forwardExclusive, .data, .grant, .done, .writeBackAck,
+        Message.Kind.invalidateAck, .forwardShared, .forwardExclusive, .data, .grant, .writeBackAck,
     ])
     func duplicatedMessage(kind: Message.Kind) throws {
         let found = try finding { $0.message.kind == kind ? [$0, $0] : [$0] }
         #expect(found != nil, "a duplicated \(kind) goes unnoticed")
+    }
+
+    /// An invalidation for a copy on its way, taken for one of a copy long dropped: its node would go on reading.
+    @Test func forgottenCopy() throws {
+        let found = try finding { packet in
+            var changed = packet
+            if packet.message.kind == .invalidate { changed.message = packet.message.withMask(0) }
+            return [changed]
+        }
+        #expect(found != nil)
+    }
+
+    /// The other way round it would never be acknowledged.
+    @Test func expectedCopy() throws {
+        let found = try finding { packet in
+            var changed = packet
+            if packet.message.kind == .invalidate { changed.message = packet.message.withMask(1 << 40) }
+            return [changed]
+        }
+        #expect(found != nil)
     }
 
     @Test func staleContents() throws {
@@ -62,6 +84,18 @@ import Testing
         #expect(found != nil)
     }
 
+    /// What breaks a promise is told step by step, by the shortest way.
+    @Test func theStepsThatBreakAPromiseAreTold() throws {
+        var machine = CheckedMachine(nodes: 2, pages: 1)
+        machine.options.mutation = { $0.message.kind == .grant ? [] : [$0] }
+        let finding = try #require(
+            ModelChecker.shortestFinding(try machine.configuration(), machine.options, stateLimit: 10_000))
+        #expect(finding.description.hasPrefix("deadlock"))
+        #expect(finding.path.count == 3)
+        #expect(finding.path.first?.hasPrefix("node 1 ") == true)
+        #expect(finding.path.last == "node 1 receives from node 0: grant page 1, exclusive, zero")
+    }
+
     @Test func nothingIsFoundWithoutAFault() throws {
         #expect(try finding(nodes: 2) { [$0] } == nil)
     }
@@ -69,11 +103,19 @@ import Testing
 
 extension Message {
     /// The same message as a wrong home would send it: nobody has to acknowledge.
-    var withoutAcks: Message {
+    var withoutAcks: Message { changed { $0[3] = 0 } }
+
+    func withMask(_ mask: UInt64) -> Message {
+        changed { bytes in
+            for index in 0..<8 { bytes[8 + index] = UInt8(truncatingIfNeeded: mask >> (8 * UInt64(index))) }
+        }
+    }
+
+    private func changed(_ change: (inout [UInt8]) -> Void) -> Message {
         var bytes = [UInt8](repeating: 0, count: Message.encodedSize)
         var span = bytes.mutableSpan
         encode(into: &span)
-        bytes[3] = 0
+        change(&bytes)
         return Message(decoding: bytes.span, nodeCount: 64, totalPages: .max) ?? self
     }
 }

@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 @Suite struct ConfigurationTests {
     @Test func homesAreFoundAndHolesBelongToNobody() throws {
         let map = try HomeMap([

@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 @Suite struct MessageTests {
     func decode(_ bytes: [UInt8], nodes: Int = 4, pages: UInt32 = 1000) -> Message? {
         Message(decoding: bytes.span, nodeCount: nodes, totalPages: pages)

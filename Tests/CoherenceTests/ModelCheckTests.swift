@@ -2,6 +2,8 @@ import Coherence
 import Glibc
 import Testing
 
+@testable import CoherenceSimulation
+
 /// Exhaustive exploration of the shipping engine on small machines.
 @Suite struct ModelCheckTests {
     static func machine(nodes: Int, pages: UInt32, homes: [UInt32] = [], policies: PolicySet = .all) throws -> EngineConfiguration {
@@ -12,7 +14,7 @@ import Testing
         }
         return EngineConfiguration(
             node: NodeID(0), nodeCount: nodes, homes: try HomeMap(ranges), cacheLimit: 64, outstandingFaults: Int(pages),
-            policies: policies.subtracting([.contiguousPrefetch, .stridePrefetch, .migratoryDetection]))
+            policies: policies.subtracting([.contiguousPrefetch, .stridePrefetch, .minimumDeltaPrefetch, .migratoryDetection]))
     }
 
     /// How many states the larger configurations visit at most: all of them when VSMP_MODEL_STATES is 0. A debug build of the
@@ -36,7 +38,7 @@ import Testing
     }
 
     @Test func threeNodesOnePage() throws {
-        try check("3 nodes x 1 page", Self.machine(nodes: 3, pages: 1))
+        try check("3 nodes x 1 page, plain prefetches", Self.machine(nodes: 3, pages: 1), .init(streams: false))
     }
 
     @Test func twoNodesTwoPages() throws {
@@ -48,7 +50,7 @@ import Testing
     @Test func threeNodesOnePageMigratory() throws {
         try check(
             "3 nodes x 1 page, migratory advice", Self.machine(nodes: 3, pages: 1).with(.all),
-            .init(prefetches: false, migratory: true, stateLimit: Self.stateLimit))
+            .init(migratory: true, stateLimit: Self.stateLimit))
     }
 
     /// An adversary decides at every step of the home whether reads take the only copy.

@@ -1,6 +1,8 @@
 import Coherence
 import Testing
 
+@testable import CoherenceSimulation
+
 /// What each policy does to the counters that it is there for: the same accesses with the policy on and off.
 @Suite struct PolicyTests {
     /// Two nodes, node 0 home of pages 1 ... 600; accesses run to completion one after another.
@@ -9,13 +11,13 @@ import Testing
         var effects = [Effect]()
         var time: UInt64 = 0
 
-        init(_ policies: PolicySet) throws {
+        init(_ policies: PolicySet, cacheLimit: Int = 512) throws {
             let homes = try HomeMap([
                 .init(first: PageNumber(0), count: 600, home: NodeID(0)), .init(first: PageNumber(600), count: 8, home: NodeID(1)),
             ])
             world = World(
                 EngineConfiguration(
-                    node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: 512, minimumHold: 1000, outstandingFaults: 64,
+                    node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: cacheLimit, minimumHold: 1000, outstandingFaults: 64,
                     policies: policies),
                 abstract: false)
         }
@@ -148,6 +150,120 @@ import Testing
         for page in [3, 9, 20, 24, 41, 44, 60, 62, 77, 90, 101, 113] { try pair.access(1, page, write: false) }
         #expect(pair.statistics(1).prefetchesIssued == 0)
         #expect(pair.statistics(1).stridesFollowed == 0)
+    }
+
+    /// The first page of each window waits unmapped, and coming to it asks for the next window: nobody waits for another node any more.
+    @Test func pagesKeptBackKeepTheStreamGoing() throws {
+        var faults: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .contiguousPrefetch, .asynchronousPrefetch, .aggregation]), [.readReplication, .contiguousPrefetch, .aggregation]] {
+            var pair = try Pair(policies)
+            for page in 10..<500 { try pair.access(0, page, write: true) }
+            for page in 10..<500 { try pair.access(1, page, write: false) }
+            faults.append(pair.statistics(1).remoteFaults)
+            #expect((pair.statistics(1).keptPagesReached > 20) == policies.contains(.asynchronousPrefetch))
+        }
+        #expect(faults[0] <= 4 && faults[1] > 25, "\(faults)")
+    }
+
+    /// A page kept back is this node's copy: when another node writes it, it goes like any other.
+    @Test func aPageKeptBackIsGivenUpToAWriter() throws {
+        var pair = try Pair([.readReplication, .contiguousPrefetch, .asynchronousPrefetch, .aggregation])
+        for page in 10..<40 { try pair.access(0, page, write: true) }
+        for page in 10..<13 { try pair.access(1, page, write: false) }
+        let kept = try #require((10..<40).first { pair.world.nodes[1].engine.keptPage(PageNumber(UInt32($0))) != .none })
+        try pair.access(0, kept, write: true)
+        #expect(pair.world.nodes[1].engine.keptPage(PageNumber(UInt32(kept))) == .none)
+        try pair.access(1, kept, write: false)
+        #expect(pair.world.nodes[1].value[kept] == pair.world.latest[kept])
+    }
+
+    /// The home reads its own pages, all of which the other node owns: no prefetch brings them, requests ahead do.
+    @Test func aSureStreamAsksForPagesThatAreElsewhere() throws {
+        var faults: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .contiguousPrefetch, .forwardedPrefetch]), [.readReplication, .contiguousPrefetch]] {
+            var pair = try Pair(policies)
+            try pair.access(0, 1, write: true)
+            for page in 10..<110 { try pair.access(1, page, write: true) }
+            for page in 10..<110 { try pair.access(0, page, write: false) }
+            faults.append(pair.statistics(0).remoteFaults)
+            #expect((pair.statistics(0).requestsAhead > 50) == policies.contains(.forwardedPrefetch))
+        }
+        #expect(faults[0] < 25 && faults[1] == 100, "\(faults)")
+    }
+
+    /// Both nodes have read copies and one begins to write: it becomes owner of the pages in front.
+    @Test func aSureStreamOfWritesTakesOwnershipAhead() throws {
+        var faults: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .ownershipOnlyGrant, .contiguousPrefetch, .ownershipPrefetch]), [.readReplication, .ownershipOnlyGrant, .contiguousPrefetch]] {
+            var pair = try Pair(policies)
+            for page in 10..<110 { try pair.access(0, page, write: true) }
+            for page in 10..<110 { try pair.access(1, page, write: false) }
+            let before = pair.statistics(1).remoteFaults
+            for page in 10..<110 { try pair.access(1, page, write: true) }
+            faults.append(pair.statistics(1).remoteFaults - before)
+        }
+        #expect(faults[0] < 25 && faults[1] == 100, "\(faults)")
+    }
+
+    /// A column of a matrix read between the pages of a row: every 24th page.
+    @Test func aColumnIsPrefetchedWhateverIsTouchedBetween() throws {
+        var faults: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .minimumDeltaPrefetch, .aggregation]), [.readReplication]] {
+            var pair = try Pair(policies)
+            try pair.access(0, 1, write: true)
+            for step in 0..<20 {
+                try pair.access(1, 100 + 24 * step, write: false)
+                try pair.access(1, [5, 71, 33, 90, 14, 52, 8, 61, 40, 77, 19, 95, 2, 66, 27, 84, 11, 58, 47, 99][step], write: false)
+            }
+            faults.append(pair.statistics(1).remoteFaults)
+            #expect((pair.statistics(1).prefetchesArrived > 8) == policies.contains(.minimumDeltaPrefetch))
+        }
+        #expect(faults[0] <= 30 && faults[1] == 40, "\(faults)")
+    }
+
+    @Test func contentsOfZerosDoNotTravel() throws {
+        var bytes: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .zeroContentElision]), .readReplication] {
+            var pair = try Pair(policies)
+            // The first touch fills the whole block with zeros.
+            try pair.access(0, 7, write: true)
+            let before = pair.statistics(0).bytesSent
+            try pair.access(1, 8, write: false)
+            bytes.append(pair.statistics(0).bytesSent - before)
+            #expect(pair.statistics(0).zeroContentsElided == (policies.contains(.zeroContentElision) ? 1 : 0))
+            try pair.access(1, 7, write: false)
+            #expect(pair.world.nodes[1].value[7] == pair.world.latest[7])
+        }
+        #expect(bytes == [24, 24 + 4096])
+    }
+
+    /// A cache that is too small, of owned and clean pages mixed.
+    @Test func cleanPagesAreEvictedFirst() throws {
+        var writeBacks: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .cleanFirstEviction]), .readReplication] {
+            var pair = try Pair(policies, cacheLimit: 128)
+            try pair.access(0, 1, write: true)
+            for page in 10..<510 { try pair.access(1, page, write: page % 4 == 0) }
+            writeBacks.append(pair.statistics(1).writeBacks)
+            #expect((pair.statistics(1).dirtyPagesPassed > 0) == policies.contains(.cleanFirstEviction))
+        }
+        #expect(writeBacks[0] < writeBacks[1], "\(writeBacks)")
+    }
+
+    /// One page is used all the time beside pages that are used once.
+    @Test func aPageThatComesBackIsSpared() throws {
+        var spared: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .refaultProtection]), .readReplication] {
+            var pair = try Pair(policies, cacheLimit: 128)
+            try pair.access(0, 1, write: true)
+            for page in 20..<599 {
+                try pair.access(1, page, write: false)
+                try pair.access(1, 10, write: false)
+            }
+            spared.append(pair.statistics(1).refaultsSpared)
+            #expect((pair.statistics(1).refaults > 0) == policies.contains(.refaultProtection))
+        }
+        #expect(spared[0] > 0 && spared[1] == 0, "\(spared)")
     }
 
     @Test func aggregationSendsFewerMessages() throws {

@@ -1,7 +1,9 @@
 import Coherence
 import Testing
 
-/// Machines of 2 to 16 nodes in virtual time; a failing seed replays exactly.
+@testable import CoherenceSimulation
+
+/// Machines of 2 to 64 nodes in virtual time; a failing seed replays exactly.
 @Suite struct SimulatorTests {
     static func run(_ parameters: Simulator.Parameters) throws -> Simulator.Outcome {
         do {
@@ -57,5 +59,68 @@ import Testing
         let outcome = try Self.run(parameters)
         print("simulator: \(nodes * 20) six-page instructions on \(nodes) nodes in \(outcome.time / 1_000_000) ms, longest \(outcome.longestInstruction / 1_000_000) ms")
         #expect(outcome.instructions == nodes * 20)
+    }
+
+    /// Loss, duplication and reordering below the reliable channels, slow nodes and small caches.
+    @Test(arguments: [(2, 41), (5, 42), (12, 43)] as [(Int, UInt64)])
+    func badNetwork(nodes: Int, seed: UInt64) throws {
+        var parameters = Simulator.Parameters(nodes: nodes, instructions: 1200 / nodes, cachePercent: 20, seed: seed)
+        parameters.loss = 50
+        parameters.duplication = 50
+        parameters.slowPhases = 3
+        let outcome = try Self.run(parameters)
+        #expect(outcome.instructions == nodes * 2 * (1200 / nodes))
+        #expect(outcome.lost > 100 && outcome.duplicated > 100 && outcome.retransmitted > 100)
+    }
+
+    @Test func sixtyFourNodes() throws {
+        var parameters = Simulator.Parameters(nodes: 64, processorsPerNode: 1, pagesPerNode: 32, instructions: 12, seed: 51)
+        parameters.loss = 10
+        parameters.outstandingFaults = 64
+        #expect(try Self.run(parameters).instructions == 64 * 12)
+    }
+
+    /// A node dies: the others keep every promise, notice in time, and no processor waits any more.
+    @Test(arguments: [(2, 61, 0), (3, 62, 40), (8, 63, 700)] as [(Int, UInt64, Int)])
+    func deathOfANode(nodes: Int, seed: UInt64, moment: Int) throws {
+        var parameters = Simulator.Parameters(nodes: nodes, instructions: 800 / nodes, seed: seed)
+        parameters.loss = 20
+        parameters.deathAfter = moment
+        let outcome = try Self.run(parameters)
+        let detection = try #require(outcome.detection)
+        #expect(detection > 1_000_000_000 && detection <= 2_000_000_000)
+        #expect(outcome.released > 0)
+    }
+
+    @Test func theSameSeedGivesTheSameOutcome() throws {
+        var parameters = Simulator.Parameters(nodes: 4, instructions: 100, cachePercent: 10, seed: 71)
+        parameters.loss = 20
+        parameters.duplication = 20
+        parameters.slowPhases = 2
+        parameters.deathAfter = 300
+        let first = try Self.run(parameters)
+        #expect(try Self.run(parameters) == first)
+        parameters.seed = 72
+        #expect(try Self.run(parameters) != first)
+    }
+
+    /// Without the reliable channels the engine can not keep its promises, and the checks say so.
+    @Test(arguments: [(20, 0), (0, 20)])
+    func anUnreliableNetworkIsNoticed(loss: Int, duplication: Int) throws {
+        var parameters = Simulator.Parameters(nodes: 3, seed: 81)
+        parameters.isReliable = false
+        parameters.loss = loss
+        parameters.duplication = duplication
+        #expect(throws: (any Error).self) { try Self.run(parameters) }
+    }
+
+    /// Two machines as `vsmp-coherence soak` draws them, with at most eight nodes.
+    @Test func freshScenarios() throws {
+        for _ in 0..<2 {
+            let seed = UInt64.random(in: 1...UInt64(UInt32.max))
+            let scenario = SoakScenario(seed: seed, nodes: 2 + Int(seed % 7), instructions: 600)
+            print("simulator: soak seed \(seed) --nodes \(2 + Int(seed % 7)) --instructions 600: \(scenario)")
+            do { _ = try scenario.run() } catch { throw Broken("soak seed \(seed): \(error)") }
+        }
     }
 }

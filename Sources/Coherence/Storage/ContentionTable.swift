@@ -56,6 +56,15 @@ struct ContentionTable: ~Copyable {
         entries[index].lost = now
     }
 
+    /// Whether the page was given up not long ago.
+    func knows(_ page: PageNumber) -> Bool { position(UInt64(page.rawValue) &+ 1) >= 0 }
+
+    /// The processor that asks for the page again has made progress since it lost it.
+    mutating func forgive(_ page: PageNumber) {
+        let index = position(UInt64(page.rawValue) &+ 1)
+        if index >= 0 { entries[index].strikes = 0 }
+    }
+
     /// The page is back; says what its past was. A return later than `quick` nanoseconds clears the past; one to write it
     /// within `bounce` nanoseconds is a quick return.
     mutating func regain(_ page: PageNumber, quick: UInt64, bounce: UInt64?, now: Instant) -> Entry? {

@@ -6,10 +6,13 @@ struct Deferral: BitwiseCopyable {
     var requester: NodeID
     var acks: UInt8
     var deadline: Instant
+    /// It waits for this node's own request to be complete, and only then for the hold.
+    var isBehindRequest = false
 }
 
-/// The deferred requests, unordered, with the earliest deadline at hand. At most one per page, because the home starts no
-/// second transaction for a page before the first is over. Few at a time: only pages in their hold.
+/// The deferred requests, unordered, with the earliest deadline at hand. For each page some reads and at most one write behind them, because
+/// the home sends a node nothing behind a write before the node has asked for the page again. Few at a time: only pages in their hold or
+/// on their way.
 struct DeferralTable: ~Copyable {
     private var items: Table<Deferral>
     private(set) var count = 0
@@ -37,33 +40,65 @@ struct DeferralTable: ~Copyable {
     mutating func add(_ deferral: Deferral) {
         items[count] = deferral
         count &+= 1
+        if deferral.isBehindRequest { return }
         if let earliest, earliest < deferral.deadline { return }
         earliest = deferral.deadline
     }
 
-    /// Removes the deferral of `page`. O(deferrals).
-    mutating func remove(_ page: PageNumber) -> Deferral? {
-        for position in 0..<count where items[position].page == page { return remove(at: position) }
-        return nil
+    /// What is to be answered next of what waits for `page`: a read if there is one. O(deferrals).
+    func next(of page: PageNumber) -> Deferral? {
+        var found: Deferral?
+        for position in 0..<count where items[position].page == page {
+            if items[position].kind == .forwardShared { return items[position] }
+            found = items[position]
+        }
+        return found
     }
 
-    /// Removes one whose deadline has come, or returns nil. O(deferrals).
-    mutating func popDue(now: Instant) -> Deferral? {
+    /// What is to be answered last. O(deferrals).
+    func last(of page: PageNumber) -> Deferral? {
+        var found: Deferral?
+        for position in 0..<count where items[position].page == page {
+            if items[position].kind != .forwardShared { return items[position] }
+            found = items[position]
+        }
+        return found
+    }
+
+    /// What waits for `page` waits for time now, and for nothing else. O(deferrals).
+    mutating func setDeadline(_ page: PageNumber, _ deadline: Instant) {
+        for position in 0..<count where items[position].page == page {
+            items[position].isBehindRequest = false
+            items[position].deadline = deadline
+        }
+        findEarliest()
+    }
+
+    /// O(deferrals).
+    mutating func remove(_ deferral: Deferral) {
+        for position in 0..<count where items[position].page == deferral.page && items[position].requester == deferral.requester {
+            count &-= 1
+            items[position] = items[count]
+            findEarliest()
+            return
+        }
+    }
+
+    /// A page for which something waits whose deadline has come. O(deferrals).
+    func duePage(now: Instant) -> PageNumber? {
         guard let earliest, !(now < earliest) else { return nil }
-        for position in 0..<count where !(now < items[position].deadline) { return remove(at: position) }
+        for position in 0..<count where !items[position].isBehindRequest && !(now < items[position].deadline) {
+            return items[position].page
+        }
         return nil
     }
 
-    private mutating func remove(at position: Int) -> Deferral {
-        let deferral = items[position]
-        count &-= 1
-        items[position] = items[count]
+    private mutating func findEarliest() {
         earliest = nil
-        for other in 0..<count {
-            let deadline = items[other].deadline
+        for position in 0..<count where !items[position].isBehindRequest {
+            let deadline = items[position].deadline
             if let current = earliest, !(deadline < current) { continue }
             earliest = deadline
         }
-        return deferral
     }
 }

@@ -7,7 +7,7 @@ struct DirectoryEntry: BitwiseCopyable {
     var queueTail: Int32 = -1
     /// The node that answers for the contents. The home itself whenever it has a copy.
     var owner: NodeID
-    /// Whose transaction is in progress, 0xFF when none is.
+    /// Whose request keeps the page busy: the home's own, which waits for another node, or one that waits for the home's hold; 0xFF when none does.
     var transaction: UInt8 = 0xFF
     /// Who asked for the only copy last.
     var lastWriter: UInt8 = 0xFF

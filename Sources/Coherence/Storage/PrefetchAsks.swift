@@ -3,12 +3,16 @@ struct PrefetchAsks: ~Copyable {
     struct Ask: BitwiseCopyable {
         var page: PageNumber
         var mask: UInt64
+        /// The first page that comes is kept back.
+        var keeps: Bool
+        /// What is refused is asked for by requests.
+        var insists: Bool
     }
 
     private var items: Table<Ask>
     private(set) var count = 0
 
-    init(capacity: Int) { items = Table(count: capacity, repeating: Ask(page: PageNumber(0), mask: 0)) }
+    init(capacity: Int) { items = Table(count: capacity, repeating: Ask(page: PageNumber(0), mask: 0, keeps: false, insists: false)) }
 
     private init(_ items: consuming Table<Ask>, _ count: Int) {
         self.items = items
@@ -19,18 +23,18 @@ struct PrefetchAsks: ~Copyable {
 
     subscript(position: Int) -> Ask { items[position] }
 
-    mutating func add(_ page: PageNumber, mask: UInt64) {
-        items[count] = Ask(page: page, mask: mask)
+    mutating func add(_ ask: Ask) {
+        items[count] = ask
         count &+= 1
     }
 
-    /// Removes the oldest ask that starts at `page` and returns its pages. A home answers in the order it is asked.
-    mutating func take(_ page: PageNumber) -> UInt64? {
+    /// Removes the oldest ask that starts at `page`. A home answers in the order it is asked.
+    mutating func take(_ page: PageNumber) -> Ask? {
         for position in 0..<count where items[position].page == page {
-            let mask = items[position].mask
+            let ask = items[position]
             count &-= 1
             for later in position..<count { items[later] = items[later &+ 1] }
-            return mask
+            return ask
         }
         return nil
     }

@@ -29,6 +29,9 @@ struct RecentTable<Element: BitwiseCopyable>: ~Copyable {
         }
     }
 
+    /// Changes one without making it recent.
+    mutating func update(_ index: Int, _ element: Element) { elements[index] = element }
+
     mutating func replaceOldest(with element: Element) {
         var oldest = 0
         for index in 0..<count where times[index] < times[oldest] { oldest = index }

@@ -27,11 +27,13 @@ struct Request: BitwiseCopyable {
     var fills = false
     /// Not sent yet: it waits for room in the cache.
     var unsent = false
-    /// The home has to hear that the transaction is over.
-    var needsDone = false
+    /// Which of this node's requests to the home it is, counted from 1; none when it was not sent as one.
+    var sequence: UInt64 = .max
     /// Acknowledgements to wait for; -1 until the home or the owner has said.
     var acksNeeded: Int16 = -1
     var acksReceived: Int16 = 0
+    /// A page that came in advance and waits, unmapped, for a processor to come to it.
+    var isKept: Bool { kind == .prefetch && arrival == .parked }
     var nextFree: Int32 = -1
 }
 

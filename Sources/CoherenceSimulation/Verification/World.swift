@@ -1,9 +1,14 @@
-import Coherence
+package import Coherence
 
 /// A message under way, with one value for each page of contents behind it.
-struct Packet: Equatable {
-    var message: Message
-    var values: [UInt32]
+package struct Packet: Equatable, Sendable {
+    package var message: Message
+    package var values: [UInt32]
+
+    package init(message: Message, values: [UInt32]) {
+        self.message = message
+        self.values = values
+    }
 }
 
 /// What one node has mapped, as a driver would, and its engine.
@@ -39,9 +44,9 @@ final class SimulatedNode {
 }
 
 /// A broken promise of the protocol, in words.
-struct Broken: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+package struct Broken: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
 }
 
 /// Nodes and the channels between them: executes effects as a driver does, and knows the last write to every page.
@@ -57,8 +62,8 @@ struct World {
     var latest: [UInt32]
     /// The value a page of zeros stands for: 1 until the page is written, in the abstract.
     var zero: [UInt32]
-    /// The page of the message being delivered.
-    private var receiving: Int?
+    /// The message being delivered.
+    private var receiving: Message?
 
     init(_ configuration: EngineConfiguration, abstract: Bool) {
         self.configuration = configuration
@@ -75,6 +80,12 @@ struct World {
     }
 
     var count: Int { nodes.count }
+
+    /// Takes the packets under way between two nodes, oldest first.
+    mutating func takePackets(from source: Int, to destination: Int) -> [Packet] {
+        defer { channels[source * count + destination].removeAll(keepingCapacity: true) }
+        return channels[source * count + destination]
+    }
 
     /// Calls a node's engine and executes the effects; `received` are the values behind the message being received.
     mutating func call(
@@ -96,7 +107,7 @@ struct World {
     mutating func receive(
         _ packet: Packet, from source: Int, at destination: Int, now: Instant, _ effects: inout EffectBuffer
     ) throws {
-        receiving = Int(packet.message.page.rawValue)
+        receiving = packet.message
         defer { receiving = nil }
         try call(destination, received: packet.values, &effects) { engine, effects in
             try engine.receive(packet.message, from: NodeID(UInt8(source)), now: now, effects: &effects)
@@ -147,21 +158,27 @@ struct World {
                     values.append(here.value[try mapped(PageNumber(first.rawValue + UInt32(bit)), "reading")])
                 }
             }
+            var message = message
+            if case .page(let page) = contents, here.engine.looksForZeros(message), values == [zero[Int(page.rawValue)]],
+                let shorter = here.engine.withoutZeros(message)
+            {
+                (message, values) = (shorter, [])
+            }
             guard values.count == message.pagesFollowing else { throw Broken("\(message) with \(values.count) pages") }
             try checkCodec(message)
             channels[node * count + Int(destination.rawValue)].append(Packet(message: message, values: values))
-        case .park(let slot):
-            guard let value = received.first else { throw Broken("node \(node) parks what did not arrive") }
-            guard let page = receiving else { throw Broken("node \(node) parks outside a delivery") }
-            here.parked[slot] = value
-            here.parkedPage[slot] = page
+        case .park(let slot, let index):
+            guard received.indices.contains(index) else { throw Broken("node \(node) parks what did not arrive") }
+            guard let message = receiving else { throw Broken("node \(node) parks outside a delivery") }
+            here.parked[slot] = received[index]
+            here.parkedPage[slot] = message.page(at: index)
         case .install(let page, let writable, let source):
             let number = Int(page.rawValue)
             guard here.mapping[number] == .absent else { throw Broken("node \(node) installs page \(number) twice") }
             here.mapping[number] = writable ? .write : .read
             switch source {
             case .received(let index): here.value[number] = received[index]
-            case .parked(let slot):
+            case .parked(let slot), .kept(let slot):
                 guard here.parkedPage[slot] == number else { throw Broken("node \(node) installs page \(number) from a wrong slot") }
                 here.value[number] = here.parked[slot]
                 here.parked[slot] = 0
@@ -196,6 +213,16 @@ struct World {
         message.encode(into: &span)
         let back = Message(decoding: bytes.span, nodeCount: count, totalPages: configuration.totalPages)
         guard back == message else { throw Broken("\(message) does not survive its encoding: \(String(describing: back))") }
+    }
+}
+
+extension Message {
+    /// Whose contents are number `index` of those that follow.
+    func page(at index: Int) -> Int {
+        guard kind == .prefetchReply else { return Int(page.rawValue) }
+        var left = mask
+        for _ in 0..<index { left &= left &- 1 }
+        return Int(page.rawValue) + left.trailingZeroBitCount
     }
 }
 

@@ -1,0 +1,10 @@
+/// A page that was touched and holds nothing but zeros travels without its contents. The driver looks: it has the memory, and the page can not
+/// change between the look and the message, because it is write-protected by then.
+///
+/// Source: zero pages as the commonest equal contents in virtual machines (C. Waldspurger, "Memory Resource Management in VMware ESX
+/// Server", OSDI 2002).
+struct ZeroContentElision {
+    let isOn: Bool
+
+    init(_ policies: PolicySet) { isOn = policies.contains(.zeroContentElision) }
+}

@@ -1,0 +1,4 @@
+import ArgumentParser
+import CoherenceCommands
+
+CoherenceRootCommand.main()
