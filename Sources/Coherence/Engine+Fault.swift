@@ -47,10 +47,8 @@ extension Engine {
         } else {
             statistics.readFaults &+= 1
         }
-        // One that has run for a while since its last page came is not the instruction any more that lost this one.
-        if latestArrival[place].advanced(byNanoseconds: 4 &* minimumHold) < now {
-            contention.forgive(page)
-        }
+        let arrival = latestArrival[place].nanoseconds
+        if arrival != 0 { contention.forgive(page, ranFor: now.nanoseconds &- arrival, minimumHold: minimumHold) }
         let exclusive = readReplication.takesExclusive(isWrite: isWrite)
         if isHome(range) {
             faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)

@@ -59,10 +59,13 @@ struct ContentionTable: ~Copyable {
     /// Whether the page was given up not long ago.
     func knows(_ page: PageNumber) -> Bool { position(UInt64(page.rawValue) &+ 1) >= 0 }
 
-    /// The processor that asks for the page again has made progress since it lost it.
-    mutating func forgive(_ page: PageNumber) {
+    /// The processor that asks for the page again has run for `time` nanoseconds since a page came to it: it has made progress if that is
+    /// much longer than the pages of one instruction are held, which after some strikes may be longer than a busy machine keeps a
+    /// processor from running.
+    mutating func forgive(_ page: PageNumber, ranFor time: UInt64, minimumHold: UInt64) {
         let index = position(UInt64(page.rawValue) &+ 1)
-        if index >= 0 { entries[index].strikes = 0 }
+        guard index >= 0, entries[index].strikes > 0 else { return }
+        if time >> UInt64(entries[index].strikes) > 4 &* minimumHold { entries[index].strikes = 0 }
     }
 
     /// The page is back; says what its past was. A return later than `quick` nanoseconds clears the past; one to write it
