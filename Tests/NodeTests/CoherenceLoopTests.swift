@@ -13,8 +13,7 @@ struct CoherenceLoopTests {
     /// The loop outranks every ordinary thread: one that turns round and round once a peer has gone, or has sent what no
     /// frame begins with, would keep the node from ending.
     @Test(arguments: [[], [UInt8](repeating: 0xEE, count: 64)]) func theLoopOfADeadMachineSleeps(lastWords: [UInt8]) throws {
-        var pair: [Int32] = [0, 0]
-        try #require(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+        let pair = socketPair()
         let memory = try GuestMemory(size: 2 << 20)
         let half: UInt32 = 256
         let homes = try HomeMap([
@@ -22,7 +21,7 @@ struct CoherenceLoopTests {
             HomeMap.Range(first: PageNumber(half), count: half, home: NodeID(1)),
         ])
         let link = CoherenceLink(
-            try Connection(adopting: Socket(adopting: pair[0]), peer: 1, role: .coherence), peer: NodeID(1))
+            try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), peer: NodeID(1))
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: Int(half), minimumHold: 0, policies: .none),
@@ -35,11 +34,11 @@ struct CoherenceLoopTests {
             return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
         }
         _ = try #require(loop.snapshot(), "the loop runs")
-        if lastWords.isEmpty { close(pair[1]) } else { _ = unsafe write(pair[1], lastWords, lastWords.count) }
+        if lastWords.isEmpty { close(pair.1) } else { _ = unsafe write(pair.1, lastWords, lastWords.count) }
         usleep(500_000)
         loop.quit()
         let nanoseconds = try #require(used.wait(seconds: 10))
         #expect(nanoseconds < 100_000_000, "half a second took \(nanoseconds) ns of processor time")
-        if !lastWords.isEmpty { close(pair[1]) }
+        if !lastWords.isEmpty { close(pair.1) }
     }
 }

@@ -1,0 +1,99 @@
+import Coherence
+import Glibc
+import Hypervisor
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Node
+
+/// The coherence loop of several nodes with several pages at once, without guests.
+@Suite(.enabled(if: hasKVM, needsKVM), .serialized, .timeLimit(.minutes(2)))
+struct SharedMemoryTests {
+    /// Threads of every node add to counters in pages of every home. None is lost, and all threads come to their end.
+    @Test(arguments: [2, 3, 4], [nil, 24]) func noAdditionIsLost(nodes: Int, cachePages: Int?) throws {
+        let pages = 96 * nodes
+        let machine = try SharedMemory(
+            nodes: nodes, pages: pages, cachePages: cachePages ?? pages, minimumHold: 50_000)
+        defer { machine.stop() }
+        let counters = 40
+        let additions = 3000
+        let done = (0..<2 * nodes).map { thread in
+            onThread { () -> Bool in
+                var random = SeededGenerator(seed: UInt64(thread))
+                for _ in 0..<additions {
+                    let counter = Int(random.next() % UInt64(counters))
+                    unsafe machine.word(Self.place(counter, pages), on: thread % nodes).pointee.add(1, ordering: .sequentiallyConsistent)
+                }
+                return true
+            }
+        }
+        for (thread, promise) in done.enumerated() {
+            #expect(promise.wait(seconds: 30) != nil, "thread \(thread) has not ended: \(machine.log.all)")
+        }
+        let sum = (0..<counters).reduce(UInt64(0)) {
+            $0 + (unsafe machine.word(Self.place($1, pages), on: 0).pointee.load(ordering: .sequentiallyConsistent))
+        }
+        #expect(sum == UInt64(2 * nodes * additions))
+        #expect(machine.log.all == [])
+    }
+
+    private static func place(_ counter: Int, _ pages: Int) -> Int { counter * 7919 % pages * SharedMemory.pageSize + 8 * (counter % 512) }
+
+    /// Stores and loads of words that lie across two pages of different homes need both at once; every node keeps at it.
+    @Test(arguments: [2, 3]) func wordsAcrossTwoPagesAreReachedByAll(nodes: Int) throws {
+        let pages = 32 * nodes
+        let machine = try SharedMemory(nodes: nodes, pages: pages, cachePages: pages, minimumHold: 50_000)
+        defer { machine.stop() }
+        let done = (0..<2 * nodes).map { thread in
+            onThread { () -> Int in
+                var random = SeededGenerator(seed: UInt64(thread))
+                var count = 0
+                for _ in 0..<1500 {
+                    let page = 30 + Int(random.next() % 4) + 32 * Int(random.next() % UInt64(nodes - 1))
+                    let place = unsafe machine.address(page * SharedMemory.pageSize - 4, on: thread % nodes)
+                    unsafe place.storeBytes(of: random.next(), as: UInt64.self)
+                    count += unsafe place.loadUnaligned(as: UInt64.self) == 0 ? 0 : 1
+                }
+                return count
+            }
+        }
+        for (thread, promise) in done.enumerated() {
+            #expect(promise.wait(seconds: 30) != nil, "thread \(thread) has not ended: \(machine.log.all)")
+        }
+        #expect(machine.log.all == [])
+    }
+
+    /// One node writes rising numbers through all pages in order; another that reads them in the opposite order never sees
+    /// a number that is followed by a greater one (Intel SDM 3A, 8.2.2: stores become visible in their order).
+    @Test(arguments: [2, 3]) func storesBecomeVisibleInTheirOrder(nodes: Int) throws {
+        let pages = 32 * nodes
+        let machine = try SharedMemory(nodes: nodes, pages: pages, cachePages: pages, minimumHold: 50_000)
+        defer { machine.stop() }
+        let places = (0..<pages).map { $0 * SharedMemory.pageSize + 8 * ($0 % 512) }
+        let writer = onThread { () -> Bool in
+            for number in 1...200 {
+                for place in places { unsafe machine.word(place, on: 0).pointee.store(UInt64(number), ordering: .releasing) }
+            }
+            return true
+        }
+        let readers = (1..<nodes).map { node in
+            onThread { () -> String? in
+                var last = UInt64(0)
+                while last < 200 {
+                    var least = UInt64(0)
+                    for place in places.reversed() {
+                        let seen = unsafe machine.word(place, on: node).pointee.load(ordering: .acquiring)
+                        if seen < least { return "node \(node) saw \(seen) at \(place) after \(least) behind it" }
+                        least = seen
+                    }
+                    last = unsafe machine.word(places[places.count - 1], on: node).pointee.load(ordering: .acquiring)
+                }
+                return ""
+            }
+        }
+        #expect(writer.wait(seconds: 50) != nil, "the writer has not ended: \(machine.log.all)")
+        for promise in readers { #expect(promise.wait(seconds: 50) == "", "\(machine.log.all)") }
+        #expect(machine.log.all == [])
+    }
+}
