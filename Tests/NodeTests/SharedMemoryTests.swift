@@ -17,7 +17,7 @@ struct SharedMemoryTests {
             nodes: nodes, pages: pages, cachePages: cachePages ?? pages, minimumHold: 50_000)
         defer { machine.stop() }
         let counters = 40
-        let additions = 3000
+        let additions = 2000
         let done = (0..<2 * nodes).map { thread in
             onThread { () -> Bool in
                 var random = SeededGenerator(seed: UInt64(thread))
@@ -72,7 +72,7 @@ struct SharedMemoryTests {
         defer { machine.stop() }
         let places = (0..<pages).map { $0 * SharedMemory.pageSize + 8 * ($0 % 512) }
         let writer = onThread { () -> Bool in
-            for number in 1...200 {
+            for number in 1...100 {
                 for place in places { unsafe machine.word(place, on: 0).pointee.store(UInt64(number), ordering: .releasing) }
             }
             return true
@@ -80,7 +80,7 @@ struct SharedMemoryTests {
         let readers = (1..<nodes).map { node in
             onThread { () -> String? in
                 var last = UInt64(0)
-                while last < 200 {
+                while last < 100 {
                     var least = UInt64(0)
                     for place in places.reversed() {
                         let seen = unsafe machine.word(place, on: node).pointee.load(ordering: .acquiring)
