@@ -35,6 +35,9 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// `RefaultProtection`
     public static let refaultProtection = PolicySet(rawValue: 1 << 14)
 
+    /// The driver's: pages travel as differences from what the other end of the connection knows.
+    public static let differenceTransfer = PolicySet(rawValue: 1 << 15)
+
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
 
@@ -43,6 +46,7 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
         "read-replication", "ownership-only-grant", "zero-page-elision", "hold-extension", "contiguous-prefetch",
         "aggregation", "migratory-detection", "stride-prefetch", "asynchronous-prefetch", "forwarded-prefetch",
         "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
+        "difference-transfer",
     ]
 
     /// No policy has this name.

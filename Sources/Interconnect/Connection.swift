@@ -58,7 +58,7 @@ package struct Connection: ~Copyable, Sendable {
     ) -> FrameReservation? {
         precondition(kind.role == role, "a frame was sent on the connection of the other role")
         precondition(
-            FrameHeader.lengthsAreLegal(kind: kind, body: bodyLength, payload: payloadLength),
+            FrameHeader.lengthsAreLegal(kind: kind, flags: flags, body: bodyLength, payload: payloadLength),
             "a frame was sent with lengths its kind does not allow")
         let header = FrameHeader(
             kind: kind, flags: flags, bodyLength: bodyLength, payloadLength: payloadLength,

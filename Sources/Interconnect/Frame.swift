@@ -49,8 +49,11 @@ package struct FrameFlags: OptionSet, Sendable, Equatable {
     /// The message continues in the next frame of the same kind.
     package static let more = FrameFlags(rawValue: 1)
 
+    /// Coherence only: of each page only what differs from what both ends know follows, not the whole page.
+    package static let differences = FrameFlags(rawValue: 2)
+
     /// Every bit this protocol version knows; any other bit makes a frame malformed.
-    static let known: FrameFlags = [.more]
+    static let known: FrameFlags = [.more, .differences]
 }
 
 /// The 24 bytes in front of every frame, little endian; docs/interconnect.md has the table.
@@ -80,9 +83,10 @@ package struct FrameHeader: Sendable, Equatable {
     /// Length of the whole frame on the wire, in bytes.
     package var frameLength: Int { Self.byteCount + bodyLength + payloadLength }
 
-    /// Whether lengths fit the kind. Coherence payloads are whole pages.
-    static func lengthsAreLegal(kind: FrameKind, body: Int, payload: Int) -> Bool {
+    /// Whether lengths fit the kind and the flags. Coherence payloads are whole pages, or shorter as differences.
+    static func lengthsAreLegal(kind: FrameKind, flags: FrameFlags, body: Int, payload: Int) -> Bool {
         guard body >= 0, payload >= 0, body <= kind.maximumBody, payload <= kind.maximumPayload else { return false }
+        if flags.contains(.differences) { return kind == .coherence && payload > 0 }
         return kind != .coherence || payload % pageSize == 0
     }
 }

@@ -16,7 +16,7 @@ extension FrameHeader {
         let reserved: UInt16 = bytes.littleEndian(at: 10)
         guard reserved == 0 else { throw .reserved }
         let payload: UInt32 = bytes.littleEndian(at: 12)
-        guard lengthsAreLegal(kind: kind, body: Int(body), payload: Int(payload)) else {
+        guard lengthsAreLegal(kind: kind, flags: flags, body: Int(body), payload: Int(payload)) else {
             throw .lengths(kind, body: UInt32(body), payload: payload)
         }
         let sequence: UInt64 = bytes.littleEndian(at: 16)

@@ -17,6 +17,7 @@
     }
 
     package var kind: FrameKind { header.kind }
+    package var flags: FrameFlags { header.flags }
     package var bodyLength: Int { header.bodyLength }
     package var payloadLength: Int { header.payloadLength }
     package var pageCount: Int { header.payloadLength / FrameHeader.pageSize }

@@ -18,6 +18,8 @@ package final class CoherenceLoop: @unchecked Sendable {
         package var shadowsForgotten: UInt64 = 0
         package var shadowsSpared: UInt64 = 0
         package var sendOverflows: UInt64 = 0
+        package var differencesSent: UInt64 = 0
+        package var bytesSpared: UInt64 = 0
         /// Processors that wait for a page now.
         package var waiting: [FaultWaiters.Wait] = []
     }
@@ -80,7 +82,9 @@ package final class CoherenceLoop: @unchecked Sendable {
         try poller.add(memory.faults.rawValue, as: Number.faults)
         try poller.add(wake.rawDescriptor, as: Number.wake)
         for link in links {
-            if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue)) }
+            guard let link else { continue }
+            link.sendsDifferences = configuration.policies.contains(.differenceTransfer)
+            try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue))
         }
         dropped.reserveCapacity(Engine.maximumEffects)
     }
@@ -242,10 +246,9 @@ package final class CoherenceLoop: @unchecked Sendable {
     private func takeFrame(_ frame: ReceivedFrame, from link: CoherenceLink) {
         // SAFETY: the frame stays valid until the link's next frame; the effects are executed before that.
         let body = unsafe frame.unsafeBody
-        let payload = unsafe frame.unsafePayload
         let bytes = unsafe Span<UInt8>(_unsafeBytes: body)
         guard let message = Message(decoding: bytes, nodeCount: nodeCount, totalPages: totalPages),
-            payload.count == message.pagesFollowing * PageNumber.size
+            let payload = unsafe link.contents(frame, of: message)
         else {
             lose(link, "a coherence message that no node of this machine can send")
             return
@@ -390,6 +393,8 @@ package final class CoherenceLoop: @unchecked Sendable {
             snapshot.bytesSent += link.counters.bytesSent
             snapshot.bytesReceived += link.counters.bytesReceived
             snapshot.sendOverflows += link.overflowed
+            snapshot.differencesSent += link.differencesSent
+            snapshot.bytesSpared += link.bytesSpared
         }
         snapshot.shadowsForgotten = forgetter?.forgotten ?? 0
         snapshot.shadowsSpared = forgetter?.spared ?? 0

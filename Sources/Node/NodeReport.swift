@@ -18,7 +18,7 @@ package struct NodeReport: Sendable {
         "dirty_pages_passed", "refaults", "refaults_spared", "zero_grants", "upgrades_without_data", "exclusive_on_read",
         "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
         "interrupts_forwarded", "device_accesses_forwarded", "exits", "shadows_forgotten", "shadows_spared",
-        "send_overflows", "clock_skew_ns", "clock_round_trip_ns",
+        "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns", "clock_round_trip_ns",
     ]
 
     package init(node: Int, resources: NodeResources) {
@@ -70,6 +70,8 @@ package struct NodeReport: Sendable {
         self["shadows_forgotten"] = snapshot.shadowsForgotten
         self["shadows_spared"] = snapshot.shadowsSpared
         self["send_overflows"] = snapshot.sendOverflows
+        self["differences_sent"] = snapshot.differencesSent
+        self["bytes_spared"] = snapshot.bytesSpared
         for wait in snapshot.waiting where processors.indices.contains(wait.processor) {
             processors[wait.processor].waiting = .init(page: wait.page, nanoseconds: wait.nanoseconds)
         }

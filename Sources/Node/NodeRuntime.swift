@@ -77,7 +77,7 @@ package final class NodeRuntime: @unchecked Sendable {
         for link in links {
             let index = link.peer.index
             controlLinks[Int(index)] = ControlLink(link.takeControl(), peer: index)
-            coherenceLinks[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index))
+            coherenceLinks[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index), nodes: count)
         }
         control = try ControlPlane(
             links: controlLinks, handler: { [weak self] in self?.handle($0) },

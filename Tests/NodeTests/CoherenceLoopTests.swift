@@ -21,7 +21,7 @@ struct CoherenceLoopTests {
             HomeMap.Range(first: PageNumber(half), count: half, home: NodeID(1)),
         ])
         let link = CoherenceLink(
-            try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), peer: NodeID(1))
+            try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), peer: NodeID(1), nodes: 2)
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: Int(half), minimumHold: 0, policies: .none),

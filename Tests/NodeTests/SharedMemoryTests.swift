@@ -64,6 +64,27 @@ struct SharedMemoryTests {
         #expect(machine.log.all == [])
     }
 
+    /// Pages that go to and fro with a word changed in each travel as differences, which the other node puts together again.
+    @Test(arguments: [true, false]) func onlyWhatChangedTravels(isOn: Bool) throws {
+        let policies: PolicySet = isOn ? [.readReplication, .differenceTransfer] : [.readReplication]
+        let machine = try SharedMemory(nodes: 2, pages: 16, cachePages: 16, minimumHold: 0, policies: policies)
+        defer { machine.stop() }
+        var random = SeededGenerator(seed: 7)
+        var expected: [UInt64] = (0..<512).map { _ in random.next() }
+        for (index, value) in expected.enumerated() { unsafe machine.word(8 * index, on: 0).pointee.store(value, ordering: .releasing) }
+        for round in 1...100 {
+            let index = Int(random.next() % 512)
+            expected[index] = random.next()
+            unsafe machine.word(8 * index, on: round % 2).pointee.store(expected[index], ordering: .releasing)
+            let seen = (0..<512).map { unsafe machine.word(8 * $0, on: (round + 1) % 2).pointee.load(ordering: .acquiring) }
+            #expect(seen == expected, "round \(round)")
+        }
+        let snapshots = try [0, 1].map { try #require(machine.snapshot(of: $0)) }
+        let bytes = snapshots.reduce(0) { $0 + $1.bytesSent }
+        let spared = snapshots.reduce(0) { $0 + $1.bytesSpared }
+        #expect(isOn ? bytes < 100_000 && spared > 300_000 : bytes > 400_000 && spared == 0, "\(bytes) bytes, \(spared) spared")
+    }
+
     /// One node writes rising numbers through all pages in order; another that reads them in the opposite order never sees
     /// a number that is followed by a greater one (Intel SDM 3A, 8.2.2: stores become visible in their order).
     @Test(arguments: [2, 3]) func storesBecomeVisibleInTheirOrder(nodes: Int) throws {

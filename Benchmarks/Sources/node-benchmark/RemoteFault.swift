@@ -109,7 +109,7 @@ private func join(_ node: UInt8, ports: [UInt16]) throws -> CoherenceLink {
             identity: identity, key: key,
             reach: .fixed(listen: addresses[Int(node)], peers: [1 - node: addresses[Int(1 - node)]]), patience: 10_000_000_000),
         log: { _ in })
-    return CoherenceLink(links[0].takeCoherence(), peer: NodeID(1 - node))
+    return CoherenceLink(links[0].takeCoherence(), peer: NodeID(1 - node), nodes: 2)
 }
 
 /// Nanoseconds a tick of the time-stamp counter.

@@ -33,8 +33,8 @@ final class SharedMemory: @unchecked Sendable {
         for one in 0..<nodes {
             for other in one + 1..<nodes {
                 let pair = socketPair()
-                links[one][other] = try Self.link(pair.0, peer: other)
-                links[other][one] = try Self.link(pair.1, peer: one)
+                links[one][other] = try Self.link(pair.0, peer: other, nodes)
+                links[other][one] = try Self.link(pair.1, peer: one, nodes)
             }
         }
         memories = try (0..<nodes).map { _ in try GuestMemory(size: UInt64(pages * Self.pageSize)) }
@@ -50,9 +50,9 @@ final class SharedMemory: @unchecked Sendable {
         threads = loops.map { loop in NodeThread("coherence") { loop.run() } }
     }
 
-    private static func link(_ descriptor: Int32, peer: Int) throws -> CoherenceLink {
+    private static func link(_ descriptor: Int32, peer: Int, _ nodes: Int) throws -> CoherenceLink {
         let connection = try Connection(adopting: Socket(adopting: descriptor), peer: UInt8(peer), role: .coherence)
-        return CoherenceLink(connection, peer: NodeID(UInt8(peer)))
+        return CoherenceLink(connection, peer: NodeID(UInt8(peer)), nodes: nodes)
     }
 
     /// The address at which `node` sees the byte at `offset`.
