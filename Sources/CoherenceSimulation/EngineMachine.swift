@@ -5,6 +5,8 @@ package final class EngineMachine: PageProtocol {
     private var world: World
     private let homes: [Int]
     private var effects = EffectBuffer()
+    /// Nil when whole pages travel.
+    private var transfers: TransferModel?
 
     /// - Parameters:
     ///   - homes: for each page its home; every node's pages are one range.
@@ -18,6 +20,7 @@ package final class EngineMachine: PageProtocol {
                 node: NodeID(0), nodeCount: nodes, homes: homes, cacheLimit: cachePages ?? Int(homes.totalPages),
                 minimumHold: hold, outstandingFaults: max(16, processors), policies: policies),
             abstract: false)
+        if policies.contains(.differenceTransfer) { transfers = TransferModel(nodes: nodes, pages: Int(homes.totalPages)) }
         self.homes = (0..<homes.totalPages).map { homes.home(of: PageNumber($0)).map { Int($0.rawValue) } ?? 0 }
         for (page, isLoaded) in loaded.enumerated() where isLoaded {
             let home = world.nodes[self.homes[page]]
@@ -67,6 +70,8 @@ package final class EngineMachine: PageProtocol {
         }
     }
 
+    package func changed(_ page: Int, bytes: Int) { transfers?.changed(page, bytes: bytes) }
+
     package func deadline(at node: Int) -> UInt64? { world.nodes[node].engine.nextDeadline?.nanoseconds }
 
     package func expire(at node: Int, now: UInt64, _ outbox: inout Outbox<Packet>) throws {
@@ -96,8 +101,14 @@ package final class EngineMachine: PageProtocol {
         outbox.woken += world.nodes[node].woken.map { Int($0.rawValue) }
         for destination in 0..<world.count {
             for packet in world.takePackets(from: node, to: destination) {
-                outbox.send(packet, to: destination, bytes: Message.encodedSize + packet.values.count * PageNumber.size)
+                outbox.send(packet, to: destination, bytes: Message.encodedSize + contents(packet, from: node, to: destination))
             }
         }
+    }
+
+    /// Bytes of the pages behind a message.
+    private func contents(_ packet: Packet, from node: Int, to destination: Int) -> Int {
+        guard transfers != nil else { return packet.values.count * PageNumber.size }
+        return packet.message.pagesOfContents.reduce(0) { $0 + (transfers?.send(Int($1.rawValue), from: node, to: destination) ?? 0) }
     }
 }

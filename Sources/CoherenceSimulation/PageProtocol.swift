@@ -45,10 +45,18 @@ package protocol PageProtocol {
     /// A processor of `node` reads the page, or writes it: the protocol checks that the copy is the last write's.
     mutating func perform(_ page: Int, isWrite: Bool, at node: Int) throws
 
+    /// A processor has written so many bytes of the page.
+    mutating func changed(_ page: Int, bytes: Int)
+
     /// When `expire` is to be called next, if at all.
     func deadline(at node: Int) -> UInt64?
     mutating func expire(at node: Int, now: UInt64, _ outbox: inout Outbox<Packet>) throws
 
     /// What must hold when nothing is under way.
     func checkAtRest() throws
+}
+
+extension PageProtocol {
+    /// Whole pages travel: what changed in them makes no difference.
+    package func changed(_ page: Int, bytes: Int) {}
 }

@@ -157,6 +157,7 @@ struct Simulation<Protocol: PageProtocol> {
                 return
             }
             try machine.perform(Int(access.page), isWrite: access.kind.isWrite, at: processor.node)
+            if access.kind.isWrite { machine.changed(Int(access.page), bytes: Int(access.bytes)) }
             result.accesses += 1
             processor.next += 1
         }

@@ -1,3 +1,5 @@
+import Coherence
+
 /// What is wrong with a trace, and where.
 public struct TraceError: Error, Equatable, CustomStringConvertible, Sendable {
     /// The line, from 1; nil when the whole is meant.
@@ -27,7 +29,9 @@ extension Trace {
         forEach { processor, _, access in
             result.append(contentsOf: "\(access.time) \(processor) ".utf8)
             result.append(access.kind.rawValue)
-            result.append(contentsOf: " \(String(access.page, radix: 16))\n".utf8)
+            result.append(contentsOf: " \(String(access.page, radix: 16))".utf8)
+            if access.bytes != access.kind.usualBytes { result.append(contentsOf: " \(access.bytes)".utf8) }
+            result.append(0x0A)
         }
         return result
     }
@@ -60,12 +64,19 @@ private struct TraceParser {
             at += 1
             guard at < bytes.count, bytes[at] == 0x20 else { throw wrong("a blank after the kind of access") }
             at += 1
-            let page = UInt32(try number(radix: 16, "the page, hexadecimal", limit: UInt64(UInt32.max - 1), isLast: true))
+            let page = UInt32(try number(radix: 16, "the page, hexadecimal", limit: UInt64(UInt32.max - 1), mayBeLast: true))
+            var changed: UInt16?
+            if kind.isWrite, at < bytes.count, bytes[at] == 0x20 {
+                at += 1
+                changed = UInt16(try number(radix: 10, "the number of bytes", limit: UInt64(PageNumber.size), mayBeLast: true))
+            }
+            guard at == bytes.count || bytes[at] == 0x0A else { throw wrong("the end of the line") }
+            at += 1
             while processors.count <= processor { processors.append([]) }
             if let last = processors[processor].last, last.time > time {
                 throw TraceError(line: line, text: "processor \(processor) is at \(last.time) ns already; its times may not go backwards")
             }
-            processors[processor].append(Access(time: time, page: page, kind: kind))
+            processors[processor].append(Access(time: time, page: page, kind: kind, bytes: changed))
         }
         guard !processors.isEmpty else { throw TraceError(line: nil, text: "the trace has no access") }
         let trace = Trace(processors: processors)
@@ -81,7 +92,7 @@ private struct TraceParser {
         at += 1
     }
 
-    private mutating func number(radix: UInt64, _ what: String, limit: UInt64, isLast: Bool = false) throws(TraceError) -> UInt64 {
+    private mutating func number(radix: UInt64, _ what: String, limit: UInt64, mayBeLast: Bool = false) throws(TraceError) -> UInt64 {
         var value: UInt64 = 0
         let start = at
         while at < bytes.count, let digit = Self.digit(bytes[at]), digit < radix {
@@ -94,8 +105,8 @@ private struct TraceParser {
             at += 1
         }
         guard at > start else { throw wrong(what) }
-        if at == bytes.count, isLast { return value }
-        guard at < bytes.count, bytes[at] == (isLast ? 0x0A : 0x20) else { throw wrong(isLast ? "the end of the line" : "a blank after \(what)") }
+        if mayBeLast { return value }
+        guard at < bytes.count, bytes[at] == 0x20 else { throw wrong("a blank after \(what)") }
         at += 1
         return value
     }

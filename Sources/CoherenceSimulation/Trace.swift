@@ -1,3 +1,5 @@
+public import Coherence
+
 /// What a processor does to a page.
 public enum AccessKind: UInt8, Sendable, BitwiseCopyable {
     case read = 0x72
@@ -9,6 +11,16 @@ public enum AccessKind: UInt8, Sendable, BitwiseCopyable {
 
     @inlinable
     public var isWrite: Bool { self == .write || self == .atomic }
+
+    /// Bytes of the page that such an access changes when the trace does not say: all of them, or a word.
+    @inlinable
+    public var usualBytes: UInt16 {
+        switch self {
+        case .read, .barrier: 0
+        case .write: UInt16(PageNumber.size)
+        case .atomic: 8
+        }
+    }
 }
 
 /// One access of a trace.
@@ -17,12 +29,15 @@ public struct Access: Equatable, Sendable, BitwiseCopyable {
     public var time: UInt64
     public var page: UInt32
     public var kind: AccessKind
+    /// Bytes of the page that it changes, at most.
+    public var bytes: UInt16
 
     @inlinable
-    public init(time: UInt64, page: UInt32, kind: AccessKind) {
+    public init(time: UInt64, page: UInt32, kind: AccessKind, bytes: UInt16? = nil) {
         self.time = time
         self.page = page
         self.kind = kind
+        self.bytes = bytes ?? kind.usualBytes
     }
 }
 

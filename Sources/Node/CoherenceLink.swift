@@ -58,18 +58,18 @@ package final class CoherenceLink {
 
     // MARK: Sending
 
-    /// Queues a message with the contents of the pages of `mask` from `first` on, taken from `memory` now.
-    func send(_ message: Message, first: PageNumber, mask: UInt64, memory: GuestMemory) {
+    /// Queues a message with the contents of `pages`, taken from `memory` now.
+    func send(_ message: Message, _ pages: PageSelection, memory: GuestMemory) {
         isFlushPending = true
-        let whole = mask.nonzeroBitCount * PageNumber.size
+        let whole = pages.count * PageNumber.size
         var flags: FrameFlags = []
         var length = whole
-        if sendsDifferences, mask != 0 {
-            length = differences(first, mask, memory)
+        if sendsDifferences, !pages.isEmpty {
+            length = differences(pages, memory)
             // Long ones go whole: the receiver installs the page from where it arrived.
             if length <= whole / 4 * 3 {
                 flags = .differences
-                differencesSent += UInt64(mask.nonzeroBitCount)
+                differencesSent += UInt64(pages.count)
                 bytesSpared += UInt64(whole - length)
             } else {
                 length = whole
@@ -79,7 +79,7 @@ package final class CoherenceLink {
             let room = unsafe connection.reserve(.coherence, flags: flags, bodyLength: Message.encodedSize, payloadLength: length)
         {
             // SAFETY: the reservation has exactly these lengths.
-            unsafe fill(room.body, room.payload, message, flags, first, mask, memory)
+            unsafe fill(room.body, room.payload, message, flags, pages, memory)
             connection.commit()
             return
         }
@@ -89,16 +89,16 @@ package final class CoherenceLink {
         // SAFETY: both arrays have the lengths that `fill` writes.
         unsafe waiting.body.withUnsafeMutableBytes { body in
             unsafe waiting.payload.withUnsafeMutableBytes { payload in
-                unsafe fill(body, payload, message, flags, first, mask, memory)
+                unsafe fill(body, payload, message, flags, pages, memory)
             }
         }
         overflow.append(waiting)
     }
 
     /// Puts the differences of the pages into `outgoing`; how many bytes they are.
-    private func differences(_ first: PageNumber, _ mask: UInt64, _ memory: GuestMemory) -> Int {
+    private func differences(_ pages: PageSelection, _ memory: GuestMemory) -> Int {
         var length = 0
-        for page in Pages(first: first, mask: mask) {
+        for page in pages {
             length += unsafe sent.encode(page, memory.contents(UInt64(page.rawValue)), to: outgoing + length)
         }
         return length
@@ -106,17 +106,16 @@ package final class CoherenceLink {
 
     private func fill(
         _ body: UnsafeMutableRawBufferPointer, _ payload: UnsafeMutableRawBufferPointer, _ message: Message, _ flags: FrameFlags,
-        _ first: PageNumber, _ mask: UInt64, _ memory: GuestMemory
+        _ pages: PageSelection, _ memory: GuestMemory
     ) {
         var bytes = unsafe MutableSpan<UInt8>(_unsafeBytes: body)
         message.encode(into: &bytes)
-        guard mask != 0 else { return }
         if flags.contains(.differences) {
             unsafe memcpy(payload.baseAddress!, outgoing, payload.count)
             return
         }
         var offset = 0
-        for page in Pages(first: first, mask: mask) {
+        for page in pages {
             unsafe memory.copyOut(UInt64(page.rawValue), to: payload.baseAddress! + offset)
             if !sendsDifferences { unsafe sent.remember(page, payload.baseAddress! + offset) }
             offset += PageNumber.size
@@ -162,7 +161,7 @@ package final class CoherenceLink {
     /// The pages that came with `message`, whole, valid until the next call; nil when the payload is not what follows it.
     func contents(_ frame: ReceivedFrame, of message: Message) -> UnsafeRawBufferPointer? {
         let payload = unsafe frame.unsafePayload
-        let pages = Pages(following: message)
+        let pages = message.pagesOfContents
         guard frame.flags.contains(.differences) else {
             guard payload.count == pages.count * PageNumber.size else { return nil }
             var offset = 0
@@ -180,30 +179,5 @@ package final class CoherenceLink {
             offset += PageNumber.size
         }
         return unsafe rest.isEmpty ? UnsafeRawBufferPointer(start: incoming, count: offset) : nil
-    }
-}
-
-/// The pages `first + i` for each bit i of `mask`.
-private struct Pages: Sequence, IteratorProtocol {
-    let first: PageNumber
-    var mask: UInt64
-
-    var count: Int { mask.nonzeroBitCount }
-
-    init(first: PageNumber, mask: UInt64) {
-        self.first = first
-        self.mask = mask
-    }
-
-    /// Those whose contents follow `message`.
-    init(following message: Message) {
-        first = message.page
-        mask = message.pagesFollowing == 0 ? 0 : message.kind == .prefetchReply ? message.mask : 1
-    }
-
-    mutating func next() -> PageNumber? {
-        guard mask != 0 else { return nil }
-        defer { mask &= mask &- 1 }
-        return first.advanced(by: UInt32(mask.trailingZeroBitCount))
     }
 }

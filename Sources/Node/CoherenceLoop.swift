@@ -297,16 +297,16 @@ package final class CoherenceLoop: @unchecked Sendable {
             defer { index += count }
             switch effects[index] {
             case .send(let message, let to, let contents):
-                let link = links[Int(to.rawValue)]
+                guard let link = links[Int(to.rawValue)] else { continue }
                 switch contents {
-                case .none: link?.send(message, first: message.page, mask: 0, memory: memory)
+                case .none: link.send(message, PageSelection(first: message.page, mask: 0), memory: memory)
                 case .page(let page):
                     if engine.looksForZeros(message), memory.isZero(UInt64(page.rawValue)), let shorter = engine.withoutZeros(message) {
-                        link?.send(shorter, first: page, mask: 0, memory: memory)
+                        link.send(shorter, PageSelection(first: page, mask: 0), memory: memory)
                     } else {
-                        link?.send(message, first: page, mask: 1, memory: memory)
+                        link.send(message, PageSelection(first: page, mask: 1), memory: memory)
                     }
-                case .pages(let first, let mask): link?.send(message, first: first, mask: mask, memory: memory)
+                case .pages(let first, let mask): link.send(message, PageSelection(first: first, mask: mask), memory: memory)
                 }
             case .park(let slot, let index):
                 unsafe memcpy(slots.slot(slot), received.baseAddress! + index * PageNumber.size, PageNumber.size)

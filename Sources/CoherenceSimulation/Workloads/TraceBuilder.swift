@@ -12,10 +12,10 @@ struct TraceBuilder {
 
     var processors: Int { lists.count }
 
-    /// `cost` nanoseconds of work, then the access.
-    mutating func access(_ processor: Int, _ kind: AccessKind, _ page: Int, cost: UInt64) {
+    /// `cost` nanoseconds of work, then the access, which changes so many bytes of the page.
+    mutating func access(_ processor: Int, _ kind: AccessKind, _ page: Int, cost: UInt64, bytes: UInt16? = nil) {
         clocks[processor] += cost
-        lists[processor].append(Access(time: clocks[processor], page: UInt32(page), kind: kind))
+        lists[processor].append(Access(time: clocks[processor], page: UInt32(page), kind: kind, bytes: bytes))
     }
 
     mutating func compute(_ processor: Int, _ cost: UInt64) { clocks[processor] += cost }
