@@ -52,9 +52,10 @@ let package = Package(
         .target(
             name: "CoherenceCommands",
             dependencies: [
-                "Coherence", "CoherenceSimulation", "BoardSupport",
+                "Coherence", "CoherenceSimulation", "LoopbackCalibration", "Hypervisor", "BoardSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .target(name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "Hypervisor"]),
         .target(name: "CoherenceSimulation", dependencies: ["Coherence"]),
         .target(name: "Coherence"),
         .target(name: "BoardSupport", dependencies: ["CFDT"]),
@@ -71,6 +72,8 @@ let package = Package(
                 "CoherenceCommands", "CoherenceSimulation", "Coherence", "BoardSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .testTarget(
+            name: "LoopbackCalibrationTests", dependencies: ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "Hypervisor"]),
         .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),

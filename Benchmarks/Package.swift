@@ -15,7 +15,7 @@ let package = Package(
         .executableTarget(
             name: "node-benchmark",
             dependencies: [
-                "CAffinity", "Coherence", "Hypervisor", "Interconnect", "Machine", "Node",
+                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Hypervisor", "Interconnect", "Machine", "Node",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
@@ -26,11 +26,13 @@ let package = Package(
         .target(name: "Hypervisor", dependencies: ["CKVM"], swiftSettings: settings),
         .target(
             name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")], swiftSettings: settings),
+        .target(
+            name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "Hypervisor"], swiftSettings: settings),
+        .target(name: "CoherenceSimulation", dependencies: ["Coherence"], swiftSettings: settings),
         .target(name: "Coherence", swiftSettings: settings),
         .target(name: "BoardSupport", dependencies: ["CFDT"], swiftSettings: settings),
         .target(name: "CKVM"),
         .target(name: "CAllocationCount"),
-        .target(name: "CAffinity"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     ]
 )

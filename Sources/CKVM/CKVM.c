@@ -185,6 +185,12 @@ int ckvm_realtime(int priority) {
     struct sched_param parameters = {.sched_priority = priority};
     return result(sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters));
 }
+int ckvm_keep_to_processor(int processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return result(sched_setaffinity(0, sizeof set, &set));
+}
 void ckvm_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 uint64_t ckvm_tsc(void) { return __builtin_ia32_rdtsc(); }
 

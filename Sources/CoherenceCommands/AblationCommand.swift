@@ -16,8 +16,8 @@ struct AblationCommand: ParsableCommand {
     @Option(help: "Nodes.")
     var nodes = 8
 
-    @Option(help: "The network: \(NetworkModel.all.map(\.name).joined(separator: ", ")).")
-    var network = NetworkModel.gigabitEthernet
+    @Option(help: NetworkChoice.help)
+    var network = NetworkChoice.known(.gigabitEthernet)
 
     @OptionGroup var suite: SuiteOptions
 
@@ -28,7 +28,7 @@ struct AblationCommand: ParsableCommand {
         try reportingErrors {
             let most = min(suite.processors, NodeID.limit)
             guard nodes >= 2, nodes <= most else { throw CommandError(.usage, "--nodes \(nodes): give 2 to \(most)") }
-            let ablation = try Ablation(try suite.load(), nodes: nodes, network: network)
+            let ablation = try Ablation(try suite.load(), nodes: nodes, network: try network.load())
             if json { return try printJSON(ablation) }
             ablation.printTable()
         }

@@ -4,15 +4,6 @@ public import CoherenceSimulation
 
 extension Workload: ExpressibleByArgument {}
 
-extension NetworkModel: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let model = NetworkModel.all.first(where: { $0.name == argument }) else { return nil }
-        self = model
-    }
-
-    public var defaultValueDescription: String { name }
-}
-
 extension SimulatedProtocol: ExpressibleByArgument {
     public init?(argument: String) {
         guard let kind = ([.engine(.all)] + SimulatedProtocol.baselines).first(where: { $0.name == argument }) else { return nil }

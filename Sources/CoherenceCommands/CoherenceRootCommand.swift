@@ -13,7 +13,7 @@ package struct CoherenceRootCommand: ParsableCommand {
             discussion: "docs/coherence-simulation.md, docs/coherence.md",
             subcommands: [
                 SimulateCommand.self, CompareCommand.self, AblationCommand.self, ReportCommand.self, WorkloadCommand.self,
-                CheckCommand.self, SoakCommand.self,
+                CheckCommand.self, SoakCommand.self, CalibrateCommand.self,
             ])
     }
 
@@ -58,8 +58,8 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Nodes; the trace's processors are dealt out to them in equal, adjacent groups.")
     var nodes = 2
 
-    @Option(help: "The network: \(NetworkModel.all.map(\.name).joined(separator: ", ")).")
-    var network = NetworkModel.gigabitEthernet
+    @Option(help: NetworkChoice.help)
+    var network = NetworkChoice.known(.gigabitEthernet)
 
     @Option(name: .customLong("protocol"), help: "vsmp, ivy-fixed, ivy-dynamic or home-msi.")
     var kind: SimulatedProtocol = .engine(.all)
@@ -94,6 +94,7 @@ struct SimulateCommand: ParsableCommand {
         guard nodes <= trace.processors.count else {
             throw CommandError(.badInput, "the trace has \(trace.processors.count) processors: give at most so many --nodes")
         }
+        let network = try network.load()
         return ComparisonRow(
             workload: input.workload?.rawValue ?? input.trace ?? "", network: network.name, nodes: nodes, name: kind.name,
             try Comparison.run(kind, trace, nodes: nodes, network: network, cachePercent: cachePercent))
@@ -109,8 +110,8 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "Nodes, separated by commas.")
     var nodes: String = "2,4,8,16"
 
-    @Option(help: "The network: \(NetworkModel.all.map(\.name).joined(separator: ", ")).")
-    var network = NetworkModel.gigabitEthernet
+    @Option(help: NetworkChoice.help)
+    var network = NetworkChoice.known(.gigabitEthernet)
 
     @OptionGroup var suite: SuiteOptions
 
@@ -120,7 +121,7 @@ struct CompareCommand: ParsableCommand {
     func run() throws {
         try reportingErrors {
             let counts = try suite.nodeCounts(nodes)
-            let rows = try ComparisonRow.all(try suite.load(), nodes: counts, network: network)
+            let rows = try ComparisonRow.all(try suite.load(), nodes: counts, network: try network.load())
             if json { return try printJSON(rows) }
             ComparisonRow.printTable(rows)
             for count in counts { ComparisonRow.printSummary(rows.filter { $0.nodes == count }, nodes: count) }

@@ -52,5 +52,5 @@ public struct NetworkModel: Equatable, Sendable {
     public static let all = [gigabitEthernet, tenGigabitEthernet, infiniBand]
 
     /// Nanoseconds that `bytes` of a message keep a port busy.
-    func occupancy(bytes: Int) -> UInt64 { (UInt64(bytes) + framing) * 1_000_000_000 / bandwidth }
+    package func occupancy(bytes: Int) -> UInt64 { (UInt64(bytes) + framing) * 1_000_000_000 / bandwidth }
 }

@@ -82,3 +82,7 @@ package func nameThread(_ name: String) { unsafe ckvm_name_thread(name) }
 /// Asks for a real-time priority (1...99) for the calling thread; false when the kernel refuses.
 @discardableResult
 package func becomeRealtime(priority: Int32) -> Bool { ckvm_realtime(priority) >= 0 }
+
+/// Keeps the calling thread, and those it makes, to one processor (sched_setaffinity(2)); false when the kernel refuses.
+@discardableResult
+package func keepToProcessor(_ processor: Int32) -> Bool { ckvm_keep_to_processor(processor) >= 0 }

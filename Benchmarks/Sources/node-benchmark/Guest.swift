@@ -1,5 +1,6 @@
 import Hypervisor
 import Interconnect
+import LoopbackCalibration
 import Machine
 import Node
 import Synchronization
@@ -29,7 +30,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
             let vcpu = try VirtualProcessor(machine, id: UInt32(index))
             try vcpu.setCPUID(try machine.supportedCPUID())
             try vcpu.enterLongMode(pageTables: base + 0x1000, ring: 3)
-            try vcpu.setEntry(instruction: base + Program.codeOffset, stack: base + 0x8000, flags: 0x3002)
+            try vcpu.setEntry(instruction: base + GuestProgram.codeOffset, stack: base + 0x8000, flags: 0x3002)
             processors.append(
                 Processor(index: index, id: APICID(UInt32(index)), isBootstrap: index == 0, vcpu: vcpu, environment: self))
         }

@@ -1,5 +1,6 @@
 import Coherence
 import Hypervisor
+import LoopbackCalibration
 import Node
 
 /// One node as `MachineSession` builds it: guest memory under userfaultfd, the engine and its loop, and a guest.
@@ -13,7 +14,8 @@ final class LoopNode {
     ///   - slices: MiB of guest memory at home on each node.
     ///   - base: where the guest's page tables and program lie; in this node's slice.
     init(
-        node: Int, slices: [Int], links: [CoherenceLink?], base: UInt64, program: Program, idle: Int = 0, cacheMiB: Int = 16
+        node: Int, slices: [Int], links: [CoherenceLink?], base: UInt64, program: GuestProgram, mapping: GuestProgram.Mapping = .large,
+        idle: Int = 0, cacheMiB: Int = 16
     ) throws {
         let memory = try GuestMemory(size: UInt64(slices.reduce(0, +)) << 20)
         self.memory = memory
@@ -30,7 +32,7 @@ final class LoopNode {
                 minimumHold: 300_000),
             memory: memory, forgetter: nil, links: links, processors: guest.signals,
             onLoss: { node, why in if why != "connection closed by the peer" { fail("node \(node): \(why)") } }, log: { print($0) })
-        for (page, words) in program.pages(at: base) { try populate(page, words) }
+        for (page, words) in program.pages(at: base, mapping: mapping) { try populate(page, words) }
     }
 
     /// Fills a page of this home before the node starts.

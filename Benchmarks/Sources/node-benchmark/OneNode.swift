@@ -1,5 +1,6 @@
 import Glibc
 import Hypervisor
+import LoopbackCalibration
 
 /// One node alone: the same guest on memory under coherence and on an ordinary anonymous mapping, in turn.
 enum OneNode {
@@ -20,19 +21,19 @@ enum OneNode {
     static func measure(repetitions: Int, firstTouches: Int) throws -> [Figures] {
         var touch = Figures(name: "first touch of \(sizeMiB) MiB, a write a page")
         for repetition in 0..<firstTouches {
-            let program = Self.program { $0.incrementEach(4096, from: Program.dataOffset, size: size) }
+            let program = Self.program { $0.incrementEach(4096, from: GuestProgram.dataOffset, size: size) }
             let pair = try Pair(program, swapped: repetition % 2 == 1)
             pair.run(&touch)
             pair.stop()
         }
         var sequential = Figures(name: "steady, a write to each cache line of \(sizeMiB) MiB")
         var scattered = Figures(name: "steady, scattered writes over \(sizeMiB) MiB")
-        var program = Program()
+        var program = GuestProgram()
         program.mark()
-        program.incrementEach(64, from: Program.dataOffset, size: size)
-        program.incrementEach(64, from: Program.dataOffset, size: size)
+        program.incrementEach(64, from: GuestProgram.dataOffset, size: size)
+        program.incrementEach(64, from: GuestProgram.dataOffset, size: size)
         program.mark()
-        program.incrementScattered(2_000_000, from: Program.dataOffset, size: size)
+        program.incrementScattered(2_000_000, from: GuestProgram.dataOffset, size: size)
         program.again()
         let pair = try Pair(program, swapped: false)
         defer { pair.stop() }
@@ -46,8 +47,8 @@ enum OneNode {
         return [touch, sequential, scattered]
     }
 
-    private static func program(_ body: (inout Program) -> Void) -> Program {
-        var program = Program()
+    private static func program(_ body: (inout GuestProgram) -> Void) -> GuestProgram {
+        var program = GuestProgram()
         program.mark()
         body(&program)
         program.again()
@@ -60,7 +61,7 @@ enum OneNode {
         /// The coherent guest runs first.
         var isSwapped: Bool
 
-        init(_ program: Program, swapped: Bool) throws {
+        init(_ program: GuestProgram, swapped: Bool) throws {
             plain = try PlainGuest(program, size: OneNode.slice << 20)
             coherent = try LoopNode(node: 0, slices: [OneNode.slice], links: [nil], base: 0, program: program)
             try coherent.populate(0)
@@ -89,7 +90,7 @@ enum OneNode {
         private let memory: UnsafeMutableRawPointer
         private let size: Int
 
-        init(_ program: Program, size: Int) throws {
+        init(_ program: GuestProgram, size: Int) throws {
             let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
             guard let mapping = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), unsafe mapping != MAP_FAILED else {
                 throw HypervisorError("mmap", on: "plain guest memory", code: errno)

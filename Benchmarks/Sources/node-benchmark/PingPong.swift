@@ -1,28 +1,28 @@
-import CAffinity
-import Glibc
+import Hypervisor
 import Interconnect
+import LoopbackCalibration
 import Node
 import Synchronization
 
 /// A blocking TCP ping-pong over 127.0.0.1 between two threads, without delay (TCP_NODELAY).
-// SAFETY: unchecked because each thread uses one end, and both have ended before `stop` closes them.
-final class PingPong: @unchecked Sendable {
-    private let asking: Int32
-    private let answering: Int32
+final class PingPong: Sendable {
+    private let ends: LoopbackConnection
     private let sizes: (request: Int, reply: Int)
-    private let isApart: Bool
-    private var thread: NodeThread?
+    private let thread: NodeThread
 
     /// - Parameter isApart: each thread keeps to a processor of its own; otherwise both share one. Left to itself the
     ///   scheduler changes between the two, whose times differ several times.
-    init(request: Int, reply: Int, isApart: Bool) {
+    init(request: Int, reply: Int, isApart: Bool) throws {
         sizes = (request, reply)
-        self.isApart = isApart
-        (asking, answering) = connectedPair()
-        thread = NodeThread("pong") { [self] in
-            keep_to_processor(isApart ? 1 : 0)
-            var buffer = [UInt8](repeating: 0, count: max(request, reply))
-            while receive(answering, request, &buffer), send(answering, reply, &buffer) {}
+        let ends = try LoopbackConnection()
+        self.ends = ends
+        thread = NodeThread("pong") {
+            keepToProcessor(isApart ? 1 : 0)
+            var question = [UInt8](repeating: 0, count: request)
+            let answer = [UInt8](repeating: 0, count: reply)
+            while (try? LoopbackConnection.receive(ends.answering, &question)) == true {
+                guard (try? LoopbackConnection.send(ends.answering, answer)) != nil else { return }
+            }
         }
     }
 
@@ -30,14 +30,16 @@ final class PingPong: @unchecked Sendable {
     func run(_ count: Int) -> Times {
         let result = Mutex(Times())
         let thread = NodeThread("ping") { [self] in
-            keep_to_processor(0)
+            keepToProcessor(0)
             var times = Times()
-            var buffer = [UInt8](repeating: 0, count: max(sizes.request, sizes.reply))
+            let question = [UInt8](repeating: 0, count: sizes.request)
+            var answer = [UInt8](repeating: 0, count: sizes.reply)
             for _ in 0..<count {
                 let begin = monotonicNow()
-                guard send(asking, sizes.request, &buffer), receive(asking, sizes.reply, &buffer) else {
-                    fail("the ping-pong broke off")
-                }
+                do {
+                    try LoopbackConnection.send(ends.asking, question)
+                    guard try LoopbackConnection.receive(ends.asking, &answer) else { fail("the ping-pong broke off") }
+                } catch { fail("\(error)") }
                 times.add(Double(monotonicNow() - begin))
             }
             result.withLock { $0 = times }
@@ -47,45 +49,7 @@ final class PingPong: @unchecked Sendable {
     }
 
     func stop() {
-        shutdown(asking, Int32(SHUT_RDWR))
-        thread?.join()
-        close(asking)
-        close(answering)
+        ends.shutDown()
+        thread.join()
     }
-
-    private func send(_ end: Int32, _ count: Int, _ buffer: inout [UInt8]) -> Bool {
-        unsafe buffer.withUnsafeBytes { unsafe Glibc.send(end, $0.baseAddress, count, Int32(MSG_NOSIGNAL)) } == count
-    }
-
-    private func receive(_ end: Int32, _ count: Int, _ buffer: inout [UInt8]) -> Bool {
-        var done = 0
-        while done < count {
-            let received = unsafe buffer.withUnsafeMutableBytes { unsafe recv(end, $0.baseAddress! + done, count - done, 0) }
-            guard received > 0 else { return false }
-            done += received
-        }
-        return true
-    }
-}
-
-private func connectedPair() -> (Int32, Int32) {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    let first = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(listener) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    // SAFETY: the address lives through the calls, and its length is given.
-    let isConnected = unsafe withUnsafeMutablePointer(to: &address) {
-        unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            unsafe bind(listener, $0, length) == 0 && listen(listener, 1) == 0 && getsockname(listener, $0, &length) == 0
-                && connect(first, $0, length) == 0
-        }
-    }
-    let second = accept(listener, nil, nil)
-    guard isConnected, second >= 0 else { fail("no connection over 127.0.0.1: errno \(errno)") }
-    var one: Int32 = 1
-    for end in [first, second] { _ = unsafe setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4) }
-    return (first, second)
 }

@@ -1,39 +1,42 @@
 import Coherence
 import Hypervisor
 import Interconnect
+import LoopbackCalibration
 import Node
 
 /// Two nodes joined over 127.0.0.1, each in a process of its own. Node 1's guest has written every page of its data, so
-/// that node 1 owns them alone; node 0's guest reads one word of a page at a time, in an order that no prefetch follows, and
-/// keeps the time of each read.
+/// that node 1 owns them alone; node 0's guest reads or writes one word of a page at a time, in an order that no prefetch
+/// follows, and keeps the time of each access.
 final class RemoteFault {
-    static let readsPerRun: UInt32 = 500
-    /// As many runs as no page is read twice.
-    static let runs = Int(dataMiB << 8 / 2 / readsPerRun / 2)
+    static let accessesPerRun: UInt32 = 500
+    /// As many runs as no page is accessed twice.
+    static let runs = Int(dataMiB << 8 / 2 / accessesPerRun / 3)
 
     private static let dataMiB: UInt32 = 256
     private static let slices = [Int(dataMiB) + 2, Int(dataMiB) + 2]
     private static let ownerBase = UInt64(slices[0]) << 20
-    /// In pages: even, so that odd pages stay out of it, and no two reads in a row are near each other.
+    /// In pages: even, so that odd pages stay out of it, and no two accesses in a row are near each other.
     private static let stride: UInt32 = 2 * 1031
     private static let samples: UInt32 = 0x10_0000
 
     private let owner: Owner
     private let reader: LoopNode
     private let nanosecondsPerTick: Double
-    /// Faults that needed the other node, from reading the event to waking the processor.
+    /// Faults that needed the other node.
     private(set) var remoteFaults: UInt64 = 0
+    /// Of reads: from reading the event to waking the processor, in nanoseconds.
     private(set) var meanInLoop = 0.0
 
     init() throws {
-        var program = Program()
+        var program = GuestProgram()
         program.beginTour()
         let begin = program.bytes.count
-        let local = Program.dataOffset
-        for data in [local, UInt32(Self.ownerBase) + Program.dataOffset] {
+        let local = GuestProgram.dataOffset
+        let foreign = UInt32(Self.ownerBase) + GuestProgram.dataOffset
+        for (access, data) in [(GuestProgram.Timed.read, local), (.read, foreign), (.write, foreign)] {
             program.mark()
-            program.timedReads(
-                Self.readsPerRun, stride: Self.stride, from: data, size: Self.dataMiB << 20, samples: Self.samples)
+            program.time(
+                access, Self.accessesPerRun, stride: Self.stride, from: data, size: Self.dataMiB << 20, samples: Self.samples)
         }
         program.again(from: begin)
         nanosecondsPerTick = calibrate()
@@ -42,7 +45,7 @@ final class RemoteFault {
         reader = try LoopNode(
             node: 0, slices: Self.slices, links: [nil, link], base: 0, program: program, cacheMiB: Int(Self.dataMiB) + 2)
         try reader.populate(0)
-        for page in 0...(Self.readsPerRun * 16) >> 12 { try reader.populate(UInt64(Self.samples >> 12 + page)) }
+        for page in 0...(Self.accessesPerRun * 16) >> 12 { try reader.populate(UInt64(Self.samples >> 12 + page)) }
         // One page of each block of the local data is there, so that the loop fills the others one by one.
         for block in 0..<Self.dataMiB / 2 { try reader.populate(UInt64(local >> 12 + block * 512 + 511)) }
         reader.start()
@@ -51,9 +54,9 @@ final class RemoteFault {
 
     /// Node 1, the process that `Owner` starts: says "written" and ends when its input does. A second processor stays halted.
     static func runOwner(ports: [UInt16]) throws {
-        var program = Program()
+        var program = GuestProgram()
         program.mark()
-        program.incrementEach(4096, from: UInt32(ownerBase) + Program.dataOffset, size: dataMiB << 20)
+        program.incrementEach(4096, from: UInt32(ownerBase) + GuestProgram.dataOffset, size: dataMiB << 20)
         program.again()
         let link = try join(1, ports: ports)
         let node = try LoopNode(node: 1, slices: slices, links: [link, nil], base: ownerBase, program: program, idle: 1)
@@ -63,18 +66,25 @@ final class RemoteFault {
         node.stop()
     }
 
-    /// Times of faults that this node's own loop resolves, and of faults that need the other node.
-    func run(local: inout Times, remote: inout Times) throws {
+    /// Times of faults that this node's own loop resolves, and of reads and writes that need the other node.
+    func run(local: inout Times, read: inout Times, write: inout Times) {
         _ = reader.guest.run()
         take(into: &local)
-        let before = reader.loop.snapshot()
+        let before = snapshot()
         _ = reader.guest.run()
-        take(into: &remote)
-        guard let before, let after = reader.loop.snapshot() else { fail("the loop does not answer") }
-        remoteFaults += after.statistics.remoteFaults - before.statistics.remoteFaults
+        take(into: &read)
+        let after = snapshot()
         let count = after.faultTimes.count - before.faultTimes.count
         let total = after.faultTimes.totalNanoseconds - before.faultTimes.totalNanoseconds
         meanInLoop += Double(total) / Double(max(count, 1)) / Double(Self.runs)
+        _ = reader.guest.run()
+        take(into: &write)
+        remoteFaults += snapshot().statistics.remoteFaults - before.statistics.remoteFaults
+    }
+
+    private func snapshot() -> CoherenceLoop.Snapshot {
+        guard let snapshot = reader.loop.snapshot() else { fail("the loop does not answer") }
+        return snapshot
     }
 
     func stop() throws {
@@ -84,14 +94,14 @@ final class RemoteFault {
 
     private func take(into times: inout Times) {
         // The guest stands at a mark and the pages are this node's own.
-        var words = [UInt64](repeating: 0, count: Int(Self.readsPerRun * 2 + 511) / 512 * 512)
+        var words = [UInt64](repeating: 0, count: Int(Self.accessesPerRun * 2 + 511) / 512 * 512)
         unsafe words.withUnsafeMutableBytes { bytes in
             for page in 0..<bytes.count / 4096 {
                 unsafe reader.memory.copyOut(UInt64(Int(Self.samples >> 12) + page), to: bytes.baseAddress! + page * 4096)
             }
         }
-        for read in 0..<Int(Self.readsPerRun) {
-            times.add(Double(words[read * 2 + 1] &- words[read * 2]) * nanosecondsPerTick)
+        for access in 0..<Int(Self.accessesPerRun) {
+            times.add(Double(words[access * 2 + 1] &- words[access * 2]) * nanosecondsPerTick)
         }
     }
 }

@@ -27,7 +27,9 @@ struct Spread {
     }
 }
 
+/// A number of 0 or more with none, one or two digits behind the point.
 func digits(_ value: Double, _ count: Int = 1) -> String {
+    guard count > 0 else { return "\(Int(value.rounded()))" }
     let scale = count == 1 ? 10 : 100
     let scaled = Int((value * Double(scale)).rounded())
     let rest = String(scaled % scale)

@@ -61,6 +61,7 @@ int ckvm_thread_id(void);
 int ckvm_kick(int thread_id);
 
 int ckvm_realtime(int priority);
+int ckvm_keep_to_processor(int processor);
 void ckvm_name_thread(const char *name);
 uint64_t ckvm_tsc(void);
 // A word that one thread sleeps on. ckvm_park returns when the token is set (and takes it) or the time is over (< 0: never).

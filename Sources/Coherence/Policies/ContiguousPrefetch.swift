@@ -56,6 +56,8 @@ struct ContiguousPrefetch: ~Copyable {
 
     func copy() -> ContiguousPrefetch { ContiguousPrefetch(isOn: isOn, streams: streams.copy(), faults: faults.copy()) }
 
+    var byteCount: Int { streams.byteCount + faults.byteCount }
+
     /// A processor waits for `page`, or has come to a page that was asked for in advance (`isExpected`) and was kept back, or is
     /// still on its way. What is to be asked for behind it; nil when the page belongs to no stream.
     mutating func advise(_ page: PageNumber, _ processor: UInt16, isExpected: Bool) -> Advice? {

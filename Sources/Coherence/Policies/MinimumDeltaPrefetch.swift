@@ -29,6 +29,8 @@ struct MinimumDeltaPrefetch: ~Copyable {
 
     func copy() -> MinimumDeltaPrefetch { MinimumDeltaPrefetch(isOn: isOn, rings: rings.copy(), next: next.copy()) }
 
+    var byteCount: Int { rings.byteCount + next.byteCount }
+
     /// A processor waits for `page`. The pages to ask for: bit i is `page + i`.
     mutating func advise(_ page: PageNumber, _ processor: UInt16) -> UInt64 {
         guard isOn else { return 0 }

@@ -24,6 +24,8 @@ struct RefaultProtection: ~Copyable {
 
     func copy() -> RefaultProtection { RefaultProtection(isOn: isOn, entries: entries.copy()) }
 
+    var byteCount: Int { entries.byteCount }
+
     private func place(_ page: PageNumber) -> Int { Int((page.rawValue &* 0x9E37_79B1) >> 22) }
 
     mutating func evicted(_ page: PageNumber) {

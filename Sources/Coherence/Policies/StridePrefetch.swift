@@ -42,6 +42,8 @@ struct StridePrefetch: ~Copyable {
 
     func copy() -> StridePrefetch { StridePrefetch(isOn: isOn, streams: streams.copy()) }
 
+    var byteCount: Int { streams.byteCount }
+
     /// A processor waits for `page`. Returns the pages to ask for (bit i is `page + i`) and how many asked for earlier the
     /// stream has passed over without waiting; nil when the page belongs to no pattern.
     mutating func advise(_ page: PageNumber) -> (ahead: UInt64, used: UInt32)? {

@@ -29,6 +29,8 @@ struct ContentionTable: ~Copyable {
 
     func copy() -> ContentionTable { ContentionTable(entries.copy(), shift: shift) }
 
+    var byteCount: Int { entries.byteCount }
+
     /// Where the page's entry is, or -1 - the place to put it.
     @inline(__always)
     private func position(_ key: UInt64) -> Int {

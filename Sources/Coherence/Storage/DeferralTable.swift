@@ -33,6 +33,8 @@ struct DeferralTable: ~Copyable {
 
     func copy() -> DeferralTable { DeferralTable(items.copy(), count, earliest) }
 
+    var byteCount: Int { items.byteCount }
+
     var isFull: Bool { count == items.count }
 
     subscript(position: Int) -> Deferral { items[position] }

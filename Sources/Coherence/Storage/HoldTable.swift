@@ -33,6 +33,8 @@ struct HoldTable: ~Copyable {
 
     func copy() -> HoldTable { HoldTable(ring.copy(), index.copy(), head, count) }
 
+    var byteCount: Int { ring.byteCount + index.byteCount }
+
     @inline(__always)
     func hold(of page: PageNumber) -> Hold? {
         guard count > 0, let position = index[page] else { return nil }

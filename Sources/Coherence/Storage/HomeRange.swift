@@ -30,6 +30,8 @@ struct HomeRanges: ~Copyable {
 
     func copy() -> HomeRanges { HomeRanges(ranges.copy(), ownPages) }
 
+    var byteCount: Int { ranges.byteCount }
+
     @inline(__always)
     subscript(page: PageNumber) -> HomeRange? {
         var low = 0

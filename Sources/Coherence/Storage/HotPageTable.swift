@@ -24,6 +24,8 @@ struct HotPageTable: ~Copyable {
 
     func copy() -> HotPageTable { HotPageTable(entries.copy(), shift: shift) }
 
+    var byteCount: Int { entries.byteCount }
+
     mutating func count(_ page: PageNumber) {
         let set = Int(truncatingIfNeeded: (UInt64(page.rawValue) &* 0x9E37_79B9_7F4A_7C15) >> shift) &* Self.ways
         var least = set

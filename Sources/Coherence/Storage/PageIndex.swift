@@ -12,11 +12,19 @@ struct PageIndex: ~Copyable {
     private(set) var count = 0
 
     init(capacity: Int) {
-        var bits: UInt64 = 3
-        while (1 << Int(bits)) < capacity * 2 { bits += 1 }
+        let bits = Self.bits(capacity: capacity)
         cells = Table(count: 1 << Int(bits), repeating: Cell(key: 0, value: 0))
         shift = 64 - bits
     }
+
+    /// Binary logarithm of the number of cells: twice the capacity, rounded up.
+    private static func bits(capacity: Int) -> UInt64 {
+        var bits: UInt64 = 3
+        while (1 << Int(bits)) < capacity * 2 { bits += 1 }
+        return bits
+    }
+
+    static func byteCount(capacity: Int) -> Int { MemoryLayout<Cell>.stride << Int(bits(capacity: capacity)) }
 
     private init(cells: consuming Table<Cell>, shift: UInt64, count: Int) {
         self.cells = cells
@@ -25,6 +33,8 @@ struct PageIndex: ~Copyable {
     }
 
     func copy() -> PageIndex { PageIndex(cells: cells.copy(), shift: shift, count: count) }
+
+    var byteCount: Int { cells.byteCount }
 
     /// Fibonacci hashing: neighbouring pages land far apart.
     @inline(__always)

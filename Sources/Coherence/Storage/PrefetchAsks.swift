@@ -21,6 +21,8 @@ struct PrefetchAsks: ~Copyable {
 
     func copy() -> PrefetchAsks { PrefetchAsks(items.copy(), count) }
 
+    var byteCount: Int { items.byteCount }
+
     subscript(position: Int) -> Ask { items[position] }
 
     mutating func add(_ ask: Ask) {

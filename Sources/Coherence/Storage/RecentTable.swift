@@ -18,6 +18,8 @@ struct RecentTable<Element: BitwiseCopyable>: ~Copyable {
 
     func copy() -> RecentTable { RecentTable(elements.copy(), times.copy(), clock) }
 
+    var byteCount: Int { elements.byteCount + times.byteCount }
+
     var count: Int { elements.count }
 
     subscript(index: Int) -> Element {

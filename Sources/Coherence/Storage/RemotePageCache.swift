@@ -21,6 +21,10 @@ struct RemotePageCache: ~Copyable {
         for slot in 0..<capacity { nodes[slot].next = slot + 1 < capacity ? Int32(slot + 1) : -1 }
     }
 
+    static func byteCount(capacity: Int) -> Int {
+        capacity * MemoryLayout<Node>.stride + PageIndex.byteCount(capacity: capacity)
+    }
+
     private init(copying other: borrowing RemotePageCache) {
         nodes = other.nodes.copy()
         index = other.index.copy()
@@ -31,6 +35,8 @@ struct RemotePageCache: ~Copyable {
     }
 
     func copy() -> RemotePageCache { RemotePageCache(copying: self) }
+
+    var byteCount: Int { nodes.byteCount + index.byteCount }
 
     /// - Precondition: `page` is not in the cache.
     mutating func insert(_ page: PageNumber) {

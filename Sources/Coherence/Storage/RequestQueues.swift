@@ -26,6 +26,8 @@ struct RequestQueues: ~Copyable {
 
     func copy() -> RequestQueues { RequestQueues(pool.copy(), firstFree, count) }
 
+    var byteCount: Int { pool.byteCount }
+
     /// Adds a request behind `tail`; returns false when the pool is full, which no correct peer can cause.
     mutating func append(_ requester: NodeID, exclusive: Bool, tail: inout Int32) -> Bool {
         guard firstFree >= 0 else { return false }

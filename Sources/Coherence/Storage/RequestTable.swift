@@ -63,6 +63,8 @@ struct RequestTable: ~Copyable {
 
     func copy() -> RequestTable { RequestTable(slots.copy(), index.copy(), firstFree, demanded, count) }
 
+    var byteCount: Int { slots.byteCount + index.byteCount }
+
     var capacity: Int { slots.count }
     var prefetches: Int { count - demanded }
 

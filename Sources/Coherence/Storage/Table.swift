@@ -25,6 +25,9 @@ struct Table<Element: BitwiseCopyable>: ~Copyable {
         }
     }
 
+    /// Bytes allocated for the elements.
+    var byteCount: Int { max(count, 1) * MemoryLayout<Element>.stride }
+
     /// A table of its own with the same elements.
     func copy() -> Table {
         let other = Table(count: count, uninitialized: ())

@@ -14,6 +14,8 @@ struct WaitingFaults: ~Copyable {
 
     func copy() -> WaitingFaults { WaitingFaults(ring.copy(), head, count) }
 
+    var byteCount: Int { ring.byteCount }
+
     mutating func append(_ slot: Int) {
         ring[(head &+ count) % ring.count] = Int32(truncatingIfNeeded: slot)
         count &+= 1

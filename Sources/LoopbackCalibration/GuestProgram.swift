@@ -1,7 +1,9 @@
 /// A guest of a few x86-64 instructions (Intel SDM volume 2) that stops at marks: it writes to port 0xE9 and goes on when
 /// the host lets it. Addresses are below 2 GiB; jumps are short.
-struct Program {
-    private(set) var bytes: [UInt8] = []
+package struct GuestProgram: Sendable {
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
 
     private mutating func emit(_ opcode: [UInt8], _ immediate: UInt32) {
         bytes += opcode
@@ -12,16 +14,16 @@ struct Program {
         bytes += [opcode, UInt8(bitPattern: Int8(start - bytes.count - 2))]
     }
 
-    mutating func mark() {
+    package mutating func mark() {
         emit([0xBA], 0xE9)  // mov edx, port
         bytes.append(0xEE)  // out dx, al
     }
 
     /// Jumps to where the program was `start` bytes long.
-    mutating func again(from start: Int = 0) { emit([0xE9], UInt32(bitPattern: Int32(start - bytes.count - 5))) }
+    package mutating func again(from start: Int = 0) { emit([0xE9], UInt32(bitPattern: Int32(start - bytes.count - 5))) }
 
     /// Adds one to a word at each `step` bytes of `size` bytes at `address`.
-    mutating func incrementEach(_ step: UInt32, from address: UInt32, size: UInt32) {
+    package mutating func incrementEach(_ step: UInt32, from address: UInt32, size: UInt32) {
         emit([0xBF], address)  // mov edi, address
         emit([0xB9], size / step)  // mov ecx, count
         let start = bytes.count
@@ -33,7 +35,7 @@ struct Program {
 
     /// Adds one to `count` words spread over `size` bytes (a power of two) at `address` by a linear congruence
     /// (Knuth, The Art of Computer Programming volume 2, 3.3.4).
-    mutating func incrementScattered(_ count: UInt32, from address: UInt32, size: UInt32) {
+    package mutating func incrementScattered(_ count: UInt32, from address: UInt32, size: UInt32) {
         emit([0xBF], address)  // mov edi, address
         emit([0xB9], count)  // mov ecx, count
         emit([0xB8], 1)  // mov eax, 1
@@ -47,12 +49,17 @@ struct Program {
         jumpBack(0x75, to: start)
     }
 
-    /// Starts a tour of pages that `timedReads` continues.
-    mutating func beginTour() { bytes += [0x45, 0x31, 0xC9] }  // xor r9d, r9d
+    package enum Timed {
+        case read
+        case write
+    }
 
-    /// Reads a word of each of the next `count` pages, `stride` pages apart, of `size` bytes (a power of two) at `address`,
-    /// and writes the time-stamp counter before and after each read to `samples`, 16 bytes a read.
-    mutating func timedReads(_ count: UInt32, stride: UInt32, from address: UInt32, size: UInt32, samples: UInt32) {
+    /// Starts a tour of pages that `time` continues.
+    package mutating func beginTour() { bytes += [0x45, 0x31, 0xC9] }  // xor r9d, r9d
+
+    /// Reads or writes a word of each of the next `count` pages, `stride` pages apart, of `size` bytes (a power of two) at
+    /// `address`, and writes the time-stamp counter before and after each access to `samples`, 16 bytes an access.
+    package mutating func time(_ access: Timed, _ count: UInt32, stride: UInt32, from address: UInt32, size: UInt32, samples: UInt32) {
         emit([0x41, 0xB8], samples)  // mov r8d, samples
         emit([0xBF], address)  // mov edi, address
         emit([0xB9], count)  // mov ecx, count
@@ -60,7 +67,10 @@ struct Program {
         timestamp()
         bytes += [0x49, 0x89, 0x00]  // mov [r8], rax
         bytes += [0x0F, 0xAE, 0xF0]  // mfence
-        bytes += [0x4A, 0x8B, 0x04, 0x0F]  // mov rax, [rdi + r9]
+        switch access {
+        case .read: bytes += [0x4A, 0x8B, 0x04, 0x0F]  // mov rax, [rdi + r9]
+        case .write: bytes += [0x4A, 0x89, 0x04, 0x0F]  // mov [rdi + r9], rax
+        }
         timestamp()
         bytes += [0x49, 0x89, 0x40, 0x08]  // mov [r8 + 8], rax
         bytes += [0x49, 0x83, 0xC0, 0x10]  // add r8, 16
@@ -79,12 +89,21 @@ struct Program {
     // MARK: Where it lies
 
     /// Page tables that map the first GiB one to one, and the program behind them, relative to `base`.
-    static let codeOffset: UInt64 = 0x4000
+    package static let codeOffset: UInt64 = 0x4000
     /// What comes before the guest's data.
-    static let dataOffset: UInt32 = 0x20_0000
+    package static let dataOffset: UInt32 = 0x20_0000
+
+    /// How the page tables map guest memory.
+    package enum Mapping {
+        /// The first GiB one to one by 2 MiB pages.
+        case large
+        /// The first 512 MiB one to one by 4 KiB pages, whose tables lie at 1 MiB, and once more behind them by 2 MiB pages: as Linux maps
+        /// a program's memory and all memory for itself.
+        case small
+    }
 
     /// Pages to populate before the guest starts.
-    func pages(at base: UInt64) -> [(page: UInt64, words: [UInt64])] {
+    package func pages(at base: UInt64, mapping: Mapping = .large) -> [(page: UInt64, words: [UInt64])] {
         var code: [UInt64] = []
         for start in Swift.stride(from: 0, to: bytes.count, by: 8) {
             var word: UInt64 = 0
@@ -93,11 +112,13 @@ struct Program {
         }
         precondition(code.count <= 512)
         let first = base >> 12
-        return [
-            (first + 1, [base + 0x2027]),
-            (first + 2, [base + 0x3027]),
-            (first + 3, (0..<512).map { UInt64($0) << 21 | 0xE7 }),
-            (first + Self.codeOffset >> 12, code),
-        ]
+        let upper = [(page: first + 1, words: [base + 0x2027]), (first + 2, [base + 0x3027]), (first + Self.codeOffset >> 12, code)]
+        switch mapping {
+        case .large: return upper + [(first + 3, (0..<512).map { UInt64($0) << 21 | 0xE7 })]
+        case .small:
+            let tables = base + 0x10_0000
+            return upper + [(first + 3, (0..<512).map { $0 < 256 ? tables + $0 << 12 | 0x27 : ($0 - 256) << 21 | 0xE7 })]
+                + (0..<256).map { table in (tables >> 12 + table, (0..<512).map { (table << 9 | $0) << 12 | 0x67 }) }
+        }
     }
 }
