@@ -13,6 +13,7 @@ extension Engine {
     public mutating func fault(
         _ page: PageNumber, isWrite: Bool, processor: UInt16 = 0, now: Instant, effects: inout EffectBuffer
     ) {
+        clock = now
         let place = Int(processor) % outstandingFaults
         isSameFault = latestFault[place] == page.rawValue &+ 1
         latestFault[place] = page.rawValue &+ 1

@@ -6,6 +6,7 @@ extension Engine {
     ) throws(ProtocolViolation) {
         let page = message.page
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
+        if message.kind == .forwardShared, message.zero { return try relay(message, effects: &effects) }
         if let slot = requests.slot(of: page), requests[slot].isKept {
             contiguous.wasWrong(page)
             complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
@@ -46,6 +47,18 @@ extension Engine {
             postpone(message.kind, page, message.requester, acks: message.acks, until: deadline)
         } else {
             giveUp(message.kind, page, range, message.requester, acks: message.acks, now: now, effects: &effects)
+        }
+    }
+
+    /// The home asks this node, as a reader of the page, to give another reader its copy.
+    private mutating func relay(_ message: Message, effects: inout EffectBuffer) throws(ProtocolViolation) {
+        let page = message.page
+        switch states[Int(page.rawValue)].access {
+        case .read:
+            statistics.readsRelayed &+= 1
+            send(Message(.data, page), to: message.requester, .page(page), &effects)
+        case .none: send(Message(.refusal, page), to: message.requester, .none, &effects)
+        case .write: throw message.violation(from: message.requester)
         }
     }
 
@@ -170,6 +183,7 @@ extension Engine {
 
     /// Does what the passing of time allows. To be called when `nextDeadline` has come; harmless at any time.
     public mutating func expire(now: Instant, effects: inout EffectBuffer) {
+        clock = now
         holds.expire(now: now, limit: 64)
         while effects.count < Engine.effectsPerExpiry, let page = deferrals.duePage(now: now), let range = ranges[page] {
             answerDeferred(page, range, now: now, effects: &effects)

@@ -6,6 +6,8 @@ extension Engine {
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
         receivedRequests[Int(sender.rawValue)] &+= 1
+        // A reader that was sent to another, and got nothing there, is none.
+        if message.zero { directory[directoryIndex(message.page, range)].sharers.remove(sender) }
         let entry = directory[directoryIndex(message.page, range)]
         let exclusive = message.kind == .getExclusive
         let holdsAlready = entry.owner == sender || entry.sharers.contains(sender)
@@ -15,7 +17,7 @@ extension Engine {
         if entry.isBusy {
             guard enqueue(message.page, range, sender, exclusive: exclusive) else { throw message.violation(from: sender) }
         } else {
-            serve(message.page, range, sender, exclusive: exclusive, now: now, effects: &effects)
+            serve(message.page, range, sender, exclusive: exclusive, mayRelay: !message.zero, now: now, effects: &effects)
         }
         if message.mask != 0 {
             let aheadExclusive = exclusive || !readReplication.isOn
@@ -38,7 +40,7 @@ extension Engine {
     ///
     /// - Precondition: the entry is not busy; a request slot exists if the requester is this node.
     mutating func serve(
-        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive asked: Bool, now: Instant,
+        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, exclusive asked: Bool, mayRelay: Bool = false, now: Instant,
         effects: inout EffectBuffer
     ) {
         let index = Int(page.rawValue)
@@ -62,12 +64,12 @@ extension Engine {
         if exclusive {
             serveExclusive(page, range, requester, asked: asked, entry, now: now, effects: &effects)
         } else {
-            serveShared(page, range, requester, entry, now: now, effects: &effects)
+            serveShared(page, range, requester, entry, mayRelay: mayRelay, now: now, effects: &effects)
         }
     }
 
     private mutating func serveShared(
-        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, _ before: DirectoryEntry, now: Instant,
+        _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, _ before: DirectoryEntry, mayRelay: Bool, now: Instant,
         effects: inout EffectBuffer
     ) {
         let position = directoryIndex(page, range)
@@ -89,6 +91,12 @@ extension Engine {
             directory[position] = entry
             finishOwnRequest(page, now: now)
             effects.append(.wake(page))
+            return
+        }
+        if mayRelay, let reader = relays.choose(entry.sharers, now: now) {
+            entry.sharers.insert(requester)
+            directory[position] = entry
+            send(Message(.forwardShared, page, requester: requester, zero: true), to: reader, .none, &effects)
             return
         }
         entry.sharers.insert(requester)

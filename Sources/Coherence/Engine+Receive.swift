@@ -5,6 +5,7 @@ extension Engine {
     public mutating func receive(
         _ message: Message, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
+        clock = now
         statistics.received.counts[Int(message.kind.rawValue)] &+= 1
         statistics.bytesReceived &+= UInt64(Message.encodedSize &+ message.pagesFollowing &* PageNumber.size)
         guard let range = ranges[message.page], sender != node, Int(sender.rawValue) < nodeCount,
@@ -17,6 +18,8 @@ extension Engine {
             try answerAhead(message, range, exclusive: message.exclusive, from: sender, now: now, effects: &effects)
         case .forwardShared, .forwardExclusive, .invalidate:
             try surrender(message, range, from: sender, now: now, effects: &effects)
+        case .refusal:
+            try refused(message, range, from: sender, now: now, effects: &effects)
         case .data:
             try arrived(message, range, from: sender, now: now, effects: &effects)
         case .grant:

@@ -22,6 +22,26 @@ extension Engine {
         }
     }
 
+    /// A reader that was to send the page has no copy: the home is asked again. If it has taken this node's copy away meanwhile, there is none.
+    mutating func refused(
+        _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
+    ) throws(ProtocolViolation) {
+        let page = message.page
+        guard let slot = requests.slot(of: page), requests[slot].kind == .shared, requests[slot].arrival == .nothing,
+            !requests[slot].unsent, !isHome(range)
+        else { throw message.violation(from: sender) }
+        if let waits = deferrals.next(of: page) {
+            guard waits.kind == .invalidate else { throw message.violation(from: sender) }
+            deferrals.remove(waits)
+            states[Int(page.rawValue)].deferred = false
+            send(Message(.invalidateAck, page), to: waits.requester, .none, &effects)
+        }
+        let home = Int(range.home.rawValue)
+        sentRequests[home] &+= 1
+        requests[slot].sequence = sentRequests[home]
+        send(Message(.getShared, page, zero: true), to: range.home, .none, &effects)
+    }
+
     /// The home grants a page without contents.
     mutating func granted(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer

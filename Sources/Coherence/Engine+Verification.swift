@@ -29,6 +29,7 @@ extension Engine {
         refaults = other.refaults.copy()
         forwarded = other.forwarded
         ownershipAhead = other.ownershipAhead
+        relays = other.relays
         ranges = other.ranges.copy()
         states = other.states.copy()
         directory = other.directory.copy()
@@ -139,6 +140,9 @@ extension Engine {
         directory[directoryIndex(page, range)].history = value ? MigratoryDetection.evidence + 1 : 0
         directory[directoryIndex(page, range)].lastWriter = 0xFF
     }
+
+    /// Makes this home answer reads by other readers, or not; nil leaves it to the policy.
+    package mutating func adviseRelay(_ value: Bool?) { relays.isForced = value }
 
     /// Whether a page is being fetched in advance and no processor waits for it.
     package func isPrefetching(_ page: PageNumber) -> Bool {

@@ -35,6 +35,7 @@ public struct Engine: ~Copyable {
     var refaults: RefaultProtection
     let forwarded: ForwardedPrefetch
     let ownershipAhead: OwnershipPrefetch
+    var relays: ReaderRelay
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -71,6 +72,8 @@ public struct Engine: ~Copyable {
     var fills = 0
     /// Pages written back and to be dropped when the home has acknowledged.
     var leaving = 0
+    /// The time of the present call.
+    var clock = Instant(nanoseconds: 0)
     /// When to look again whether a waiting fault has room.
     var retryAt: Instant?
 
@@ -112,6 +115,7 @@ public struct Engine: ~Copyable {
         refaults = RefaultProtection(configuration.policies, cacheLimit: configuration.cacheLimit)
         forwarded = ForwardedPrefetch(configuration.policies)
         ownershipAhead = OwnershipPrefetch(configuration.policies)
+        relays = ReaderRelay(configuration.policies, pageTime: configuration.pageTime)
 
         ranges = HomeRanges(configuration.homes, node: configuration.node)
         states = Table(count: Int(configuration.totalPages), repeating: PageFlags(bits: 0))
@@ -170,6 +174,7 @@ public struct Engine: ~Copyable {
         _ message: Message, to destination: NodeID, _ contents: Effect.Outgoing = .none, _ effects: inout EffectBuffer
     ) {
         statistics.sent.counts[Int(message.kind.rawValue)] &+= 1
+        if message.pagesFollowing > 0 { relays.sent(pages: message.pagesFollowing, now: clock) }
         statistics.bytesSent &+= UInt64(Message.encodedSize &+ message.pagesFollowing &* PageNumber.size)
         effects.append(.send(message, to: destination, contents: contents))
     }

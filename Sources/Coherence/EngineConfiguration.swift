@@ -19,6 +19,8 @@ public struct EngineConfiguration: Sendable {
     /// Most distinct pages that processors and devices of one node can wait for at once; the same on every node.
     public var outstandingFaults: Int
     public var policies: PolicySet
+    /// Nanoseconds that a page's contents keep this node's port busy; 0 when nobody knows.
+    public var pageTime: UInt64 = 0
 
     /// - Parameter minimumHold: nanoseconds; 50 us on the machines this was built on, 300 us in an emulated board.
     public init(

@@ -52,16 +52,17 @@ extension Message {
         let plain = requester.rawValue == 0 && acks == 0 && mask == 0 && zeroMask == 0 && !zero
         switch kind {
         case .getShared, .getExclusive:
-            return requester.rawValue == 0 && acks == 0 && mask & 1 == 0 && zeroMask == 0 && !zero && !exclusive
+            return requester.rawValue == 0 && acks == 0 && mask & 1 == 0 && zeroMask == 0 && !exclusive
+                && !(zero && (mask != 0 || kind == .getExclusive))
         case .prefetch:
             return requester.rawValue == 0 && acks == 0 && mask != 0 && zeroMask == 0 && !zero
         case .invalidate:
             return acks == 0 && zeroMask == 0 && !zero && !exclusive
         case .forwardShared:
-            return acks == 0 && mask == 0 && zeroMask == 0 && !zero && !exclusive
+            return acks == 0 && mask == 0 && zeroMask == 0 && !exclusive
         case .forwardExclusive:
             return mask == 0 && zeroMask == 0 && !zero && !exclusive
-        case .invalidateAck, .writeBack, .writeBackAck:
+        case .invalidateAck, .writeBack, .writeBackAck, .refusal:
             return plain && !exclusive
         case .data:
             return requester.rawValue == 0 && mask == 0 && zeroMask == 0 && (exclusive || acks == 0)

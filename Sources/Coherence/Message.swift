@@ -4,13 +4,13 @@
 public struct Message: Equatable, Sendable, BitwiseCopyable {
     /// Message kinds. H = home, R = requester, O = owner, S = sharer.
     public enum Kind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
-        /// R to H: wants a read copy. `mask` names pages wanted in advance beside it (bit i is `page + i`, bit 0 clear).
+        /// R to H: wants a read copy; with `zero` from the home's own memory or the owner, because a reader had none. `mask` names pages wanted in advance beside it (bit i is `page + i`, bit 0 clear).
         case getShared = 1
         /// R to H: wants the only copy, writable. `mask` as in `getShared`.
         case getExclusive = 2
         /// R to H: wants the pages of `mask` if the home can answer at once; nobody waits for them.
         case prefetch = 3
-        /// H to O: send a read copy to `requester`, keep one.
+        /// H to O: send a read copy to `requester`, keep one. With `zero` the receiver is a reader that may have no copy any more.
         case forwardShared = 4
         /// H to O: send the page to `requester` with its number of `acks`, give it up.
         case forwardExclusive = 5
@@ -31,6 +31,8 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
         case writeBackAck = 12
         /// S to H: S has dropped its clean copies of the pages of `mask`.
         case replacementHint = 13
+        /// S to R: S was to send a copy and has none.
+        case refusal = 14
     }
 
     /// Most pages of contents that follow one message.
@@ -41,7 +43,8 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
     public internal(set) var kind: Kind
     /// `data`, `grant`, `prefetch`: the page comes, or is wanted, as the only copy.
     public internal(set) var exclusive: Bool
-    /// `grant`: the page has never been written and reads as zeros. `data`: the contents are zeros and do not follow.
+    /// `grant`: the page has never been written and reads as zeros. `data`: the contents are zeros and do not follow. See also
+    /// `getShared` and `forwardShared`.
     public internal(set) var zero: Bool
     /// The node the answer goes to (forwards, invalidations); else node 0.
     public internal(set) var requester: NodeID

@@ -38,6 +38,9 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// The driver's: pages travel as differences from what the other end of the connection knows.
     public static let differenceTransfer = PolicySet(rawValue: 1 << 15)
 
+    /// `ReaderRelay`
+    public static let readerRelay = PolicySet(rawValue: 1 << 16)
+
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
 
@@ -46,7 +49,7 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
         "read-replication", "ownership-only-grant", "zero-page-elision", "hold-extension", "contiguous-prefetch",
         "aggregation", "migratory-detection", "stride-prefetch", "asynchronous-prefetch", "forwarded-prefetch",
         "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
-        "difference-transfer",
+        "difference-transfer", "reader-relay",
     ]
 
     /// No policy has this name.

@@ -63,6 +63,8 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var upgradesWithoutData: UInt64 = 0
     /// Reads this home answered with the only copy: by migratory detection, or because read replication is off.
     public internal(set) var exclusiveOnRead: UInt64 = 0
+    /// Reads of other nodes answered from a read copy here, for a home that is busy.
+    public internal(set) var readsRelayed: UInt64 = 0
     /// Requests that waited for a hold here.
     public internal(set) var holdDeferrals: UInt64 = 0
     /// Holds made longer than the minimum, by the hold-extension policy or for progress.

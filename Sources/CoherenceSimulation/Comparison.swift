@@ -50,7 +50,8 @@ public enum Comparison {
             }
             let machine = EngineMachine(
                 nodes: nodes, homes: try HomeMap(ranges), loaded: trace.readFirst, cachePages: max(8, (trace.pages - slice) * cachePercent / 100), hold: hold,
-                processors: trace.processors.count, policies: policies)
+                processors: trace.processors.count, policies: policies,
+                pageTime: network.occupancy(bytes: PageNumber.size + Message.encodedSize))
             return try run(machine, trace, nodes, network)
         case .ivyFixed: return try run(IVY(.fixed, nodes: nodes, homes: homes, hold: hold), trace, nodes, network)
         case .ivyDynamic: return try run(IVY(.dynamic, nodes: nodes, homes: homes, hold: hold), trace, nodes, network)

@@ -13,13 +13,13 @@ package final class EngineMachine: PageProtocol {
     ///   - loaded: pages that have contents at the start; the others read as zeros, and nobody has touched them.
     ///   - cachePages: most pages of other homes that a node holds; nil for all of them.
     package init(
-        nodes: Int, homes: HomeMap, loaded: [Bool] = [], cachePages: Int? = nil, hold: UInt64, processors: Int, policies: PolicySet
+        nodes: Int, homes: HomeMap, loaded: [Bool] = [], cachePages: Int? = nil, hold: UInt64, processors: Int, policies: PolicySet, pageTime: UInt64 = 0
     ) {
-        world = World(
-            EngineConfiguration(
+        var configuration = EngineConfiguration(
                 node: NodeID(0), nodeCount: nodes, homes: homes, cacheLimit: cachePages ?? Int(homes.totalPages),
-                minimumHold: hold, outstandingFaults: max(16, processors), policies: policies),
-            abstract: false)
+                minimumHold: hold, outstandingFaults: max(16, processors), policies: policies)
+        configuration.pageTime = pageTime
+        world = World(configuration, abstract: false)
         if policies.contains(.differenceTransfer) { transfers = TransferModel(nodes: nodes, pages: Int(homes.totalPages)) }
         self.homes = (0..<homes.totalPages).map { homes.home(of: PageNumber($0)).map { Int($0.rawValue) } ?? 0 }
         for (page, isLoaded) in loaded.enumerated() where isLoaded {

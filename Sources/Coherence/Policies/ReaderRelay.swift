@@ -1,0 +1,40 @@
+/// While this home has more contents to send than its port takes, a read of a page that other nodes have copies of is answered by one of
+/// them, one after the other in turn. A node that has its copy no longer says so to the reader, who asks the home again.
+///
+/// Source: J. Goodman and H. Hum, "MESIF: A Two-Hop Cache Coherency Protocol for Point-to-Point Interconnects", University of Auckland 2009:
+/// a clean copy answers reads.
+struct ReaderRelay {
+    /// Pages that have to wait for the port before others are asked to help.
+    private static let patience: UInt64 = 1
+
+    let isOn: Bool
+    /// Nanoseconds that a page keeps the port busy; 0 when nobody knows.
+    private let pageTime: UInt64
+    /// When the port will have sent everything.
+    private var busyUntil: UInt64 = 0
+    private var latest = NodeID(0)
+    /// The model checker's word instead of the port's.
+    var isForced: Bool?
+
+    init(_ policies: PolicySet, pageTime: UInt64) {
+        isOn = policies.contains(.readerRelay)
+        self.pageTime = pageTime
+    }
+
+    /// Contents of so many pages are sent.
+    @inline(__always)
+    mutating func sent(pages: Int, now: Instant) {
+        busyUntil = max(busyUntil, now.nanoseconds) &+ pageTime &* UInt64(pages)
+    }
+
+    /// The reader among `sharers` that is to answer, if one is.
+    @inline(__always)
+    mutating func choose(_ sharers: NodeSet, now: Instant) -> NodeID? {
+        guard isOn, !sharers.isEmpty, isForced ?? (busyUntil > now.nanoseconds &+ Self.patience &* pageTime && pageTime > 0) else { return nil }
+        let above = sharers.rawValue & ~((2 << UInt64(latest.rawValue)) &- 1)
+        var rest = NodeSet(rawValue: above == 0 ? sharers.rawValue : above)
+        guard let next = rest.popFirst() else { return nil }
+        latest = next
+        return next
+    }
+}
