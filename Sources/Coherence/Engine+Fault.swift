@@ -17,6 +17,10 @@ extension Engine {
         let place = Int(processor) % outstandingFaults
         isSameFault = latestFault[place] == page.rawValue &+ 1
         latestFault[place] = page.rawValue &+ 1
+        if !isSameFault {
+            faultCounts[place] &+= 1
+            contention.wanted(page, by: place, count: faultCounts[place])
+        }
         guard let range = ranges[page] else { preconditionFailure("a page that faults has a home") }
         var flags = states[Int(page.rawValue)]
         var isExpected = false
@@ -48,8 +52,6 @@ extension Engine {
         } else {
             statistics.readFaults &+= 1
         }
-        let arrival = latestArrival[place].nanoseconds
-        if arrival != 0 { contention.forgive(page, ranFor: now.nanoseconds &- arrival, minimumHold: minimumHold) }
         let exclusive = readReplication.takesExclusive(isWrite: isWrite)
         if isHome(range) {
             faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
@@ -83,7 +85,7 @@ extension Engine {
             if entry.owner == node, entry.sharers.isEmpty {
                 states[index].access = .write
                 effects.append(.makeWritable(page))
-                startHold(page, processor, exclusive: true, now: now)
+                startHold(page, processor, now: now)
                 return
             }
         }
@@ -192,7 +194,7 @@ extension Engine {
             states[Int(page.rawValue)].access = .write
             effects.append(.install(page, writable: true, from: .zero))
         }
-        startHold(page, processor, exclusive: true, now: now)
+        startHold(page, processor, now: now)
     }
 
     /// Notes that a page of this home is no longer untouched.

@@ -111,35 +111,25 @@ extension Engine {
     /// The processor that brought the page in may be waiting for another page of the same instruction.
     private mutating func noteLoss(_ page: PageNumber, now: Instant) {
         guard minimumHold > 0 else { return }
-        var isWaiting = false
-        if let hold = holds.hold(of: page) {
-            let latest = latestFault[Int(hold.processor) % outstandingFaults]
-            isWaiting = latest != 0 && latest != page.rawValue &+ 1 && states[Int(latest &- 1)].requested
-        }
-        contention.lose(page, whileWaiting: isWaiting, now: now)
+        guard let hold = holds.hold(of: page) else { return contention.lost(page, by: nil, count: 0, now: now) }
+        let place = Int(hold.processor) % outstandingFaults
+        let latest = latestFault[place]
+        let isWaiting = latest != 0 && latest != page.rawValue &+ 1 && states[Int(latest &- 1)].requested
+        contention.lost(page, by: isWaiting ? place : nil, count: faultCounts[place], now: now)
     }
 
-    /// Keeps a page that a fault brought in. A page that was lost while its processor waited for another is kept twice as
+    /// Keeps a page that a fault brought in. A page that an instruction lost while it waited for another of its own is kept twice as
     /// long each time, against nodes of higher number only: then the lowest of the nodes that want the same pages at once
     /// collects them all, since every other gives way to it after the minimum.
-    mutating func startHold(_ page: PageNumber, _ processor: UInt16, exclusive: Bool, now: Instant) {
-        latestArrival[Int(processor) % outstandingFaults] = now
+    mutating func startHold(_ page: PageNumber, _ processor: UInt16, now: Instant) {
         guard minimumHold > 0 else { return }
-        var firm = minimumHold
-        var long = minimumHold
-        let quick = max(maximumHold &* 4, minimumHold &* HoldExtension.quickReturn)
-        let bounce = minimumHold &* HoldExtension.quickReturn
-        if let past = contention.regain(page, quick: quick, bounce: exclusive ? bounce : nil, now: now) {
-            let shift = exclusive ? holdExtension.shift(bounces: past.bounces) : 0
-            firm = min(minimumHold << UInt64(shift), maximumHold)
-            let progress = past.strikes >= 32 ? maximumHold : min(minimumHold << UInt64(past.strikes), maximumHold)
-            long = max(firm, progress)
-            if long > minimumHold { statistics.holdExtensions &+= 1 }
-        }
+        let strikes = contention.regained(page, within: maximumHold &* 4, now: now)
+        let long = strikes >= 32 ? maximumHold : min(minimumHold << UInt64(strikes), maximumHold)
+        if long > minimumHold { statistics.holdExtensions &+= 1 }
         let until = now.advanced(byNanoseconds: long)
         holds.start(
             Hold(
-                page: page, processor: processor, firmUntil: now.advanced(byNanoseconds: firm), until: until,
+                page: page, processor: processor, firmUntil: now.advanced(byNanoseconds: minimumHold), until: until,
                 rememberedUntil: until.advanced(byNanoseconds: maximumHold)),
             now: now)
     }

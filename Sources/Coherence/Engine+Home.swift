@@ -206,7 +206,7 @@ extension Engine {
         let request = requests[slot]
         requests.remove(slot)
         states[Int(page.rawValue)].requested = false
-        if request.demanded { startHold(page, request.processor, exclusive: true, now: now) }
+        if request.demanded { startHold(page, request.processor, now: now) }
     }
 
     /// What kept the page busy is over: the next requests are served, until one keeps it busy again or none is left.

@@ -98,7 +98,7 @@ extension Engine {
         if request.exclusive, !isHome(range) { flags.owned = true }
         states[Int(page.rawValue)] = flags
         requests.remove(slot)
-        if request.demanded { startHold(page, request.processor, exclusive: request.exclusive, now: now) }
+        if request.demanded { startHold(page, request.processor, now: now) }
         if isHome(range) {
             endTransaction(page, range, now: now, effects: &effects)
         } else if flags.deferred {

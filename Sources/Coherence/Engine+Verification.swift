@@ -18,7 +18,6 @@ extension Engine {
         ownershipOnlyGrant = other.ownershipOnlyGrant
         zeroPageElision = other.zeroPageElision
         aggregation = other.aggregation
-        holdExtension = other.holdExtension
         migratory = other.migratory
         contiguous = other.contiguous.copy()
         stride = other.stride.copy()
@@ -42,7 +41,7 @@ extension Engine {
         asks = other.asks.copy()
         waiting = other.waiting.copy()
         latestFault = other.latestFault.copy()
-        latestArrival = other.latestArrival.copy()
+        faultCounts = other.faultCounts.copy()
         markers = other.markers.copy()
         nextMarker = other.nextMarker
         sentRequests = other.sentRequests.copy()

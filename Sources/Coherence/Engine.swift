@@ -24,7 +24,6 @@ public struct Engine: ~Copyable {
     let ownershipOnlyGrant: OwnershipOnlyGrant
     let zeroPageElision: ZeroPageElision
     let aggregation: Aggregation
-    let holdExtension: HoldExtension
     let migratory: MigratoryDetection
     var contiguous: ContiguousPrefetch
     var stride: StridePrefetch
@@ -56,8 +55,8 @@ public struct Engine: ~Copyable {
     var latestFault: Table<UInt32>
     /// The fault being handled is for the same page as its processor's one before.
     var isSameFault = false
-    /// When the latest page that each processor waited for arrived.
-    var latestArrival: Table<Instant>
+    /// How many faults each processor has had.
+    var faultCounts: Table<UInt32>
     /// The pages kept back last, + 1; the oldest at `nextMarker`.
     var markers: Table<UInt32>
     var nextMarker = 0
@@ -104,7 +103,6 @@ public struct Engine: ~Copyable {
         ownershipOnlyGrant = OwnershipOnlyGrant(configuration.policies)
         zeroPageElision = ZeroPageElision(configuration.policies)
         aggregation = Aggregation(configuration.policies)
-        holdExtension = HoldExtension(configuration.policies)
         migratory = MigratoryDetection(configuration.policies)
         contiguous = ContiguousPrefetch(configuration.policies, processors: outstanding)
         stride = StridePrefetch(configuration.policies)
@@ -135,7 +133,7 @@ public struct Engine: ~Copyable {
         asks = PrefetchAsks(capacity: prefetchSlots)
         waiting = WaitingFaults(capacity: outstanding)
         latestFault = Table(count: outstanding, repeating: 0)
-        latestArrival = Table(count: outstanding, repeating: Instant(nanoseconds: 0))
+        faultCounts = Table(count: outstanding, repeating: 0)
         contention = ContentionTable(bits: tableBits)
         hot = HotPageTable(bits: tableBits)
     }

@@ -9,44 +9,42 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     public static let ownershipOnlyGrant = PolicySet(rawValue: 1 << 1)
     /// `ZeroPageElision`
     public static let zeroPageElision = PolicySet(rawValue: 1 << 2)
-    /// `HoldExtension`
-    public static let holdExtension = PolicySet(rawValue: 1 << 3)
     /// `ContiguousPrefetch`
-    public static let contiguousPrefetch = PolicySet(rawValue: 1 << 4)
+    public static let contiguousPrefetch = PolicySet(rawValue: 1 << 3)
     /// `Aggregation`
-    public static let aggregation = PolicySet(rawValue: 1 << 5)
+    public static let aggregation = PolicySet(rawValue: 1 << 4)
     /// `MigratoryDetection`
-    public static let migratoryDetection = PolicySet(rawValue: 1 << 6)
+    public static let migratoryDetection = PolicySet(rawValue: 1 << 5)
     /// `StridePrefetch`
-    public static let stridePrefetch = PolicySet(rawValue: 1 << 7)
+    public static let stridePrefetch = PolicySet(rawValue: 1 << 6)
 
     /// `AsynchronousPrefetch`
-    public static let asynchronousPrefetch = PolicySet(rawValue: 1 << 8)
+    public static let asynchronousPrefetch = PolicySet(rawValue: 1 << 7)
     /// `ForwardedPrefetch`
-    public static let forwardedPrefetch = PolicySet(rawValue: 1 << 9)
+    public static let forwardedPrefetch = PolicySet(rawValue: 1 << 8)
     /// `OwnershipPrefetch`
-    public static let ownershipPrefetch = PolicySet(rawValue: 1 << 10)
+    public static let ownershipPrefetch = PolicySet(rawValue: 1 << 9)
     /// `MinimumDeltaPrefetch`
-    public static let minimumDeltaPrefetch = PolicySet(rawValue: 1 << 11)
+    public static let minimumDeltaPrefetch = PolicySet(rawValue: 1 << 10)
     /// `ZeroContentElision`
-    public static let zeroContentElision = PolicySet(rawValue: 1 << 12)
+    public static let zeroContentElision = PolicySet(rawValue: 1 << 11)
     /// `CleanFirstEviction`
-    public static let cleanFirstEviction = PolicySet(rawValue: 1 << 13)
+    public static let cleanFirstEviction = PolicySet(rawValue: 1 << 12)
     /// `RefaultProtection`
-    public static let refaultProtection = PolicySet(rawValue: 1 << 14)
+    public static let refaultProtection = PolicySet(rawValue: 1 << 13)
 
     /// The driver's: pages travel as differences from what the other end of the connection knows.
-    public static let differenceTransfer = PolicySet(rawValue: 1 << 15)
+    public static let differenceTransfer = PolicySet(rawValue: 1 << 14)
 
     /// `ReaderRelay`
-    public static let readerRelay = PolicySet(rawValue: 1 << 16)
+    public static let readerRelay = PolicySet(rawValue: 1 << 15)
 
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
 
     /// The name of each policy, in order of its bit.
     public static let names = [
-        "read-replication", "ownership-only-grant", "zero-page-elision", "hold-extension", "contiguous-prefetch",
+        "read-replication", "ownership-only-grant", "zero-page-elision", "contiguous-prefetch",
         "aggregation", "migratory-detection", "stride-prefetch", "asynchronous-prefetch", "forwarded-prefetch",
         "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
         "difference-transfer", "reader-relay",

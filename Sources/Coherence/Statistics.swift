@@ -67,7 +67,7 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var readsRelayed: UInt64 = 0
     /// Requests that waited for a hold here.
     public internal(set) var holdDeferrals: UInt64 = 0
-    /// Holds made longer than the minimum, by the hold-extension policy or for progress.
+    /// Holds made longer than the minimum, for progress.
     public internal(set) var holdExtensions: UInt64 = 0
     /// Messages spared by asking for several pages in one.
     public internal(set) var messagesAggregated: UInt64 = 0

@@ -1,17 +1,20 @@
-/// How often recent pages were lost and came back. Sets of eight, more than the pages one instruction can need: in a full
-/// set the page with the fewest strikes goes first, then the one lost longest ago, so that the pages that an instruction
-/// keeps losing keep their strikes.
+/// How often instructions that need several pages have lost them while they waited for others: strikes, page by page. Sets of eight, more
+/// than the pages one instruction can need: in a full set the page with the fewest strikes goes first, then the one lost longest ago, so
+/// that the pages that an instruction keeps losing keep their strikes.
 struct ContentionTable: ~Copyable {
     struct Entry: BitwiseCopyable {
         /// Page number + 1, 0 when empty.
         var key: UInt64 = 0
-        /// Losses in a row while the page's processor waited for another page.
-        var strikes: UInt8 = 0
-        /// Quick returns in a row.
-        var bounces: UInt8 = 0
         var lost = Instant(nanoseconds: 0)
+        /// The processor's count of faults when it lost the page.
+        var count: UInt32 = 0
+        /// The processor that waited for another page when it lost this one, -1 when none did.
+        var processor: Int16 = -1
+        var strikes: UInt8 = 0
     }
 
+    /// Most pages that one instruction can need, those of the page tables that lead to them included.
+    private static let pagesOfInstruction: UInt32 = 16
     private static let ways = 8
     private var entries: Table<Entry>
     private let shift: UInt64
@@ -45,44 +48,41 @@ struct ContentionTable: ~Copyable {
         return -1 &- least
     }
 
-    /// The page was given up to another node.
-    mutating func lose(_ page: PageNumber, whileWaiting: Bool, now: Instant) {
+    /// The page was given up to another node; `processor`, if any, had brought it and waited for another page then, its `count`th fault.
+    mutating func lost(_ page: PageNumber, by processor: Int?, count: UInt32, now: Instant) {
         let key = UInt64(page.rawValue) &+ 1
         var index = position(key)
         if index < 0 {
             index = -1 &- index
             entries[index] = Entry(key: key)
         }
-        let strikes = entries[index].strikes
-        entries[index].strikes = whileWaiting ? min(strikes &+ 1, 32) : strikes / 2
         entries[index].lost = now
+        entries[index].count = count
+        entries[index].processor = Int16(truncatingIfNeeded: processor ?? -1)
+        if processor == nil { entries[index].strikes /= 2 }
+    }
+
+    /// A processor's `count`th fault is for this page. If it is the one that lost it, it waits with the same instruction still, unless it
+    /// has had more faults since than an instruction can: then it has made progress.
+    mutating func wanted(_ page: PageNumber, by processor: Int, count: UInt32) {
+        let index = position(UInt64(page.rawValue) &+ 1)
+        guard index >= 0, entries[index].processor == Int16(truncatingIfNeeded: processor) else { return }
+        let isSame = count &- entries[index].count <= Self.pagesOfInstruction
+        entries[index].strikes = isSame ? min(entries[index].strikes &+ 1, 32) : 0
+        entries[index].processor = -1
     }
 
     /// Whether the page was given up not long ago.
     func knows(_ page: PageNumber) -> Bool { position(UInt64(page.rawValue) &+ 1) >= 0 }
 
-    /// The processor that asks for the page again has run for `time` nanoseconds since a page came to it: it has made progress if that is
-    /// much longer than the pages of one instruction are held, which after some strikes may be longer than a busy machine keeps a
-    /// processor from running.
-    mutating func forgive(_ page: PageNumber, ranFor time: UInt64, minimumHold: UInt64) {
+    /// The page is back; its strikes. A return later than `within` nanoseconds clears the past.
+    mutating func regained(_ page: PageNumber, within: UInt64, now: Instant) -> UInt8 {
         let index = position(UInt64(page.rawValue) &+ 1)
-        guard index >= 0, entries[index].strikes > 0 else { return }
-        if time >> UInt64(entries[index].strikes) > 4 &* minimumHold { entries[index].strikes = 0 }
-    }
-
-    /// The page is back; says what its past was. A return later than `quick` nanoseconds clears the past; one to write it
-    /// within `bounce` nanoseconds is a quick return.
-    mutating func regain(_ page: PageNumber, quick: UInt64, bounce: UInt64?, now: Instant) -> Entry? {
-        let index = position(UInt64(page.rawValue) &+ 1)
-        guard index >= 0 else { return nil }
-        if entries[index].lost.advanced(byNanoseconds: quick) < now {
+        guard index >= 0 else { return 0 }
+        if entries[index].lost.advanced(byNanoseconds: within) < now {
             entries[index] = Entry()
-            return nil
+            return 0
         }
-        if let bounce {
-            let isQuick = !(entries[index].lost.advanced(byNanoseconds: bounce) < now)
-            entries[index].bounces = isQuick ? min(entries[index].bounces &+ 1, 32) : entries[index].bounces / 2
-        }
-        return entries[index]
+        return entries[index].strikes
     }
 }
