@@ -14,6 +14,7 @@ extension Engine {
         maximumHold = other.maximumHold
         outstandingFaults = other.outstandingFaults
         prefetchSlots = other.prefetchSlots
+        policies = other.policies
         readReplication = other.readReplication
         ownershipOnlyGrant = other.ownershipOnlyGrant
         zeroPageElision = other.zeroPageElision

@@ -2,7 +2,7 @@
 /// entry points take what happened and the time, and append what has to be done to an `EffectBuffer`.
 ///
 /// Every call appends to the buffer; the driver executes the effects in order and empties it before the next call. No
-/// entry point allocates. See docs/coherence.md for the protocol.
+/// entry point but `use` allocates. See docs/coherence.md for the protocol.
 public struct Engine: ~Copyable {
     /// Most effects one call appends.
     public static var maximumEffects: Int { 2048 }
@@ -20,21 +20,23 @@ public struct Engine: ~Copyable {
     let outstandingFaults: Int
     let prefetchSlots: Int
 
-    let readReplication: ReadReplication
-    let ownershipOnlyGrant: OwnershipOnlyGrant
-    let zeroPageElision: ZeroPageElision
-    let aggregation: Aggregation
-    let holdExtension: HoldExtension
-    let migratory: MigratoryDetection
+    /// The policies in effect; `use` switches to others.
+    public internal(set) var policies: PolicySet
+    var readReplication: ReadReplication
+    var ownershipOnlyGrant: OwnershipOnlyGrant
+    var zeroPageElision: ZeroPageElision
+    var aggregation: Aggregation
+    var holdExtension: HoldExtension
+    var migratory: MigratoryDetection
     var contiguous: ContiguousPrefetch
     var stride: StridePrefetch
     var minimumDelta: MinimumDeltaPrefetch
-    let asynchronous: AsynchronousPrefetch
-    let zeroContents: ZeroContentElision
-    let cleanFirst: CleanFirstEviction
+    var asynchronous: AsynchronousPrefetch
+    var zeroContents: ZeroContentElision
+    var cleanFirst: CleanFirstEviction
     var refaults: RefaultProtection
-    let forwarded: ForwardedPrefetch
-    let ownershipAhead: OwnershipPrefetch
+    var forwarded: ForwardedPrefetch
+    var ownershipAhead: OwnershipPrefetch
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -97,6 +99,7 @@ public struct Engine: ~Copyable {
         prefetchSlots = min(64, outstanding)
         cacheCapacity = configuration.cacheLimit + outstanding + prefetchSlots
 
+        policies = configuration.policies
         readReplication = ReadReplication(configuration.policies)
         ownershipOnlyGrant = OwnershipOnlyGrant(configuration.policies)
         zeroPageElision = ZeroPageElision(configuration.policies)
