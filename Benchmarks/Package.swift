@@ -27,7 +27,7 @@ let package = Package(
         .target(
             name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")], swiftSettings: settings),
         .target(name: "Coherence", swiftSettings: settings),
-        .target(name: "BoardSupport", dependencies: ["CFDT"], swiftSettings: settings),
+        .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"], swiftSettings: settings),
         .target(name: "CKVM"),
         .target(name: "CAllocationCount"),
         .target(name: "CAffinity"),

@@ -45,6 +45,9 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
         "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
     ]
 
+    /// What `init(parsing:)` reads between its commas: `all`, `none`, each name, and each name with `-` in front.
+    public static let words = ["all", "none"] + names + names.map { "-" + $0 }
+
     /// No policy has this name.
     public struct UnknownPolicy: Error, Equatable, CustomStringConvertible {
         public let name: String
@@ -59,9 +62,13 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// Reads names separated by commas; `all` and `none` are names too, and a name with `-` in front takes that policy
     /// out again: `all,-hold-extension`.
     public init(parsing text: String) throws(UnknownPolicy) {
+        try self.init(words: text.split(separator: ",").map { part in String(part.filter { $0 != " " }) })
+    }
+
+    /// Reads `words` one after another, as `init(parsing:)` does what stands between its commas.
+    public init(words: [String]) throws(UnknownPolicy) {
         var set: PolicySet = []
-        for part in text.split(separator: ",") {
-            let word = String(part.filter { $0 != " " })
+        for word in words {
             if word == "all" {
                 set = .all
             } else if word == "none" {
@@ -76,13 +83,23 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
         }
         self = set
     }
+
+    /// The names of the policies that are on, in order of their bits.
+    public var memberNames: [String] {
+        PolicySet.names.indices.filter { contains(PolicySet(rawValue: 1 << UInt32($0))) }.map { PolicySet.names[$0] }
+    }
 }
 
 extension PolicySet: CustomStringConvertible {
     /// The names, separated by commas; `none` when there are none. `init(parsing:)` reads it back.
-    public var description: String {
-        guard !isEmpty else { return "none" }
-        return PolicySet.names.indices.filter { contains(PolicySet(rawValue: 1 << UInt32($0))) }
-            .map { PolicySet.names[$0] }.joined(separator: ",")
+    public var description: String { isEmpty ? "none" : memberNames.joined(separator: ",") }
+}
+
+/// An array of names.
+extension PolicySet: Codable {
+    public init(from decoder: any Decoder) throws {
+        try self.init(words: [String](from: decoder))
     }
+
+    public func encode(to encoder: any Encoder) throws { try memberNames.encode(to: encoder) }
 }

@@ -1,5 +1,5 @@
 import BoardSupport
-import Coherence
+package import Coherence
 package import Hypervisor
 package import Interconnect
 import Machine
@@ -10,6 +10,8 @@ import Synchronization
 package final class NodeRuntime: @unchecked Sendable {
     package struct Setup {
         package var configuration: NodeConfiguration
+        /// Coherence policies to start with.
+        package var policies: PolicySet
         package var key: ClusterKey
         package var firmwareHash: FirmwareHash
         package var reach: Reach
@@ -25,11 +27,12 @@ package final class NodeRuntime: @unchecked Sendable {
         package var log: @Sendable (String) -> Void
 
         package init(
-            configuration: NodeConfiguration, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach, resources: NodeResources,
-            guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64, patience: UInt64? = nil,
+            configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
+            resources: NodeResources, guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64, patience: UInt64? = nil,
             log: @escaping @Sendable (String) -> Void
         ) {
             self.configuration = configuration
+            self.policies = policies
             self.key = key
             self.firmwareHash = firmwareHash
             self.reach = reach
@@ -107,7 +110,7 @@ package final class NodeRuntime: @unchecked Sendable {
         }
         let session = try MachineSession(
             MachineSession.Setup(
-                node: node, plan: plan, policies: setup.configuration.policies, minimumHold: setup.minimumHold,
+                node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
             machine: machine, control: control, coherence: coherence)
         self.session.withLock { $0 = session }

@@ -1,3 +1,4 @@
+import BoardSupport
 import Coherence
 import Testing
 
@@ -31,7 +32,20 @@ import Testing
     @Test func whatIsNotSaidHasDefaults() throws {
         let configuration = try parse("kit=a\nnodes=1\nnode=0\n")
         #expect(configuration.sliceMiB == nil && configuration.cacheMiB == nil && configuration.processors == nil)
-        #expect(configuration.onFailure == .powerOff && configuration.policies == .all)
+        #expect(configuration.onFailure == .powerOff && configuration.policies == nil)
+    }
+
+    /// The stick's word wins over the board's; where both are silent every policy is on.
+    @Test func policiesAreTheSticksElseTheBoardsElseAll() throws {
+        let boards = BoardCatalogue(path: #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/boards")
+        var board = try boards.load("qemu-q35").board
+        let silent = try parse("kit=a\nnodes=1\nnode=0\n")
+        let stick = try parse("kit=a\nnodes=1\nnode=0\npolicies=none\n")
+        #expect(board.coherence == nil)
+        #expect(silent.policies(on: board) == .all && stick.policies(on: board) == .none)
+        board.coherence = Board.Coherence(policies: .all.subtracting(.holdExtension))
+        #expect(silent.policies(on: board) == .all.subtracting(.holdExtension))
+        #expect(stick.policies(on: board) == .none)
     }
 
     @Test(arguments: [

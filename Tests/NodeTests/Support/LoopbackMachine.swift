@@ -1,3 +1,4 @@
+import Coherence
 import Glibc
 import Hypervisor
 import Synchronization
@@ -68,6 +69,7 @@ struct LoopbackMachine {
     var keys: [ClusterKey] = []
     var hold: UInt64 = 300_000
     var patience: UInt64? = 20_000_000_000
+    var policies = PolicySet.all
 
     static let resources = NodeResources(
         sockets: 1, coresPerSocket: 1, threadsPerCore: 1, physicalMiB: 160, firmwareMiB: 64, sliceMiB: TinyMachine.sliceMiB,
@@ -75,7 +77,7 @@ struct LoopbackMachine {
 
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
         NodeRuntime.Setup(
-            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node),
+            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
