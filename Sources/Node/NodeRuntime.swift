@@ -50,6 +50,8 @@ package final class NodeRuntime: @unchecked Sendable {
     private let machine: VirtualMachine
     private var control: ControlPlane!
     private let session = Mutex<MachineSession?>(nil)
+    /// What this node was told last, by its set-up or by a node of the machine.
+    private let policies: Mutex<PolicySet>
     private let inbox = Mutex<[ControlFrame]>([])
     private let inboxParker = Parker()
     private let statistics = Mutex<[UInt8: NodeReport]>([:])
@@ -65,6 +67,7 @@ package final class NodeRuntime: @unchecked Sendable {
     package init(_ setup: Setup, machine: VirtualMachine) {
         self.setup = setup
         self.machine = machine
+        policies = Mutex(setup.policies)
     }
 
     /// Joins, runs the machine and returns how it ended.
@@ -114,6 +117,8 @@ package final class NodeRuntime: @unchecked Sendable {
                 forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
             machine: machine, control: control, coherence: coherence)
         self.session.withLock { $0 = session }
+        // Another node's word may have come before there was a session.
+        session.use(policies.withLock { $0 })
         describe(session)
         do {
             try alignClock(session)
@@ -277,13 +282,16 @@ package final class NodeRuntime: @unchecked Sendable {
             pongs.unpark()
         case .statRequest:
             if let session = session.withLock({ $0 }) {
-                control.send(to: frame.from, .statReply, [], payload: session.report().encoded())
+                // No waiting here: the loop starts after clock exchanges that this thread takes, and a peer's heartbeats would go unheard.
+                control.send(to: frame.from, .statReply, [], payload: session.report(waits: false).encoded())
             }
         case .statReply:
             if let report = try? NodeReport(decoding: frame.payload) {
                 statistics.withLock { $0[frame.from] = report }
                 statisticsParker.unpark()
             }
+        case .policies:
+            if let policies = try? PolicySet(decoding: frame.body) { take(policies) }
         default:
             _ = session.withLock { $0 }?.handle(frame)
         }
@@ -365,6 +373,21 @@ package final class NodeRuntime: @unchecked Sendable {
         if behind > estimate.errorBound { session.clock.advance(by: UInt64(behind)) }
         let figures = clockFigures(session)
         session.recordSkew(bound: figures.bound, roundTrip: figures.roundTrip)
+    }
+
+    // MARK: Policies
+
+    /// Every node of the machine goes over to other coherence policies; false while there is no machine.
+    package func use(_ policies: PolicySet) -> Bool {
+        guard session.withLock({ $0 }) != nil else { return false }
+        control.broadcast(.policies, policies.encoded())
+        take(policies)
+        return true
+    }
+
+    private func take(_ policies: PolicySet) {
+        self.policies.withLock { $0 = policies }
+        session.withLock { $0 }?.use(policies)
     }
 
     // MARK: Figures

@@ -39,6 +39,9 @@ final class ConsolePipe: @unchecked Sendable {
 
     deinit { for end in input + output { close(end) } }
 
+    /// Types on the guest's console.
+    func type(_ byte: UInt8) { _ = unsafe write(input[1], [byte], 1) }
+
     var console: GuestConsole { GuestConsole(input: input[0], output: output[1]) }
 
     /// The little-endian 64-bit words that arrived.
@@ -83,16 +86,19 @@ struct LoopbackMachine {
             patience: patience, log: { log($0) })
     }
 
-    func run(_ guest: FlatGuest?) throws -> Outcome {
+    /// - Parameter during: called while the nodes run.
+    func run(_ guest: FlatGuest?, during: ([NodeRuntime], ConsolePipe) -> Void = { _, _ in }) throws -> Outcome {
         let ports = try freePorts(nodes)
         let pipe = ConsolePipe()
         let logs = (0..<nodes).map { _ in Log() }
-        let promises = try (0..<nodes).map { node in
+        let runtimes = try (0..<nodes).map { node in
             let setup = try setup(node, ports: ports, guest: guest.map { .flat($0) }, console: pipe.console, log: logs[node])
-            return onThread { () -> Result<MachineEnd, any Error> in
-                Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() }
-            }
+            return NodeRuntime(setup, machine: try VirtualMachine())
         }
+        let promises = runtimes.map { runtime in
+            onThread { () -> Result<MachineEnd, any Error> in Result { try runtime.run() } }
+        }
+        during(runtimes, pipe)
         let ends = promises.map { $0.wait() }
         return Outcome(ends: ends, words: pipe.words(), logs: logs)
     }
