@@ -28,8 +28,8 @@ package final class NodeRuntime: @unchecked Sendable {
 
         package init(
             configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
-            resources: NodeResources, guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64, patience: UInt64? = nil,
-            log: @escaping @Sendable (String) -> Void
+            resources: NodeResources, guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64,
+            patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
         ) {
             self.configuration = configuration
             self.policies = policies

@@ -147,7 +147,8 @@ import Testing
         for switches in [false, true] {
             let seed = UInt64.random(in: 1...UInt64(UInt32.max))
             let scenario = SoakScenario(seed: seed, nodes: 2 + Int(seed % 7), instructions: 600, switchesPolicies: switches)
-            print("simulator: soak seed \(seed) --nodes \(2 + Int(seed % 7)) --instructions 600\(switches ? " --switch-policies" : ""): \(scenario)")
+            let option = switches ? " --switch-policies" : ""
+            print("simulator: soak seed \(seed) --nodes \(2 + Int(seed % 7)) --instructions 600\(option): \(scenario)")
             do { _ = try scenario.run() } catch { throw Broken("soak seed \(seed): \(error)") }
         }
     }

@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (["policies"], .policies(nil)), (["policies", "none"], .policies(PolicySet.none)), (["policies", "all,-hold-extension"], .policies(.all.subtracting(.holdExtension))),
+        (["policies"], .policies(nil)), (["policies", "none"], .policies(PolicySet.none)),
+        (["policies", "all,-hold-extension"], .policies(.all.subtracting(.holdExtension))),
         (["policies", "read-replication, aggregation"], .policies([.readReplication, .aggregation])), (["stat", "--json"], .statJSON),
     ] as [([String], StatRequest)])
     func argumentsAreRead(arguments: [String], expected: StatRequest) throws {
