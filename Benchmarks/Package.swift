@@ -30,7 +30,7 @@ let package = Package(
             name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "Hypervisor"], swiftSettings: settings),
         .target(name: "CoherenceSimulation", dependencies: ["Coherence"], swiftSettings: settings),
         .target(name: "Coherence", swiftSettings: settings),
-        .target(name: "BoardSupport", dependencies: ["CFDT"], swiftSettings: settings),
+        .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"], swiftSettings: settings),
         .target(name: "CKVM"),
         .target(name: "CAllocationCount"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),

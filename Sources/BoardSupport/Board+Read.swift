@@ -1,3 +1,5 @@
+import Coherence
+
 extension Board {
     /// Reads a compiled description. Every mistake is found, not only the first.
     ///
@@ -54,6 +56,7 @@ extension Board {
         self.consoles = Consoles(
             firmware: consoles.text("firmware-console") ?? "", guest: consoles.text("guest-console"),
             baudRate: consoles.number("baud-rate") ?? 115_200)
+        coherence = root.child("coherence").flatMap { try? PolicySet(words: $0.texts("policies")) }.map(Coherence.init(policies:))
         lab = root.child("lab").map {
             Lab(
                 emulator: $0.text("emulator") ?? "", machine: $0.text("machine") ?? "",

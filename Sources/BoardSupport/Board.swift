@@ -1,3 +1,5 @@
+public import Coherence
+
 /// A board: the server model that a firmware image is built for, as its device tree describes it (docs/boards.md).
 public struct Board: Sendable, Equatable, Codable {
     /// The part of the first `compatible` string after the comma; also the name of the board's folder.
@@ -13,6 +15,8 @@ public struct Board: Sendable, Equatable, Codable {
     public var interconnect: [InterconnectPort]
     public var stick: Stick
     public var consoles: Consoles
+    /// How coherence starts on this board; nil starts it with every policy.
+    public var coherence: Coherence?
     /// How the lab starts this board without hardware; nil when it cannot.
     public var lab: Lab?
 
@@ -102,6 +106,15 @@ public struct Board: Sendable, Equatable, Codable {
             self.firmware = firmware
             self.guest = guest
             self.baudRate = baudRate
+        }
+    }
+
+    /// What the nodes' coherence engines start with.
+    public struct Coherence: Sendable, Equatable, Codable {
+        public var policies: PolicySet
+
+        public init(policies: PolicySet) {
+            self.policies = policies
         }
     }
 

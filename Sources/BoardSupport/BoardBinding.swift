@@ -1,3 +1,5 @@
+import Coherence
+
 /// The device-tree binding of a board: every node and property that may occur. Reading, linting and the tables in
 /// docs/boards.md all come from this one value.
 public struct BoardBinding: Sendable {
@@ -29,6 +31,8 @@ public struct BoardBinding: Sendable {
         case modules
         /// A device name such as `ttyS0`.
         case serialPort
+        /// Words of `PolicySet(parsing:)`, one a string.
+        case policies
 
         /// What a reader is told to write.
         public var expected: String {
@@ -41,6 +45,9 @@ public struct BoardBinding: Sendable {
             case .driver: "one driver name of letters, digits and underscores"
             case .modules: "kernel module names of letters, digits and underscores"
             case .serialPort: "a serial port such as \"ttyS0\""
+            case .policies:
+                "one or more of " + (["all", "none"] + PolicySet.names).map { "\"\($0)\"" }.joined(separator: ", ")
+                    + "; \"-NAME\" takes one out again"
             }
         }
 
@@ -60,6 +67,7 @@ public struct BoardBinding: Sendable {
             case .driver: strings.count == 1 && isIdentifier(strings[0])
             case .modules: strings.allSatisfy(isIdentifier)
             case .serialPort: strings.count == 1 && isSerialPort(strings[0])
+            case .policies: strings.allSatisfy(PolicySet.words.contains)
             case .cell: false
             }
         }
@@ -73,7 +81,7 @@ public struct BoardBinding: Sendable {
                 meaning: "vendor and name of the board; the first name is the name of its folder"),
             Property(name: "model", kind: .text, required: true, meaning: "the board's name for people"),
         ],
-        children: [processors, memory, virtualization, interconnect, stick, consoles, lab])
+        children: [processors, memory, virtualization, interconnect, stick, consoles, coherence, lab])
 
     static let processors = Node(
         name: "processors", required: true,
@@ -147,6 +155,15 @@ public struct BoardBinding: Sendable {
             Property(
                 name: "baud-rate", kind: .cell(1200...4_000_000), required: false,
                 meaning: "bits per second of both, 8N1; 115200 when absent"),
+        ])
+
+    static let coherence = Node(
+        name: "coherence", required: false,
+        properties: [
+            Property(
+                name: "policies", kind: .policies, required: true,
+                meaning: "coherence policies that are on when a node starts, read from left to right; `policies=` in a stick's "
+                    + "`machine.conf` wins")
         ])
 
     static let lab = Node(

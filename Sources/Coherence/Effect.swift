@@ -19,8 +19,6 @@ public enum Effect: Equatable, Sendable, BitwiseCopyable {
         case received(index: Int)
         /// What an earlier `park` put into the slot; the slot is free afterwards.
         case parked(slot: Int)
-        /// The same, of a page that came in advance: nobody waited for another node.
-        case kept(slot: Int)
         /// 4096 zero bytes.
         case zero
     }

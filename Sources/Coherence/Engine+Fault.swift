@@ -22,19 +22,7 @@ extension Engine {
             contention.wanted(page, by: place, count: faultCounts[place])
         }
         guard let range = ranges[page] else { preconditionFailure("a page that faults has a home") }
-        var flags = states[Int(page.rawValue)]
-        var isExpected = false
-        if flags.requested, let slot = requests.slot(of: page), requests[slot].isKept {
-            statistics.keptPagesReached &+= 1
-            requests.demand(slot, processor: processor)
-            complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
-            flags = states[Int(page.rawValue)]
-            isExpected = true
-            if flags.access == .write || !isWrite {
-                askAhead(page, range, processor, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
-                return
-            }
-        }
+        let flags = states[Int(page.rawValue)]
         if flags.access == .write || (flags.access == .read && !isWrite) {
             statistics.repeatedFaults &+= 1
             effects.append(.wake(page))
@@ -56,7 +44,7 @@ extension Engine {
         if isHome(range) {
             faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
         } else {
-            faultOnRemote(page, range, exclusive: exclusive, isExpected: isExpected, processor, now: now, effects: &effects)
+            faultOnRemote(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
         }
     }
 
@@ -103,7 +91,7 @@ extension Engine {
     }
 
     private mutating func faultOnRemote(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, isExpected: Bool, _ processor: UInt16, now: Instant,
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, _ processor: UInt16, now: Instant,
         effects: inout EffectBuffer
     ) {
         statistics.remoteFaults &+= 1
@@ -128,7 +116,7 @@ extension Engine {
             requests[slot].fills = true
             fills &+= 1
         }
-        let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: isExpected, now: now, &effects)
+        let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects)
         sendRequest(page, range, exclusive: exclusive, ahead: aggregation.isOn ? ahead : Ahead(), &effects)
         if aggregation.isOn {
             statistics.messagesAggregated &+= UInt64(ahead.mask.nonzeroBitCount)

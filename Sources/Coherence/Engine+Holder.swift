@@ -7,10 +7,6 @@ extension Engine {
         let page = message.page
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
         if message.kind == .forwardShared, message.zero { return try relay(message, effects: &effects) }
-        if let slot = requests.slot(of: page), requests[slot].isKept {
-            contiguous.wasWrong(page)
-            complete(slot, page, range, from: .kept(slot: slot), now: now, effects: &effects)
-        }
         let flags = states[Int(page.rawValue)]
         if flags.deferred {
             // Behind what waits already: the node loses the page once.

@@ -93,7 +93,7 @@ extension Engine {
             effects.append(.wake(page))
             return
         }
-        if mayRelay, let reader = relays.choose(entry.sharers, now: now) {
+        if mayRelay, let reader = relays.choose(entry.sharers, for: requester, now: now) {
             entry.sharers.insert(requester)
             directory[position] = entry
             send(Message(.forwardShared, page, requester: requester, zero: true), to: reader, .none, &effects)

@@ -2,10 +2,9 @@
 struct Ahead {
     /// Bit i is `page + i`.
     var mask: UInt64 = 0
-    var keeps = false
     var insists = false
 
-    func ask(_ page: PageNumber) -> PrefetchAsks.Ask { PrefetchAsks.Ask(page: page, mask: mask, keeps: keeps, insists: insists) }
+    func ask(_ page: PageNumber) -> PrefetchAsks.Ask { PrefetchAsks.Ask(page: page, mask: mask, insists: insists) }
 }
 
 /// Pages asked for in advance. To a prefetch the home answers at once from its own memory, or refuses: nothing ever waits for one. What
@@ -35,7 +34,7 @@ extension Engine {
         statistics.prefetchesUsed = min(statistics.prefetchesUsed &+ UInt64(advice.used), statistics.prefetchesArrived)
         if advice.isSure { requestAhead(page, range, wanted: advice.ahead, exclusive: exclusive, now: now, &effects) }
         let mask = openPrefetches(page, range, wanted: advice.ahead)
-        return Ahead(mask: mask, keeps: asynchronous.isOn, insists: advice.isSure && forwarded.isOn && !exclusive)
+        return Ahead(mask: mask, insists: advice.isSure && forwarded.isOn && !exclusive)
     }
 
     /// Requests for the pages of `wanted` of which this node has a read copy and a stream of writes comes, or which are at home
@@ -124,7 +123,6 @@ extension Engine {
             let wanted = page.advanced(by: UInt32(left.trailingZeroBitCount))
             left &= left &- 1
             asks.add(single.ask(wanted))
-            single.keeps = false
             send(Message(.prefetch, wanted, exclusive: exclusive, mask: 1), to: range.home, .none, &effects)
         }
     }
@@ -180,7 +178,7 @@ extension Engine {
         }
     }
 
-    /// At the requester: installs what came, but the page to be kept back, and closes the slots of what was refused; a processor that has
+    /// At the requester: installs what came and closes the slots of what was refused; a processor that has
     /// come to wait for a refused page asks again in its own right.
     mutating func prefetched(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
@@ -190,23 +188,17 @@ extension Engine {
         }
         var left = ask.mask
         var received = 0
-        var keeps = ask.keeps && markers.count > 0
         while left != 0 {
             let bit = left & (0 &- left)
             let page = message.page.advanced(by: UInt32(left.trailingZeroBitCount))
             left &= left &- 1
-            guard let slot = requests.slot(of: page), requests[slot].kind == .prefetch, !requests[slot].isKept else {
+            guard let slot = requests.slot(of: page), requests[slot].kind == .prefetch else {
                 throw message.violation(from: sender)
             }
             if message.mask & bit != 0 {
                 requests[slot].exclusive = message.exclusive
                 statistics.prefetchesArrived &+= 1
-                if keeps, !requests[slot].demanded {
-                    keep(slot, page, index: received, now: now, &effects)
-                    keeps = false
-                } else {
-                    complete(slot, page, range, from: .received(index: received), now: now, effects: &effects)
-                }
+                complete(slot, page, range, from: .received(index: received), now: now, effects: &effects)
                 received &+= 1
             } else if message.zeroMask & bit != 0 {
                 requests[slot].exclusive = true
@@ -236,20 +228,6 @@ extension Engine {
             requests.remove(slot)
             fills &-= 1
             states[Int(page.rawValue)].requested = false
-        }
-    }
-
-    /// Parks a page that came in advance; the one kept back longest ago is installed when there are too many.
-    private mutating func keep(_ slot: Int, _ page: PageNumber, index: Int, now: Instant, _ effects: inout EffectBuffer) {
-        requests[slot].arrival = .parked
-        effects.append(.park(slot: slot, index: index))
-        let oldest = markers[nextMarker]
-        markers[nextMarker] = page.rawValue &+ 1
-        nextMarker = (nextMarker &+ 1) % markers.count
-        guard oldest != 0, oldest != page.rawValue &+ 1 else { return }
-        let before = PageNumber(oldest &- 1)
-        if let slot = requests.slot(of: before), requests[slot].isKept, let range = ranges[before] {
-            complete(slot, before, range, from: .kept(slot: slot), now: now, effects: &effects)
         }
     }
 }

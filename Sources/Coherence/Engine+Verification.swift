@@ -14,6 +14,7 @@ extension Engine {
         maximumHold = other.maximumHold
         outstandingFaults = other.outstandingFaults
         prefetchSlots = other.prefetchSlots
+        policies = other.policies
         readReplication = other.readReplication
         ownershipOnlyGrant = other.ownershipOnlyGrant
         zeroPageElision = other.zeroPageElision
@@ -22,7 +23,6 @@ extension Engine {
         contiguous = other.contiguous.copy()
         stride = other.stride.copy()
         minimumDelta = other.minimumDelta.copy()
-        asynchronous = other.asynchronous
         zeroContents = other.zeroContents
         cleanFirst = other.cleanFirst
         refaults = other.refaults.copy()
@@ -42,8 +42,6 @@ extension Engine {
         waiting = other.waiting.copy()
         latestFault = other.latestFault.copy()
         faultCounts = other.faultCounts.copy()
-        markers = other.markers.copy()
-        nextMarker = other.nextMarker
         sentRequests = other.sentRequests.copy()
         receivedRequests = other.receivedRequests.copy()
         contention = other.contention.copy()
@@ -74,7 +72,7 @@ extension Engine {
         for position in 0..<asks.count {
             bytes.append(UInt8(truncatingIfNeeded: asks[position].page.rawValue))
             bytes.append(UInt8(truncatingIfNeeded: asks[position].mask))
-            bytes.append((asks[position].keeps ? 1 : 0) | (asks[position].insists ? 2 : 0))
+            bytes.append(asks[position].insists ? 1 : 0)
         }
         bytes.append(0xFE)
         var order = (0..<deferrals.count).map { deferrals[$0] }
@@ -111,13 +109,13 @@ extension Engine {
 
     /// Asks for a page in advance, as a policy may at any time; false when it is here or on its way.
     package mutating func fetchInAdvance(
-        _ page: PageNumber, exclusive: Bool, keeps: Bool, insists: Bool, effects: inout EffectBuffer
+        _ page: PageNumber, exclusive: Bool, insists: Bool, effects: inout EffectBuffer
     ) -> Bool {
         guard let range = ranges[page], !isHome(range), page.rawValue > 0 else { return false }
         let before = PageNumber(page.rawValue - 1)
         let mask = openPrefetches(before, range, wanted: 0b10)
         guard mask != 0 else { return false }
-        askSingly(before, range, Ahead(mask: mask, keeps: keeps, insists: insists), exclusive: exclusive, &effects)
+        askSingly(before, range, Ahead(mask: mask, insists: insists), exclusive: exclusive, &effects)
         return true
     }
 
@@ -125,12 +123,6 @@ extension Engine {
     package mutating func requestInAdvance(_ page: PageNumber, exclusive: Bool, now: Instant, effects: inout EffectBuffer) -> Bool {
         guard let range = ranges[page] else { return false }
         return request(page, range, exclusive: exclusive, now: now, effects: &effects)
-    }
-
-    /// Whether a page that came in advance is kept back, with what right.
-    package func keptPage(_ page: PageNumber) -> PageAccess {
-        guard let slot = requests.slot(of: page), requests[slot].isKept else { return .none }
-        return requests[slot].exclusive ? .write : .read
     }
 
     /// Makes the next read of the page at its home be answered with the only copy, or not.

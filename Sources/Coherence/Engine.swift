@@ -2,7 +2,7 @@
 /// entry points take what happened and the time, and append what has to be done to an `EffectBuffer`.
 ///
 /// Every call appends to the buffer; the driver executes the effects in order and empties it before the next call. No
-/// entry point allocates. See docs/coherence.md for the protocol.
+/// entry point but `use` allocates. See docs/coherence.md for the protocol.
 public struct Engine: ~Copyable {
     /// Most effects one call appends.
     public static var maximumEffects: Int { 2048 }
@@ -20,20 +20,21 @@ public struct Engine: ~Copyable {
     let outstandingFaults: Int
     let prefetchSlots: Int
 
-    let readReplication: ReadReplication
-    let ownershipOnlyGrant: OwnershipOnlyGrant
-    let zeroPageElision: ZeroPageElision
-    let aggregation: Aggregation
-    let migratory: MigratoryDetection
+    /// The policies in effect; `use` switches to others.
+    public internal(set) var policies: PolicySet
+    var readReplication: ReadReplication
+    var ownershipOnlyGrant: OwnershipOnlyGrant
+    var zeroPageElision: ZeroPageElision
+    var aggregation: Aggregation
+    var migratory: MigratoryDetection
     var contiguous: ContiguousPrefetch
     var stride: StridePrefetch
     var minimumDelta: MinimumDeltaPrefetch
-    let asynchronous: AsynchronousPrefetch
-    let zeroContents: ZeroContentElision
-    let cleanFirst: CleanFirstEviction
+    var zeroContents: ZeroContentElision
+    var cleanFirst: CleanFirstEviction
     var refaults: RefaultProtection
-    let forwarded: ForwardedPrefetch
-    let ownershipAhead: OwnershipPrefetch
+    var forwarded: ForwardedPrefetch
+    var ownershipAhead: OwnershipPrefetch
     var relays: ReaderRelay
 
     var ranges: HomeRanges
@@ -57,9 +58,6 @@ public struct Engine: ~Copyable {
     var isSameFault = false
     /// How many faults each processor has had.
     var faultCounts: Table<UInt32>
-    /// The pages kept back last, + 1; the oldest at `nextMarker`.
-    var markers: Table<UInt32>
-    var nextMarker = 0
     /// Requests for pages sent to each home, and received from each node: they tell an invalidation for a copy that is on its way
     /// from one for a copy dropped before the page was asked for again.
     var sentRequests: Table<UInt64>
@@ -99,6 +97,7 @@ public struct Engine: ~Copyable {
         prefetchSlots = min(64, outstanding)
         cacheCapacity = configuration.cacheLimit + outstanding + prefetchSlots
 
+        policies = configuration.policies
         readReplication = ReadReplication(configuration.policies)
         ownershipOnlyGrant = OwnershipOnlyGrant(configuration.policies)
         zeroPageElision = ZeroPageElision(configuration.policies)
@@ -107,7 +106,6 @@ public struct Engine: ~Copyable {
         contiguous = ContiguousPrefetch(configuration.policies, processors: outstanding)
         stride = StridePrefetch(configuration.policies)
         minimumDelta = MinimumDeltaPrefetch(configuration.policies, processors: outstanding)
-        asynchronous = AsynchronousPrefetch(configuration.policies)
         zeroContents = ZeroContentElision(configuration.policies)
         cleanFirst = CleanFirstEviction(configuration.policies, cacheLimit: configuration.cacheLimit)
         refaults = RefaultProtection(configuration.policies, cacheLimit: configuration.cacheLimit)
@@ -125,8 +123,6 @@ public struct Engine: ~Copyable {
         queues = RequestQueues(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
         holds = HoldTable(capacity: outstanding * 8)
         deferrals = DeferralTable(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
-        // They take room in the cache: none in a very small one.
-        markers = Table(count: min(max(1, min(8, prefetchSlots / 4)), configuration.cacheLimit / 16), repeating: 0)
         sentRequests = Table(count: configuration.nodeCount, repeating: 0)
         receivedRequests = Table(count: configuration.nodeCount, repeating: 0)
         cache = RemotePageCache(capacity: cacheCapacity)

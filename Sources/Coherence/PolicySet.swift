@@ -18,26 +18,24 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// `StridePrefetch`
     public static let stridePrefetch = PolicySet(rawValue: 1 << 6)
 
-    /// `AsynchronousPrefetch`
-    public static let asynchronousPrefetch = PolicySet(rawValue: 1 << 7)
     /// `ForwardedPrefetch`
-    public static let forwardedPrefetch = PolicySet(rawValue: 1 << 8)
+    public static let forwardedPrefetch = PolicySet(rawValue: 1 << 7)
     /// `OwnershipPrefetch`
-    public static let ownershipPrefetch = PolicySet(rawValue: 1 << 9)
+    public static let ownershipPrefetch = PolicySet(rawValue: 1 << 8)
     /// `MinimumDeltaPrefetch`
-    public static let minimumDeltaPrefetch = PolicySet(rawValue: 1 << 10)
+    public static let minimumDeltaPrefetch = PolicySet(rawValue: 1 << 9)
     /// `ZeroContentElision`
-    public static let zeroContentElision = PolicySet(rawValue: 1 << 11)
+    public static let zeroContentElision = PolicySet(rawValue: 1 << 10)
     /// `CleanFirstEviction`
-    public static let cleanFirstEviction = PolicySet(rawValue: 1 << 12)
+    public static let cleanFirstEviction = PolicySet(rawValue: 1 << 11)
     /// `RefaultProtection`
-    public static let refaultProtection = PolicySet(rawValue: 1 << 13)
+    public static let refaultProtection = PolicySet(rawValue: 1 << 12)
 
     /// The driver's: pages travel as differences from what the other end of the connection knows.
-    public static let differenceTransfer = PolicySet(rawValue: 1 << 14)
+    public static let differenceTransfer = PolicySet(rawValue: 1 << 13)
 
     /// `ReaderRelay`
-    public static let readerRelay = PolicySet(rawValue: 1 << 15)
+    public static let readerRelay = PolicySet(rawValue: 1 << 14)
 
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
@@ -45,10 +43,13 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     /// The name of each policy, in order of its bit.
     public static let names = [
         "read-replication", "ownership-only-grant", "zero-page-elision", "contiguous-prefetch",
-        "aggregation", "migratory-detection", "stride-prefetch", "asynchronous-prefetch", "forwarded-prefetch",
+        "aggregation", "migratory-detection", "stride-prefetch", "forwarded-prefetch",
         "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
         "difference-transfer", "reader-relay",
     ]
+
+    /// What `init(parsing:)` reads between its commas: `all`, `none`, each name, and each name with `-` in front.
+    public static let words = ["all", "none"] + names + names.map { "-" + $0 }
 
     /// No policy has this name.
     public struct UnknownPolicy: Error, Equatable, CustomStringConvertible {
@@ -62,11 +63,15 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     }
 
     /// Reads names separated by commas; `all` and `none` are names too, and a name with `-` in front takes that policy
-    /// out again: `all,-hold-extension`.
+    /// out again: `all,-stride-prefetch`.
     public init(parsing text: String) throws(UnknownPolicy) {
+        try self.init(words: text.split(separator: ",").map { part in String(part.filter { $0 != " " }) })
+    }
+
+    /// Reads `words` one after another, as `init(parsing:)` does what stands between its commas.
+    public init(words: [String]) throws(UnknownPolicy) {
         var set: PolicySet = []
-        for part in text.split(separator: ",") {
-            let word = String(part.filter { $0 != " " })
+        for word in words {
             if word == "all" {
                 set = .all
             } else if word == "none" {
@@ -81,13 +86,23 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
         }
         self = set
     }
+
+    /// The names of the policies that are on, in order of their bits.
+    public var memberNames: [String] {
+        PolicySet.names.indices.filter { contains(PolicySet(rawValue: 1 << UInt32($0))) }.map { PolicySet.names[$0] }
+    }
 }
 
 extension PolicySet: CustomStringConvertible {
     /// The names, separated by commas; `none` when there are none. `init(parsing:)` reads it back.
-    public var description: String {
-        guard !isEmpty else { return "none" }
-        return PolicySet.names.indices.filter { contains(PolicySet(rawValue: 1 << UInt32($0))) }
-            .map { PolicySet.names[$0] }.joined(separator: ",")
+    public var description: String { isEmpty ? "none" : memberNames.joined(separator: ",") }
+}
+
+/// An array of names.
+extension PolicySet: Codable {
+    public init(from decoder: any Decoder) throws {
+        try self.init(words: [String](from: decoder))
     }
+
+    public func encode(to encoder: any Encoder) throws { try memberNames.encode(to: encoder) }
 }

@@ -35,7 +35,7 @@ extension Engine {
     /// What this engine's tables take.
     public var stateBytes: StateBytes {
         let tables = requests.byteCount + queues.byteCount + holds.byteCount + deferrals.byteCount + asks.byteCount + waiting.byteCount
-        let faults = latestFault.byteCount + faultCounts.byteCount + markers.byteCount + contention.byteCount + hot.byteCount
+        let faults = latestFault.byteCount + faultCounts.byteCount + contention.byteCount + hot.byteCount
         let peers = ranges.byteCount + sentRequests.byteCount + receivedRequests.byteCount
         let policies = contiguous.byteCount + stride.byteCount + minimumDelta.byteCount + refaults.byteCount
         return StateBytes(

@@ -44,8 +44,6 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var prefetchesUsed: UInt64 = 0
     /// Requests that asked for the next pages of a pattern of distances.
     public internal(set) var stridesFollowed: UInt64 = 0
-    /// Pages kept back that a processor came to.
-    public internal(set) var keptPagesReached: UInt64 = 0
     /// Requests of streams for pages that no prefetch brings.
     public internal(set) var requestsAhead: UInt64 = 0
     /// Prefetches the home refused.

@@ -9,7 +9,7 @@ struct CheckCommand: ParsableCommand {
             abstract: "Visit every state of the engine on small machines (docs/coherence.md).",
             discussion: """
                 Every interleaving of faults, writes, deliveries and ends of holds, with order per pair of nodes only; by \
-                choice also evictions, prefetches and migratory grants at any moment. Without options a fixed list of \
+                choice also evictions, prefetches, migratory grants and reads answered by readers at any moment. Without options a fixed list of \
                 machines is checked. The status is 1 when a promise is broken, and the steps that break it are printed.
                 """)
     }
@@ -29,11 +29,14 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "No prefetches.")
     var noPrefetch = false
 
-    @Flag(help: "No prefetches that keep a page back or insist, and no requests that nobody waits for.")
+    @Flag(help: "No prefetches that insist, and no requests that nobody waits for.")
     var noStreams = false
 
     @Flag(help: "Let reads take the only copy, at any moment.")
     var migratory = false
+
+    @Flag(help: "Let readers answer reads for their home, at any moment.")
+    var relays = false
 
     @Flag(help: "Visit the nearest states first: takes more memory, and a bounded check covers every path of some length.")
     var breadthFirst = false
@@ -48,7 +51,7 @@ struct CheckCommand: ParsableCommand {
                 "--pages \(pages): give \(CheckedMachine.pageRange.lowerBound) to \(CheckedMachine.pageRange.upperBound)")
         }
         guard limit >= 0 else { throw ValidationError("--limit \(limit): give 0 or more") }
-        guard nodes != nil || (pages == nil && limit == 1_000_000 && !noEvictions && !noPrefetch && !noStreams && !migratory && !breadthFirst) else {
+        guard nodes != nil || (pages == nil && limit == 1_000_000 && !noEvictions && !noPrefetch && !noStreams && !migratory && !relays && !breadthFirst) else {
             throw ValidationError("the other options describe a machine of your own: give --nodes too")
         }
     }
@@ -57,8 +60,8 @@ struct CheckCommand: ParsableCommand {
     var machines: [CheckedMachine] {
         guard let nodes else { return CheckedMachine.standard }
         let options = ModelChecker.Options(
-            evictions: !noEvictions, prefetches: !noPrefetch, streams: !noStreams, migratory: migratory, stateLimit: limit == 0 ? nil : limit,
-            isBreadthFirst: breadthFirst)
+            evictions: !noEvictions, prefetches: !noPrefetch, streams: !noStreams, migratory: migratory, relays: relays,
+            stateLimit: limit == 0 ? nil : limit, isBreadthFirst: breadthFirst)
         return [CheckedMachine(nodes: nodes, pages: pages ?? 1, options: options)]
     }
 

@@ -9,8 +9,9 @@ struct SoakCommand: ParsableCommand {
             abstract: "Run the engine on random machines in virtual time until time is over (docs/coherence.md).",
             discussion: """
                 Each line is one machine: its nodes, pages, cache, policies, a network that loses, duplicates and reorders \
-                packets below reliable channels, slow nodes and a node's death, all drawn from one seed. The status is 1 \
-                when a promise is broken, and the command that repeats it is printed.
+                packets below reliable channels, slow nodes and a node's death, all drawn from one seed. Every second machine's \
+                nodes also go over to other policies while they run. The status is 1 when a promise is broken, and the command \
+                that repeats it is printed.
                 """)
     }
 
@@ -29,6 +30,9 @@ struct SoakCommand: ParsableCommand {
     @Flag(help: "Let more than 16 nodes contend for six pages at once, which makes too little progress (docs/coherence.md).")
     var contended = false
 
+    @Flag(help: "Let the nodes of every machine go over to other policies while they run, not of every second one.")
+    var switchPolicies = false
+
     mutating func validate() throws {
         if let minutes, !(minutes >= 0) { throw ValidationError("--minutes \(minutes): give 0 or more") }
         if let nodes, !(2...NodeID.limit).contains(nodes) {
@@ -44,7 +48,9 @@ struct SoakCommand: ParsableCommand {
         var next = seed ?? UInt64.random(in: 1...UInt64(UInt32.max))
         var count = 0
         repeat {
-            let scenario = SoakScenario(seed: next, nodes: nodes, instructions: instructions, isContended: contended)
+            let switches = switchPolicies || count % 2 == 1
+            let scenario = SoakScenario(
+                seed: next, nodes: nodes, instructions: instructions, isContended: contended, switchesPolicies: switches)
             printNow("seed \(next): \(scenario): ", end: "")
             do {
                 printNow(try scenario.run())
@@ -52,6 +58,7 @@ struct SoakCommand: ParsableCommand {
                 printNow("BROKEN: \(error)")
                 let own = [
                     nodes.map { " --nodes \($0)" }, instructions.map { " --instructions \($0)" }, contended ? " --contended" : nil,
+                    switches ? " --switch-policies" : nil,
                 ].compactMap { $0 }
                 printNow("again: vsmp-coherence soak --seed \(next)\(own.joined())")
                 throw ExitCode(1)

@@ -17,6 +17,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case timeStampCounter = 10
     case statRequest = 11
     case statReply = 12
+    /// Coherence policies that every node is to use from now on.
+    case policies = 13
 
     /// The connection on which this kind is legal.
     package var role: ConnectionRole { self == .coherence ? .coherence : .control }

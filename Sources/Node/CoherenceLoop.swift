@@ -22,6 +22,8 @@ package final class CoherenceLoop: @unchecked Sendable {
         package var bytesSpared: UInt64 = 0
         /// Processors that wait for a page now.
         package var waiting: [FaultWaiters.Wait] = []
+        /// The policies in effect.
+        package var policies = PolicySet.none
     }
 
     private enum Number {
@@ -30,8 +32,12 @@ package final class CoherenceLoop: @unchecked Sendable {
     }
 
     private struct Orders {
-        var wantsSnapshot = false
-        var snapshot: Snapshot?
+        /// Snapshots asked for so far, and how many of them `snapshot` answers.
+        var asked: UInt64 = 0
+        var answered: UInt64 = 0
+        var snapshot = Snapshot()
+        /// To go over to.
+        var policies: PolicySet?
         var drain = false
         var quit = false
     }
@@ -54,6 +60,7 @@ package final class CoherenceLoop: @unchecked Sendable {
     private let wake: WakeEvent
     private let orders = Mutex(Orders())
     private let answered = Parker()
+    private let running = Atomic<Bool>(false)
     private let onLoss: @Sendable (NodeID, String) -> Void
     private let log: @Sendable (String) -> Void
     private var nextWatch: UInt64 = 0
@@ -99,14 +106,27 @@ package final class CoherenceLoop: @unchecked Sendable {
 
     // MARK: Other threads
 
+    /// Whether the loop's thread is there to answer.
+    package var isRunning: Bool { running.load(ordering: .sequentiallyConsistent) }
+
+    /// What the loop looks like after all orders before this one; nil when it does not answer within 2 s.
     package func snapshot() -> Snapshot? {
-        orders.withLock { $0.wantsSnapshot = true }
+        let number = orders.withLock { orders in
+            orders.asked += 1
+            return orders.asked
+        }
         wake.raise()
         for _ in 0..<200 {
-            if let snapshot = orders.withLock({ orders in orders.snapshot.take() }) { return snapshot }
+            if let snapshot = orders.withLock({ $0.answered >= number ? $0.snapshot : nil }) { return snapshot }
             answered.park(timeout: 10_000_000)
         }
         return nil
+    }
+
+    /// Goes over to other policies, for what comes from now on.
+    package func use(_ policies: PolicySet) {
+        orders.withLock { $0.policies = policies }
+        wake.raise()
     }
 
     /// The machine is dead: from now on every page a thread waits for is filled with zeroes, so that the processors
@@ -125,6 +145,8 @@ package final class CoherenceLoop: @unchecked Sendable {
 
     package func run() {
         becomeRealtime(priority: 20)
+        running.store(true, ordering: .sequentiallyConsistent)
+        defer { running.store(false, ordering: .sequentiallyConsistent) }
         do throws(HypervisorError) {
             while try turn() {}
         } catch {
@@ -312,8 +334,7 @@ package final class CoherenceLoop: @unchecked Sendable {
                 unsafe memcpy(slots.slot(slot), received.baseAddress! + index * PageNumber.size, PageNumber.size)
             case .install(let page, let writable, let source):
                 try unsafe install(page, count: count, writable: writable, from: source, received: received)
-                let isRemote = if case .kept = source { false } else { true }
-                waiters.ended(page.rawValue, count: UInt32(count), isRemote: isRemote, now: monotonicNow())
+                waiters.ended(page.rawValue, count: UInt32(count), isRemote: true, now: monotonicNow())
             case .makeWritable(let page):
                 try memory.makeWritable(UInt64(page.rawValue))
                 waiters.ended(page.rawValue, isRemote: true, now: monotonicNow())
@@ -343,7 +364,7 @@ package final class CoherenceLoop: @unchecked Sendable {
         let isNew: Bool
         switch source {
         case .zero: isNew = try memory.installZero(number, writable: writable)
-        case .parked(let slot), .kept(let slot): isNew = try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
+        case .parked(let slot): isNew = try unsafe memory.install(number, from: slots.slot(slot), writable: writable)
         case .received(let index):
             precondition((index + count) * PageNumber.size <= received.count)
             isNew = try unsafe memory.install(
@@ -356,13 +377,20 @@ package final class CoherenceLoop: @unchecked Sendable {
     // MARK: Orders
 
     private func takeOrders() throws(HypervisorError) -> Bool {
-        let (wantsSnapshot, drain, quit) = orders.withLock { orders in
-            defer { orders.wantsSnapshot = false }
-            return (orders.wantsSnapshot, orders.drain, orders.quit)
+        let (asked, isAnswered, policies, drain, quit) = orders.withLock { orders in
+            defer { orders.policies = nil }
+            return (orders.asked, orders.asked == orders.answered, orders.policies, orders.drain, orders.quit)
         }
-        if wantsSnapshot {
+        if let policies {
+            engine.use(policies)
+            for link in links { link?.sendsDifferences = policies.contains(.differenceTransfer) }
+        }
+        if !isAnswered {
             let snapshot = makeSnapshot()
-            orders.withLock { $0.snapshot = snapshot }
+            orders.withLock { orders in
+                orders.snapshot = snapshot
+                orders.answered = asked
+            }
             answered.unpark()
         }
         if drain && !isDraining { beginDraining() }
@@ -384,6 +412,7 @@ package final class CoherenceLoop: @unchecked Sendable {
     private func makeSnapshot() -> Snapshot {
         var snapshot = Snapshot()
         snapshot.statistics = engine.statistics
+        snapshot.policies = engine.policies
         snapshot.faultTimes = waiters.times
         snapshot.waiting = waiters.waits(now: monotonicNow())
         snapshot.heldPages = engine.heldPageCount

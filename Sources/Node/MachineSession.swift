@@ -331,12 +331,16 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
 
     // MARK: Figures
 
+    /// Goes over to other coherence policies; the next report has them.
+    package func use(_ policies: PolicySet) { loop.use(policies) }
+
     package func recordSkew(bound: UInt64, roundTrip: UInt64) { skew.withLock { $0 = (bound, roundTrip) } }
 
-    package func report() -> NodeReport {
+    /// - Parameter waits: whether to wait for a loop that does not run yet; else its figures are left out.
+    package func report(waits: Bool = true) -> NodeReport {
         var report = NodeReport(node: setup.node, resources: setup.plan.resources[setup.node])
         for processor in processors { processor.requestReport() }
-        let snapshot = loop.snapshot()
+        let snapshot = waits || loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()
         report.processors = processors.map { $0.report(now: now) }
         if let snapshot { report.take(snapshot) }

@@ -1,3 +1,4 @@
+package import BoardSupport
 package import Coherence
 import Interconnect
 
@@ -18,13 +19,17 @@ package struct NodeConfiguration: Sendable {
     /// Processors lent; nil lends all.
     package var processors: Int?
     package var onFailure = FailureAction.powerOff
-    package var policies = PolicySet.all
+    /// Coherence policies to start with; nil starts with the board's.
+    package var policies: PolicySet?
 
     package init(kit: String, nodes: Int, node: Int) {
         self.kit = kit
         self.nodes = nodes
         self.node = node
     }
+
+    /// The policies to start with: these, else the board's, else all.
+    package func policies(on board: Board) -> PolicySet { policies ?? board.coherence?.policies ?? .all }
 
     /// Reads `key=value` lines; blank lines and lines starting with # are skipped, everything else must be known.
     package init(parsing text: String, file: String) throws(NodeConfigurationError) {

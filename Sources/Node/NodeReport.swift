@@ -1,4 +1,4 @@
-import Coherence
+package import Coherence
 import Machine
 
 /// One node's figures: counters of the protocol, memory, exits.
@@ -6,6 +6,8 @@ package struct NodeReport: Sendable {
     package var node: Int
     package var resources: NodeResources
     package var uptimeNanoseconds: UInt64 = 0
+    /// Coherence policies in effect; nil when the loop has not said.
+    package var policies: PolicySet?
     package var counters: [UInt64] = Array(repeating: 0, count: NodeReport.names.count)
     package var hottest: [(page: UInt32, faults: UInt64)] = []
     package var processors: [ProcessorReport] = []
@@ -14,9 +16,9 @@ package struct NodeReport: Sendable {
     package static let names = [
         "remote_faults", "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "read_faults", "write_faults",
         "upgrade_faults", "repeated_faults", "invalidations", "evictions", "write_backs", "prefetches_issued",
-        "prefetches_arrived", "prefetches_used", "kept_pages_reached", "requests_ahead", "strides_followed", "zero_contents_elided",
+        "prefetches_arrived", "prefetches_used", "requests_ahead", "strides_followed", "zero_contents_elided",
         "dirty_pages_passed", "refaults", "refaults_spared", "zero_grants", "upgrades_without_data", "exclusive_on_read",
-        "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
+        "reads_relayed", "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
         "interrupts_forwarded", "device_accesses_forwarded", "exits", "shadows_forgotten", "shadows_spared",
         "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns", "clock_round_trip_ns",
     ]
@@ -36,6 +38,7 @@ package struct NodeReport: Sendable {
 
     package mutating func take(_ snapshot: CoherenceLoop.Snapshot) {
         let s = snapshot.statistics
+        policies = snapshot.policies
         self["remote_faults"] = s.remoteFaults
         self["messages"] = s.sent.total + s.received.total
         self["bytes"] = snapshot.bytesSent + snapshot.bytesReceived
@@ -51,7 +54,6 @@ package struct NodeReport: Sendable {
         self["prefetches_issued"] = s.prefetchesIssued
         self["prefetches_arrived"] = s.prefetchesArrived
         self["prefetches_used"] = s.prefetchesUsed
-        self["kept_pages_reached"] = s.keptPagesReached
         self["requests_ahead"] = s.requestsAhead
         self["strides_followed"] = s.stridesFollowed
         self["zero_contents_elided"] = s.zeroContentsElided
@@ -61,6 +63,7 @@ package struct NodeReport: Sendable {
         self["zero_grants"] = s.zeroGrants
         self["upgrades_without_data"] = s.upgradesWithoutData
         self["exclusive_on_read"] = s.exclusiveOnRead
+        self["reads_relayed"] = s.readsRelayed
         self["hold_deferrals"] = s.holdDeferrals
         self["hold_extensions"] = s.holdExtensions
         self["messages_aggregated"] = s.messagesAggregated
@@ -85,6 +88,7 @@ package struct NodeReport: Sendable {
         writer.put(UInt8(node))
         resources.write(to: &writer)
         writer.put(uptimeNanoseconds)
+        writer.put(policies?.rawValue ?? .max)
         writer.put(UInt16(counters.count))
         for counter in counters { writer.put(counter) }
         writer.put(UInt16(hottest.count))
@@ -102,6 +106,11 @@ package struct NodeReport: Sendable {
         node = Int(try reader.take(UInt8.self))
         resources = try NodeResources(from: &reader)
         uptimeNanoseconds = try reader.take()
+        let policies = PolicySet(rawValue: try reader.take())
+        if policies.rawValue != .max {
+            guard policies.isSubset(of: .all) else { throw .value("set of policies") }
+            self.policies = policies
+        }
         guard Int(try reader.take(UInt16.self)) == Self.names.count else { throw .value("number of counters") }
         counters = []
         for _ in Self.names { counters.append(try reader.take()) }
@@ -140,6 +149,7 @@ package struct MachineReport: Sendable {
         text += "\"memory_mib\":{\"physical\":\(r.physicalMiB),\"firmware\":\(r.firmwareMiB),\"slice\":\(r.sliceMiB),"
         text += "\"cache\":\(r.cacheMiB)},\"mean_fault_us\":\(report["mean_fault_ns"] / 1000),"
         text += zip(NodeReport.names, report.counters).map { "\"\($0)\":\($1)" }.joined(separator: ",")
+        text += ",\"policies\":" + (report.policies.map { "[" + $0.memberNames.map(quote).joined(separator: ",") + "]" } ?? "null")
         text += ",\"hottest\":["
         text += report.hottest.map { "{\"page\":\($0.page),\"faults\":\($0.faults)}" }.joined(separator: ",")
         text += "],\"processor_states\":["
@@ -196,6 +206,12 @@ package struct MachineReport: Sendable {
             }
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// The coherence policies in effect on each node.
+    package var policiesText: String {
+        (["node  policies"] + nodes.map { pad("\($0.node)", 4) + "  " + ($0.policies.map { "\($0)" } ?? "not known") })
+            .joined(separator: "\n")
     }
 
     /// What each processor does; read it when the machine stands still.

@@ -1,5 +1,5 @@
 import BoardSupport
-import Coherence
+package import Coherence
 package import Hypervisor
 package import Interconnect
 import Machine
@@ -10,6 +10,8 @@ import Synchronization
 package final class NodeRuntime: @unchecked Sendable {
     package struct Setup {
         package var configuration: NodeConfiguration
+        /// Coherence policies to start with.
+        package var policies: PolicySet
         package var key: ClusterKey
         package var firmwareHash: FirmwareHash
         package var reach: Reach
@@ -25,11 +27,12 @@ package final class NodeRuntime: @unchecked Sendable {
         package var log: @Sendable (String) -> Void
 
         package init(
-            configuration: NodeConfiguration, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach, resources: NodeResources,
-            guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64, patience: UInt64? = nil,
-            log: @escaping @Sendable (String) -> Void
+            configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
+            resources: NodeResources, guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64,
+            patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
         ) {
             self.configuration = configuration
+            self.policies = policies
             self.key = key
             self.firmwareHash = firmwareHash
             self.reach = reach
@@ -47,6 +50,8 @@ package final class NodeRuntime: @unchecked Sendable {
     private let machine: VirtualMachine
     private var control: ControlPlane!
     private let session = Mutex<MachineSession?>(nil)
+    /// What this node was told last, by its set-up or by a node of the machine.
+    private let policies: Mutex<PolicySet>
     private let inbox = Mutex<[ControlFrame]>([])
     private let inboxParker = Parker()
     private let statistics = Mutex<[UInt8: NodeReport]>([:])
@@ -62,6 +67,7 @@ package final class NodeRuntime: @unchecked Sendable {
     package init(_ setup: Setup, machine: VirtualMachine) {
         self.setup = setup
         self.machine = machine
+        policies = Mutex(setup.policies)
     }
 
     /// Joins, runs the machine and returns how it ended.
@@ -107,10 +113,12 @@ package final class NodeRuntime: @unchecked Sendable {
         }
         let session = try MachineSession(
             MachineSession.Setup(
-                node: node, plan: plan, policies: setup.configuration.policies, minimumHold: setup.minimumHold,
+                node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
             machine: machine, control: control, coherence: coherence)
         self.session.withLock { $0 = session }
+        // Another node's word may have come before there was a session.
+        session.use(policies.withLock { $0 })
         describe(session)
         do {
             try alignClock(session)
@@ -274,13 +282,16 @@ package final class NodeRuntime: @unchecked Sendable {
             pongs.unpark()
         case .statRequest:
             if let session = session.withLock({ $0 }) {
-                control.send(to: frame.from, .statReply, [], payload: session.report().encoded())
+                // No waiting here: the loop starts after clock exchanges that this thread takes, and a peer's heartbeats would go unheard.
+                control.send(to: frame.from, .statReply, [], payload: session.report(waits: false).encoded())
             }
         case .statReply:
             if let report = try? NodeReport(decoding: frame.payload) {
                 statistics.withLock { $0[frame.from] = report }
                 statisticsParker.unpark()
             }
+        case .policies:
+            if let policies = try? PolicySet(decoding: frame.body) { take(policies) }
         default:
             _ = session.withLock { $0 }?.handle(frame)
         }
@@ -362,6 +373,21 @@ package final class NodeRuntime: @unchecked Sendable {
         if behind > estimate.errorBound { session.clock.advance(by: UInt64(behind)) }
         let figures = clockFigures(session)
         session.recordSkew(bound: figures.bound, roundTrip: figures.roundTrip)
+    }
+
+    // MARK: Policies
+
+    /// Every node of the machine goes over to other coherence policies; false while there is no machine.
+    package func use(_ policies: PolicySet) -> Bool {
+        guard session.withLock({ $0 }) != nil else { return false }
+        control.broadcast(.policies, policies.encoded())
+        take(policies)
+        return true
+    }
+
+    private func take(_ policies: PolicySet) {
+        self.policies.withLock { $0 = policies }
+        session.withLock { $0 }?.use(policies)
     }
 
     // MARK: Figures

@@ -1,7 +1,8 @@
 import BoardSupport
+import Coherence
 import Glibc
 
-/// `vsmp machine stat|pages|processors|version`: asks the vsmpd on this node over its local socket.
+/// `vsmp machine stat|pages|processors|version|policies`: asks the vsmpd on this node over its local socket.
 enum MachineCommand {
     static func run(_ arguments: [String], program: String) -> ExitStatus {
         var words = arguments
@@ -10,15 +11,15 @@ enum MachineCommand {
             path = words[index + 1]
             words.removeSubrange(index...index + 1)
         }
-        let request: String
-        switch words {
-        case ["stat"]: request = "stat"
-        case ["stat", "--json"]: request = "stat-json"
-        case ["pages"]: request = "pages"
-        case ["processors"]: request = "processors"
-        case ["version"]: request = "version"
-        default:
-            NodeProgram.report("usage: \(program) stat [--json] | pages | processors | version  [--socket PATH]")
+        let request: StatRequest
+        do throws(PolicySet.UnknownPolicy) {
+            guard let asked = try StatRequest(arguments: words) else {
+                NodeProgram.report("usage: \(program) stat [--json] | pages | processors | version | policies [LIST]  [--socket PATH]")
+                return .usage
+            }
+            request = asked
+        } catch {
+            NodeProgram.report("\(error)")
             return .usage
         }
         guard let answer = ask(request, path: path) else {
@@ -33,13 +34,13 @@ enum MachineCommand {
         return .success
     }
 
-    private static func ask(_ request: String, path: String) -> String? {
+    private static func ask(_ request: StatRequest, path: String) -> String? {
         guard let address = localAddress(path) else { return nil }
         let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { return nil }
         defer { close(fd) }
         guard unsafe withSocketAddress(address, { unsafe connect(fd, $0, $1) }) == 0 else { return nil }
-        let line = Array((request + "\n").utf8)
+        let line = request.line
         guard unsafe line.withUnsafeBytes({ unsafe write(fd, $0.baseAddress, $0.count) }) == line.count else { return nil }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -12,7 +12,7 @@ package enum NodeProgram {
         let rest = Array(arguments.dropFirst())
         if name == "vsmp" {
             guard rest.first == "machine" else {
-                report("on a node vsmp has one noun: machine (stat, pages, version); the rest runs on a workstation")
+                report("on a node vsmp has one noun: machine (stat, pages, processors, version, policies); the rest runs on a workstation")
                 return .usage
             }
             return MachineCommand.run(Array(rest.dropFirst()), program: "vsmp machine")
@@ -36,8 +36,11 @@ package enum NodeProgram {
               find the other nodes of the kit, pool processors and memory, run the guest
           vsmpd run ... --listen ADDRESS:PORT [--peer INDEX=ADDRESS:PORT]...
               the same with fixed addresses instead of discovery
-          vsmpd machine stat [--json] | pages | version
+          vsmpd machine stat [--json] | pages | processors | version
               ask the vsmpd that runs on this node
+          vsmpd machine policies [LIST]
+              show the coherence policies of every node, with LIST after switching all nodes to these: names with commas,
+              all, none, or all,-NAME
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
         81 peer refused, 82 timeout, 84 hardware is not the board's, 90 guest asked for a reboot.

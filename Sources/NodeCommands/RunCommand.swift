@@ -89,8 +89,8 @@ enum RunCommand {
         if let warning = paging.warning { NodeProgram.report(warning) }
         let runtime = NodeRuntime(
             NodeRuntime.Setup(
-                configuration: configuration, key: key, firmwareHash: hash, reach: try reach(options, board, inventory),
-                resources: resources, guest: try guest(folder, configuration), console: console,
+                configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
+                reach: try reach(options, board, inventory), resources: resources, guest: try guest(folder, configuration), console: console,
                 forgetsShadows: paging == .shadow, minimumHold: 300_000, log: { NodeProgram.report($0) }),
             machine: try VirtualMachine())
         let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime)

@@ -1,7 +1,7 @@
 import Glibc
 import Node
 
-/// Answers `vsmp machine` over a local stream socket: one request line (`stat`, `stat-json`, `pages`, `processors`, `version`), one answer.
+/// Answers `vsmp machine` over a local stream socket: one request line (`StatRequest`), one answer, `ok` and a new line before what it says.
 // SAFETY: unchecked because the thread only reads what is set before `start`.
 final class StatServer: @unchecked Sendable {
     static let defaultPath = "/run/vsmpd.sock"
@@ -35,27 +35,32 @@ final class StatServer: @unchecked Sendable {
     }
 
     private func answer(_ client: Int32) {
-        var request = [UInt8](repeating: 0, count: 64)
-        let count = unsafe request.withUnsafeMutableBytes { unsafe read(client, $0.baseAddress, $0.count) }
+        var line = [UInt8](repeating: 0, count: StatRequest.longestLine)
+        let count = unsafe line.withUnsafeMutableBytes { unsafe read(client, $0.baseAddress, $0.count) }
         guard count > 0 else { return }
-        let word = String(decoding: request.prefix(count).prefix { $0 > 0x20 }, as: UTF8.self)
-        var text = "error no machine runs yet\n"
-        if let report = runtime.machineReport() {
-            switch word {
-            case "stat": text = "ok\n" + report.text + "\n"
-            case "stat-json": text = "ok\n" + report.json + "\n"
-            case "pages": text = "ok\n" + report.pagesText + "\n"
-            case "processors": text = "ok\n" + report.processorsText + "\n"
-            case "version": text = "ok\n" + report.versionText + "\n"
-            default: text = "error unknown request\n"
-            }
-        }
-        var bytes = Array(text.utf8)[...]
+        var bytes = Array(answer(line: line.prefix(count)).utf8)[...]
         while !bytes.isEmpty {
             let written = unsafe bytes.withUnsafeBytes { unsafe write(client, $0.baseAddress, $0.count) }
             guard written > 0 else { return }
             bytes = bytes.dropFirst(written)
         }
+    }
+
+    /// Does what a request line asks for, and says what comes of it.
+    func answer(line: some Collection<UInt8>) -> String {
+        guard let request = StatRequest(line: line) else { return "error unknown request\n" }
+        if case .policies(let policies?) = request, !runtime.use(policies) { return "error no machine runs yet\n" }
+        guard let report = runtime.machineReport() else { return "error no machine runs yet\n" }
+        let text =
+            switch request {
+            case .stat: report.text
+            case .statJSON: report.json
+            case .pages: report.pagesText
+            case .processors: report.processorsText
+            case .version: report.versionText
+            case .policies: report.policiesText
+            }
+        return "ok\n" + text + "\n"
     }
 }
 

@@ -130,6 +130,7 @@ extension Board {
             ("KVM on Intel", "modules \(virtualization.intelKernelModules.joined(separator: " "))"),
             ("firmware console", "\(consoles.firmware) at \(consoles.baudRate) 8N1"),
             ("guest console", consoles.guest.map { "\($0) at \(consoles.baudRate) 8N1" } ?? "none"),
+            ("policies", coherence.map { "\($0.policies)" } ?? "all"),
         ]
         if let lab {
             lines.append((

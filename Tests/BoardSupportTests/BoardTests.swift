@@ -1,4 +1,5 @@
 import BoardSupport
+import Coherence
 import Foundation
 import Testing
 
@@ -87,6 +88,32 @@ import Testing
             $0 = $0.replacingOccurrences(of: "qemu,qemu-q35", with: "qemu,other")
         }.findings
         #expect(findings.first?.property == "compatible")
+    }
+
+    @Test func policiesAreReadFromLeftToRight() throws {
+        #expect(try BoardCatalogue(path: boardsPath).load("qemu-q35").board.coherence == nil)
+        for (list, expected) in [
+            ("\"all\", \"-stride-prefetch\"", PolicySet.all.subtracting(.stridePrefetch)), ("\"none\"", .none),
+            ("\"read-replication\", \"aggregation\"", [.readReplication, .aggregation]),
+        ] {
+            let board = try compileChanged {
+                $0 = $0.replacingOccurrences(of: "lab {", with: "coherence { policies = \(list); };\n\tlab {")
+            }.get().board
+            #expect(board.coherence?.policies == expected)
+            let json = try JSONEncoder().encode(board)
+            #expect(String(decoding: json, as: UTF8.self).contains("\"policies\":["))
+            #expect(try JSONDecoder().decode(Board.self, from: json) == board)
+        }
+    }
+
+    @Test(arguments: ["\"all\", \"fast\"", "\"all,-stride-prefetch\"", "<1>", "\"\"", "\"-all\""])
+    func anUnknownPolicyIsRefusedWithItsPlace(list: String) throws {
+        let findings = try compileChanged {
+            $0 = $0.replacingOccurrences(of: "lab {", with: "coherence { policies = \(list); };\n\tlab {")
+        }.findings
+        let finding = try #require(findings.first)
+        #expect(findings.count == 1 && finding.node == "/coherence" && finding.property == "policies")
+        #expect(finding.file.hasSuffix("qemu-q35.dts") && finding.expected.contains("\"refault-protection\""))
     }
 
     @Test func missingBoardNamesTheKnownOnes() {

@@ -47,6 +47,7 @@ import Testing
         #expect(status(["check", "--nodes", "2", "--migratory"]) == 0)
         #expect(status(["check", "--nodes", "2", "--pages", "2", "--no-evictions", "--no-prefetch", "--breadth-first", "--limit", "500"]) == 0)
         #expect(status(["soak", "--seed", "5", "--nodes", "3", "--instructions", "200"]) == 0)
+        #expect(status(["soak", "--seed", "5", "--nodes", "3", "--instructions", "200", "--switch-policies"]) == 0)
     }
 
     /// The options reach the simulation: each changes the result.

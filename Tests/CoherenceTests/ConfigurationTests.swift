@@ -32,8 +32,9 @@ import Testing
     @Test func policyNamesReadBack() throws {
         for set in [PolicySet.all, .none, [.readReplication, .aggregation]] {
             #expect(try PolicySet(parsing: set.description) == set)
+            #expect(try PolicySet(words: set.memberNames) == set)
         }
-        #expect(try PolicySet(parsing: "all,-hold-extension") == PolicySet.all.subtracting(.holdExtension))
+        #expect(try PolicySet(parsing: "all,-stride-prefetch") == PolicySet.all.subtracting(.stridePrefetch))
         #expect(throws: PolicySet.UnknownPolicy(name: "magic")) { try PolicySet(parsing: "aggregation,magic") }
     }
 

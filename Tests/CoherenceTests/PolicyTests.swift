@@ -299,7 +299,7 @@ import Testing
             var pair = try Pair(policies)
             for turn in 0..<10 { try pair.access(turn % 2, 7, write: true, apart: 1) }
             let extensions = pair.statistics(0).holdExtensions + pair.statistics(1).holdExtensions
-            #expect((extensions > 0) == policies.contains(.holdExtension))
+            #expect((extensions > 0) == policies.contains(.stridePrefetch))
             #expect(pair.statistics(0).holdDeferrals + pair.statistics(1).holdDeferrals > 0)
         }
     }

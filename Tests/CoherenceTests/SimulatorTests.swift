@@ -114,12 +114,41 @@ import Testing
         #expect(throws: (any Error).self) { try Self.run(parameters) }
     }
 
-    /// Two machines as `vsmp-coherence soak` draws them, with at most eight nodes.
+    /// Nodes go over to other policies in the middle of what is under way, each when it likes.
+    @Test(arguments: [(2, 91, 10), (3, 92, 100), (8, 93, 10), (8, 94, 1000)] as [(Int, UInt64, Int)])
+    func policiesSwitchedUnderLoad(nodes: Int, seed: UInt64, interval: Int) throws {
+        var parameters = Simulator.Parameters(nodes: nodes, instructions: 2400 / nodes, cachePercent: 35 / (nodes - 1), seed: seed)
+        parameters.pagesPerNode = 512
+        parameters.loss = 20
+        parameters.duplication = 20
+        parameters.outstandingFaults = 64
+        parameters.switchInterval = interval
+        let outcome = try Self.run(parameters)
+        #expect(outcome.instructions == nodes * 2 * (2400 / nodes))
+        #expect(outcome.switches > 10)
+        #expect(outcome.sum(\.prefetchesArrived) > 0 && outcome.sum(\.keptPagesReached) > 0 && outcome.sum(\.evictions) > 0)
+    }
+
+    /// Switched at every other event, instructions of six pages still progress.
+    @Test func sixPageInstructionsProgressWhilePoliciesSwitch() throws {
+        var parameters = Simulator.Parameters(nodes: 4, processorsPerNode: 2, instructions: 10, seed: 95)
+        parameters.switchInterval = 2
+        parameters.workload = { _, random in
+            let start = random.below(6)
+            return (0..<6).map { Simulator.Access(page: (start + $0) % 6, isWrite: true) }
+        }
+        let outcome = try Self.run(parameters)
+        #expect(outcome.instructions == 4 * 20)
+        #expect(outcome.switches > 100)
+    }
+
+    /// Two machines as `vsmp-coherence soak` draws them, with at most eight nodes; the second one's policies are switched.
     @Test func freshScenarios() throws {
-        for _ in 0..<2 {
+        for switches in [false, true] {
             let seed = UInt64.random(in: 1...UInt64(UInt32.max))
-            let scenario = SoakScenario(seed: seed, nodes: 2 + Int(seed % 7), instructions: 600)
-            print("simulator: soak seed \(seed) --nodes \(2 + Int(seed % 7)) --instructions 600: \(scenario)")
+            let scenario = SoakScenario(seed: seed, nodes: 2 + Int(seed % 7), instructions: 600, switchesPolicies: switches)
+            let option = switches ? " --switch-policies" : ""
+            print("simulator: soak seed \(seed) --nodes \(2 + Int(seed % 7)) --instructions 600\(option): \(scenario)")
             do { _ = try scenario.run() } catch { throw Broken("soak seed \(seed): \(error)") }
         }
     }

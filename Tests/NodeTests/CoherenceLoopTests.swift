@@ -10,9 +10,8 @@ import Testing
 /// The loop's thread without a guest.
 @Suite(.enabled(if: hasKVM, needsKVM), .timeLimit(.minutes(1)))
 struct CoherenceLoopTests {
-    /// The loop outranks every ordinary thread: one that turns round and round once a peer has gone, or has sent what no
-    /// frame begins with, would keep the node from ending.
-    @Test(arguments: [[], [UInt8](repeating: 0xEE, count: 64)]) func theLoopOfADeadMachineSleeps(lastWords: [UInt8]) throws {
+    /// Node 0's loop of a machine of two, and both ends of its connection to node 1.
+    private func makeLoop() throws -> (CoherenceLoop, pair: (Int32, Int32)) {
         let pair = socketPair()
         let memory = try GuestMemory(size: 2 << 20)
         let half: UInt32 = 256
@@ -26,6 +25,13 @@ struct CoherenceLoopTests {
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: Int(half), minimumHold: 0, policies: .none),
             memory: memory, forgetter: nil, links: [nil, link], processors: [], onLoss: { _, _ in }, log: { _ in })
+        return (loop, pair)
+    }
+
+    /// The loop outranks every ordinary thread: one that turns round and round once a peer has gone, or has sent what no
+    /// frame begins with, would keep the node from ending.
+    @Test(arguments: [[], [UInt8](repeating: 0xEE, count: 64)]) func theLoopOfADeadMachineSleeps(lastWords: [UInt8]) throws {
+        let (loop, pair) = try makeLoop()
         loop.drain()
         let used = onThread { () -> UInt64 in
             loop.run()
@@ -40,5 +46,21 @@ struct CoherenceLoopTests {
         let nanoseconds = try #require(used.wait(seconds: 10))
         #expect(nanoseconds < 100_000_000, "half a second took \(nanoseconds) ns of processor time")
         if !lastWords.isEmpty { close(pair.1) }
+    }
+
+    /// A snapshot shows the policies ordered before it, though other threads ask for snapshots all the time.
+    @Test func aSnapshotComesAfterTheOrdersBeforeIt() throws {
+        let (loop, pair) = try makeLoop()
+        defer { close(pair.1) }
+        let ran = onThread { loop.run() }
+        let others = (0..<2).map { _ in onThread { (0..<300).filter { _ in loop.snapshot() == nil }.count } }
+        for round in 0..<300 {
+            let policies = PolicySet(rawValue: UInt32(round)).intersection(.all)
+            loop.use(policies)
+            #expect(loop.snapshot()?.policies == policies)
+        }
+        for other in others { #expect(other.wait(seconds: 20) == 0) }
+        loop.quit()
+        _ = try #require(ran.wait(seconds: 10))
     }
 }

@@ -1,4 +1,5 @@
 import BoardSupport
+import Coherence
 import Foundation
 import HardwareLab
 import Hypervisor
@@ -8,6 +9,7 @@ import Testing
 
 @testable import Interconnect
 @testable import Node
+@testable import NodeCommands
 
 /// Several nodes in this process, each with its own KVM machine, run one guest without an operating system.
 @Suite(.serialized, .enabled(if: hasKVM, needsKVM), .timeLimit(.minutes(2)))
@@ -150,6 +152,52 @@ struct LoopbackTests {
         let account = try JSONDecoder().decode(Account.self, from: Data(try #require(outcome.statistics).utf8))
         #expect(account.nodes[0].exits >= accesses)
         #expect(account.nodes[1].exits < accesses / 20, "\(account.nodes[1].exits) exits of a halted processor")
+    }
+
+    /// What `vsmp machine policies` asks of node 1's vsmpd changes both nodes, while both processors count in one page. Node 0 is asked
+    /// again and again from before the machine's start: no question makes a node deaf to its peers' heartbeats.
+    @Test func policiesAreSwitchedOnEveryNodeOfARunningMachine() throws {
+        let (counter, stop) = (TinyMachine.page(0, on: 1), TinyMachine.page(0, on: 0))
+        let done = TinyMachine.page(1, on: 0)
+        var first = Payload()
+        first.repeatUntilTyped { $0.lockedIncrement(counter) }
+        first.lockedIncrement(stop)
+        first.wait(done, is: 1)
+        first.powerOff()
+        var second = Payload()
+        second.repeatUntilSet(stop) { $0.lockedIncrement(counter) }
+        second.lockedIncrement(done)
+        second.spin()
+        var machine = LoopbackMachine()
+        machine.policies = .all.subtracting(.aggregation)
+        let outcome = try machine.run(TinyMachine.guest([first, second])) { nodes, console in
+            defer { console.type(0x21) }
+            let servers = nodes.map { StatServer(path: "", runtime: $0) }
+            /// Waits until both nodes have had more remote faults than `few`; the least of the two.
+            func faults(above few: UInt64) -> UInt64 {
+                let end = monotonicNow() + 20_000_000_000
+                while monotonicNow() < end {
+                    if let report = nodes[0].machineReport(), report.nodes.count == 2 {
+                        let least = report.nodes.map { $0["remote_faults"] }.min() ?? 0
+                        if least > few { return least }
+                    }
+                    usleep(10_000)
+                }
+                Issue.record("not \(few) remote faults on both nodes within 20 s")
+                return few
+            }
+            var before = faults(above: 0)
+            func table(_ policies: PolicySet) -> String { "ok\nnode  policies\n   0  \(policies)\n   1  \(policies)\n" }
+            for server in servers { #expect(server.answer(line: Array("policies\n".utf8)) == table(.all.subtracting(.aggregation))) }
+            #expect(servers[1].answer(line: Array("policies all,-fast\n".utf8)).hasPrefix("error "))
+            for policies in [PolicySet.none, .all.subtracting(.stridePrefetch)] {
+                #expect(servers[1].answer(line: StatRequest.policies(policies).line) == table(policies))
+                for server in servers { #expect(server.answer(line: Array("policies\n".utf8)) == table(policies)) }
+                before = faults(above: before)
+            }
+        }
+        expectEnd(outcome, .poweredOff)
+        #expect(outcome.statistics?.components(separatedBy: "\"policies\":[\"read-replication\"").count == 3, "\(outcome.statistics ?? "")")
     }
 
     @Test func aTripleFaultRebootsTheMachine() throws {

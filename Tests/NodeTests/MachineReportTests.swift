@@ -1,3 +1,4 @@
+import Coherence
 import Foundation
 import HardwareLab
 import Machine
@@ -15,6 +16,8 @@ import Testing
                     cacheMiB: 64))
         }
         nodes[0].uptimeNanoseconds = 12_340_000_000
+        nodes[0].policies = PolicySet.none
+        nodes[1].policies = [.readReplication, .aggregation]
         nodes[1]["remote_faults"] = 41
         nodes[1]["messages"] = 97
         nodes[1]["bytes"] = 5 << 20
@@ -46,6 +49,7 @@ import Testing
         #expect(machine["processors"] as? Int == 5 && machine["memory_mib"] as? Int == 1520)
         let nodes = try #require(machine["nodes"] as? [[String: Any]])
         for name in NodeReport.names { #expect(nodes.allSatisfy { $0[name] is NSNumber }, "\(name)") }
+        #expect(nodes.map { $0["policies"] as? [String] } == [[], ["read-replication", "aggregation"]])
         let hottest = try #require(nodes[1]["hottest"] as? [[String: Int]])
         #expect(hottest == [["page": 0x1234, "faults": 40]])
         let processors = try #require(nodes[1]["processor_states"] as? [[String: Any]])
@@ -53,6 +57,13 @@ import Testing
         #expect(processors[0]["requested"] as? [Int] == [0xEC] && processors[0]["in_service"] as? [Int] == [0xF0])
         #expect(processors[0]["timer_us"] as? Int == 5000 && processors[1]["timer_us"] is NSNull)
         #expect(processors[1]["waits_for_page"] as? Int == 0x1234)
+    }
+
+    @Test func policiesAreShownByNode() {
+        var report = report
+        #expect(report.policiesText == "node  policies\n   0  none\n   1  read-replication,aggregation")
+        report.nodes[0].policies = nil
+        #expect(report.policiesText.contains("0  not known") && report.json.contains("\"policies\":null"))
     }
 
     @Test func processorsTableShowsWhatEachDoes() {

@@ -1,3 +1,4 @@
+import BoardSupport
 import Coherence
 import Testing
 
@@ -20,18 +21,31 @@ import Testing
             cache-mib=64
             processors=4
             on-failure=wait
-            policies=all,-hold-extension
+            policies=all,-stride-prefetch
             """)
         #expect(configuration.kit == "lab-7" && configuration.nodes == 3 && configuration.node == 2)
         #expect(configuration.sliceMiB == 512 && configuration.cacheMiB == 64 && configuration.processors == 4)
         #expect(configuration.onFailure == .wait)
-        #expect(configuration.policies == PolicySet.all.subtracting(.holdExtension))
+        #expect(configuration.policies == PolicySet.all.subtracting(.stridePrefetch))
     }
 
     @Test func whatIsNotSaidHasDefaults() throws {
         let configuration = try parse("kit=a\nnodes=1\nnode=0\n")
         #expect(configuration.sliceMiB == nil && configuration.cacheMiB == nil && configuration.processors == nil)
-        #expect(configuration.onFailure == .powerOff && configuration.policies == .all)
+        #expect(configuration.onFailure == .powerOff && configuration.policies == nil)
+    }
+
+    /// The stick's word wins over the board's; where both are silent every policy is on.
+    @Test func policiesAreTheSticksElseTheBoardsElseAll() throws {
+        let boards = BoardCatalogue(path: #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/boards")
+        var board = try boards.load("qemu-q35").board
+        let silent = try parse("kit=a\nnodes=1\nnode=0\n")
+        let stick = try parse("kit=a\nnodes=1\nnode=0\npolicies=none\n")
+        #expect(board.coherence == nil)
+        #expect(silent.policies(on: board) == .all && stick.policies(on: board) == .none)
+        board.coherence = Board.Coherence(policies: .all.subtracting(.stridePrefetch))
+        #expect(silent.policies(on: board) == .all.subtracting(.stridePrefetch))
+        #expect(stick.policies(on: board) == .none)
     }
 
     @Test(arguments: [

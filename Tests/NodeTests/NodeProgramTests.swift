@@ -12,6 +12,10 @@ import Testing
         (["vsmpd", "run", "--config", absent, "--board", "/etc/passwd", "--firmware-hash-file", absent], 65),
         (["/bin/vsmp"], 64), (["/bin/vsmp", "image"], 64), (["/bin/vsmp", "machine"], 64),
         (["/bin/vsmp", "machine", "stat", "--socket", absent], 69), (["vsmpd", "machine", "pages", "--socket", absent], 69),
+        (["vsmpd", "machine", "policies", "--socket", absent], 69),
+        (["/bin/vsmp", "machine", "policies", "all,-stride-prefetch", "--socket", absent], 69),
+        (["/bin/vsmp", "machine", "policies", "all,fast", "--socket", absent], 64), (["vsmpd", "machine", "policies", ""], 64),
+        (["vsmpd", "machine", "policies", "all", "none"], 64),
     ]
 
     @Test(arguments: cases)

@@ -1,3 +1,4 @@
+import Coherence
 import Machine
 import TestSupport
 import Testing
@@ -16,6 +17,7 @@ import Testing
     private static var report: NodeReport {
         var report = NodeReport(node: 1, resources: resources)
         report.uptimeNanoseconds = 123_456_789_012
+        report.policies = [.readReplication, .refaultProtection]
         for (index, name) in NodeReport.names.enumerated() { report[name] = UInt64(index) << 40 | UInt64(index) }
         report.hottest = [(77, 5), (1 << 31, .max)]
         var halted = ProcessorReport(id: APICID(3))
@@ -60,6 +62,9 @@ import Testing
         let report = try NodeReport(decoding: Self.report.encoded())
         #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
         #expect(report.uptimeNanoseconds == 123_456_789_012 && report.processors == Self.report.processors)
+        #expect(report.policies == [.readReplication, .refaultProtection])
+        #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded()).policies == nil)
+        for policies in [PolicySet.all, .none, .stridePrefetch] { #expect(try PolicySet(decoding: policies.encoded()) == policies) }
         #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
         for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
             #expect(try MachineEnd(decoding: end.encoded()) == end)
@@ -78,6 +83,7 @@ import Testing
         ("end", MachineEnd.lost(node: 1, why: "gone").encoded(), { _ = try MachineEnd(decoding: $0) }),
         ("device request", DeviceRequest(sequence: 1, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 2).encoded(),
             { _ = try DeviceRequest(decoding: $0) }),
+        ("policies", PolicySet.all.encoded(), { _ = try PolicySet(decoding: $0) }),
     ]
 
     @Test func everyTruncationAndEveryExtraByteIsRefused() {
@@ -118,6 +124,14 @@ import Testing
         }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
         #expect(throws: WireError.self) { try MachinePlan(decoding: empty) }
+    }
+
+    @Test func policiesThatThereAreNotAreRefused() {
+        let unknown = PolicySet(rawValue: PolicySet.all.rawValue + 1)
+        #expect(throws: WireError.self) { try PolicySet(decoding: unknown.encoded()) }
+        var report = Self.report
+        report.policies = unknown
+        #expect(throws: WireError.self) { try NodeReport(decoding: report.encoded()) }
     }
 
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {

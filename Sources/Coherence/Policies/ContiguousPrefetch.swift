@@ -58,7 +58,7 @@ struct ContiguousPrefetch: ~Copyable {
 
     var byteCount: Int { streams.byteCount + faults.byteCount }
 
-    /// A processor waits for `page`, or has come to a page that was asked for in advance (`isExpected`) and was kept back, or is
+    /// A processor waits for `page`, or has come to a page that was asked for in advance (`isExpected`) and is
     /// still on its way. What is to be asked for behind it; nil when the page belongs to no stream.
     mutating func advise(_ page: PageNumber, _ processor: UInt16, isExpected: Bool) -> Advice? {
         guard isOn else { return nil }
@@ -93,14 +93,6 @@ struct ContiguousPrefetch: ~Copyable {
             var stream = streams[index]
             stream.end = number
             streams.update(index, stream)
-        }
-    }
-
-    /// A page kept back was lost before anybody came to it: there was no stream.
-    mutating func wasWrong(_ page: PageNumber) {
-        let number = page.rawValue
-        for index in 0..<streams.count where number > streams[index].last && number < streams[index].end {
-            streams.update(index, Stream(last: .max, end: .max, processor: 0, fault: 0))
         }
     }
 }

@@ -1,5 +1,5 @@
 /// While this home has more contents to send than its port takes, a read of a page that other nodes have copies of is answered by one of
-/// them, one after the other in turn. A node that has its copy no longer says so to the reader, who asks the home again.
+/// them. A node that has its copy no longer says so to the reader, who asks the home again.
 ///
 /// Source: J. Goodman and H. Hum, "MESIF: A Two-Hop Cache Coherency Protocol for Point-to-Point Interconnects", University of Auckland 2009:
 /// a clean copy answers reads.
@@ -9,10 +9,9 @@ struct ReaderRelay {
 
     let isOn: Bool
     /// Nanoseconds that a page keeps the port busy; 0 when nobody knows.
-    private let pageTime: UInt64
+    let pageTime: UInt64
     /// When the port will have sent everything.
     private var busyUntil: UInt64 = 0
-    private var latest = NodeID(0)
     /// The model checker's word instead of the port's.
     var isForced: Bool?
 
@@ -27,14 +26,12 @@ struct ReaderRelay {
         busyUntil = max(busyUntil, now.nanoseconds) &+ pageTime &* UInt64(pages)
     }
 
-    /// The reader among `sharers` that is to answer, if one is.
+    /// The reader among `sharers` that is to answer `requester`, if one is: the next one, counted from the requester.
     @inline(__always)
-    mutating func choose(_ sharers: NodeSet, now: Instant) -> NodeID? {
-        guard isOn, !sharers.isEmpty, isForced ?? (busyUntil > now.nanoseconds &+ Self.patience &* pageTime && pageTime > 0) else { return nil }
-        let above = sharers.rawValue & ~((2 << UInt64(latest.rawValue)) &- 1)
+    func choose(_ sharers: NodeSet, for requester: NodeID, now: Instant) -> NodeID? {
+        guard isOn, !sharers.isEmpty, isForced ?? (busyUntil > now.nanoseconds &+ Self.patience &* pageTime) else { return nil }
+        let above = sharers.rawValue & ~((2 << UInt64(requester.rawValue)) &- 1)
         var rest = NodeSet(rawValue: above == 0 ? sharers.rawValue : above)
-        guard let next = rest.popFirst() else { return nil }
-        latest = next
-        return next
+        return rest.popFirst()
     }
 }

@@ -4,7 +4,6 @@ struct PrefetchAsks: ~Copyable {
         var page: PageNumber
         var mask: UInt64
         /// The first page that comes is kept back.
-        var keeps: Bool
         /// What is refused is asked for by requests.
         var insists: Bool
     }
@@ -12,7 +11,7 @@ struct PrefetchAsks: ~Copyable {
     private var items: Table<Ask>
     private(set) var count = 0
 
-    init(capacity: Int) { items = Table(count: capacity, repeating: Ask(page: PageNumber(0), mask: 0, keeps: false, insists: false)) }
+    init(capacity: Int) { items = Table(count: capacity, repeating: Ask(page: PageNumber(0), mask: 0, insists: false)) }
 
     private init(_ items: consuming Table<Ask>, _ count: Int) {
         self.items = items

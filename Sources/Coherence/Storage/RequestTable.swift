@@ -32,8 +32,6 @@ struct Request: BitwiseCopyable {
     /// Acknowledgements to wait for; -1 until the home or the owner has said.
     var acksNeeded: Int16 = -1
     var acksReceived: Int16 = 0
-    /// A page that came in advance and waits, unmapped, for a processor to come to it.
-    var isKept: Bool { kind == .prefetch && arrival == .parked }
     var nextFree: Int32 = -1
 }
 

@@ -20,9 +20,9 @@ package struct CheckedMachine: Sendable {
     /// What `vsmp-coherence check` runs by itself.
     package static let standard = [
         CheckedMachine(nodes: 2, pages: 1, options: .init(migratory: true)),
-        CheckedMachine(nodes: 3, pages: 1, options: .init(streams: false, migratory: true)),
-        CheckedMachine(nodes: 3, pages: 1),
-        CheckedMachine(nodes: 4, pages: 1, options: .init(evictions: false, prefetches: false)),
+        CheckedMachine(nodes: 3, pages: 1, options: .init(streams: false, migratory: true, relays: true)),
+        CheckedMachine(nodes: 3, pages: 1, options: .init(relays: true)),
+        CheckedMachine(nodes: 4, pages: 1, options: .init(evictions: false, prefetches: false, relays: true)),
         CheckedMachine(nodes: 2, pages: 2, options: .init(streams: false)),
         CheckedMachine(nodes: 3, pages: 2, options: .init(prefetches: false, stateLimit: 500_000, isBreadthFirst: true)),
     ]
@@ -34,7 +34,7 @@ package struct CheckedMachine: Sendable {
         let parts = [
             options.evictions ? "evictions" : nil,
             options.prefetches ? (options.streams ? "prefetches of all kinds" : "prefetches") : nil,
-            options.migratory ? "migratory" : nil,
+            options.migratory ? "migratory" : nil, options.relays ? "relays" : nil,
         ].compactMap { $0 }
         return parts.isEmpty ? "none" : parts.joined(separator: ", ")
     }

@@ -34,12 +34,11 @@ extension World {
         var holders = NodeSet()
         for (index, node) in nodes.enumerated() {
             let state = node.engine.stateOf(number)
-            let kept = node.engine.keptPage(number)
-            guard !state.isRequested || kept != .none, !state.isWritingBack, !state.isDeferred else {
+            guard !state.isRequested, !state.isWritingBack, !state.isDeferred else {
                 throw Broken("deadlock: node \(index) waits for page \(page) for ever: \(state)")
             }
             guard node.engine.waitingAtHome == 0 else { throw Broken("deadlock: requests wait at home \(index)") }
-            if state.access != .none || kept != .none { holders.insert(NodeID(UInt8(index))) }
+            if state.access != .none { holders.insert(NodeID(UInt8(index))) }
         }
         guard let home = configuration.homes.home(of: number) else { return }
         guard let entry = nodes[Int(home.rawValue)].engine.directoryView(number) else {
@@ -52,6 +51,6 @@ extension World {
             throw Broken("page \(page): directory \(known.rawValue) owner \(entry.owner.rawValue) busy \(entry.isBusy), holders \(holders.rawValue)")
         }
         let owner = nodes[Int(entry.owner.rawValue)]
-        guard owner.engine.stateOf(number).isOwner || owner.engine.keptPage(number) == .write else { throw Broken("page \(page): the owner does not know that it is") }
+        guard owner.engine.stateOf(number).isOwner else { throw Broken("page \(page): the owner does not know that it is") }
     }
 }

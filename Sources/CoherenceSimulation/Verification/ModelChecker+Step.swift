@@ -5,7 +5,7 @@ extension ModelChecker {
         case fault(node: Int, page: Int, isWrite: Bool)
         case write(node: Int, page: Int)
         case evict(node: Int, page: Int)
-        case prefetch(node: Int, page: Int, exclusive: Bool, keeps: Bool, insists: Bool)
+        case prefetch(node: Int, page: Int, exclusive: Bool, insists: Bool)
         case request(node: Int, page: Int, exclusive: Bool)
         case expire(node: Int)
         case deliver(from: Int, to: Int)
@@ -13,7 +13,7 @@ extension ModelChecker {
         /// The node whose engine is called.
         var node: Int {
             switch self {
-            case .fault(let node, _, _), .write(let node, _), .evict(let node, _), .prefetch(let node, _, _, _, _),
+            case .fault(let node, _, _), .write(let node, _), .evict(let node, _), .prefetch(let node, _, _, _),
                 .request(let node, _, _), .expire(let node), .deliver(_, let node):
                 node
             }
@@ -22,8 +22,9 @@ extension ModelChecker {
 
     struct Step {
         var action: Action
-        /// What the adversary advises on reads at the node.
+        /// What the adversary advises on reads at the node: the only copy, another reader.
         var migratory: Bool
+        var relays: Bool
     }
 
     private static let start = Instant(nanoseconds: 0)
@@ -36,6 +37,7 @@ extension ModelChecker {
         if options.migratory {
             for page in pages { world.nodes[node].engine.adviseMigratory(PageNumber(UInt32(page)), step.migratory) }
         }
+        if options.relays { world.nodes[node].engine.adviseRelay(step.relays) }
         var changed = true
         switch step.action {
         case .fault(_, let page, let isWrite):
@@ -52,10 +54,10 @@ extension ModelChecker {
             try world.call(node, &effects) { engine, effects in
                 changed = engine.evict(PageNumber(UInt32(page)), now: Self.start, effects: &effects)
             }
-        case .prefetch(_, let page, let exclusive, let keeps, let insists):
+        case .prefetch(_, let page, let exclusive, let insists):
             try world.call(node, &effects) { engine, effects in
                 changed = engine.fetchInAdvance(
-                    PageNumber(UInt32(page)), exclusive: exclusive, keeps: keeps, insists: insists, effects: &effects)
+                    PageNumber(UInt32(page)), exclusive: exclusive, insists: insists, effects: &effects)
             }
         case .request(_, let page, let exclusive):
             try world.call(node, &effects) { engine, effects in
@@ -83,15 +85,15 @@ extension ModelChecker {
             case .fault(let node, let page, let isWrite): "node \(node) faults to \(isWrite ? "write" : "read") page \(page)"
             case .write(let node, let page): "node \(node) writes page \(page)"
             case .evict(let node, let page): "node \(node) evicts page \(page)"
-            case .prefetch(let node, let page, let exclusive, let keeps, let insists):
-                "node \(node) prefetches page \(page)\(exclusive ? " for writing" : "")\(keeps ? ", keeps it back" : "")\(insists ? ", insists" : "")"
+            case .prefetch(let node, let page, let exclusive, let insists):
+                "node \(node) prefetches page \(page)\(exclusive ? " for writing" : "")\(insists ? ", insists" : "")"
             case .request(let node, let page, let exclusive):
                 "node \(node) requests page \(page)\(exclusive ? " for writing" : ""), for nobody yet"
             case .expire(let node): "node \(node): every hold expires"
             case .deliver(let source, let node):
                 "node \(node) receives from node \(source): \(world.channels[source * world.count + node].first?.summary ?? "nothing")"
             }
-        return step.migratory ? text + "; reads take the only copy" : text
+        return text + (step.migratory ? "; reads take the only copy" : "") + (step.relays ? "; readers answer reads" : "")
     }
 }
 

@@ -7,10 +7,12 @@ package final class ModelChecker {
     package struct Options: Sendable {
         package var evictions = true
         package var prefetches = true
-        /// Prefetches that keep a page back or insist, and requests that nobody waits for.
+        /// Prefetches that insist, and requests that nobody waits for.
         package var streams = true
         /// The adversary decides at each step of a home whether a read takes the only copy.
         package var migratory = false
+        /// The adversary decides at each step of a home whether another reader answers a read.
+        package var relays = false
         /// Stop after so many states; nil visits all.
         package var stateLimit: Int?
         /// What becomes of a packet at its delivery, to see that the check notices; the engine itself is not changed.
@@ -21,13 +23,14 @@ package final class ModelChecker {
         package var keepsPaths = false
 
         package init(
-            evictions: Bool = true, prefetches: Bool = true, streams: Bool = true, migratory: Bool = false, stateLimit: Int? = nil,
-            isBreadthFirst: Bool = false
+            evictions: Bool = true, prefetches: Bool = true, streams: Bool = true, migratory: Bool = false, relays: Bool = false,
+            stateLimit: Int? = nil, isBreadthFirst: Bool = false
         ) {
             self.evictions = evictions
             self.prefetches = prefetches
             self.streams = streams
             self.migratory = migratory
+            self.relays = relays
             self.stateLimit = stateLimit
             self.isBreadthFirst = isBreadthFirst
         }
@@ -163,8 +166,8 @@ package final class ModelChecker {
                 for exclusive in [false, true] {
                     if options.streams { try take(.request(node: node, page: page, exclusive: exclusive), world) }
                     guard state.access == .none else { continue }
-                    for (keeps, insists) in options.streams ? [(false, false), (true, false), (false, true)] : [(false, false)] {
-                        try take(.prefetch(node: node, page: page, exclusive: exclusive, keeps: keeps, insists: insists), world)
+                    for insists in options.streams ? [false, true] : [false] {
+                        try take(.prefetch(node: node, page: page, exclusive: exclusive, insists: insists), world)
                     }
                 }
             }
@@ -175,15 +178,17 @@ package final class ModelChecker {
     }
 
     private func take(_ action: Action, _ world: World) throws {
-        for advice in options.migratory ? [false, true] : [false] {
-            let step = Step(action: action, migratory: advice)
-            latest = step
-            var changed = world
-            guard try apply(step, &changed) else { continue }
-            result.transitions += 1
-            for page in pages { try changed.checkAlways(page: page) }
-            for channel in changed.channels { result.longestChannel = max(result.longestChannel, channel.count) }
-            visit(changed, by: step)
+        for migratory in options.migratory ? [false, true] : [false] {
+            for relays in options.relays ? [false, true] : [false] {
+                let step = Step(action: action, migratory: migratory, relays: relays)
+                latest = step
+                var changed = world
+                guard try apply(step, &changed) else { continue }
+                result.transitions += 1
+                for page in pages { try changed.checkAlways(page: page) }
+                for channel in changed.channels { result.longestChannel = max(result.longestChannel, channel.count) }
+                visit(changed, by: step)
+            }
         }
         latest = nil
     }

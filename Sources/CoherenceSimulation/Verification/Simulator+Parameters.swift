@@ -34,6 +34,8 @@ extension Simulator {
         var isReliable = true
         /// How often a node becomes slow for a while.
         var slowPhases = 0
+        /// Events between two switches to other policies, on average; nil keeps `policies`.
+        var switchInterval: Int?
         /// A node dies when the machine has run so many instructions.
         var deathAfter: Int?
         var seed: UInt64 = 1
@@ -50,6 +52,8 @@ extension Simulator {
         var lost = 0
         var duplicated = 0
         var retransmitted = 0
+        /// How often a node went over to other policies.
+        var switches = 0
         /// Nanoseconds from a node's death to the last survivor's knowing it.
         var detection: UInt64?
         /// Processors that waited when their node knew.

@@ -1,8 +1,8 @@
 import Coherence
 
 /// A machine in virtual time: processors that run instructions on pages, engines, and a network that loses, duplicates, delays and
-/// reorders packets below a reliable channel between every two nodes. Nodes may be slow for a while, and one may die. One
-/// seed decides everything.
+/// reorders packets below a reliable channel between every two nodes. Nodes may be slow for a while, may go over to other policies, and one
+/// may die. One seed decides everything.
 final class Simulator {
     enum Event {
         case step(processor: Int)
@@ -90,6 +90,7 @@ final class Simulator {
             outcome.time = time
             digest.mix(time)
             try handle(event, Instant(nanoseconds: time))
+            switchIfDue()
             guard failures.death != nil || time < latestProgress + Self.patience else {
                 throw Broken("no progress: \(processors.filter { $0.left > 0 }.count) processors are left at \(time / 1_000_000) ms")
             }

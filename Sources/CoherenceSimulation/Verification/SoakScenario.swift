@@ -9,7 +9,10 @@ package struct SoakScenario: Sendable {
     ///   - nodes: 2 to 64; nil lets the seed decide.
     ///   - instructions: of all processors together, about; nil lets the seed decide.
     ///   - isContended: more than 16 nodes too run instructions that need six pages at once.
-    package init(seed: UInt64, nodes fixed: Int? = nil, instructions: Int? = nil, isContended: Bool = false) {
+    ///   - switchesPolicies: nodes go over to other policies at random moments.
+    package init(
+        seed: UInt64, nodes fixed: Int? = nil, instructions: Int? = nil, isContended: Bool = false, switchesPolicies: Bool = false
+    ) {
         var random = SplitMix64(state: seed)
         let drawn = [2 + random.below(7), 2 + random.below(23), 2 + random.below(63)][random.below(3)]
         let nodes = fixed ?? drawn
@@ -33,6 +36,8 @@ package struct SoakScenario: Sendable {
         let total = own.instructions * nodes * own.processorsPerNode
         let moment = random.below(total)
         if random.below(3) == 0 { own.deathAfter = moment }
+        let interval = [2, 10, 100, 1_000][random.below(4)]
+        if switchesPolicies { own.switchInterval = interval }
         parameters = own
         self.seed = seed
     }
@@ -56,6 +61,8 @@ extension SoakScenario: CustomStringConvertible {
         text += ", loss \(own.loss) and duplication \(own.duplication) in 1000"
         if own.slowPhases > 0 { text += ", \(own.slowPhases) slow" }
         if let moment = own.deathAfter { text += ", death after \(moment)" }
-        return text + ", policies " + (own.policies == .all ? "all" : "\(own.policies)")
+        text += ", policies " + (own.policies == .all ? "all" : "\(own.policies)")
+        if let interval = own.switchInterval { text += ", switched every \(interval) events" }
+        return text
     }
 }

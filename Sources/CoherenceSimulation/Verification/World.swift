@@ -178,7 +178,7 @@ struct World {
             here.mapping[number] = writable ? .write : .read
             switch source {
             case .received(let index): here.value[number] = received[index]
-            case .parked(let slot), .kept(let slot):
+            case .parked(let slot):
                 guard here.parkedPage[slot] == number else { throw Broken("node \(node) installs page \(number) from a wrong slot") }
                 here.value[number] = here.parked[slot]
                 here.parked[slot] = 0

@@ -1,3 +1,4 @@
+import Coherence
 import Glibc
 import Hypervisor
 import Synchronization
@@ -38,6 +39,9 @@ final class ConsolePipe: @unchecked Sendable {
 
     deinit { for end in input + output { close(end) } }
 
+    /// Types on the guest's console.
+    func type(_ byte: UInt8) { _ = unsafe write(input[1], [byte], 1) }
+
     var console: GuestConsole { GuestConsole(input: input[0], output: output[1]) }
 
     /// The little-endian 64-bit words that arrived.
@@ -68,6 +72,7 @@ struct LoopbackMachine {
     var keys: [ClusterKey] = []
     var hold: UInt64 = 300_000
     var patience: UInt64? = 20_000_000_000
+    var policies = PolicySet.all
 
     static let resources = NodeResources(
         sockets: 1, coresPerSocket: 1, threadsPerCore: 1, physicalMiB: 160, firmwareMiB: 64, sliceMiB: TinyMachine.sliceMiB,
@@ -75,22 +80,25 @@ struct LoopbackMachine {
 
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
         NodeRuntime.Setup(
-            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node),
+            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
     }
 
-    func run(_ guest: FlatGuest?) throws -> Outcome {
+    /// - Parameter during: called while the nodes run.
+    func run(_ guest: FlatGuest?, during: ([NodeRuntime], ConsolePipe) -> Void = { _, _ in }) throws -> Outcome {
         let ports = try freePorts(nodes)
         let pipe = ConsolePipe()
         let logs = (0..<nodes).map { _ in Log() }
-        let promises = try (0..<nodes).map { node in
+        let runtimes = try (0..<nodes).map { node in
             let setup = try setup(node, ports: ports, guest: guest.map { .flat($0) }, console: pipe.console, log: logs[node])
-            return onThread { () -> Result<MachineEnd, any Error> in
-                Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() }
-            }
+            return NodeRuntime(setup, machine: try VirtualMachine())
         }
+        let promises = runtimes.map { runtime in
+            onThread { () -> Result<MachineEnd, any Error> in Result { try runtime.run() } }
+        }
+        during(runtimes, pipe)
         let ends = promises.map { $0.wait() }
         return Outcome(ends: ends, words: pipe.words(), logs: logs)
     }

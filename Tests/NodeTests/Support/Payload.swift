@@ -36,6 +36,22 @@ struct Payload {
         bytes += [0x75, UInt8(bitPattern: Int8(start - bytes.count - 2))]
     }
 
+    /// Runs `body` again and again until the word at `address` is not zero.
+    mutating func repeatUntilSet(_ address: UInt32, _ body: (inout Payload) -> Void) {
+        let start = bytes.count
+        body(&self)
+        load(address)
+        bytes += [0x48, 0x85, 0xC0, 0x74, UInt8(bitPattern: Int8(start - bytes.count - 5))]
+    }
+
+    /// Runs `body` again and again until a byte has come in at the serial port.
+    mutating func repeatUntilTyped(_ body: (inout Payload) -> Void) {
+        let start = bytes.count
+        body(&self)
+        emit([0xBA], 0x3FD)
+        bytes += [0xEC, 0xA8, 1, 0x74, UInt8(bitPattern: Int8(start - bytes.count - 5))]
+    }
+
     mutating func raw(_ code: [UInt8]) { bytes += code }
 
     // MARK: Devices

@@ -1,0 +1,25 @@
+extension Engine {
+    /// Switches to other policies. Allowed between any two calls, whatever is under way and whatever policies the other nodes use: every
+    /// answer is treated as what was asked for, not as what would be asked for now. What a policy has learnt of the faults so far is
+    /// lost, also by those that stay on; what the tables of pages know (strikes, migratory pages) stays.
+    ///
+    /// Allocates the policies' tables anew, in the sizes of `init`; does nothing when `policies` are in effect already.
+    public mutating func use(_ policies: PolicySet) {
+        guard policies != self.policies else { return }
+        self.policies = policies
+        readReplication = ReadReplication(policies)
+        ownershipOnlyGrant = OwnershipOnlyGrant(policies)
+        zeroPageElision = ZeroPageElision(policies)
+        aggregation = Aggregation(policies)
+        migratory = MigratoryDetection(policies)
+        contiguous = ContiguousPrefetch(policies, processors: outstandingFaults)
+        stride = StridePrefetch(policies)
+        minimumDelta = MinimumDeltaPrefetch(policies, processors: outstandingFaults)
+        zeroContents = ZeroContentElision(policies)
+        cleanFirst = CleanFirstEviction(policies, cacheLimit: cacheLimit)
+        refaults = RefaultProtection(policies, cacheLimit: cacheLimit)
+        forwarded = ForwardedPrefetch(policies)
+        ownershipAhead = OwnershipPrefetch(policies)
+        relays = ReaderRelay(policies, pageTime: relays.pageTime)
+    }
+}

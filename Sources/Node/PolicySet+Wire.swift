@@ -1,0 +1,17 @@
+import Coherence
+
+/// The body of a `policies` frame: the bits, little-endian.
+extension PolicySet {
+    func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        writer.put(rawValue)
+        return writer.bytes
+    }
+
+    init(decoding bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes)
+        self.init(rawValue: try reader.take())
+        try reader.end()
+        guard isSubset(of: .all) else { throw .value("set of policies") }
+    }
+}
