@@ -59,7 +59,8 @@ extension Engine {
         }
         var entry = directory[position]
         var exclusive = asked
-        if !asked, entry.sharers.isEmpty, entry.owner != requester, migratory.takesExclusive(&entry.history) { exclusive = true }
+        if !asked { choice.sawRead(&entry.history) }
+        if !asked, entry.sharers.isEmpty, entry.owner != requester, migratory.takesExclusive(&entry.history.migration) { exclusive = true }
         if exclusive && !asked { statistics.exclusiveOnRead &+= 1 }
         if exclusive {
             serveExclusive(page, range, requester, asked: asked, entry, now: now, effects: &effects)
@@ -169,11 +170,12 @@ extension Engine {
     private mutating func noteWrite(
         _ entry: inout DirectoryEntry, _ requester: NodeID, owner: NodeID, others: NodeSet, isUpgrade: Bool
     ) {
+        choice.sawWrite(&entry.history, byReader: isUpgrade && requester != node)
         var copies = others
         if owner != requester { copies.insert(owner) }
         let lastWriter = entry.lastWriter == 0xFF ? node : NodeID(entry.lastWriter)
         migratory.sawWrite(
-            &entry.history, isUpgrade: isUpgrade, otherCopies: copies.count, otherIsLastWriter: copies.contains(lastWriter))
+            &entry.history.migration, isUpgrade: isUpgrade, otherCopies: copies.count, otherIsLastWriter: copies.contains(lastWriter))
     }
 
     private mutating func invalidate(

@@ -20,6 +20,7 @@ extension Engine {
         refaults = RefaultProtection(policies, cacheLimit: cacheLimit)
         forwarded = ForwardedPrefetch(policies)
         ownershipAhead = OwnershipPrefetch(policies)
+        choice = AdaptiveChoice(policies)
         relays = ReaderRelay(policies, pageTime: relays.pageTime)
     }
 }

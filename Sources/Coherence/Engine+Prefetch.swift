@@ -153,7 +153,7 @@ extension Engine {
                 zeros |= 1 << UInt64(bit)
                 continue
             }
-            guard data.nonzeroBitCount < Message.maximumPages, !migratory.isMigratory(entry.history),
+            guard data.nonzeroBitCount < Message.maximumPages, !migratory.isMigratory(entry.history.migration), choice.mayGiveInAdvance(entry.history),
                 states[index].access == .read || holdDeadline(page, against: sender, now: now) == nil,
                 !exclusive || (entry.sharers.isEmpty && holdDeadline(page, against: sender, now: now) == nil)
             else { continue }
@@ -161,6 +161,7 @@ extension Engine {
                 effects.append(.protect(page))
                 states[index].access = .read
             }
+            choice.gaveInAdvance(&directory[position].history)
             if exclusive {
                 directory[position].owner = sender
                 directory[position].lastWriter = sender.rawValue

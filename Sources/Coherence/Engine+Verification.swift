@@ -29,6 +29,7 @@ extension Engine {
         forwarded = other.forwarded
         ownershipAhead = other.ownershipAhead
         relays = other.relays
+        choice = other.choice
         ranges = other.ranges.copy()
         states = other.states.copy()
         directory = other.directory.copy()
@@ -128,7 +129,7 @@ extension Engine {
     /// Makes the next read of the page at its home be answered with the only copy, or not.
     package mutating func adviseMigratory(_ page: PageNumber, _ value: Bool) {
         guard let range = ranges[page], isHome(range) else { return }
-        directory[directoryIndex(page, range)].history = value ? MigratoryDetection.evidence + 1 : 0
+        directory[directoryIndex(page, range)].history.migration = value ? MigratoryDetection.evidence + 1 : 0
         directory[directoryIndex(page, range)].lastWriter = 0xFF
     }
 

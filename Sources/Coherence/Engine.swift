@@ -36,6 +36,7 @@ public struct Engine: ~Copyable {
     var forwarded: ForwardedPrefetch
     var ownershipAhead: OwnershipPrefetch
     var relays: ReaderRelay
+    var choice: AdaptiveChoice
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -111,6 +112,7 @@ public struct Engine: ~Copyable {
         refaults = RefaultProtection(configuration.policies, cacheLimit: configuration.cacheLimit)
         forwarded = ForwardedPrefetch(configuration.policies)
         ownershipAhead = OwnershipPrefetch(configuration.policies)
+        choice = AdaptiveChoice(configuration.policies)
         relays = ReaderRelay(configuration.policies, pageTime: configuration.pageTime)
 
         ranges = HomeRanges(configuration.homes, node: configuration.node)

@@ -17,7 +17,6 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     public static let migratoryDetection = PolicySet(rawValue: 1 << 5)
     /// `StridePrefetch`
     public static let stridePrefetch = PolicySet(rawValue: 1 << 6)
-
     /// `ForwardedPrefetch`
     public static let forwardedPrefetch = PolicySet(rawValue: 1 << 7)
     /// `OwnershipPrefetch`
@@ -30,22 +29,21 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     public static let cleanFirstEviction = PolicySet(rawValue: 1 << 11)
     /// `RefaultProtection`
     public static let refaultProtection = PolicySet(rawValue: 1 << 12)
-
     /// The driver's: pages travel as differences from what the other end of the connection knows.
     public static let differenceTransfer = PolicySet(rawValue: 1 << 13)
-
     /// `ReaderRelay`
     public static let readerRelay = PolicySet(rawValue: 1 << 14)
+    /// `AdaptiveChoice`
+    public static let adaptiveChoice = PolicySet(rawValue: 1 << 15)
 
     public static let none: PolicySet = []
     public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
 
     /// The name of each policy, in order of its bit.
     public static let names = [
-        "read-replication", "ownership-only-grant", "zero-page-elision", "contiguous-prefetch",
-        "aggregation", "migratory-detection", "stride-prefetch", "forwarded-prefetch",
-        "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision", "clean-first-eviction", "refault-protection",
-        "difference-transfer", "reader-relay",
+        "read-replication", "ownership-only-grant", "zero-page-elision", "contiguous-prefetch", "aggregation", "migratory-detection",
+        "stride-prefetch", "forwarded-prefetch", "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision",
+        "clean-first-eviction", "refault-protection", "difference-transfer", "reader-relay", "adaptive-choice",
     ]
 
     /// What `init(parsing:)` reads between its commas: `all`, `none`, each name, and each name with `-` in front.

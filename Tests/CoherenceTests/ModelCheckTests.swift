@@ -59,6 +59,12 @@ import Testing
             "2 nodes x 1 page, migratory advice", Self.machine(nodes: 2, pages: 1).with(.all), .init(migratory: true))
     }
 
+    /// An adversary decides at every step of the home whether another reader answers.
+    @Test func readersAnswerReads() throws {
+        try check(
+            "3 nodes x 1 page, relays", Self.machine(nodes: 3, pages: 1), .init(prefetches: false, relays: true, stateLimit: Self.stateLimit))
+    }
+
     @Test func policiesOff() throws {
         try check("2 nodes x 1 page, policies off", Self.machine(nodes: 2, pages: 1, policies: .none))
         try check(

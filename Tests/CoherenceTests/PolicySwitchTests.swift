@@ -41,35 +41,4 @@ import Testing
         #expect(arrived[0] == 0 && arrived[1] > 50 && arrived[2] == 0, "\(arrived)")
         #expect(pair.statistics(1).remoteFaults > 150)
     }
-
-    /// The policy that kept the page back is off: a processor still comes to the page without a message, or another node takes it.
-    @Test(arguments: [false, true]) func aPageKeptBackOutlivesItsPolicy(taken: Bool) throws {
-        var pair = try Pair([.readReplication, .contiguousPrefetch, .asynchronousPrefetch, .aggregation])
-        for page in 10..<40 { try pair.access(0, page, write: true) }
-        for page in 10..<13 { try pair.access(1, page, write: false) }
-        let kept = try #require((10..<40).first { pair.world.nodes[1].engine.keptPage(PageNumber(UInt32($0))) != .none })
-        pair.world.nodes[1].engine.use(.none)
-        if taken { try pair.access(0, kept, write: true) }
-        #expect((pair.world.nodes[1].engine.keptPage(PageNumber(UInt32(kept))) == .none) == taken)
-        let before = pair.statistics(1).remoteFaults
-        try pair.access(1, kept, write: false)
-        #expect(pair.statistics(1).remoteFaults - before == (taken ? 1 : 0))
-        #expect(pair.statistics(1).keptPagesReached == (taken ? 0 : 1))
-        #expect(pair.world.nodes[1].value[kept] == pair.world.latest[kept])
-    }
-
-    /// With the policy on again, newer kept pages displace those from before.
-    @Test func pagesKeptBackBeforeASwitchMakeRoomForNewOnes() throws {
-        let policies: PolicySet = [.readReplication, .contiguousPrefetch, .asynchronousPrefetch, .aggregation]
-        var pair = try Pair(policies)
-        for page in 10..<590 { try pair.access(0, page, write: true) }
-        for round in 0..<24 {
-            for page in 0..<3 { try pair.access(1, 10 + 24 * round + page, write: false) }
-            pair.world.nodes[1].engine.use(.none)
-            pair.world.nodes[1].engine.use(policies)
-        }
-        let kept = (10..<590).filter { pair.world.nodes[1].engine.keptPage(PageNumber(UInt32($0))) != .none }
-        #expect(!kept.isEmpty && kept.count <= 8, "\(kept)")
-        for page in 10..<590 { try pair.access(1, page, write: true) }
-    }
 }

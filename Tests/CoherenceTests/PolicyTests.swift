@@ -1,6 +1,6 @@
-import Coherence
 import Testing
 
+@testable import Coherence
 @testable import CoherenceSimulation
 
 /// What each policy does to the counters that it is there for: the same accesses with the policy on and off.
@@ -11,15 +11,15 @@ import Testing
         var effects = [Effect]()
         var time: UInt64 = 0
 
-        init(_ policies: PolicySet, cacheLimit: Int = 512) throws {
+        init(_ policies: PolicySet, cacheLimit: Int = 512, nodes: Int = 2, pageTime: UInt64 = 0) throws {
             let homes = try HomeMap([
                 .init(first: PageNumber(0), count: 600, home: NodeID(0)), .init(first: PageNumber(600), count: 8, home: NodeID(1)),
             ])
-            world = World(
-                EngineConfiguration(
-                    node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: cacheLimit, minimumHold: 1000, outstandingFaults: 64,
-                    policies: policies),
-                abstract: false)
+            var configuration = EngineConfiguration(
+                node: NodeID(0), nodeCount: nodes, homes: homes, cacheLimit: cacheLimit, minimumHold: 1000, outstandingFaults: 64,
+                policies: policies)
+            configuration.pageTime = pageTime
+            world = World(configuration, abstract: false)
         }
 
         /// One access, with everything it leads to. `apart` nanoseconds pass before it.
@@ -42,9 +42,9 @@ import Testing
                 time += 100
                 let now = Instant(nanoseconds: time)
                 for channel in world.channels.indices where !world.channels[channel].isEmpty {
-                    try world.deliver(from: channel / 2, to: channel % 2, now: now, &buffer)
+                    try world.deliver(from: channel / world.count, to: channel % world.count, now: now, &buffer)
                 }
-                for node in 0..<2 { try world.call(node, &buffer) { $0.expire(now: now, effects: &$1) } }
+                for node in 0..<world.count { try world.call(node, &buffer) { $0.expire(now: now, effects: &$1) } }
             }
         }
 
@@ -150,31 +150,6 @@ import Testing
         for page in [3, 9, 20, 24, 41, 44, 60, 62, 77, 90, 101, 113] { try pair.access(1, page, write: false) }
         #expect(pair.statistics(1).prefetchesIssued == 0)
         #expect(pair.statistics(1).stridesFollowed == 0)
-    }
-
-    /// The first page of each window waits unmapped, and coming to it asks for the next window: nobody waits for another node any more.
-    @Test func pagesKeptBackKeepTheStreamGoing() throws {
-        var faults: [UInt64] = []
-        for policies in [PolicySet([.readReplication, .contiguousPrefetch, .asynchronousPrefetch, .aggregation]), [.readReplication, .contiguousPrefetch, .aggregation]] {
-            var pair = try Pair(policies)
-            for page in 10..<500 { try pair.access(0, page, write: true) }
-            for page in 10..<500 { try pair.access(1, page, write: false) }
-            faults.append(pair.statistics(1).remoteFaults)
-            #expect((pair.statistics(1).keptPagesReached > 20) == policies.contains(.asynchronousPrefetch))
-        }
-        #expect(faults[0] <= 4 && faults[1] > 25, "\(faults)")
-    }
-
-    /// A page kept back is this node's copy: when another node writes it, it goes like any other.
-    @Test func aPageKeptBackIsGivenUpToAWriter() throws {
-        var pair = try Pair([.readReplication, .contiguousPrefetch, .asynchronousPrefetch, .aggregation])
-        for page in 10..<40 { try pair.access(0, page, write: true) }
-        for page in 10..<13 { try pair.access(1, page, write: false) }
-        let kept = try #require((10..<40).first { pair.world.nodes[1].engine.keptPage(PageNumber(UInt32($0))) != .none })
-        try pair.access(0, kept, write: true)
-        #expect(pair.world.nodes[1].engine.keptPage(PageNumber(UInt32(kept))) == .none)
-        try pair.access(1, kept, write: false)
-        #expect(pair.world.nodes[1].value[kept] == pair.world.latest[kept])
     }
 
     /// The home reads its own pages, all of which the other node owns: no prefetch brings them, requests ahead do.
@@ -294,14 +269,63 @@ import Testing
         #expect(faults[0] < 30)
     }
 
-    @Test func pingPongLengthensTheHold() throws {
-        for policies in [PolicySet.holdExtension, .none] {
-            var pair = try Pair(policies)
-            for turn in 0..<10 { try pair.access(turn % 2, 7, write: true, apart: 1) }
-            let extensions = pair.statistics(0).holdExtensions + pair.statistics(1).holdExtensions
-            #expect((extensions > 0) == policies.contains(.stridePrefetch))
-            #expect(pair.statistics(0).holdDeferrals + pair.statistics(1).holdDeferrals > 0)
+    /// The home's port is busy with one page when another node reads: the first reader answers the second. When it has dropped its copy,
+    /// the second hears so and asks again.
+    @Test(arguments: [false, true]) func aReaderAnswersForABusyHome(hasDropped: Bool) throws {
+        for policies in [PolicySet([.readReplication, .readerRelay]), [.readReplication]] {
+            var machine = try Pair(policies, nodes: 3, pageTime: 1_000_000)
+            for page in 7..<9 { try machine.access(0, page, write: true) }
+            for page in 7..<9 { try machine.access(1, page, write: false) }
+            try machine.access(1, 9, write: false, apart: 0)
+            if hasDropped {
+                // Its hint to the home is still under way.
+                var buffer = EffectBuffer()
+                try machine.world.call(1, &buffer) { engine, effects in
+                    #expect(engine.evict(PageNumber(7), now: Instant(nanoseconds: .max), effects: &effects))
+                }
+                let hint = machine.world.channels[3].removeFirst()
+                machine.world.channels[3] = []
+                try machine.access(2, 7, write: false, apart: 0)
+                machine.world.channels[3] = [hint]
+                try machine.drain(&buffer)
+            } else {
+                try machine.access(2, 7, write: false, apart: 0)
+            }
+            let isOn = policies.contains(.readerRelay)
+            #expect(machine.statistics(1).readsRelayed == (isOn && !hasDropped ? 1 : 0))
+            #expect(machine.statistics(1).sent[.refusal] == (isOn && hasDropped ? 1 : 0))
+            #expect(machine.statistics(2).remoteFaults == 1)
+            #expect(machine.world.nodes[2].value[7] == machine.world.latest[7])
+            try machine.access(0, 7, write: true)
+            try machine.world.checkAtRest(page: 7)
         }
+    }
+
+    /// Pages that others write again before their reader comes are given in advance no more, until somebody waits for them.
+    @Test func pagesTakenAwayForNothingAreNotGivenInAdvance() throws {
+        var refused: [UInt64] = []
+        for policies in [PolicySet([.readReplication, .contiguousPrefetch, .adaptiveChoice]), [.readReplication, .contiguousPrefetch]] {
+            var pair = try Pair(policies)
+            for _ in 0..<8 {
+                for page in 10..<40 { try pair.access(0, page, write: true) }
+                for page in 10..<14 { try pair.access(1, page, write: false) }
+                try pair.access(1, 500, write: false)
+            }
+            refused.append(pair.statistics(1).prefetchesRefused)
+        }
+        #expect(refused[0] > refused[1] + 20, "\(refused)")
+    }
+
+    @Test func aPagesHistoryFitsAByte() {
+        #expect(MemoryLayout<PageHistory>.size == 1)
+        #expect(MemoryLayout<DirectoryEntry>.size == 16)
+        var history = PageHistory()
+        history.migration = 18
+        history.waste = 3
+        history.wasInAdvance = true
+        #expect((history.migration, history.waste, history.wasInAdvance) == (18, 3, true))
+        history.waste = 0
+        #expect((history.migration, history.waste, history.wasInAdvance) == (18, 0, true))
     }
 
     @Test func aPageInItsHoldIsNotGivenUp() throws {

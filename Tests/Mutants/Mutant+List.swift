@@ -4,6 +4,15 @@ extension Mutant {
 
     private static let requester = [
         Mutant(
+            "refused-keeps-invalidation", in: "Engine+Requester.swift",
+            "            deferrals.remove(waits)\n            states[Int(page.rawValue)].deferred = false\n            send(Message(.invalidateAck, page), to: waits.requester, .none, &effects)\n",
+            "", breaks: "a writer and a refused reader wait for each other"),
+        Mutant(
+            "asks-again-with-old-number", in: "Engine+Requester.swift",
+            "        sentRequests[home] &+= 1\n        requests[slot].sequence = sentRequests[home]\n        send(Message(.getShared, page, zero: true)",
+            "        sentRequests[home] &+= 1\n        send(Message(.getShared, page, zero: true)",
+            breaks: "an invalidation of a copy that never came is waited with"),
+        Mutant(
             "ack-not-counted", in: "Engine+Requester.swift", "requests[slot].acksReceived &+= 1", "requests[slot].acksReceived &+= 0",
             breaks: "a write waits for ever"),
         Mutant(
@@ -28,8 +37,10 @@ extension Mutant {
             "dropped-copy-waited-for", in: "Engine+Holder.swift", "requests[slot].kind == .shared, message.mask >= requests[slot].sequence",
             "requests[slot].kind == .shared", breaks: "a writer and a reader wait for each other"),
         Mutant(
-            "kept-page-not-given-up", in: "Engine+Holder.swift", "        if let slot = requests.slot(of: page), requests[slot].isKept {",
-            "        if let slot = requests.slot(of: page), requests[slot].isKept, page.rawValue == .max {", breaks: "an old copy is installed"),
+            "relayed-without-a-copy", in: "Engine+Holder.swift",
+            "        case .none: send(Message(.refusal, page), to: message.requester, .none, &effects)\n",
+            "        case .none: send(Message(.data, page, zero: true), to: message.requester, .none, &effects)\n",
+            breaks: "a reader gets zeros"),
         Mutant(
             "deferred-forward-dropped", in: "Engine+Holder.swift", "                deferrals.setDeadline(page, deadline)",
             "                deferrals.remove(next)", breaks: "a request waits for ever"),
@@ -104,6 +115,15 @@ extension Mutant {
         Mutant(
             "write-back-from-anyone", in: "Engine+Home.swift", "if directory[position].owner == sender {\n            directory[position].owner = node",
             "if true {\n            directory[position].owner = node", breaks: "old contents replace new ones"),
+        Mutant(
+            "relayed-reader-not-noted", in: "Engine+Home.swift",
+            "            entry.sharers.insert(requester)\n            directory[position] = entry\n            send(Message(.forwardShared, page, requester: requester, zero: true)",
+            "            directory[position] = entry\n            send(Message(.forwardShared, page, requester: requester, zero: true)",
+            breaks: "a reader is never invalidated"),
+        Mutant(
+            "refused-reader-still-noted", in: "Engine+Home.swift",
+            "        if message.zero { directory[directoryIndex(message.page, range)].sharers.remove(sender) }\n", "",
+            breaks: "a reader that asks again is refused for ever"),
         Mutant(
             "hint-removes-nobody", in: "Engine+Home.swift", "            directory[directoryIndex(page, range)].sharers.remove(sender)\n", "",
             breaks: "the directory names a node without a copy"),

@@ -15,7 +15,7 @@ struct MigratoryDetection {
 
     init(_ policies: PolicySet) { isOn = policies.contains(.migratoryDetection) }
 
-    /// A node asks for the only copy. `history` is the page's byte: evidence below `evidence`, else grants left.
+    /// A node asks for the only copy. `history` is the page's: evidence below `evidence`, else grants left.
     @inline(__always)
     func sawWrite(_ history: inout UInt8, isUpgrade: Bool, otherCopies: Int, otherIsLastWriter: Bool) {
         guard isOn, isUpgrade, history < Self.evidence else { return }

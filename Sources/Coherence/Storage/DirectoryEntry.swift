@@ -11,8 +11,7 @@ struct DirectoryEntry: BitwiseCopyable {
     var transaction: UInt8 = 0xFF
     /// Who asked for the only copy last.
     var lastWriter: UInt8 = 0xFF
-    /// State of `MigratoryDetection`.
-    var history: UInt8 = 0
+    var history = PageHistory()
 
     init(owner: NodeID) {
         self.owner = owner

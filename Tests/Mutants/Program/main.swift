@@ -28,8 +28,8 @@ case "apply" where arguments.count == 3:
 case "check":
     let machines = [
         CheckedMachine(nodes: 2, pages: 1, options: .init(migratory: true)),
-        CheckedMachine(nodes: 3, pages: 1, options: .init(prefetches: false, isBreadthFirst: true)),
-        CheckedMachine(nodes: 3, pages: 1, options: .init(streams: false, stateLimit: 60_000, isBreadthFirst: true)),
+        CheckedMachine(nodes: 3, pages: 1, options: .init(prefetches: false, relays: true, isBreadthFirst: true)),
+        CheckedMachine(nodes: 3, pages: 1, options: .init(streams: false, relays: true, stateLimit: 60_000, isBreadthFirst: true)),
     ]
     var before = 0
     for machine in machines {
