@@ -12,19 +12,21 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         package var policies: PolicySet
         /// Nanoseconds; see EngineConfiguration.
         package var minimumHold: UInt64
+        package var pageTime: UInt64
         /// This node's KVM shadows guest page tables: forget shadows of pages that leave.
         package var forgetsShadows: Bool
         package var console: GuestConsole
         package var log: @Sendable (String) -> Void
 
         package init(
-            node: Int, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, forgetsShadows: Bool, console: GuestConsole,
+            node: Int, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
             log: @escaping @Sendable (String) -> Void
         ) {
             self.node = node
             self.plan = plan
             self.policies = policies
             self.minimumHold = minimumHold
+            self.pageTime = pageTime
             self.forgetsShadows = forgetsShadows
             self.console = console
             self.log = log
@@ -104,10 +106,11 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
                 HomeMap.Range(
                     first: PageNumber(UInt32($0.pages.lowerBound)), count: UInt32($0.pages.count), home: NodeID(UInt8($0.node)))
             })
-        let configuration = EngineConfiguration(
+        var configuration = EngineConfiguration(
             node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: homes,
             cacheLimit: setup.plan.resources[setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
             policies: setup.policies)
+        configuration.pageTime = setup.pageTime
         let forgetter =
             setup.forgetsShadows && setup.plan.resources.count > 1
             ? try ShadowForgetter(machine, memorySize: memory.size, cpuid: try machine.supportedCPUID()) : nil

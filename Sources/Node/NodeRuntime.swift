@@ -22,6 +22,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var forgetsShadows: Bool
         /// Nanoseconds.
         package var minimumHold: UInt64
+        /// Bits a second of the port to the other nodes, asked once they are joined; nil when nobody knows.
+        package var portSpeed: @Sendable () -> UInt64?
         /// How long to wait for the other nodes, in nanoseconds; nil for ever.
         package var patience: UInt64?
         package var log: @Sendable (String) -> Void
@@ -29,7 +31,7 @@ package final class NodeRuntime: @unchecked Sendable {
         package init(
             configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
             resources: NodeResources, guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64,
-            patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
+            portSpeed: @escaping @Sendable () -> UInt64? = { nil }, patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
         ) {
             self.configuration = configuration
             self.policies = policies
@@ -41,10 +43,14 @@ package final class NodeRuntime: @unchecked Sendable {
             self.console = console
             self.forgetsShadows = forgetsShadows
             self.minimumHold = minimumHold
+            self.portSpeed = portSpeed
             self.patience = patience
             self.log = log
         }
     }
+
+    /// A page on its way: contents, message and frame header, and the headers of TCP, IP and Ethernet (IEEE 802.3) around three packets.
+    private static let pageBits: UInt64 = (4096 + 48 + 3 * 78) * 8
 
     private let setup: Setup
     private let machine: VirtualMachine
@@ -114,6 +120,7 @@ package final class NodeRuntime: @unchecked Sendable {
         let session = try MachineSession(
             MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
+                pageTime: setup.portSpeed().map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
             machine: machine, control: control, coherence: coherence)
         self.session.withLock { $0 = session }

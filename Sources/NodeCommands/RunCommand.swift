@@ -87,11 +87,12 @@ enum RunCommand {
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
+        let reach = try reach(options, board, inventory)
         let runtime = NodeRuntime(
             NodeRuntime.Setup(
                 configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
-                reach: try reach(options, board, inventory), resources: resources, guest: try guest(folder, configuration), console: console,
-                forgetsShadows: paging == .shadow, minimumHold: 300_000, log: { NodeProgram.report($0) }),
+                reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
+                forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) }),
             machine: try VirtualMachine())
         let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime)
         server.start()
@@ -120,6 +121,14 @@ enum RunCommand {
         return .linux(
             kernel: kernel, initialFileSystem: readFile(folder + "/guest/initrd") ?? [],
             commandLine: readText(folder + "/guest/cmdline") ?? "")
+    }
+
+    /// What the driver of the port that leads to the other nodes says, in bits a second.
+    private static func portSpeed(_ reach: Reach) -> UInt64? {
+        guard case .discovery(let interface, _) = reach, let text = readText("/sys/class/net/\(interface)/speed"),
+            let megabits = Int32(text.prefix { $0 != "\n" }), megabits > 0
+        else { return nil }
+        return UInt64(megabits) * 1_000_000
     }
 
     private static func reach(_ options: Options, _ board: Board, _ inventory: HardwareInventory) throws -> Reach {

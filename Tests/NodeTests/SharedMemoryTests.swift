@@ -85,6 +85,31 @@ struct SharedMemoryTests {
         #expect(isOn ? bytes < 100_000 && spared > 300_000 : bytes > 400_000 && spared == 0, "\(bytes) bytes, \(spared) spared")
     }
 
+    /// Three nodes read what a fourth has written, whose port takes a millisecond for a page: they answer each other, round by round.
+    @Test func readersOfABusyHomeAnswerEachOther() throws {
+        let pages = 128
+        let machine = try SharedMemory(nodes: 4, pages: pages, cachePages: pages, minimumHold: 50_000, pageTime: 1_000_000)
+        defer { machine.stop() }
+        for round in 1...10 {
+            for page in 0..<32 {
+                unsafe machine.word(page * SharedMemory.pageSize, on: 0).pointee.store(UInt64(round * 100 + page), ordering: .releasing)
+            }
+            let readers = (1..<4).map { node in
+                onThread {
+                    (0..<32).map { page in
+                        let place = (page * 7 + node) % 32
+                        return unsafe machine.word(place * SharedMemory.pageSize, on: node).pointee.load(ordering: .acquiring) - UInt64(place)
+                    }
+                }
+            }
+            for reader in readers {
+                #expect(reader.wait(seconds: 20) == [UInt64](repeating: UInt64(round * 100), count: 32), "round \(round): \(machine.log.all)")
+            }
+        }
+        #expect(try (1..<4).reduce(UInt64(0)) { $0 + (try #require(machine.snapshot(of: $1))).statistics.readsRelayed } > 50)
+        #expect(machine.log.all == [])
+    }
+
     /// One node writes rising numbers through all pages in order; another that reads them in the opposite order never sees
     /// a number that is followed by a greater one (Intel SDM 3A, 8.2.2: stores become visible in their order).
     @Test(arguments: [2, 3]) func storesBecomeVisibleInTheirOrder(nodes: Int) throws {

@@ -22,7 +22,7 @@ final class SharedMemory: @unchecked Sendable {
     /// - Parameters:
     ///   - pages: of the machine; each node is home of an equal share.
     ///   - cachePages: that a node may hold of the others' pages.
-    init(nodes: Int, pages: Int, cachePages: Int, minimumHold: UInt64, policies: PolicySet = .all) throws {
+    init(nodes: Int, pages: Int, cachePages: Int, minimumHold: UInt64, policies: PolicySet = .all, pageTime: UInt64 = 0) throws {
         self.nodes = nodes
         self.pages = pages
         let log = log
@@ -39,11 +39,12 @@ final class SharedMemory: @unchecked Sendable {
         }
         memories = try (0..<nodes).map { _ in try GuestMemory(size: UInt64(pages * Self.pageSize)) }
         loops = try zip(memories, links).enumerated().map { node, parts in
-            try CoherenceLoop(
-                configuration: EngineConfiguration(
-                    node: NodeID(UInt8(node)), nodeCount: nodes, homes: homes, cacheLimit: cachePages, minimumHold: minimumHold,
-                    policies: policies),
-                memory: parts.0, forgetter: nil, links: parts.1, processors: [],
+            var configuration = EngineConfiguration(
+                node: NodeID(UInt8(node)), nodeCount: nodes, homes: homes, cacheLimit: cachePages, minimumHold: minimumHold,
+                policies: policies)
+            configuration.pageTime = pageTime
+            return try CoherenceLoop(
+                configuration: configuration, memory: parts.0, forgetter: nil, links: parts.1, processors: [],
                 onLoss: { peer, why in if why != "connection closed by the peer" { log("node \(node), peer \(peer): \(why)") } },
                 log: { log("node \(node): \($0)") })
         }
