@@ -115,17 +115,46 @@ struct CompareCommand: ParsableCommand {
 
     @OptionGroup var suite: SuiteOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "End with status 1 when the best published protocol's stall time is less than this times the engine's in any workload.",
+            valueName: "ratio"))
+    var least: Double?
+
     @Flag(help: "Print JSON.")
     var json = false
+
+    mutating func validate() throws {
+        if let least, !(least > 0 && least.isFinite) { throw ValidationError("--least \(least): give a ratio above 0") }
+    }
 
     func run() throws {
         try reportingErrors {
             let counts = try suite.nodeCounts(nodes)
             let rows = try ComparisonRow.all(try suite.load(), nodes: counts, network: try network.load())
-            if json { return try printJSON(rows) }
-            ComparisonRow.printTable(rows)
-            for count in counts { ComparisonRow.printSummary(rows.filter { $0.nodes == count }, nodes: count) }
+            if json {
+                try printJSON(rows)
+            } else {
+                ComparisonRow.printTable(rows)
+                for count in counts { ComparisonRow.printSummary(rows.filter { $0.nodes == count }, nodes: count) }
+            }
+            if let least { try require(least, rows, counts) }
         }
+    }
+
+    private func require(_ least: Double, _ rows: [ComparisonRow], _ counts: [Int]) throws {
+        var below: [String] = []
+        for count in counts {
+            let rows = rows.filter { $0.nodes == count }
+            for workload in ComparisonRow.workloads(rows) {
+                guard let (ratio, best) = ComparisonRow.ratio(rows.filter { $0.workload == workload }), ratio < least else { continue }
+                below.append("\(workload) on \(count) nodes has \(decimal(ratio, digits: 2)) of \(best)")
+            }
+        }
+        guard !below.isEmpty else { return }
+        let text = "a ratio of \(decimal(least, digits: 2)) is not reached: \(below.joined(separator: "; "))"
+        FileHandle.standardError.write(Data("vsmp-coherence: \(text)\n".utf8))
+        throw ExitCode(1)
     }
 }
 

@@ -48,14 +48,11 @@ package struct FrameFlags: OptionSet, Sendable, Equatable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The message continues in the next frame of the same kind.
-    package static let more = FrameFlags(rawValue: 1)
-
     /// Coherence only: of each page only what differs from what both ends know follows, not the whole page.
-    package static let differences = FrameFlags(rawValue: 2)
+    package static let differences = FrameFlags(rawValue: 1)
 
     /// Every bit this protocol version knows; any other bit makes a frame malformed.
-    static let known: FrameFlags = [.more, .differences]
+    static let known: FrameFlags = .differences
 }
 
 /// The 24 bytes in front of every frame, little endian; docs/interconnect.md has the table.

@@ -34,6 +34,7 @@ import Testing
             #expect(status(["simulate"] + wrong) == 64, "\(wrong)")
         }
         #expect(status(["compare", "--nodes", "2,x"]) == 64)
+        #expect(status(["compare", "--nodes", "2", "--least", "0"]) == 64)
         for wrong in [["--pages", "2"], ["--migratory"], ["--nodes", "1"], ["--nodes", "2", "--pages", "7"], ["--nodes", "2", "--limit", "-1"]] {
             #expect(status(["check"] + wrong) == 64, "\(wrong)")
         }
@@ -43,7 +44,14 @@ import Testing
         #expect(status(["workload", "gups", "--processors", "2000"]) == 64)
     }
 
+    @Test func compareFailsBelowTheLeastRatio() {
+        let arguments = ["compare", "--nodes", "2", "--processors", "2", "--least"]
+        #expect(status(arguments + ["0.01"]) == 0)
+        #expect(status(arguments + ["1000"]) == 1)
+    }
+
     @Test func checkAndSoakEndWithZero() {
+        #expect(status(["check", "--nodes", "3", "--relays", "--no-prefetch", "--limit", "2000"]) == 0)
         #expect(status(["check", "--nodes", "2", "--migratory"]) == 0)
         #expect(status(["check", "--nodes", "2", "--pages", "2", "--no-evictions", "--no-prefetch", "--breadth-first", "--limit", "500"]) == 0)
         #expect(status(["soak", "--seed", "5", "--nodes", "3", "--instructions", "200"]) == 0)

@@ -87,6 +87,35 @@ import Testing
         #expect(small.accesses == whole.accesses && small.remoteFaults > whole.remoteFaults)
     }
 
+    /// Of a page that went the same way before only what changed since is sent, and all of it when that is not shorter.
+    @Test func onlyWhatChangedIsOnTheWire() {
+        var transfers = TransferModel(nodes: 3, pages: 4)
+        #expect(transfers.send(1, from: 0, to: 1) == 4096)
+        #expect(transfers.send(1, from: 0, to: 1) == 8)
+        transfers.changed(1, bytes: 8)
+        transfers.changed(1, bytes: 100)
+        #expect(transfers.send(1, from: 1, to: 0) == 4096)
+        #expect(transfers.send(1, from: 0, to: 1) == 8 + 3 * 64)
+        transfers.changed(1, bytes: 4096)
+        #expect(transfers.send(1, from: 0, to: 1) == 4096)
+        #expect(transfers.send(1, from: 0, to: 2) == 4096)
+    }
+
+    @Test func differencesMakeABouncingPageCheap() throws {
+        let trace = Workload.reduction.trace(processors: 4)
+        let all = try Comparison.run(.engine(.all), trace, nodes: 4, network: .gigabitEthernet)
+        let whole = try Comparison.run(.engine(.all.subtracting(.differenceTransfer)), trace, nodes: 4, network: .gigabitEthernet)
+        #expect(all.bytes * 10 < whole.bytes * 9 && all.stall * 10 < whole.stall * 9, "\(all) \(whole)")
+    }
+
+    /// Eight nodes read the same pages, of three homes, at once.
+    @Test func readersTakeTheLoadOffABusyHome() throws {
+        let trace = Workload.matrix.trace(processors: 8)
+        let all = try Comparison.run(.engine(.all), trace, nodes: 8, network: .gigabitEthernet)
+        let alone = try Comparison.run(.engine(.all.subtracting(.readerRelay)), trace, nodes: 8, network: .gigabitEthernet)
+        #expect(all.stall * 10 < alone.stall * 9, "\(all) \(alone)")
+    }
+
     @Test func fasterNetworksStallLess() throws {
         let trace = Workload.stencil.trace(processors: 4)
         for kind in Self.everyone {

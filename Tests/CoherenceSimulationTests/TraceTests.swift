@@ -15,6 +15,12 @@ import Testing
         #expect(read.count == 3 && read.pages == 0x20 && read.duration == 7)
     }
 
+    @Test func whatAnAccessChangesMayBeSaid() throws {
+        let read = try trace("# vsmp-trace 1\n0 0 w 1\n1 0 w 1 16\n2 0 a 1\n3 0 a 1 64\n4 0 r 1\n5 0 w 1 0")
+        #expect(read.processors[0].map(\.bytes) == [4096, 16, 8, 64, 0, 0])
+        #expect(String(decoding: read.text, as: UTF8.self) == "# vsmp-trace 1\n0 0 w 1\n1 0 w 1 16\n2 0 a 1\n3 0 a 1 64\n4 0 r 1\n5 0 w 1 0\n")
+    }
+
     @Test(arguments: Workload.allCases)
     func whatIsWrittenIsReadBack(workload: Workload) throws {
         let made = workload.trace(processors: 4, seed: 3)
@@ -30,6 +36,9 @@ import Testing
         ("# vsmp-trace 1\n0 0 q 0\n", "line 2: r (read), w (write), a (atomic) or b (barrier) is expected, found 'q'"),
         ("# vsmp-trace 1\n0 0 r\n", "line 2: a blank after the kind of access is expected, found the end of the line"),
         ("# vsmp-trace 1\n0 0 r 0 0\n", "line 2: the end of the line is expected, found ' '"),
+        ("# vsmp-trace 1\n0 0 w 0 4097\n", "line 2: the number of bytes is larger than 4096"),
+        ("# vsmp-trace 1\n0 0 w 0 x\n", "line 2: the number of bytes is expected, found 'x'"),
+        ("# vsmp-trace 1\n0 0 w 0 8 8\n", "line 2: the end of the line is expected, found ' '"),
         ("# vsmp-trace 1\n0 1024 r 0\n", "line 2: the processor is larger than 1023"),
         ("# vsmp-trace 1\n0 0 r 100000000\n", "line 2: the page, hexadecimal is larger than fffffffe"),
         ("# vsmp-trace 1\n9 0 r 0\n8 0 r 0\n", "line 3: processor 0 is at 9 ns already; its times may not go backwards"),

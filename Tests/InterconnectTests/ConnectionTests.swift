@@ -19,7 +19,7 @@ import Testing
             let body = randomBytes(Int.random(in: 0...32, using: &random), &random)
             let pages = [0, 0, 1, 1, 2, 16].randomElement(using: &random)!
             let payload = (0..<pages).flatMap { page(UInt64($0)) }
-            if pair.near.enqueue(.coherence, flags: pages > 1 ? [.more] : [], body: body, payload: payload) {
+            if pair.near.enqueue(.coherence, flags: pages > 1 ? [.differences] : [], body: body, payload: payload) {
                 sent.append((body, payload))
             }
             _ = pair.near.flush()
@@ -28,7 +28,7 @@ import Testing
                 #expect(frame.header.sequence == UInt64(received))
                 #expect(frame.bodyBytes == sent[received].0)
                 #expect(frame.payloadBytes == sent[received].1)
-                #expect(frame.header.flags.contains(.more) == (frame.pageCount > 1))
+                #expect(frame.header.flags.contains(.differences) == (frame.pageCount > 1))
                 received += 1
             }
         }
