@@ -41,12 +41,19 @@ struct Ablation: Codable {
 
     var network: String
     var nodes: Int
+    /// Percent of the other nodes' pages that a node may hold.
+    var cachePercent: Int
     var workloads: [String]
     var rows: [Row]
     var verdicts: [Verdict]
 
+    enum CodingKeys: String, CodingKey {
+        case network, nodes, workloads, rows, verdicts
+        case cachePercent = "cache_percent"
+    }
+
     /// Traces of fewer processors than nodes, and those that wait for no page, are left out.
-    init(_ traces: [NamedTrace], nodes: Int, network: NetworkModel) throws {
+    init(_ traces: [NamedTrace], nodes: Int, network: NetworkModel, cachePercent: Int = 100) throws {
         let policies = PolicySet.names.indices.map { PolicySet(rawValue: 1 << UInt32($0)) }
         let sets: [(name: String, policies: PolicySet)] =
             [("none", .none)] + policies.map { ("only \($0)", $0) } + policies.map { ("all but \($0)", PolicySet.all.subtracting($0)) }
@@ -55,7 +62,7 @@ struct Ablation: Codable {
         var columns: [[Double]] = []
         for named in traces where named.trace.processors.count >= nodes {
             let stalls = try sets.map { set in
-                Double(try Comparison.run(.engine(set.policies), named.trace, nodes: nodes, network: network).stall)
+                Double(try Comparison.run(.engine(set.policies), named.trace, nodes: nodes, network: network, cachePercent: cachePercent).stall)
             }
             guard let whole = stalls.last, whole > 0 else { continue }
             workloads.append(named.name)
@@ -63,6 +70,7 @@ struct Ablation: Codable {
         }
         self.network = network.name
         self.nodes = nodes
+        self.cachePercent = cachePercent
         self.workloads = workloads
         rows = sets.indices.map { index in
             let ratios = columns.map { $0[index] }
@@ -95,13 +103,18 @@ struct Ablation: Codable {
     }
 
     /// The policies that win nowhere, in words.
-    var losers: String {
-        let names = verdicts.filter(\.winsNowhere).map(\.policy)
+    var losers: String { Self.losers([self]) }
+
+    /// Those that win in none of several.
+    static func losers(_ ablations: [Ablation]) -> String {
+        let names = PolicySet.names.filter { name in
+            ablations.allSatisfy { $0.verdicts.contains { $0.policy == name && $0.winsNowhere } }
+        }
         return "Policies that win nowhere, neither alone nor beside the others: \(names.isEmpty ? "none" : names.joined(separator: ", "))."
     }
 
     func printTable() {
-        print("\(nodes) nodes, \(network): stall time relative to that with all policies; above 1 is slower\n")
+        print("\(nodes) nodes, \(network), cache of \(cachePercent)%: stall time relative to that with all policies; above 1 is slower\n")
         let first = rows.reduce(0) { max($0, $1.name.count) }
         let titles = workloads + ["geometric mean"]
         print(pad("", first, left: true) + titles.map { "  " + pad($0, 6) }.joined())

@@ -25,12 +25,16 @@ struct Report {
     /// By network, in the order of `NetworkModel.all`.
     private let rows: [(network: String, rows: [ComparisonRow])]
     private let ablation: Ablation
+    /// The same where pages have to be put out.
+    private let tightAblation: Ablation
 
     init(_ traces: [NamedTrace], nodes: [Int]) throws {
         self.nodes = nodes
         protocols = ([.engine(.all)] + SimulatedProtocol.baselines).map(\.name)
         rows = try NetworkModel.all.map { ($0.name, try ComparisonRow.all(traces, nodes: nodes, network: $0)) }
-        ablation = try Ablation(traces, nodes: min(Self.plottedNodes, nodes.max() ?? 2), network: Self.network)
+        let most = min(Self.plottedNodes, nodes.max() ?? 2)
+        ablation = try Ablation(traces, nodes: most, network: Self.network)
+        tightAblation = try Ablation(traces, nodes: most, network: Self.network, cachePercent: 30)
     }
 
     /// The document, and a plot for each network.
@@ -91,7 +95,9 @@ struct Report {
         })
         text += "\nStall time without the policy divided by that with it; above 1 it helps:\n\n"
         text += ablation.sentences.map { "- \($0)\n" }.joined()
-        return text + "\n\(ablation.losers)"
+        text += "\nThe same where a node may hold \(tightAblation.cachePercent)% of the other nodes' pages:\n\n"
+        text += tightAblation.sentences.map { "- \($0)\n" }.joined()
+        return text + "\n" + Ablation.losers([ablation, tightAblation])
     }
 
     /// The protocols' runs of each workload on each number of nodes.

@@ -36,6 +36,15 @@ import Testing
         let migratory = try #require(ablation.verdicts.first { $0.policy == "migratory-detection" })
         #expect(migratory.winsNowhere && ablation.losers.contains("migratory-detection"))
         #expect(!ablation.losers.contains("contiguous-prefetch"))
+        // What wins in one of several is no loser.
+        var other = ablation
+        other.verdicts = ablation.verdicts.map { verdict in
+            var changed = verdict
+            if verdict.policy == "migratory-detection" { changed.best.ratio = 2 }
+            return changed
+        }
+        #expect(!Ablation.losers([ablation, other]).contains("migratory-detection"))
+        #expect(Ablation.losers([ablation, ablation]) == ablation.losers)
     }
 
     @Test func tracesOfFewerProcessorsThanNodesAreLeftOut() throws {

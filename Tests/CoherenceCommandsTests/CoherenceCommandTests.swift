@@ -35,6 +35,7 @@ import Testing
         }
         #expect(status(["compare", "--nodes", "2,x"]) == 64)
         #expect(status(["compare", "--nodes", "2", "--least", "0"]) == 64)
+        #expect(status(["ablation", "--nodes", "2", "--cache-percent", "0"]) == 64)
         for wrong in [["--pages", "2"], ["--migratory"], ["--nodes", "1"], ["--nodes", "2", "--pages", "7"], ["--nodes", "2", "--limit", "-1"]] {
             #expect(status(["check"] + wrong) == 64, "\(wrong)")
         }
