@@ -125,6 +125,9 @@ extension Mutant {
             "        if message.zero { directory[directoryIndex(message.page, range)].sharers.remove(sender) }\n", "",
             breaks: "a reader that asks again is refused for ever"),
         Mutant(
+            "relayed-again-and-again", in: "Engine+Home.swift", "mayRelay: !message.zero", "mayRelay: true",
+            breaks: "a reader and a node without a copy keep asking each other"),
+        Mutant(
             "hint-removes-nobody", in: "Engine+Home.swift", "            directory[directoryIndex(page, range)].sharers.remove(sender)\n", "",
             breaks: "the directory names a node without a copy"),
         Mutant(

@@ -18,6 +18,14 @@ extension ModelChecker {
                 node
             }
         }
+
+        /// Nobody has to want anything for it.
+        var isOwn: Bool {
+            switch self {
+            case .expire, .deliver: true
+            default: false
+            }
+        }
     }
 
     struct Step {

@@ -62,8 +62,8 @@ package final class ModelChecker {
 
     private struct Visited {
         var world: World
-        /// Its place in `trail`; -1 is the start.
-        var place: Int
+        /// How many states were found before it.
+        var number: Int
     }
 
     let configuration: EngineConfiguration
@@ -71,13 +71,16 @@ package final class ModelChecker {
     /// Page 0 is a hole: no page is in front of it to fetch it in advance from.
     let pages: Range<Int>
     var effects = EffectBuffer()
-    private var seen: Set<Key> = []
+    /// The numbers of the states found.
+    private var seen: [Key: UInt32] = [:]
+    private var ownSteps = OwnSteps()
     private var frontier: [Visited] = []
     /// In a breadth-first search, what is one step further than the frontier.
     private var next: [Visited] = []
-    /// With `keepsPaths`, the step that led to each state, and from which.
+    /// With `keepsPaths`, the step that led to each state but the first, and from which.
     private var trail: [(parent: Int, step: Step)] = []
-    private var place = -1
+    /// The number of the state whose steps are taken.
+    private var place = 0
     private var latest: Step?
     private var result = Result()
 
@@ -98,9 +101,14 @@ package final class ModelChecker {
                     result.isComplete = false
                     break
                 }
-                place = visited.place
+                place = visited.number
                 latest = nil
                 try expand(visited.world)
+            }
+            latest = nil
+            if let state = ownSteps.circle(states: result.states) {
+                place = state
+                throw Broken("livelock: deliveries and ends of holds lead back to where they began")
             }
         } catch {
             throw Finding(description: "\(error)", states: result.states, path: options.keepsPaths ? narrate() : [])
@@ -138,12 +146,18 @@ package final class ModelChecker {
         return frontier.popLast()
     }
 
-    private func visit(_ world: World, by step: Step?) {
-        guard seen.insert(key(world)).inserted else { return }
+    /// The state's number.
+    @discardableResult
+    private func visit(_ world: World, by step: Step?) -> Int {
+        let key = key(world)
+        if let number = seen[key] { return Int(number) }
+        let number = result.states
+        seen[key] = UInt32(number)
         result.states += 1
         if options.keepsPaths, let step { trail.append((place, step)) }
-        let visited = Visited(world: world, place: trail.count - 1)
+        let visited = Visited(world: world, number: number)
         if options.isBreadthFirst { next.append(visited) } else { frontier.append(visited) }
+        return number
     }
 
     private func expand(_ world: World) throws {
@@ -187,7 +201,8 @@ package final class ModelChecker {
                 result.transitions += 1
                 for page in pages { try changed.checkAlways(page: page) }
                 for channel in changed.channels { result.longestChannel = max(result.longestChannel, channel.count) }
-                visit(changed, by: step)
+                let number = visit(changed, by: step)
+                if action.isOwn, number != place { ownSteps.add(from: place, to: number) }
             }
         }
         latest = nil
@@ -197,9 +212,9 @@ package final class ModelChecker {
     private func narrate() -> [String] {
         var steps: [Step] = []
         if let latest { steps.append(latest) }
-        while place >= 0 {
-            steps.append(trail[place].step)
-            place = trail[place].parent
+        while place > 0 {
+            steps.append(trail[place - 1].step)
+            place = trail[place - 1].parent
         }
         var world = start()
         return steps.reversed().map { step in

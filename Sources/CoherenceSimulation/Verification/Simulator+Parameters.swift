@@ -27,6 +27,8 @@ extension Simulator {
         var wakeTime: UInt64 = 30_000
         /// Nanoseconds on the wire, at least; the rest is random, with rare long delays, so packets overtake each other.
         var latency: UInt64 = 20_000
+        /// Nanoseconds that a page keeps a port busy, as engines are told: homes that have more to send let readers answer.
+        var pageTime: UInt64 = 33_000
         /// Packets in a thousand that are lost, and that arrive twice.
         var loss = 0
         var duplication = 0

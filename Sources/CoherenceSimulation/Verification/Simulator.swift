@@ -62,12 +62,12 @@ final class Simulator {
             })
         pages = homes.ranges.flatMap { range in (range.first.rawValue..<range.end).map { Int($0) } }
         let remote = parameters.pagesPerNode * (count - 1)
-        world = World(
-            EngineConfiguration(
-                node: NodeID(0), nodeCount: count, homes: homes,
-                cacheLimit: max(8 * parameters.processorsPerNode, remote * parameters.cachePercent / 100),
-                minimumHold: parameters.minimumHold, outstandingFaults: parameters.outstandingFaults, policies: parameters.policies),
-            abstract: false)
+        var configuration = EngineConfiguration(
+            node: NodeID(0), nodeCount: count, homes: homes,
+            cacheLimit: max(8 * parameters.processorsPerNode, remote * parameters.cachePercent / 100),
+            minimumHold: parameters.minimumHold, outstandingFaults: parameters.outstandingFaults, policies: parameters.policies)
+        configuration.pageTime = parameters.pageTime
+        world = World(configuration, abstract: false)
         channels = Array(repeating: ReliableChannel(timeout: parameters.latency * 8), count: count * count)
         hasTimer = Array(repeating: false, count: count * count)
         deadlines = Array(repeating: nil, count: count)

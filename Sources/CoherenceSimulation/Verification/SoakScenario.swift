@@ -38,6 +38,7 @@ package struct SoakScenario: Sendable {
         if random.below(3) == 0 { own.deathAfter = moment }
         let interval = [2, 10, 100, 1_000][random.below(4)]
         if switchesPolicies { own.switchInterval = interval }
+        own.pageTime = [0, 3_000, 33_000, 1_000_000][random.below(4)]
         parameters = own
         self.seed = seed
     }
@@ -60,6 +61,7 @@ extension SoakScenario: CustomStringConvertible {
         var text = "\(own.nodes) nodes x \(own.processorsPerNode) processors, \(own.pagesPerNode * own.nodes) pages, cache \(own.cachePercent)%"
         text += ", loss \(own.loss) and duplication \(own.duplication) in 1000"
         if own.slowPhases > 0 { text += ", \(own.slowPhases) slow" }
+        if own.pageTime > 0 { text += ", \(own.pageTime / 1000) us a page" }
         if let moment = own.deathAfter { text += ", death after \(moment)" }
         text += ", policies " + (own.policies == .all ? "all" : "\(own.policies)")
         if let interval = own.switchInterval { text += ", switched every \(interval) events" }
