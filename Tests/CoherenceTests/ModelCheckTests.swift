@@ -6,15 +6,18 @@ import Testing
 
 /// Exhaustive exploration of the shipping engine on small machines.
 @Suite struct ModelCheckTests {
-    static func machine(nodes: Int, pages: UInt32, homes: [UInt32] = [], policies: PolicySet = .all) throws -> EngineConfiguration {
+    static func machine(nodes: Int, pages: UInt32, homes: [UInt32] = [], migratory: Bool = false, policies: PolicySet = .all) throws -> EngineConfiguration {
         var ranges: [HomeMap.Range] = []
         for page in 0..<pages {
             let home = homes.isEmpty ? 0 : homes[Int(page)]
             ranges.append(HomeMap.Range(first: PageNumber(page + 1), count: 1, home: NodeID(UInt8(home))))
         }
+        // Their choices are the adversary's, and no part of the state.
+        var own = policies.subtracting([.contiguousPrefetch, .stridePrefetch, .minimumDeltaPrefetch, .adaptiveChoice])
+        if !migratory { own.remove(.migratoryDetection) }
         return EngineConfiguration(
             node: NodeID(0), nodeCount: nodes, homes: try HomeMap(ranges), cacheLimit: 64, outstandingFaults: Int(pages),
-            policies: policies.subtracting([.contiguousPrefetch, .stridePrefetch, .minimumDeltaPrefetch, .migratoryDetection]))
+            policies: own)
     }
 
     /// How many states the larger configurations visit at most: all of them when VSMP_MODEL_STATES is 0. A debug build of the
@@ -49,14 +52,14 @@ import Testing
 
     @Test func threeNodesOnePageMigratory() throws {
         try check(
-            "3 nodes x 1 page, migratory advice", Self.machine(nodes: 3, pages: 1).with(.all),
+            "3 nodes x 1 page, migratory advice", Self.machine(nodes: 3, pages: 1, migratory: true),
             .init(migratory: true, stateLimit: Self.stateLimit))
     }
 
     /// An adversary decides at every step of the home whether reads take the only copy.
     @Test func migratoryAdvice() throws {
         try check(
-            "2 nodes x 1 page, migratory advice", Self.machine(nodes: 2, pages: 1).with(.all), .init(migratory: true))
+            "2 nodes x 1 page, migratory advice", Self.machine(nodes: 2, pages: 1, migratory: true), .init(migratory: true))
     }
 
     /// An adversary decides at every step of the home whether another reader answers.
@@ -69,13 +72,5 @@ import Testing
         try check("2 nodes x 1 page, policies off", Self.machine(nodes: 2, pages: 1, policies: .none))
         try check(
             "2 nodes x 1 page, read replication only", Self.machine(nodes: 2, pages: 1, policies: .readReplication))
-    }
-}
-
-extension EngineConfiguration {
-    func with(_ policies: PolicySet) -> EngineConfiguration {
-        var copy = self
-        copy.policies = policies
-        return copy
     }
 }

@@ -44,7 +44,7 @@ package struct CheckedMachine: Sendable {
         let ranges = (0..<pages).map {
             HomeMap.Range(first: PageNumber(UInt32($0 + 1)), count: 1, home: NodeID(UInt8($0 % nodes)))
         }
-        var policies = PolicySet.all.subtracting([.contiguousPrefetch, .stridePrefetch, .minimumDeltaPrefetch])
+        var policies = PolicySet.all.subtracting([.contiguousPrefetch, .stridePrefetch, .minimumDeltaPrefetch, .adaptiveChoice])
         if !options.migratory { policies.remove(.migratoryDetection) }
         return EngineConfiguration(
             node: NodeID(0), nodeCount: nodes, homes: try HomeMap(ranges), cacheLimit: 64, outstandingFaults: pages, policies: policies)
