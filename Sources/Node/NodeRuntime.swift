@@ -117,10 +117,12 @@ package final class NodeRuntime: @unchecked Sendable {
             if let end = earlyEnd.withLock({ $0 }) { return end }
             throw error
         }
+        let speed = setup.portSpeed()
+        setup.log(speed.map { "the port to the other nodes carries \($0 / 1_000_000) Mbit/s" } ?? "the port's driver does not say how fast it is: reader-relay is off")
         let session = try MachineSession(
             MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
-                pageTime: setup.portSpeed().map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
+                pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
             machine: machine, control: control, coherence: coherence)
         self.session.withLock { $0 = session }
