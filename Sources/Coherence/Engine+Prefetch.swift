@@ -153,7 +153,8 @@ extension Engine {
                 zeros |= 1 << UInt64(bit)
                 continue
             }
-            guard data.nonzeroBitCount < Message.maximumPages, !migratory.isMigratory(entry.history.migration), choice.mayGiveInAdvance(entry.history),
+            guard data.nonzeroBitCount < Message.maximumPages, !migratory.isMigratory(entry.history.migration),
+                choice.mayGiveInAdvance(entry.history),
                 states[index].access == .read || holdDeadline(page, against: sender, now: now) == nil,
                 !exclusive || (entry.sharers.isEmpty && holdDeadline(page, against: sender, now: now) == nil)
             else { continue }

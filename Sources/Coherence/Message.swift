@@ -4,7 +4,8 @@
 public struct Message: Equatable, Sendable, BitwiseCopyable {
     /// Message kinds. H = home, R = requester, O = owner, S = sharer.
     public enum Kind: UInt8, CaseIterable, Sendable, BitwiseCopyable {
-        /// R to H: wants a read copy; with `zero` from the home's own memory or the owner, because a reader had none. `mask` names pages wanted in advance beside it (bit i is `page + i`, bit 0 clear).
+        /// R to H: wants a read copy; with `zero` from the home's own memory or the owner, because a reader had none. `mask` names pages
+        /// wanted in advance beside it (bit i is `page + i`, bit 0 clear).
         case getShared = 1
         /// R to H: wants the only copy, writable. `mask` as in `getShared`.
         case getExclusive = 2
