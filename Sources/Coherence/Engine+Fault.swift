@@ -126,15 +126,15 @@ extension Engine {
         if flags.deferred { answerDeferred(page, range, now: now, effects: &effects) }
     }
 
-    /// Sends what a processor waits for, with the pages of `ahead` wanted beside it.
+    /// Sends what a processor waits for, with the pages of `ahead` wanted beside it. `again`: a reader was to answer and could not.
     mutating func sendRequest(
-        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, ahead: Ahead = Ahead(), _ effects: inout EffectBuffer
+        _ page: PageNumber, _ range: HomeRange, exclusive: Bool, ahead: Ahead = Ahead(), again: Bool = false, _ effects: inout EffectBuffer
     ) {
         if ahead.mask != 0 { asks.add(ahead.ask(page)) }
         let home = Int(range.home.rawValue)
         sentRequests[home] &+= 1
         if let slot = requests.slot(of: page) { requests[slot].sequence = sentRequests[home] }
-        send(Message(exclusive ? .getExclusive : .getShared, page, mask: ahead.mask), to: range.home, .none, &effects)
+        send(Message(exclusive ? .getExclusive : .getShared, page, zero: again, mask: ahead.mask), to: range.home, .none, &effects)
     }
 
     /// A processor waits for a page that is on its way already; if nobody had come to it, its stream goes on.

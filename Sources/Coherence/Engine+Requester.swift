@@ -36,10 +36,7 @@ extension Engine {
             states[Int(page.rawValue)].deferred = false
             send(Message(.invalidateAck, page), to: waits.requester, .none, &effects)
         }
-        let home = Int(range.home.rawValue)
-        sentRequests[home] &+= 1
-        requests[slot].sequence = sentRequests[home]
-        send(Message(.getShared, page, zero: true), to: range.home, .none, &effects)
+        sendRequest(page, range, exclusive: false, again: true, &effects)
     }
 
     /// The home grants a page without contents.

@@ -5,16 +5,6 @@ import Testing
 @testable import CoherenceCommands
 
 @Suite struct CoherenceCommandTests {
-    private func status(_ arguments: [String]) -> Int32 {
-        do {
-            var command = try CoherenceRootCommand.parseAsRoot(arguments)
-            try command.run()
-            return 0
-        } catch {
-            return CoherenceRootCommand.exitCode(for: error).rawValue
-        }
-    }
-
     @Test func mistakesHaveTheirExitStatus() throws {
         let file = NSTemporaryDirectory() + "/vsmp-trace-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: file) }

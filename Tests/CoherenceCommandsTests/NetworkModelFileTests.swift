@@ -17,16 +17,6 @@ import Testing
         try body(path)
     }
 
-    private func status(_ arguments: [String]) -> Int32 {
-        do {
-            var command = try CoherenceRootCommand.parseAsRoot(arguments)
-            try command.run()
-            return 0
-        } catch {
-            return CoherenceRootCommand.exitCode(for: error).rawValue
-        }
-    }
-
     @Test func whatIsWrittenReadsBack() throws {
         try withFile { path in
             for model in NetworkModel.all + [Self.model] {

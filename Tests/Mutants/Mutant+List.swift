@@ -8,9 +8,8 @@ extension Mutant {
             "            deferrals.remove(waits)\n            states[Int(page.rawValue)].deferred = false\n            send(Message(.invalidateAck, page), to: waits.requester, .none, &effects)\n",
             "", breaks: "a writer and a refused reader wait for each other"),
         Mutant(
-            "asks-again-with-old-number", in: "Engine+Requester.swift",
-            "        sentRequests[home] &+= 1\n        requests[slot].sequence = sentRequests[home]\n        send(Message(.getShared, page, zero: true)",
-            "        sentRequests[home] &+= 1\n        send(Message(.getShared, page, zero: true)",
+            "asks-again-with-old-number", in: "Engine+Fault.swift",
+            "if let slot = requests.slot(of: page) { requests[slot].sequence", "if !again, let slot = requests.slot(of: page) { requests[slot].sequence",
             breaks: "an invalidation of a copy that never came is waited with"),
         Mutant(
             "ack-not-counted", in: "Engine+Requester.swift", "requests[slot].acksReceived &+= 1", "requests[slot].acksReceived &+= 0",
