@@ -66,6 +66,7 @@ package final class NodeRuntime: @unchecked Sendable {
     private let estimator = Mutex(ClockOffsetEstimator())
     private let pongs = Parker()
     private let isOver = Atomic<Bool>(false)
+    private let isLossTold = Mutex(false)
     private var node: Int { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
 
@@ -114,8 +115,9 @@ package final class NodeRuntime: @unchecked Sendable {
         do {
             plan = try agree()
         } catch let error as NodeError {
-            if let end = earlyEnd.withLock({ $0 }) { return end }
-            throw error
+            guard let end = earlyEnd.withLock({ $0 }) else { throw error }
+            announce(end)
+            return end
         }
         let speed = setup.portSpeed()
         setup.log(speed.map { "the port to the other nodes carries \($0 / 1_000_000) Mbit/s" } ?? "the port's driver does not say how fast it is: reader-relay is off")
@@ -259,7 +261,7 @@ package final class NodeRuntime: @unchecked Sendable {
         switch end {
         case .poweredOff: setup.log("the guest powered off")
         case .reboot: setup.log("the guest asked for a reboot")
-        case .lost: break
+        case .lost(let peer, let why): announceLoss(peer, why)
         case .failed(let node, let why): setup.log("FAILED node \(node) (\(why)): guest stopped")
         }
     }
@@ -331,17 +333,25 @@ package final class NodeRuntime: @unchecked Sendable {
         inboxParker.unpark()
     }
 
-    /// Says at once, on this node's own console, whom the machine lost.
     private func lost(_ peer: Int, _ why: String) {
         guard !isOver.load(ordering: .sequentiallyConsistent), earlyEnd.withLock({ $0 }) == nil else { return }
-        let end = MachineEnd.lost(node: peer, why: why)
-        finish(end)
-        var share = ""
-        if let plan = session.withLock({ $0 })?.setup.plan {
-            let r = plan.resources[peer]
-            share = " it lent \(r.processors) processors and \(r.sliceMiB) MiB;"
+        finish(.lost(node: peer, why: why))
+        announceLoss(peer, why)
+    }
+
+    /// Says on this node's own console whom the machine lost: whoever learns of it first, the control plane or the coherence loop, and nobody
+    /// goes on before it is said.
+    private func announceLoss(_ peer: Int, _ why: String) {
+        isLossTold.withLock { isTold in
+            guard !isTold else { return }
+            isTold = true
+            var share = ""
+            if let plan = session.withLock({ $0 })?.setup.plan {
+                let r = plan.resources[peer]
+                share = " it lent \(r.processors) processors and \(r.sliceMiB) MiB;"
+            }
+            setup.log("LOST node \(peer) (\(why)): guest stopped;\(share) power-cycle that board, then start all boards again")
         }
-        setup.log("LOST node \(peer) (\(why)): guest stopped;\(share) power-cycle that board, then start all boards again")
     }
 
     // MARK: Time

@@ -245,6 +245,50 @@ struct LoopbackTests {
         _ = links.count
     }
 
+    /// The coherence thread sees that the peer is gone while the control connection still stands: the console says so before the node's end.
+    @Test func aLossThatTheCoherenceThreadFindsIsTold() throws {
+        let ports = try freePorts(2)
+        let (pipe, log) = (ConsolePipe(), Log())
+        var program = Payload()
+        program.spin()
+        var setup = try LoopbackMachine().setup(
+            0, ports: ports, guest: .flat(TinyMachine.guest([program])), console: pipe.console, log: log)
+        setup.log = { line in
+            if line.hasPrefix("LOST") { usleep(300_000) }
+            log(line)
+        }
+        let final = setup
+        let zero = onThread { Result { try NodeRuntime(final, machine: try VirtualMachine()).run() } }
+        var random = SystemRandomNumberGenerator()
+        let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
+        let links = try Mesh.establish(
+            MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
+            log: { _ in })
+        let link = try #require(links.first)
+        let control = try ControlPlane(
+            links: [ControlLink(link.takeControl(), peer: 0), nil], handler: { _ in }, onLoss: { _, _ in }, onBeat: {})
+        control.start()
+        defer { control.stop() }
+        let machine = try VirtualMachine()
+        var resources = LoopbackMachine.resources
+        resources.timestampKilohertz = try VirtualProcessor(machine, id: 0).timestampKilohertz()
+        control.send(
+            to: 0, .membership, [MembershipKind.hello.rawValue],
+            payload: NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID())).encoded())
+        var ready = WireWriter()
+        ready.put(MembershipKind.ready.rawValue)
+        ready.put(UInt64(0))
+        ready.put(UInt64(0))
+        control.send(to: 0, .membership, ready.bytes)
+        for _ in 0..<1000 where !log.contains("and started") { usleep(5000) }
+        _ = link.takeCoherence()
+        guard case .lost(1, _) = try #require(zero.wait(seconds: 10)).get() else {
+            Issue.record("no loss: \(log.all)")
+            return
+        }
+        #expect(log.contains("LOST node 1"), "\(log.all)")
+    }
+
     private func drop(_ link: PeerLinks) {
         _ = link.takeControl()
         _ = link.takeCoherence()
