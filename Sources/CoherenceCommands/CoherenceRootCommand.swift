@@ -97,6 +97,7 @@ struct SimulateCommand: ParsableCommand {
         let network = try network.load()
         return ComparisonRow(
             workload: input.workload?.rawValue ?? input.trace ?? "", network: network.name, nodes: nodes, name: kind.name,
+            bound: TransferBound.stall(trace, nodes: nodes, network: network),
             try Comparison.run(kind, trace, nodes: nodes, network: network, cachePercent: cachePercent))
     }
 }
@@ -147,7 +148,7 @@ struct CompareCommand: ParsableCommand {
         for count in counts {
             let rows = rows.filter { $0.nodes == count }
             for workload in ComparisonRow.workloads(rows) {
-                guard let (ratio, best) = ComparisonRow.ratio(rows.filter { $0.workload == workload }), ratio < least else { continue }
+                guard let (ratio, best, _) = ComparisonRow.ratio(rows.filter { $0.workload == workload }), ratio < least else { continue }
                 below.append("\(workload) on \(count) nodes has \(decimal(ratio, digits: 2)) of \(best)")
             }
         }

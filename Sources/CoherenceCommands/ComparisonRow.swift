@@ -13,6 +13,8 @@ struct ComparisonRow: Codable {
     var bytes: UInt64
     var stallNanoseconds: UInt64
     var timeNanoseconds: UInt64
+    /// No protocol that moves whole pages has less stall time (``TransferBound``).
+    var boundNanoseconds: UInt64
 
     enum CodingKeys: String, CodingKey {
         case workload, network, nodes, messages, bytes
@@ -20,9 +22,10 @@ struct ComparisonRow: Codable {
         case remoteFaults = "remote_faults"
         case stallNanoseconds = "stall_ns"
         case timeNanoseconds = "time_ns"
+        case boundNanoseconds = "stall_bound_ns"
     }
 
-    init(workload: String, network: String, nodes: Int, name: String, _ result: SimulationResult) {
+    init(workload: String, network: String, nodes: Int, name: String, bound: UInt64, _ result: SimulationResult) {
         self.workload = workload
         self.network = network
         self.nodes = nodes
@@ -32,6 +35,7 @@ struct ComparisonRow: Codable {
         bytes = result.bytes
         stallNanoseconds = result.stall
         timeNanoseconds = result.time
+        boundNanoseconds = bound
     }
 
     static func printTable(_ rows: [ComparisonRow]) {
@@ -47,12 +51,13 @@ struct ComparisonRow: Codable {
     }
 
     /// The best published protocol's stall time over the engine's, and that protocol.
-    static func ratio(_ runs: [ComparisonRow]) -> (value: Double, best: String)? {
+    static func ratio(_ runs: [ComparisonRow]) -> (value: Double, best: String, bound: Double)? {
         guard let own = runs.first(where: { $0.name == "vsmp" }),
             let best = runs.filter({ $0.name != "vsmp" }).min(by: { $0.stallNanoseconds < $1.stallNanoseconds }),
             own.stallNanoseconds > 0, best.stallNanoseconds > 0
         else { return nil }
-        return (Double(best.stallNanoseconds) / Double(own.stallNanoseconds), best.name)
+        let stall = Double(best.stallNanoseconds)
+        return (stall / Double(own.stallNanoseconds), best.name, stall / Double(own.boundNanoseconds))
     }
 
     /// The workloads in the order of the rows.
@@ -65,11 +70,12 @@ struct ComparisonRow: Codable {
     /// Each workload's ratio, and their geometric mean.
     static func printSummary(_ rows: [ComparisonRow], nodes: Int) {
         var ratios: [Double] = []
-        print("\n\(nodes) nodes: stall time of the best published protocol / the engine's")
+        print("\n\(nodes) nodes: stall time of the best published protocol / the engine's; / the least of any protocol that moves whole pages")
         for workload in workloads(rows) {
-            guard let (ratio, best) = ratio(rows.filter({ $0.workload == workload })) else { continue }
+            guard let (ratio, best, bound) = ratio(rows.filter({ $0.workload == workload })) else { continue }
             ratios.append(ratio)
-            print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  (\(best))")
+            let most = bound.isFinite ? decimal(bound, digits: 2) : "-"
+            print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  \(pad("(\(best))", 14, left: true)) \(pad(most, 8))")
         }
         guard let mean = geometricMean(ratios) else { return }
         print("  \(pad("geometric mean", 18, left: true)) \(pad(decimal(mean, digits: 2), 8))")

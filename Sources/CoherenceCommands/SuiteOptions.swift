@@ -40,9 +40,10 @@ extension ComparisonRow {
     static func all(_ traces: [NamedTrace], nodes: [Int], network: NetworkModel) throws -> [ComparisonRow] {
         try traces.flatMap { named in
             try nodes.filter { $0 <= named.trace.processors.count }.flatMap { count in
-                try ([.engine(.all)] + SimulatedProtocol.baselines).map { kind in
+                let bound = TransferBound.stall(named.trace, nodes: count, network: network)
+                return try ([.engine(.all)] + SimulatedProtocol.baselines).map { kind in
                     ComparisonRow(
-                        workload: named.name, network: network.name, nodes: count, name: kind.name,
+                        workload: named.name, network: network.name, nodes: count, name: kind.name, bound: bound,
                         try Comparison.run(kind, named.trace, nodes: count, network: network))
                 }
             }

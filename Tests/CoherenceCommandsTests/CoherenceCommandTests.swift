@@ -74,6 +74,6 @@ import Testing
         let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(#require(parsed as? SimulateCommand).row()))
         let keys = try #require(json as? [String: Any]).keys.sorted()
         #expect(
-            keys == ["bytes", "messages", "network", "nodes", "protocol", "remote_faults", "stall_ns", "time_ns", "workload"])
+            keys == ["bytes", "messages", "network", "nodes", "protocol", "remote_faults", "stall_bound_ns", "stall_ns", "time_ns", "workload"])
     }
 }

@@ -26,6 +26,26 @@ import Testing
         #expect(result.remoteFaults == 1 && result.messages == 2 && result.bytes == 24 + 24 + 4096 && result.accesses == 3)
     }
 
+    /// Node 1 takes page 0 in twice, for its first read and after node 0's write, and page 2, fresh, for nothing; node 0 takes in nothing.
+    @Test func theLeastStallIsThatOfThePagesAtTheirPorts() {
+        let trace = Trace(processors: [
+            [Access(time: 0, page: 0, kind: .read), Access(time: 100, page: 0, kind: .write)],
+            [
+                Access(time: 50, page: 0, kind: .read), Access(time: 60, page: 2, kind: .write), Access(time: 150, page: 0, kind: .read),
+                Access(time: 160, page: 0, kind: .read),
+            ],
+        ])
+        #expect(TransferBound.stall(trace, nodes: 2, network: network) == 2 * (4096 + 76) - 160)
+        #expect(TransferBound.stall(trace, nodes: 1, network: network) == 0)
+    }
+
+    @Test(arguments: SimulatedProtocol.baselines, Workload.allCases)
+    func noPublishedProtocolStallsLessThanTheLeast(kind: SimulatedProtocol, workload: Workload) throws {
+        let trace = workload.trace(processors: 4, seed: 1)
+        let result = try Comparison.run(kind, trace, nodes: 4, network: .gigabitEthernet)
+        #expect(result.stall >= TransferBound.stall(trace, nodes: 4, network: .gigabitEthernet))
+    }
+
     /// Two messages to one node share its port; two on different pairs do not wait for each other.
     @Test func portsTakeOneMessageAfterTheOther() throws {
         func stall(readers: [Int]) throws -> [UInt64] {
