@@ -75,12 +75,14 @@ public struct ImageBuilder: Sendable {
         let kernel, stub, archive: Data
         let kernelRelease, commandLine: String
         let boot: BIOSBootCode
+        let logo: Data
 
         var parts: [ImageManifest.Part] {
             [
                 FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", archive),
                 FirmwareHash.part("command-line", Data(commandLine.utf8)), FirmwareHash.part("efi-stub", stub),
                 FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
+                FirmwareHash.part("logo", logo),
             ]
         }
     }
@@ -105,7 +107,8 @@ public struct ImageBuilder: Sendable {
             boot: try BIOSBootCode(
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
                 commands: try bootCommands(commandLine),
-                start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)))
+                start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)),
+            logo: brand.logo ?? Data())
     }
 
     private struct Roots {
