@@ -27,10 +27,19 @@ public struct ImageReader: Sendable {
 
     /// The files of the root file system: path to length in bytes (0 for what is no file).
     public func rootFiles() throws(ImageError) -> [String: Int] {
-        let archive = try Initramfs.split(try contents(of: ImageManifest.initrdPath)).archive
-        return try NewcArchive(reading: archive).entries.mapValues { entry in
+        try rootArchive().entries.mapValues { entry in
             if case .file(let content, _) = entry { content.count } else { 0 }
         }
+    }
+
+    /// The root file system as the kernel unpacks it; it must be the one that the manifest names.
+    public func rootArchive() throws(ImageError) -> NewcArchive {
+        let root = try Initramfs.split(try contents(of: ImageManifest.initrdPath))
+        try expect(
+            manifest.parts.contains(FirmwareHash.part("initramfs", root.archive)), "the part initramfs is not what the manifest says")
+        var archive = try NewcArchive(reading: root.archive)
+        archive.add(Initramfs.hashPath, .file(Data("\(root.hash)\n".utf8), permissions: 0o644))
+        return archive
     }
 
     /// Checks every file against the manifest and computes the firmware hash again from what the image holds.
@@ -56,6 +65,7 @@ public struct ImageReader: Sendable {
         let root = try Initramfs.split(initrd)
         let bootSector = try bytes(at: 0, count: 440)
         let core = manifest.parts.first { $0.name == "bios-core" }?.length ?? 0
+        try expect(core <= ImageLayout.biosBootSize, "the part bios-core is larger than its partition")
         let found = [
             FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
             FirmwareHash.part("command-line", commandLine), FirmwareHash.part("bios-boot-sector", bootSector),

@@ -8,7 +8,7 @@ package struct ImageCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
-            subcommands: [Lock.self, Build.self, Contents.self, Verify.self])
+            subcommands: [Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self])
     }
 
     package init() {}
@@ -104,7 +104,7 @@ package struct ImageCommand: ParsableCommand {
             CommandConfiguration(commandName: "ls", abstract: "List what an image holds.")
         }
 
-        @Argument(help: "The image.", completion: .file())
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
         var image: String
         @Flag(help: "List the files of the root file system, too.")
         var files = false
@@ -126,7 +126,7 @@ package struct ImageCommand: ParsableCommand {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
                 for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
-                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes") }
+                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
                 for package in manifest.packages {
                     print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
                 }
@@ -140,7 +140,7 @@ package struct ImageCommand: ParsableCommand {
             CommandConfiguration(abstract: "Check that an image is whole and that its firmware hash is right.")
         }
 
-        @Argument(help: "The image.", completion: .file())
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
         var image: String
 
         func run() throws {
@@ -167,6 +167,7 @@ private struct ImageSummary: Encodable {
     var kernel: String
     var commandLine: String
     var parts: [Item]
+    var bootFiles: [Item]
     var partitions: [Item]?
     var packages: [String: String]
     var rootFiles: [String: Int]?
@@ -177,9 +178,11 @@ private struct ImageSummary: Encodable {
         board = manifest.board
         kernel = manifest.kernelRelease
         commandLine = manifest.commandLine
-        parts = manifest.parts.map {
-            Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description)
+        func items(_ parts: [ImageManifest.Part]) -> [Item] {
+            parts.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
         }
+        parts = items(manifest.parts)
+        bootFiles = items(manifest.files)
         partitions = table?.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
         packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         self.rootFiles = rootFiles.isEmpty ? nil : rootFiles

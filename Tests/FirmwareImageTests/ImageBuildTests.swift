@@ -18,7 +18,7 @@ struct ImageBuildTests {
     let image: URL
 
     /// One workshop and one image for all tests; none of them changes either.
-    private static let shared = Result {
+    static let shared = Result {
         let workshop = try Workshop()
         return (workshop, try workshop.build())
     }
