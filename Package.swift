@@ -18,6 +18,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     ],
     targets: [
         .executableTarget(
@@ -40,7 +42,10 @@ let package = Package(
             dependencies: ["BoardSupport", "FirmwareImage", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "FirmwareImage",
-            dependencies: ["BoardSupport", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: [
+                "BoardSupport", .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+            ]),
         .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport"]),
         .target(name: "Machine", dependencies: ["Hypervisor"]),
         .target(name: "Hypervisor", dependencies: ["CKVM"]),

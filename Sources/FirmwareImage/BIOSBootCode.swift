@@ -9,7 +9,15 @@ struct BIOSBootCode {
     /// The content of the BIOS boot partition.
     let core: Data
 
-    private static let modules = ["biosdisk", "part_gpt", "fat", "linux", "boot"]
+    private static let modules = ["biosdisk", "part_gpt", "fat", "linux", "boot", "echo"]
+    /// Commands that let nobody do anything else.
+    static let releaseCommands = ["echo", "linux", "initrd", "boot"]
+
+    /// Boot code that an image holds already.
+    init(bootSector: Data, core: Data) {
+        self.bootSector = bootSector
+        self.core = core
+    }
 
     /// - Parameters:
     ///   - folder: GRUB's `i386-pc` folder.

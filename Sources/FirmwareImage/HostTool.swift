@@ -20,25 +20,28 @@ package enum HostTool {
     package static func run(
         _ name: String, _ arguments: [String], input: Data? = nil, in directory: URL? = nil
     ) throws(ImageError) -> Data {
-        guard let executable = locate(name) else {
+        let result = try execute(name, arguments, input: input, in: directory, environment: environment)
+        guard result.status == 0 else {
             throw ImageError(
-                .unavailable, "\(name) is not installed: install the package \(packages[name] ?? name) and try again")
+                .inputOutput,
+                "\(name) \(arguments.prefix(8).joined(separator: " ")) ended with status \(result.status): \(result.lastErrors)")
         }
-        do {
-            let result = try execute(executable, arguments, input: input, in: directory)
-            guard result.status == 0 else {
-                let lines = String(decoding: result.errors, as: UTF8.self).split(separator: "\n").suffix(4)
-                throw ImageError(
-                    .inputOutput,
-                    "\(name) \(arguments.prefix(8).joined(separator: " ")) ended with status \(result.status): "
-                        + lines.joined(separator: "; "))
-            }
-            return result.output
-        } catch let error as ImageError {
-            throw error
-        } catch {
-            throw ImageError(.internalError, "cannot run \(executable.path): \(error.localizedDescription)")
-        }
+        return result.output
+    }
+
+    /// A tool's end; `lastErrors` are its last error lines.
+    struct Result {
+        let status: Int32
+        let output, errors: Data
+
+        var lastErrors: String { String(decoding: errors, as: UTF8.self).split(separator: "\n").suffix(4).joined(separator: "; ") }
+    }
+
+    /// Runs `name` and does not judge its status.
+    ///
+    /// - Parameter asUser: with the user's own environment, not one that keeps output the same.
+    static func result(_ name: String, _ arguments: [String], input: Data? = nil, asUser: Bool = false) throws(ImageError) -> Result {
+        try execute(name, arguments, input: input, in: nil, environment: asUser ? ProcessInfo.processInfo.environment : environment)
     }
 
     package static func locate(_ name: String) -> URL? {
@@ -50,8 +53,24 @@ package enum HostTool {
     }
 
     private static func execute(
-        _ executable: URL, _ arguments: [String], input: Data?, in directory: URL?
-    ) throws -> (status: Int32, output: Data, errors: Data) {
+        _ name: String, _ arguments: [String], input: Data?, in directory: URL?, environment: [String: String]
+    ) throws(ImageError) -> Result {
+        guard let executable = locate(name) else {
+            throw ImageError(
+                .unavailable, "\(name) is not installed: install the package \(packages[name] ?? name) and try again")
+        }
+        do {
+            return try execute(executable, arguments, input: input, in: directory, environment: environment)
+        } catch let error as ImageError {
+            throw error
+        } catch {
+            throw ImageError(.internalError, "cannot run \(executable.path): \(error.localizedDescription)")
+        }
+    }
+
+    private static func execute(
+        _ executable: URL, _ arguments: [String], input: Data?, in directory: URL?, environment: [String: String]
+    ) throws -> Result {
         // Files instead of pipes: a tool that writes much to both streams can never block.
         let scratch = try Scratch("tool")
         let paths = ["in", "out", "err"].map { scratch.url.appendingPathComponent($0) }
@@ -68,7 +87,7 @@ package enum HostTool {
         process.standardError = try FileHandle(forWritingTo: paths[2])
         try process.run()
         process.waitUntilExit()
-        return (process.terminationStatus, try Data(contentsOf: paths[1]), try Data(contentsOf: paths[2]))
+        return Result(status: process.terminationStatus, output: try Data(contentsOf: paths[1]), errors: try Data(contentsOf: paths[2]))
     }
 
     private static var environment: [String: String] {

@@ -12,6 +12,10 @@ public struct ImageBuilder: Sendable {
     public var vsmpd: URL
     public var lock: PackageLock
     public var store: PackageStore
+    /// For whom the image is.
+    public var purpose = ImagePurpose.development
+    /// Who signs the UEFI program; nil leaves it unsigned, for `vsmp image digests` and `attach`.
+    public var signer: (any Signer)?
 
     public init(
         firmwareFolder: URL, board: BoardContents, brand: Brand, vsmpd: URL, lock: PackageLock, store: PackageStore
@@ -34,20 +38,25 @@ public struct ImageBuilder: Sendable {
     /// - Returns: what the image says about itself.
     @discardableResult
     public func build(to output: URL, progress: (String) -> Void = { _ in }) throws(ImageError) -> ImageManifest {
+        if let certificate = signer?.certificate, purpose == .release, certificate.isDevelopment {
+            throw ImageError(.badInput, "a release image cannot be signed with the development key: give the key of \(brand.name)")
+        }
         let content = try assemble(progress)
         let hash = FirmwareHash.of(content.parts)
         let initrd = try Initramfs.joined(archive: content.archive, hash: hash)
 
         progress("boot loaders")
+        let program = try UnifiedKernelImage.build(
+            stub: content.stub, kernel: content.kernel, initrd: initrd, commandLine: content.commandLine, brand: brand, purpose: purpose,
+            hash: hash)
+        if let signer { progress("signing as \(signer.certificate.subject)") }
         var files = [
-            ImageManifest.unifiedKernelPath: try UnifiedKernelImage.build(
-                stub: content.stub, kernel: content.kernel, initrd: initrd, commandLine: content.commandLine,
-                brand: brand, hash: hash),
+            ImageManifest.unifiedKernelPath: try signer.map { signer throws(ImageError) in try Authenticode.sign(program, by: signer) } ?? program,
             ImageManifest.kernelPath: content.kernel,
             ImageManifest.initrdPath: initrd,
         ]
         let manifest = ImageManifest(
-            firmwareHash: hash, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
+            firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
             commandLine: content.commandLine, parts: content.parts,
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
             packages: lock.packages)
@@ -57,7 +66,7 @@ public struct ImageBuilder: Sendable {
         let scratch = try Scratch("image")
         let image = scratch.url.appendingPathComponent("image")
         try DiskImage.write(to: image, boot: content.boot, files: files, hash: hash)
-        try replace(output, with: image)
+        try DiskImage.replace(output, with: image)
         return manifest
     }
 
@@ -95,7 +104,7 @@ public struct ImageBuilder: Sendable {
             kernelRelease: tree.release, commandLine: commandLine,
             boot: try BIOSBootCode(
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
-                commands: try firmwareText("grub.cfg").replacingOccurrences(of: "@CMDLINE@", with: commandLine),
+                commands: try bootCommands(commandLine),
                 start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)))
     }
 
@@ -122,19 +131,26 @@ public struct ImageBuilder: Sendable {
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         return Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
-            board: board, brand: brand, kernelRelease: tree.release, modules: modules
+            board: board, brand: brand, purpose: purpose, kernelRelease: tree.release, modules: modules
         ).archive().bytes()
+    }
+
+    /// What GRUB does: no more than to say what it starts, and to start it. In a release image a menu would be a way past it.
+    private func bootCommands(_ commandLine: String) throws(ImageError) -> String {
+        let text = try firmwareText("grub.cfg").replacingOccurrences(of: "@CMDLINE@", with: commandLine)
+            .replacingOccurrences(of: "@TITLE@", with: ([brand.name, "firmware"] + [purpose.mark].compactMap { $0 }).joined(separator: " "))
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() where purpose == .release {
+            let command = line.split(separator: " ").first.map(String.init)
+            guard command == nil || BIOSBootCode.releaseCommands.contains(command ?? "") else {
+                throw ImageError(
+                    .badInput, "\(firmwareFolder.path)/grub.cfg:\(index + 1): found \(command ?? ""), but the boot loader of a release image "
+                        + "only does \(BIOSBootCode.releaseCommands.joined(separator: ", "))")
+            }
+        }
+        return text
     }
 
     private func firmwareText(_ name: String) throws(ImageError) -> String {
         String(decoding: try read(firmwareFolder.appendingPathComponent(name)), as: UTF8.self)
-    }
-
-    private func replace(_ output: URL, with image: URL) throws(ImageError) {
-        let partial = output.deletingLastPathComponent().appendingPathComponent(
-            ".\(output.lastPathComponent).\(UUID().uuidString)")
-        // cp keeps the holes of a sparse file, also across file systems.
-        try HostTool.run("cp", ["--sparse=always", image.path, partial.path])
-        try move(partial, onto: output)
     }
 }

@@ -5,7 +5,7 @@ internal import Foundation
 public struct ImageDifference: Equatable, Sendable, Encodable {
     public enum Kind: String, Sendable, Encodable {
         case firmwareHash = "firmware-hash"
-        case brand, board, kernel
+        case purpose, brand, board, kernel
         case commandLine = "command-line"
         case partition, part
         case bootFile = "boot-file"
@@ -43,7 +43,7 @@ extension ImageReader {
         var name: String?
 
         static let order: [ImageDifference.Kind] = [
-            .firmwareHash, .brand, .board, .kernel, .commandLine, .package, .partition, .part, .bootFile, .rootFile,
+            .firmwareHash, .purpose, .brand, .board, .kernel, .commandLine, .package, .partition, .part, .bootFile, .rootFile,
         ]
 
         static func < (left: Self, right: Self) -> Bool {
@@ -56,7 +56,8 @@ extension ImageReader {
         try verify()
         var items: [Item: ImageDifference.Side] = [
             Item(kind: .firmwareHash): .init(value: manifest.firmwareHash.description),
-            Item(kind: .brand): .init(value: manifest.brand), Item(kind: .board): .init(value: manifest.board),
+            Item(kind: .purpose): .init(value: manifest.purpose.rawValue), Item(kind: .brand): .init(value: manifest.brand),
+            Item(kind: .board): .init(value: manifest.board),
             Item(kind: .kernel): .init(value: manifest.kernelRelease),
             Item(kind: .commandLine): .init(value: manifest.commandLine),
         ]

@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import Foundation
 
 /// What an image says about itself, in the file VSMP/MANIFEST.TXT of its boot partition: one `key value...` a line.
 public struct ImageManifest: Equatable, Sendable {
@@ -11,6 +12,7 @@ public struct ImageManifest: Equatable, Sendable {
     }
 
     public let firmwareHash: ContentDigest
+    public let purpose: ImagePurpose
     public let brand: String
     public let board: String
     public let kernelRelease: String
@@ -27,10 +29,11 @@ public struct ImageManifest: Equatable, Sendable {
     static let initrdPath = "VSMP/INITRD"
 
     init(
-        firmwareHash: ContentDigest, brand: String, board: String, kernelRelease: String, commandLine: String,
+        firmwareHash: ContentDigest, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String, commandLine: String,
         parts: [Part], files: [Part], packages: [LockedPackage]
     ) {
         self.firmwareHash = firmwareHash
+        self.purpose = purpose
         self.brand = brand
         self.board = board
         self.kernelRelease = kernelRelease
@@ -42,7 +45,7 @@ public struct ImageManifest: Equatable, Sendable {
 
     var text: String {
         var lines = [
-            "firmware-hash \(firmwareHash)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
+            "firmware-hash \(firmwareHash)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
             "command-line \(commandLine)",
         ]
         lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
@@ -51,6 +54,13 @@ public struct ImageManifest: Equatable, Sendable {
             "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The same, of an image in which `content` has the place of the file at `path`.
+    func replacing(_ path: String, with content: Data) -> ImageManifest {
+        ImageManifest(
+            firmwareHash: firmwareHash, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease, commandLine: commandLine,
+            parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages)
     }
 
     /// Parses the manifest of an image; every line must be understood.
@@ -70,19 +80,20 @@ public struct ImageManifest: Equatable, Sendable {
                 let part = Part(name: fields[1], length: length, digest: digest)
                 if fields[0] == "part" { parts.append(part) } else { files.append(part) }
             case "package": packageLines.append(String(line))
-            case "firmware-hash", "brand", "board", "kernel", "command-line":
+            case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
             default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
             }
         }
         let lock = try PackageLock(text: packageLines.joined(separator: "\n"), origin: "manifest")
-        guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }), let brand = single["brand"],
+        guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }),
+            let purpose = single["purpose"].flatMap(ImagePurpose.init), let brand = single["brand"],
             let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"]
         else {
-            throw ImageError(.inputOutput, "the manifest lacks firmware-hash, brand, board, kernel or command-line")
+            throw ImageError(.inputOutput, "the manifest lacks firmware-hash, purpose, brand, board, kernel or command-line")
         }
         self.init(
-            firmwareHash: hash, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
+            firmwareHash: hash, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
             parts: parts, files: files, packages: lock.packages)
     }
 }

@@ -27,7 +27,7 @@ public struct ImageReader: Sendable {
 
     /// The files of the root file system: path to length in bytes (0 for what is no file).
     public func rootFiles() throws(ImageError) -> [String: Int] {
-        try rootArchive().entries.mapValues { entry in
+        try rootEntries().mapValues { entry in
             if case .file(let content, _) = entry { content.count } else { 0 }
         }
     }
@@ -44,8 +44,12 @@ public struct ImageReader: Sendable {
 
     /// Checks every file against the manifest and computes the firmware hash again from what the image holds.
     ///
-    /// This finds damage and mistakes. It does not prove who made the image: that needs a signature.
-    public func verify() throws(ImageError) {
+    /// This finds damage and mistakes. Who made the image only a signature proves.
+    ///
+    /// - Returns: whose signatures the UEFI program carries, each right; none when it is not signed. Whether one of these may sign, and whether
+    ///   the program is theirs, is for the caller to say.
+    @discardableResult
+    public func verify() throws(ImageError) -> [SigningCertificate] {
         var contents: [String: Data] = [:]
         for part in manifest.files {
             let content = try self.contents(of: part.name)
@@ -63,13 +67,11 @@ public struct ImageReader: Sendable {
         try expect(sections[".cmdline"] == commandLine + [0], "UEFI starts another command line")
 
         let root = try Initramfs.split(initrd)
-        let bootSector = try bytes(at: 0, count: 440)
-        let core = manifest.parts.first { $0.name == "bios-core" }?.length ?? 0
-        try expect(core <= ImageLayout.biosBootSize, "the part bios-core is larger than its partition")
+        let boot = try bootCode()
         let found = [
             FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
-            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("bios-boot-sector", bootSector),
-            FirmwareHash.part("bios-core", try bytes(at: ImageLayout.biosBootStart, count: core)),
+            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("bios-boot-sector", boot.bootSector),
+            FirmwareHash.part("bios-core", boot.core),
         ]
         for part in found {
             try expect(manifest.parts.contains(part), "the part \(part.name) is not what the manifest says")
@@ -77,12 +79,47 @@ public struct ImageReader: Sendable {
         try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
         try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
         try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
+        let stated = try NewcArchive(reading: root.archive).entries[ImagePurpose.path]
+        guard case .file(let purpose, _) = stated, purpose == Data((manifest.purpose.rawValue + "\n").utf8) else {
+            throw ImageError(.inputOutput, "\(file.path): the root file system states another purpose: build the image again")
+        }
+        return try Authenticode.signers(of: unified)
     }
 
     private func expect(_ condition: Bool, _ problem: String) throws(ImageError) {
         if !condition {
             throw ImageError(.inputOutput, "\(file.path): \(problem): build the image or write the stick again")
         }
+    }
+
+    /// The boot code for BIOS, as it lies in front of the boot partition.
+    func bootCode() throws(ImageError) -> BIOSBootCode {
+        let core = manifest.parts.first { $0.name == "bios-core" }?.length ?? 0
+        try expect(core <= ImageLayout.biosBootSize, "the part bios-core is larger than its partition")
+        return BIOSBootCode(bootSector: try bytes(at: 0, count: 440), core: try bytes(at: ImageLayout.biosBootStart, count: core))
+    }
+
+    /// Every file of a partition, by path.
+    func files(inPartition name: String) throws(ImageError) -> [String] {
+        guard let partition = partitionTable.partition(named: name) else { return [] }
+        let result = try HostTool.result("mdir", ["-/", "-b", "-a", "-i", "\(file.path)@@\(partition.offset)", "::/"])
+        // mdir calls a root folder without files one that is not found.
+        guard result.status == 0 || result.lastErrors.hasSuffix("File \"::/\" not found") else {
+            throw ImageError(.inputOutput, "cannot list \(name) of \(file.path): \(result.lastErrors)")
+        }
+        return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.replacingOccurrences(of: "::/", with: "") }
+            .filter { !$0.isEmpty && !$0.hasSuffix("/") }
+    }
+
+    /// The content of a file of any partition.
+    func contents(of path: String, inPartition name: String) throws(ImageError) -> Data {
+        guard let partition = partitionTable.partition(named: name) else { return Data() }
+        return try Self.contents(path, of: file, at: partition.offset)
+    }
+
+    /// Everything of the root file system.
+    func rootEntries() throws(ImageError) -> [String: NewcArchive.Entry] {
+        try rootArchive().entries
     }
 
     private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data {

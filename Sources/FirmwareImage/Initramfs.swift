@@ -13,6 +13,7 @@ package enum Initramfs {
         package var vsmpd: Data
         package var board: BoardContents
         package var brand: Brand
+        package var purpose: ImagePurpose
         package var kernelRelease: String
         /// In load order.
         package var modules: [(step: ModuleTree.Step, content: Data)]
@@ -29,6 +30,7 @@ package enum Initramfs {
             archive.add("etc/vsmp/board", .file(Data((board.name + "\n").utf8), permissions: 0o644))
             archive.add("etc/vsmp/board.dtb", .file(board.deviceTree, permissions: 0o644))
             archive.add("etc/vsmp/brand", .file(Data(brand.text.utf8), permissions: 0o644))
+            archive.add(ImagePurpose.path, .file(Data((purpose.rawValue + "\n").utf8), permissions: 0o644))
             let list = modules.map { module in
                 ([module.step.condition.rawValue, module.step.path] + module.step.parameters)
                     .joined(separator: " ") + "\n"

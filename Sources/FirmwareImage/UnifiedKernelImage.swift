@@ -8,12 +8,12 @@ enum UnifiedKernelImage {
     private static let firstAddress = 0x20000
 
     static func build(
-        stub: Data, kernel: Data, initrd: Data, commandLine: String, brand: Brand, hash: ContentDigest
+        stub: Data, kernel: Data, initrd: Data, commandLine: String, brand: Brand, purpose: ImagePurpose, hash: ContentDigest
     ) throws(ImageError) -> Data {
         let release = """
             ID=vsmp
             NAME="\(brand.name)"
-            PRETTY_NAME="\(brand.name) firmware \(hash.description.prefix(12))"
+            PRETTY_NAME="\(brand.name) firmware \(hash.description.prefix(12))\(purpose.mark.map { ", " + $0 } ?? "")"
             VERSION_ID=\(hash.description.prefix(12))
 
             """
@@ -51,6 +51,8 @@ enum UnifiedKernelImage {
         let time = (0..<4).map { UInt8(truncatingIfNeeded: HostTool.timestamp >> ($0 * 8)) }
         image.replaceSubrange(header + 8..<header + 12, with: time)
         image.replaceSubrange(header + 24 + 64..<header + 24 + 68, with: [0, 0, 0, 0])
+        // Where a signature can follow at once.
+        image.append(Data(count: (8 - image.count % 8) % 8))
         return image
     }
 

@@ -85,6 +85,9 @@ enum RunCommand {
             cacheMiB: configuration.cacheMiB, processors: configuration.processors)
         let console = try GuestConsole(
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
+        // The image keeps what it says of itself in one folder.
+        let hashFile = try options.required("--firmware-hash-file")
+        let firmware = FirmwareIdentity(folder: hashFile.lastIndex(of: "/").map { String(hashFile[..<$0]) } ?? ".")
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
@@ -94,7 +97,7 @@ enum RunCommand {
                 reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
                 forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) }),
             machine: try VirtualMachine())
-        let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime)
+        let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: firmware)
         server.start()
         let end = try runtime.run()
         return end.exitStatus

@@ -8,10 +8,12 @@ final class StatServer: @unchecked Sendable {
 
     private let path: String
     private let runtime: NodeRuntime
+    private let firmware: FirmwareIdentity
     private var thread: NodeThread?
 
-    init(path: String, runtime: NodeRuntime) {
+    init(path: String, runtime: NodeRuntime, firmware: FirmwareIdentity) {
         self.path = path
+        self.firmware = firmware
         self.runtime = runtime
     }
 
@@ -57,7 +59,7 @@ final class StatServer: @unchecked Sendable {
             case .statJSON: report.json
             case .pages: report.pagesText
             case .processors: report.processorsText
-            case .version: report.versionText
+            case .version: firmware.text + "\n" + report.versionText
             case .policies: report.policiesText
             }
         return "ok\n" + text + "\n"

@@ -8,7 +8,9 @@ package struct ImageCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
-            subcommands: [Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self])
+            subcommands: [
+                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self,
+            ])
     }
 
     package init() {}
@@ -79,6 +81,7 @@ package struct ImageCommand: ParsableCommand {
         var vsmpd: String
         @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
         var output: String
+        @OptionGroup var signing: SigningOptions
         @Flag(help: "Print JSON for a program.")
         var json = false
 
@@ -87,13 +90,16 @@ package struct ImageCommand: ParsableCommand {
                 let compiled =
                     board.contains("/")
                     ? try Board.load(directory: board) : try BoardCatalogue(path: boardsPath).load(board)
-                let builder = ImageBuilder(
+                var builder = ImageBuilder(
                     firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
+                builder.purpose = signing.purpose
+                builder.signer = try signing.signer()
                 let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
                 if json { return try printJSON(ImageSummary(manifest)) }
                 print("\(output): \(manifest.brand) for \(manifest.board), kernel \(manifest.kernelRelease)")
+                print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
                 print("firmware hash \(manifest.firmwareHash)")
             }
         }
@@ -118,6 +124,7 @@ package struct ImageCommand: ParsableCommand {
                 if json { return try printJSON(ImageSummary(reader.manifest, reader.partitionTable, rootFiles)) }
                 let manifest = reader.manifest
                 print("firmware hash  \(manifest.firmwareHash)")
+                print("purpose        \(manifest.purpose.rawValue)")
                 print("brand          \(manifest.brand)")
                 print("board          \(manifest.board)")
                 print("kernel         \(manifest.kernelRelease)")
@@ -137,17 +144,34 @@ package struct ImageCommand: ParsableCommand {
 
     struct Verify: ParsableCommand {
         static var configuration: CommandConfiguration {
-            CommandConfiguration(abstract: "Check that an image is whole and that its firmware hash is right.")
+            CommandConfiguration(abstract: "Check that an image is whole, who signed it, and with --release that it may be shipped.")
         }
 
         @Argument(help: "The image, or the stick that holds it.", completion: .file())
         var image: String
+        @Option(help: ArgumentHelp("Who must have signed it: an X.509 certificate, PEM.", valueName: "file"))
+        var certificate: String?
+        @Flag(help: "Also refuse what must not leave the house: development keys, shells, passwords, open boot menus, secrets.")
+        var release = false
 
         func run() throws {
             try reportingErrors {
+                let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
                 let reader = try ImageReader(URL(fileURLWithPath: image))
-                try reader.verify()
-                print("\(image): whole, firmware hash \(reader.manifest.firmwareHash)")
+                let signers = try reader.verify()
+                if release {
+                    let findings = try reader.releaseFindings(signers: signers, certificate: wanted)
+                    guard findings.isEmpty else {
+                        throw ImageError(
+                            .badInput, (findings.map(\.description) + ["\(image) must not be shipped: \(findings.count) reasons"]).joined(separator: "\n"))
+                    }
+                } else if let wanted, !signers.contains(wanted) {
+                    throw ImageError(
+                        .badInput, "\(image) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
+                            + "not by \(wanted)")
+                }
+                print("\(image): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
+                print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
             }
         }
     }
@@ -162,6 +186,7 @@ private struct ImageSummary: Encodable {
     }
 
     var firmwareHash: String
+    var purpose: ImagePurpose
     var brand: String
     var board: String
     var kernel: String
@@ -174,6 +199,7 @@ private struct ImageSummary: Encodable {
 
     init(_ manifest: ImageManifest, _ table: GUIDPartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
         firmwareHash = manifest.firmwareHash.description
+        purpose = manifest.purpose
         brand = manifest.brand
         board = manifest.board
         kernel = manifest.kernelRelease

@@ -1,5 +1,7 @@
 package import ArgumentParser
 internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
 internal import Provisioning
 
 /// `vsmp usb`: find and write sticks.
@@ -126,6 +128,9 @@ package struct USBCommand: ParsableCommand {
                     progress: progress.show)
                 if json { return try printJSON(report) }
                 progress.finish()
+                if try ImageReader(URL(fileURLWithPath: image)).manifest.purpose == .development {
+                    print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
+                }
                 print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
                 if let kit = personalisation?.kit, let node {
                     print("\(target): node \(node) of \(kit.nodes) of \(kit.id)")

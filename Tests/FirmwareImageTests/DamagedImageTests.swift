@@ -41,6 +41,7 @@ import Testing
         let digest = String(repeating: "ab", count: 32)
         let text = """
             firmware-hash \(digest)
+            purpose development
             brand A
             board b
             kernel 6.1

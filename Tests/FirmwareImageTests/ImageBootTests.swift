@@ -53,6 +53,85 @@ struct ImageBootTests {
         #expect(!log.contains("STAND-IN"))
     }
 
+    // MARK: Secure Boot
+
+    /// Debian's ovmf brings a variable store that trusts its snakeoil key, and that key.
+    private static let secureFirmware = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+    private static let secureVariables = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"
+    private static let snakeoil = "/usr/share/ovmf/PkKek-1-snakeoil"
+    private static let hasSecureBoot =
+        [secureFirmware, secureVariables, snakeoil + ".key", snakeoil + ".pem"].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+        && HostTool.locate("openssl") != nil
+
+    private static let trusted = Result<KeyFileSigner, any Error> {
+        let scratch = try Scratch("snakeoil")
+        let key = scratch.url.appendingPathComponent("key")
+        try HostTool.run("openssl", ["rsa", "-in", snakeoil + ".key", "-passin", "pass:snakeoil", "-out", key.path])
+        return try KeyFileSigner(key: key, certificate: try SigningCertificate(file: URL(fileURLWithPath: snakeoil + ".pem")))
+    }
+
+    /// A release image that the platform firmware trusts.
+    private static let signed = Result<URL, any Error> {
+        var (scratch, builder) = try ImageBootTests.builder.get()
+        (builder.purpose, builder.signer) = (.release, try trusted.get())
+        builder.vsmpd = scratch.url.appendingPathComponent("released-vsmpd")
+        try write(Data(standIn("exit 0").utf8), to: builder.vsmpd)
+        let image = scratch.url.appendingPathComponent("signed.img")
+        try builder.build(to: image)
+        return image
+    }
+
+    @Test(.enabled(if: hasSecureBoot, "ovmf with its snakeoil keys or openssl is not installed"))
+    func secureBootStartsASignedImage() throws {
+        let stick = try copy(try Self.signed.get())
+        try put("kit=test\nnodes=1\nnode=0\n", "machine.conf", on: stick)
+        let log = try run(stick, try secureBoot())
+        expectReady(log)
+        #expect(log.contains("secure-boot=3") && !log.contains("DEVELOPMENT IMAGE"), "\(log)")
+    }
+
+    /// What must not start: a byte of one part changed, no signature, a signature by nobody the firmware knows.
+    enum Flaw: String, CaseIterable { case kernel = ".linux", initramfs = ".initrd", commandLine = ".cmdline", brand = ".osrel", unsigned, stranger }
+
+    @Test(.enabled(if: hasSecureBoot, "ovmf with its snakeoil keys or openssl is not installed"), arguments: Flaw.allCases)
+    func secureBootRefuses(flaw: Flaw) throws {
+        let stick = try copy(try Self.signed.get())
+        let reader = try ImageReader(stick)
+        var program = try reader.contents(of: ImageManifest.unifiedKernelPath)
+        switch flaw {
+        case .unsigned: program = try PortableExecutable(program).unsigned()
+        case .stranger:
+            program = try Authenticode.sign(program, by: try DevelopmentKey.signer(in: try Self.builder.get().0.url.appendingPathComponent("state")))
+        default:
+            let content = try #require(try UnifiedKernelImage.sections(of: program)[flaw.rawValue])
+            let place = try #require(program.range(of: content))
+            program[place.lowerBound + content.count / 2] ^= 1
+        }
+        let file = stick.appendingPathExtension("efi")
+        try write(program, to: file)
+        let partition = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
+        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(partition.offset)", file.path, "::/EFI/BOOT/BOOTX64.EFI"])
+        let log = try run(stick, try secureBoot(), until: "Access Denied")
+        #expect(log.contains("Access Denied") && !log.contains("vsmp:"), "\(log)")
+    }
+
+    private func secureBoot() throws -> [String] {
+        let variables = try Self.builder.get().0.url.appendingPathComponent("\(UUID().uuidString).fd")
+        try FileManager.default.copyItem(atPath: Self.secureVariables, toPath: variables.path)
+        return [
+            "-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on", "-drive",
+            "if=pflash,format=raw,readonly=on,file=\(Self.secureFirmware)", "-drive", "if=pflash,format=raw,file=\(variables.path)",
+        ]
+    }
+
+    private func copy(_ image: URL) throws -> URL {
+        let stick = image.deletingLastPathComponent().appendingPathComponent("\(UUID().uuidString).img")
+        try HostTool.run("cp", ["--sparse=always", image.path, stick.path])
+        return stick
+    }
+
+    // MARK: Booting
+
     private func expectReady(_ log: String, sourceLocation: SourceLocation = #_sourceLocation) {
         for fact in [
             "STAND-IN run --board /etc/vsmp/board.dtb --config /config --firmware-hash-file /etc/vsmp/firmware-hash",
@@ -66,35 +145,46 @@ struct ImageBootTests {
     private func boot(
         _ options: [String], configuration: [String: String], node: String, until end: String? = nil
     ) throws -> String {
-        let (scratch, builder) = try Self.builder.get()
-        let script = """
-            #!/bin/busybox sh
-            echo "STAND-IN $*"
-            echo "npt=$(cat /sys/module/kvm_amd/parameters/npt)"
-            echo "force_emulation_prefix=$(cat /sys/module/kvm/parameters/force_emulation_prefix)"
-            echo "kvm=$(ls /dev/kvm)"
-            echo "thp=$(cat /sys/kernel/mm/transparent_hugepage/enabled)"
-            echo "swap=$(sed -n 's/SwapTotal: *//p' /proc/meminfo)"
-            echo "accept_dad=$(cat /proc/sys/net/ipv6/conf/eth0/accept_dad)"
-            # The kernel gives the address when it sees the link, up to a second after the interface came up.
-            tries=0
-            until ip -6 addr show dev eth0 | grep -q fe80 || [ "$((tries += 1))" -gt 25 ]; do sleep 0.2; done
-            echo "link-local=$(ip -6 addr show dev eth0 | sed -n 's/.*inet6 //p')"
-            echo "events=$(ls -d /sys/kernel/tracing/events/kvmmmu | sed 's|.*/||')"
-            \(node)
-
-            """
-        try write(Data(script.utf8), to: builder.vsmpd)
+        let (scratch, builder) = try ImageBootTests.builder.get()
+        try write(Data(Self.standIn(node).utf8), to: builder.vsmpd)
         let stick = scratch.url.appendingPathComponent("stick.img")
         try builder.build(to: stick)
-        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.configurationName))
-        for (name, text) in configuration {
-            let file = scratch.url.appendingPathComponent(name)
-            try write(Data(text.utf8), to: file)
-            try HostTool.run("mcopy", ["-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(name)"])
-        }
+        for (name, text) in configuration { try put(text, name, on: stick) }
+        return try run(stick, options, until: end)
+    }
 
-        let log = scratch.url.appendingPathComponent("serial.log")
+    private func put(_ text: String, _ name: String, on stick: URL) throws {
+        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.configurationName))
+        let file = stick.deletingLastPathComponent().appendingPathComponent(name)
+        try write(Data(text.utf8), to: file)
+        try HostTool.run("mcopy", ["-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(name)"])
+    }
+
+    /// A script in place of `vsmpd` that says what it finds and then does `node`.
+    private static func standIn(_ node: String) -> String {
+        """
+        #!/bin/busybox sh
+        echo "STAND-IN $*"
+        echo "npt=$(cat /sys/module/kvm_amd/parameters/npt)"
+        echo "force_emulation_prefix=$(cat /sys/module/kvm/parameters/force_emulation_prefix)"
+        echo "kvm=$(ls /dev/kvm)"
+        echo "thp=$(cat /sys/kernel/mm/transparent_hugepage/enabled)"
+        echo "swap=$(sed -n 's/SwapTotal: *//p' /proc/meminfo)"
+        echo "accept_dad=$(cat /proc/sys/net/ipv6/conf/eth0/accept_dad)"
+        # The kernel gives the address when it sees the link, up to a second after the interface came up.
+        tries=0
+        until ip -6 addr show dev eth0 | grep -q fe80 || [ "$((tries += 1))" -gt 25 ]; do sleep 0.2; done
+        echo "link-local=$(ip -6 addr show dev eth0 | sed -n 's/.*inet6 //p')"
+        echo "events=$(ls -d /sys/kernel/tracing/events/kvmmmu | sed 's|.*/||')"
+        echo "secure-boot=$(od -An -tu1 -j492 -N1 /sys/kernel/boot_params/data | tr -d ' ')"
+        \(node)
+
+        """
+    }
+
+    /// The serial port's log of a board that boots `stick`, until it ends or says `end`.
+    private func run(_ stick: URL, _ options: [String], until end: String? = nil) throws -> String {
+        let log = stick.deletingLastPathComponent().appendingPathComponent("serial.log")
         let board = Process()
         board.executableURL = HostTool.locate("qemu-system-x86_64")
         board.arguments =

@@ -12,7 +12,7 @@ struct Workshop {
     init() throws {
         scratch = try Scratch("workshop")
         own = scratch
-        let stub = try Self.stub(in: scratch.url)
+        let stub = Self.stub()
         let modules = "lib/modules/9.9-test/"
         let contents: [String: [String: Data]] = [
             "linux-image-9.9-test": [
@@ -74,21 +74,27 @@ struct Workshop {
         try write(Data(text.utf8), to: builder.vsmpd)
     }
 
-    /// The smallest file that objcopy takes for a UEFI program.
-    private static func stub(in directory: URL) throws -> Data {
-        let blob = directory.appendingPathComponent("blob")
-        let object = directory.appendingPathComponent("blob.o")
-        let program = directory.appendingPathComponent("blob.efi")
-        try write(Data(count: 512), to: blob)
-        try HostTool.run(
-            "objcopy", ["-I", "binary", "-O", "elf64-x86-64", "-B", "i386:x86-64", "blob", object.path], in: directory)
-        try HostTool.run(
-            "objcopy",
-            [
-                "-O", "pei-x86-64", "--set-section-flags", ".data=alloc,load,data", "--change-section-vma",
-                ".data=0x1000", object.path, program.path,
-            ])
-        return try Data(contentsOf: program)
+    /// A UEFI program as small as objcopy takes it (Microsoft, "PE Format"): headers of 1 KiB and a section that does nothing.
+    private static func stub() -> Data {
+        func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
+        let dos = Data("MZ".utf8) + Data(count: 58) + number(64, 4)
+        // x86-64, one section, an optional header of 240 bytes; executable, no line numbers, large addresses.
+        let file = Data("PE\0\0".utf8) + number(0x8664, 2) + number(1, 2) + number(0, 12) + number(240, 2) + number(0x26, 2)
+        // PE32+: code of 512 bytes, entry and code at 0x1000, base 0x10000000, sections every 4 KiB, in the file every 512 bytes.
+        let standard = number(0x20b, 2) + number(0, 2) + number(512, 4) + number(0, 8) + number(0x1000, 4) + number(0x1000, 4)
+        let windows = number(0x1000_0000, 8) + number(0x1000, 4) + number(512, 4) + number(0, 16) + number(0x2000, 4) + number(1024, 4)
+        let end = number(0, 4) + number(10, 2) + number(0, 2) + number(0, 32) + number(0, 4) + number(16, 4) + Data(count: 128)
+        let section = Data(".text\0\0\0".utf8) + number(512, 4) + number(0x1000, 4) + number(512, 4) + number(1024, 4) + number(0, 12)
+            + number(0x6000_0020, 4)
+        let headers = dos + file + standard + windows + end + section
+        return headers + Data(count: 1024 - headers.count) + Data(repeating: 0xC3, count: 512)
+    }
+
+    /// The smallest unified kernel image.
+    static func program() throws -> Data {
+        try UnifiedKernelImage.build(
+            stub: stub(), kernel: Data("a kernel".utf8), initrd: Data("its files".utf8), commandLine: "quiet",
+            brand: Brand(name: "Test", colour: "#123456", support: "nobody"), purpose: .release, hash: ContentDigest(of: Data()))
     }
 
     private static func grub() throws -> [String: Data] {

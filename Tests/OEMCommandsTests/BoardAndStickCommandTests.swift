@@ -39,6 +39,14 @@ import Testing
             status(["usb", "write", "image", "stick", "--kit-file", "k", "--node", "0", "--append", "x"]) == 64)
     }
 
+    @Test(arguments: [
+        ["--release"], ["--signing-key", "k"], ["--certificate", "c"], ["--certificate", "c", "--signing-key", "k", "--sign-command", "s"],
+        ["--unsigned", "--certificate", "c", "--signing-key", "k"],
+    ])
+    func signingOptionsThatContradictAreUsageErrors(options: [String]) {
+        #expect(status(["image", "build", "--board", "b", "--vsmpd", "v", "--output", "o"] + options) == 64)
+    }
+
     @Test func stickCommandsEndWithTheDocumentedStatus() {
         #expect(status(["usb", "write", "/nonexistent/image", "/tmp/stick"]) == 66)
         #expect(status(["usb", "write", "/nonexistent/image", "s", "--kit-file", "/nonexistent/kit", "--node", "0"]) == 66)

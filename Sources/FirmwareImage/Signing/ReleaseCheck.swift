@@ -1,0 +1,129 @@
+internal import Foundation
+internal import BoardSupport
+
+/// Why an image must not be shipped: rule, place, what stands there.
+public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConvertible {
+    public enum Rule: String, Sendable, Codable, CaseIterable {
+        case development = "development-image"
+        case developmentKey = "development-key"
+        case unsigned
+        case otherSigner = "other-signer"
+        case shell
+        case password
+        case bootMenu = "editable-boot-menu"
+        case secret
+    }
+
+    public let rule: Rule
+    public let place: String
+    public let found: String
+
+    public var description: String { "\(place): \(rule.rawValue): \(found)" }
+}
+
+/// What an image must not have when it leaves the house (docs/images.md, "Release images").
+extension ImageReader {
+    /// Every reason not to ship the image; none when it may go.
+    ///
+    /// - Parameters:
+    ///   - signers: what ``verify()`` returned.
+    ///   - certificate: who must have signed; nil accepts whoever did.
+    public func releaseFindings(signers: [SigningCertificate], certificate: SigningCertificate? = nil) throws(ImageError) -> [ReleaseFinding] {
+        var findings: [ReleaseFinding] = []
+        func report(_ rule: ReleaseFinding.Rule, _ place: String, _ found: String) {
+            findings.append(ReleaseFinding(rule: rule, place: place, found: found))
+        }
+        let program = ImageManifest.unifiedKernelPath
+        if manifest.purpose == .development { report(.development, ImageManifest.path, "purpose development") }
+        if signers.isEmpty { report(.unsigned, program, "no signature") }
+        for signer in signers where signer.isDevelopment { report(.developmentKey, program, "signed by \(signer)") }
+        if let certificate, !signers.isEmpty, !signers.contains(certificate) {
+            report(.otherSigner, program, "signed by \(signers.map(\.description).joined(separator: "; ")), not by \(certificate)")
+        }
+        for word in manifest.commandLine.split(separator: " ").map(String.init) where ReleaseRules.startsShell(commandLineWord: word) {
+            report(.shell, "command line", word)
+        }
+        for (path, entry) in try rootEntries().sorted(by: { $0.key < $1.key }) {
+            guard case .file(let content, _) = entry else { continue }
+            for (rule, found) in ReleaseRules.findings(inRootFile: path, content) { report(rule, "/" + path, found) }
+        }
+        for partition in ["VSMP-BOOT", ImageLayout.configurationName] {
+            for path in try files(inPartition: partition).sorted() {
+                let content = try contents(of: path, inPartition: partition)
+                for (rule, found) in ReleaseRules.findings(inBootFile: path, content) { report(rule, "\(partition)/\(path)", found) }
+            }
+        }
+        return findings
+    }
+}
+
+/// The rules for single files and words.
+enum ReleaseRules {
+    private static let shells: Set<String> = ["sh", "ash", "bash", "dash", "hush"]
+    private static let consoles: Set<String> = ["getty", "agetty", "login", "sulogin", "cttyhack", "setsid", "telnetd", "sshd", "dropbear"]
+
+    /// Words by which Linux, or an init, gives whoever sits at a console a shell or a debugger (Documentation/admin-guide/kernel-parameters.txt).
+    static func startsShell(commandLineWord word: String) -> Bool {
+        let name = word.prefix { $0 != "=" }
+        if ["rdinit", "init"].contains(name) { return word != "rdinit=/init" }
+        return ["single", "S", "s", "1", "emergency", "rescue", "break", "kgdboc", "kgdbwait", "sysrq_always_enabled", "systemd.debug_shell",
+            "systemd.debug-shell"].contains(String(name))
+    }
+
+    static func findings(inRootFile path: String, _ content: Data) -> [(ReleaseFinding.Rule, String)] {
+        var found = secrets(path, content)
+        let text = content.prefix(1 << 20)
+        if content.starts(with: Data("#!".utf8)) || path == "etc/inittab" {
+            for (number, line) in lines(text) where startsShell(scriptLine: line) { found.append((.shell, "line \(number): \(line)")) }
+        }
+        if ["etc/passwd", "etc/shadow"].contains(path) {
+            for (_, line) in lines(text) {
+                let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+                guard fields.count > 1, !["x", "*", "!", "!!", "!*"].contains(fields[1]) else { continue }
+                found.append((.password, "\(fields[0]) can log in\(fields[1].isEmpty ? " without a password" : "")"))
+            }
+        }
+        if consoles.subtracting(["setsid"]).contains(path.split(separator: "/").last.map(String.init) ?? "") {
+            found.append((.shell, "a program that lets people log in"))
+        }
+        return found
+    }
+
+    /// Files by which boot loaders show menus, take other command lines or run scripts.
+    static func findings(inBootFile path: String, _ content: Data) -> [(ReleaseFinding.Rule, String)] {
+        let name = (path.split(separator: "/").last.map(String.init) ?? "").lowercased()
+        var found = secrets(path, content)
+        let menus = ["grub.cfg", "grub.conf", "menu.lst", "loader.conf", "syslinux.cfg", "extlinux.conf", "refind.conf", "startup.nsh"]
+        if menus.contains(name) || (name.hasSuffix(".conf") && path.lowercased().contains("loader/entries")) {
+            found.append((.bootMenu, "a boot loader's menu or script"))
+        }
+        return found
+    }
+
+    private static func secrets(_ path: String, _ content: Data) -> [(ReleaseFinding.Rule, String)] {
+        let name = path.split(separator: "/").last.map(String.init)?.lowercased() ?? ""
+        if name == "cluster.key" || name.hasPrefix("id_rsa") || name.hasPrefix("id_ed25519") || name.hasSuffix(".key") {
+            return [(.secret, "a key")]
+        }
+        if name == "machine.conf" { return [(.secret, "a kit's personalisation")] }
+        for kind in ["", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH "] where content.range(of: Data("-----BEGIN \(kind)PRIVATE KEY-----".utf8)) != nil {
+            return [(.secret, "a private key")]
+        }
+        if content.range(of: Data("cluster-key=".utf8)) != nil { return [(.secret, "a kit's key")] }
+        return []
+    }
+
+    /// Whether a line of a script or of an inittab starts a shell for whoever sits there; the interpreter of another script is none.
+    private static func startsShell(scriptLine line: String) -> Bool {
+        guard !line.hasPrefix("#") else { return false }
+        return line.split(whereSeparator: { " \t;|&()`\"'<>:".contains($0) }).contains { word in
+            let name = word.split(separator: "/").last.map(String.init) ?? ""
+            return shells.contains(name) || consoles.contains(name)
+        }
+    }
+
+    private static func lines(_ text: Data) -> [(Int, String)] {
+        String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+            .map { ($0.offset + 1, $0.element.trimmingCharacters(in: .whitespaces)) }
+    }
+}

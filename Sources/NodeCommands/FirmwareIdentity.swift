@@ -1,0 +1,40 @@
+/// What a node can say of the image it runs: the brand's name, for whom the image is, and who checked it while the board started.
+struct FirmwareIdentity: Equatable {
+    /// How the platform firmware came to this image.
+    enum BootChain: String {
+        case secureBoot = "UEFI with Secure Boot: the platform firmware checked the image's signature"
+        case uefi = "UEFI without Secure Boot: nobody checked the image's signature"
+        case bios = "BIOS: nobody checked the boot loader or the image"
+    }
+
+    var brand: String?
+    var support: String?
+    var purpose: String?
+    var bootChain: BootChain
+
+    /// - Parameters:
+    ///   - folder: where the image keeps what it says of itself, /etc/vsmp.
+    ///   - root: in front of /sys.
+    init(folder: String, root: String = "") {
+        func value(_ name: String) -> String? {
+            readText(folder + "/brand")?.split(separator: "\n").first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
+        }
+        brand = value("name")
+        support = value("support")
+        purpose = readText(folder + "/purpose")?.split(separator: "\n").first.map(String.init)
+        // Byte 0x1ec of the boot parameters is what the kernel's EFI stub found: 3 is enabled (Linux, Documentation/arch/x86/zero-page.rst;
+        // include/linux/efi.h, efi_secureboot_mode).
+        if let data = readFile(root + "/sys/kernel/boot_params/data"), data.count > 0x1ec, data[0x1ec] == 3 {
+            bootChain = .secureBoot
+        } else {
+            bootChain = readText(root + "/sys/firmware/efi/fw_platform_size") == nil ? .bios : .uefi
+        }
+    }
+
+    var text: String {
+        let lines = [
+            brand.map { "brand \($0)" }, support.map { "help \($0)" }, purpose.map { "image \($0)" }, "boot \(bootChain.rawValue)",
+        ]
+        return lines.compactMap { $0 }.joined(separator: "\n")
+    }
+}

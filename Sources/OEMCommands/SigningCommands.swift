@@ -1,0 +1,102 @@
+import ArgumentParser
+import BoardSupport
+import FirmwareImage
+import Foundation
+
+/// Signing where the key is, away from the machine that builds.
+extension ImageCommand {
+    struct Digests: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Write what has to be signed, for a key that is not here.",
+                discussion: "Sign the file with RSA PKCS#1 v1.5 and SHA-256, for example openssl dgst -sha256 -sign KEY -out SIGNATURE FILE, "
+                    + "and give the signature to vsmp image attach.")
+        }
+
+        @Argument(help: "The image.", completion: .file())
+        var image: String
+        @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"))
+        var output: String
+
+        func run() throws {
+            try reportingErrors {
+                let message = try ImageReader(URL(fileURLWithPath: image)).messageToSign()
+                do {
+                    try message.write(to: URL(fileURLWithPath: output), options: .atomic)
+                } catch {
+                    throw ImageError(.cannotCreate, "cannot write \(output): \(error.localizedDescription)")
+                }
+                print("\(output): \(message.count) bytes to sign, SHA-256 \(ContentDigest(of: message))")
+            }
+        }
+    }
+
+    struct Attach: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Put a signature that was made elsewhere into an image.")
+        }
+
+        @Argument(help: "The image.", completion: .file())
+        var image: String
+        @Option(help: ArgumentHelp("The signature's bytes, as the key gave them.", valueName: "file"))
+        var signature: String
+        @Option(help: ArgumentHelp("The certificate of the key: X.509, PEM.", valueName: "file"))
+        var certificate: String
+        @Option(name: .shortAndLong, help: ArgumentHelp("The signed image to write; may be the same file.", valueName: "file"))
+        var output: String
+
+        func run() throws {
+            try reportingErrors {
+                guard let bytes = FileManager.default.contents(atPath: signature) else {
+                    throw ImageError(.missingInput, "cannot read \(signature): make it with the key, over what vsmp image digests wrote")
+                }
+                let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
+                try ImageReader(URL(fileURLWithPath: image)).attach(bytes, of: certificate, to: URL(fileURLWithPath: output))
+                print("\(output): signed by \(certificate)")
+            }
+        }
+    }
+}
+
+/// Who signs an image, and whom it is for.
+struct SigningOptions: ParsableArguments {
+    @Flag(help: "For customers. Without it the image is a development image, and says so wherever a person looks.")
+    var release = false
+    @Option(help: ArgumentHelp("The signer's certificate: X.509, PEM. Without it a development key of your own signs.", valueName: "file"))
+    var certificate: String?
+    @Option(help: ArgumentHelp("The private key of the certificate: PEM, no passphrase.", valueName: "file"))
+    var signingKey: String?
+    @Option(
+        help: ArgumentHelp(
+            "A shell command that signs instead: the message on its standard input, the signature (RSA PKCS#1 v1.5, SHA-256) on its output.",
+            valueName: "command"))
+    var signCommand: String?
+    @Flag(help: "Do not sign: vsmp image digests and attach do that elsewhere.")
+    var unsigned = false
+
+    mutating func validate() throws {
+        let keys = [signingKey, signCommand].compactMap { $0 }.count
+        guard keys < 2 else { throw ValidationError("give either --signing-key or --sign-command") }
+        guard (certificate != nil) == (keys == 1) else {
+            throw ValidationError("--certificate goes with --signing-key FILE or --sign-command COMMAND")
+        }
+        guard !unsigned || certificate == nil else { throw ValidationError("--unsigned goes with no key and no certificate") }
+        guard !release || unsigned || certificate != nil else {
+            throw ValidationError("a --release image needs --certificate and a key, or --unsigned")
+        }
+    }
+
+    var purpose: ImagePurpose { release ? .release : .development }
+
+    func signer() throws(ImageError) -> (any Signer)? {
+        if unsigned { return nil }
+        guard let certificate else {
+            return try DevelopmentKey.signer(in: DevelopmentKey.standardFolder()) {
+                printError("vsmp: made a development key for images of yours; its certificate is \($0.path)")
+            }
+        }
+        let identity = try SigningCertificate(file: URL(fileURLWithPath: certificate))
+        if let signCommand { return CommandSigner(command: signCommand, certificate: identity) }
+        return try KeyFileSigner(key: URL(fileURLWithPath: signingKey ?? ""), certificate: identity)
+    }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+@testable import NodeCommands
+
+@Suite struct FirmwareIdentityTests {
+    private func root(_ files: [String: Data]) throws -> URL {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("vsmp-identity-\(UUID().uuidString)")
+        for (path, content) in files {
+            let file = root.appendingPathComponent(path)
+            try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try content.write(to: file)
+        }
+        return root
+    }
+
+    /// The byte is at 0x1ec of struct boot_params.
+    private func parameters(secureBoot: UInt8) -> Data {
+        var data = Data(count: 4096)
+        data[0x1ec] = secureBoot
+        return data
+    }
+
+    @Test(arguments: [
+        (UInt8(3), true, FirmwareIdentity.BootChain.secureBoot), (2, true, .uefi), (0, true, .uefi), (0, false, .bios),
+    ])
+    func whoCheckedTheImageIsTold(byte: UInt8, hasUEFI: Bool, chain: FirmwareIdentity.BootChain) throws {
+        var files = ["sys/kernel/boot_params/data": parameters(secureBoot: byte)]
+        if hasUEFI { files["sys/firmware/efi/fw_platform_size"] = Data("64\n".utf8) }
+        let root = try root(files)
+        defer { try? FileManager.default.removeItem(at: root) }
+        #expect(FirmwareIdentity(folder: "/nowhere", root: root.path).bootChain == chain)
+    }
+
+    @Test func brandAndPurposeAreWhatTheImageSays() throws {
+        let root = try root([
+            "etc/brand": Data("name=Acme One\ncolour=#112233\nsupport=help@acme.example\n".utf8), "etc/purpose": Data("development\n".utf8),
+        ])
+        defer { try? FileManager.default.removeItem(at: root) }
+        let identity = FirmwareIdentity(folder: root.appendingPathComponent("etc").path, root: root.path)
+        #expect(
+            identity.text == "brand Acme One\nhelp help@acme.example\nimage development\nboot BIOS: nobody checked the boot loader or the image")
+    }
+}
