@@ -9,15 +9,18 @@ struct Workshop {
     let kernel = Data("not really a kernel, but unmistakable".utf8)
     var builder: ImageBuilder
 
-    init() throws {
+    /// - Parameter moduleNames: more modules for the kernel's package to hold.
+    init(moduleNames: [String] = []) throws {
         scratch = try Scratch("workshop")
         own = scratch
         let stub = Self.stub()
         let modules = "lib/modules/9.9-test/"
-        let contents: [String: [String: Data]] = [
+        let more = Set(moduleNames).subtracting(["kvm", "kvm_amd", "net", "unused"]).sorted()
+        let order = (["kvm", "kvm-amd", "net", "unused"] + more).map { "kernel/\($0).ko\n" }.joined()
+        var contents: [String: [String: Data]] = [
             "linux-image-9.9-test": [
                 "boot/vmlinuz-9.9-test": kernel,
-                modules + "modules.order": Data("kernel/kvm.ko\nkernel/kvm-amd.ko\nkernel/net.ko\nkernel/unused.ko\n".utf8),
+                modules + "modules.order": Data(order.utf8),
                 modules + "modules.builtin": Data(),
                 modules + "kernel/kvm.ko": moduleFile(parameters: ["force_emulation_prefix"]),
                 modules + "kernel/kvm-amd.ko": moduleFile(depends: ["kvm"], parameters: ["npt"]),
@@ -27,6 +30,7 @@ struct Workshop {
             "systemd-boot-efi": ["usr/lib/systemd/boot/efi/linuxx64.efi.stub": stub],
             "grub-pc-bin": try Self.grub(),
         ]
+        for name in more { contents["linux-image-9.9-test"]?[modules + "kernel/\(name).ko"] = moduleFile() }
         let store = PackageStore(root: scratch.url.appendingPathComponent("store"))
         var shelf: [LockedPackage: Data] = [:]
         for (name, files) in contents {
