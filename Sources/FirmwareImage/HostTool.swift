@@ -10,7 +10,7 @@ package enum HostTool {
     private static let packages = [
         "dpkg-deb": "dpkg", "objcopy": "binutils", "mkfs.fat": "dosfstools", "mcopy": "mtools", "mmd": "mtools",
         "mdir": "mtools", "sfdisk": "fdisk", "grub-mkimage": "grub-common", "zstd": "zstd", "apt-get": "apt",
-        "apt-cache": "apt",
+        "apt-cache": "apt", "gzip": "gzip",
     ]
 
     /// Runs `name` and returns its standard output.
@@ -42,6 +42,18 @@ package enum HostTool {
     /// - Parameter asUser: with the user's own environment, not one that keeps output the same.
     static func result(_ name: String, _ arguments: [String], input: Data? = nil, asUser: Bool = false) throws(ImageError) -> Result {
         try execute(name, arguments, input: input, in: nil, environment: asUser ? ProcessInfo.processInfo.environment : environment)
+    }
+
+    /// A tool's version as it states it, for example `2.06-13+deb12u2`.
+    static func version(of name: String) throws(ImageError) -> String {
+        // mkfs.fat says it when it has something to do, whatever comes of that.
+        let result = try result(name, name == "mkfs.fat" ? ["/dev/null"] : ["--version"])
+        let words = String(decoding: result.output + result.errors, as: UTF8.self).split(whereSeparator: { " \n,()*:".contains($0) })
+            .map { $0.hasPrefix("v") ? $0.dropFirst() : $0 }
+        guard let version = words.first(where: { $0.first?.isNumber == true && $0.contains(".") }) else {
+            throw ImageError(.unavailable, "\(name) does not state its version: install the package \(packages[name] ?? name) again")
+        }
+        return String(version)
     }
 
     package static func locate(_ name: String) -> URL? {

@@ -10,7 +10,7 @@ public struct ImageDifference: Equatable, Sendable, Encodable {
         case partition, part
         case bootFile = "boot-file"
         case rootFile = "root-file"
-        case package
+        case package, input, tool
     }
 
     /// How one image has it.
@@ -43,7 +43,7 @@ extension ImageReader {
         var name: String?
 
         static let order: [ImageDifference.Kind] = [
-            .firmwareHash, .purpose, .brand, .board, .kernel, .commandLine, .package, .partition, .part, .bootFile, .rootFile,
+            .firmwareHash, .purpose, .brand, .board, .kernel, .commandLine, .package, .input, .tool, .partition, .part, .bootFile, .rootFile,
         ]
 
         static func < (left: Self, right: Self) -> Bool {
@@ -71,6 +71,10 @@ extension ImageReader {
             items[Item(kind: .package, name: package.name)] = .init(
                 value: "\(package.version) \(package.architecture)", sha256: package.digest.description)
         }
+        for input in manifest.inputs {
+            items[Item(kind: .input, name: input.name)] = .init(bytes: input.length, sha256: input.digest.description)
+        }
+        for tool in manifest.tools { items[Item(kind: .tool, name: tool.name)] = .init(value: tool.version) }
         for partition in partitionTable.partitions {
             items[Item(kind: .partition, name: partition.name)] = .init(bytes: partition.size)
         }

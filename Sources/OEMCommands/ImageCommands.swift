@@ -81,9 +81,15 @@ package struct ImageCommand: ParsableCommand {
         var vsmpd: String
         @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
         var output: String
+        @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
+        var sizeLimit: Int?
         @OptionGroup var signing: SigningOptions
         @Flag(help: "Print JSON for a program.")
         var json = false
+
+        func validate() throws {
+            guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+        }
 
         func run() throws {
             try reportingErrors {
@@ -94,6 +100,8 @@ package struct ImageCommand: ParsableCommand {
                     firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
+                builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
+                builder.sizeLimit = sizeLimit.map { $0 << 20 }
                 builder.purpose = signing.purpose
                 builder.signer = try signing.signer()
                 let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
@@ -137,6 +145,8 @@ package struct ImageCommand: ParsableCommand {
                 for package in manifest.packages {
                     print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
                 }
+                for input in manifest.inputs { print("input          \(input.name), \(input.length) bytes, \(input.digest)") }
+                for tool in manifest.tools { print("tool           \(tool.name) \(tool.version)") }
                 for (path, length) in rootFiles.sorted(by: { $0.key < $1.key }) { print("root file      /\(path), \(length) bytes") }
             }
         }
@@ -194,7 +204,9 @@ private struct ImageSummary: Encodable {
     var parts: [Item]
     var bootFiles: [Item]
     var partitions: [Item]?
+    var inputs: [Item]
     var packages: [String: String]
+    var tools: [String: String]
     var rootFiles: [String: Int]?
 
     init(_ manifest: ImageManifest, _ table: GUIDPartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
@@ -209,6 +221,8 @@ private struct ImageSummary: Encodable {
         }
         parts = items(manifest.parts)
         bootFiles = items(manifest.files)
+        inputs = items(manifest.inputs)
+        tools = Dictionary(manifest.tools.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         partitions = table?.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
         packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         self.rootFiles = rootFiles.isEmpty ? nil : rootFiles

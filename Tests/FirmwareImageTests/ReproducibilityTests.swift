@@ -36,14 +36,14 @@ struct ReproducibilityTests {
     }
 
     private static func build(
-        _ folder: URL, _ image: URL, through command: [String] = [], changing environment: [String: String] = [:]
+        _ folder: URL, _ image: URL, through command: [String] = [], changing environment: [String: String] = [:], options: [String] = []
     ) throws -> VSMP.Result {
         func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
         return try VSMP.run(
             [
                 "image", "build", "--board", board, "--firmware", path("firmware"), "--brand", path("brand"), "--vsmpd",
                 path("vsmpd"), "--lock", path("packages.lock"), "--store", path("store"), "--unsigned", "--output", image.path,
-            ], through: command,
+            ] + options, through: command,
             environment: ProcessInfo.processInfo.environment.merging(environment, uniquingKeysWith: { $1 }))
     }
 
@@ -77,6 +77,13 @@ struct ReproducibilityTests {
             }
         }
         return copy
+    }
+
+    /// Written by a process of its own: what this one has open for writing, a child of another test may hold open a moment longer,
+    /// and then it cannot be executed.
+    private func writeScript(_ text: String, to file: URL) throws {
+        let command = "mkdir -p \"${1%/*}\" && cat >\"$1\" && chmod 755 \"$1\""
+        try HostTool.run("sh", ["-c", command, "sh", file.path], input: Data("#!/bin/sh\n\(text)\n".utf8))
     }
 
     @Test func placeAndEnvironmentDoNotMatter() throws {
@@ -115,10 +122,40 @@ struct ReproducibilityTests {
             guard let tool = HostTool.locate(name) else { continue }
             let file = tools.appendingPathComponent(name)
             // The dates of files stay what they are.
-            try write(Data("#!/bin/sh\nNO_FAKE_STAT=1 exec faketime -f +400d \(tool.path) \"$@\"\n".utf8), to: file)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+            try writeScript("NO_FAKE_STAT=1 exec faketime -f +400d \(tool.path) \"$@\"", to: file)
         }
         let path = tools.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin")
         try expectSameBytes(from: folder, changing: ["PATH": path])
+    }
+
+    /// The manifest says which tools packed the image; nodes do not compare that.
+    @Test func versionsOfToolsAreOutsideTheFirmwareHash() throws {
+        let zstd = try #require(HostTool.locate("zstd"))
+        let file = scratch.url.appendingPathComponent("tools/zstd")
+        try writeScript("[ \"$1\" = --version ] && exec echo zstd v9.9.9\nexec \(zstd.path) \"$@\"", to: file)
+        let path = file.deletingLastPathComponent().path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin")
+        let again = scratch.url.appendingPathComponent("again.img")
+        let result = try Self.build(folder, again, changing: ["PATH": path])
+        try #require(result.status == 0, "\(result.errors)")
+        let differences = try ImageReader(image).differences(from: ImageReader(again))
+        #expect(differences.map(\.kind) == [.tool] && differences.first?.name == "zstd" && differences.first?.second?.value == "9.9.9")
+    }
+
+    @Test func theSizeLimitIsAnOptionWithAStatusOfItsOwn() throws {
+        let large = scratch.url.appendingPathComponent("large.img")
+        let refused = try Self.build(folder, large, options: ["--size-limit", "100"])
+        #expect(refused.status == 86 && refused.errors.contains("bytes  VSMP/INITRD"), "\(refused.errors)")
+        #expect(!FileManager.default.fileExists(atPath: large.path))
+        #expect(try Self.build(folder, large, options: ["--size-limit", "200"]).status == 0)
+        #expect(try Self.build(folder, large, options: ["--size-limit", "0"]).status == 64)
+    }
+
+    @Test func theOfferOfTheBrandsFolderIsInTheImage() throws {
+        let brand = scratch.url.appendingPathComponent("brand")
+        try FileManager.default.copyItem(at: folder.appendingPathComponent("brand"), to: brand)
+        try write(Data("We give the source.\n".utf8), to: brand.appendingPathComponent("offer.txt"))
+        let offered = scratch.url.appendingPathComponent("offered.img")
+        #expect(try Self.build(folder, offered, options: ["--brand", brand.path]).status == 0)
+        #expect(try ImageReader(offered).contents(of: ImageBuilder.offerPath) == Data("We give the source.\n".utf8))
     }
 }
