@@ -84,7 +84,7 @@ let package = Package(
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence"]),
-        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage"]),
+        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "vsmp"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(

@@ -15,5 +15,6 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case timeout = 82
     case guestFailed = 83
     case hardwareMismatch = 84
+    case tooLarge = 86
     case guestReboot = 90
 }

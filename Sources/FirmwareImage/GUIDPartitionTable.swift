@@ -61,6 +61,8 @@ public struct GUIDPartitionTable: Sendable, Equatable {
         }
         guard bytes.number(24, 8) == 1 else { throw .badField("own address") }
         let last = UInt64(sectors - 1)
+        // The second table is the last thing on a disk: a file that was cut off ends before it.
+        guard bytes.number(32, 8) <= last else { throw .badField("second copy") }
         let count = bytes.number(80, 4)
         let entrySize = bytes.number(84, 4)
         let start = bytes.number(72, 8)

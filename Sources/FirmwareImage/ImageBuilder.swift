@@ -16,6 +16,10 @@ public struct ImageBuilder: Sendable {
     public var purpose = ImagePurpose.development
     /// Who signs the UEFI program; nil leaves it unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
+    /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
+    public var offer: Data?
+    /// The most bytes that the image may have.
+    public var sizeLimit: Int?
 
     public init(
         firmwareFolder: URL, board: BoardContents, brand: Brand, vsmpd: URL, lock: PackageLock, store: PackageStore
@@ -54,12 +58,22 @@ public struct ImageBuilder: Sendable {
             ImageManifest.unifiedKernelPath: try signer.map { signer throws(ImageError) in try Authenticode.sign(program, by: signer) } ?? program,
             ImageManifest.kernelPath: content.kernel,
             ImageManifest.initrdPath: initrd,
+            Self.licencesPath: try licences(of: content.components),
         ]
+        if let offer { files[Self.offerPath] = offer }
+        let materials = try billOfMaterials(
+            components: content.components, archive: content.archive,
+            parts: [
+                ("boot/\(ImageManifest.kernelPath)", content.kernel, "linux-image-"), ("part/efi-stub", content.stub, "systemd-boot-efi"),
+                ("part/bios-boot-sector", content.boot.bootSector, "grub-pc-bin"), ("part/bios-core", content.boot.core, "grub-pc-bin"),
+            ], hash: hash)
+        files[BillOfMaterials.path] = materials
+        try checkSize(files, archive: content.archive)
         let manifest = ImageManifest(
             firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
             commandLine: content.commandLine, parts: content.parts,
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
-            packages: lock.packages)
+            packages: lock.packages, inputs: content.inputs, tools: try Self.toolVersions())
         files[ImageManifest.path] = Data(manifest.text.utf8)
 
         progress("disk image")
@@ -67,6 +81,7 @@ public struct ImageBuilder: Sendable {
         let image = scratch.url.appendingPathComponent("image")
         try DiskImage.write(to: image, boot: content.boot, files: files, hash: hash)
         try DiskImage.replace(output, with: image)
+        try write(materials, to: output.appendingPathExtension("spdx.json"))
         return manifest
     }
 
@@ -76,6 +91,8 @@ public struct ImageBuilder: Sendable {
         let kernelRelease, commandLine: String
         let boot: BIOSBootCode
         let logo: Data
+        let components: [Component]
+        let inputs: [ImageManifest.Part]
 
         var parts: [ImageManifest.Part] {
             [
@@ -97,6 +114,7 @@ public struct ImageBuilder: Sendable {
         let tree = try ModuleTree(root: roots.kernel, packageName: kernelPackage.name)
 
         progress("root file system")
+        let inputs = try inputs(node: node)
         let commandLine = try firmwareText("cmdline").split(whereSeparator: \.isWhitespace).joined(separator: " ")
         return Content(
             kernel: try read(roots.kernel.appendingPathComponent("boot/vmlinuz-\(tree.release)")),
@@ -108,23 +126,30 @@ public struct ImageBuilder: Sendable {
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
                 commands: try bootCommands(commandLine),
                 start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)),
-            logo: brand.logo ?? Data())
+            logo: brand.logo ?? Data(),
+            components: try components(roots: roots.all, inputs: inputs), inputs: inputs)
     }
 
     private struct Roots {
         let kernel, busybox, stub, grub: URL
+        /// Every package, by name.
+        let all: [String: URL]
     }
 
     private func unpack(into scratch: URL, _ progress: (String) -> Void) throws(ImageError) -> Roots {
-        var roots: [URL] = []
-        for name in ["linux-image-", "busybox-static", "systemd-boot-efi", "grub-pc-bin"] {
-            let package = try lock.package(named: name, purpose: "a firmware image")
+        var all: [String: URL] = [:]
+        for package in lock.packages {
             progress("unpacking \(package.name) \(package.version)")
             let root = scratch.appendingPathComponent(package.name)
             try store.extract(package, into: root)
-            roots.append(root)
+            all[package.name] = root
         }
-        return Roots(kernel: roots[0], busybox: roots[1], stub: roots[2], grub: roots[3])
+        func root(_ name: String) throws(ImageError) -> URL {
+            scratch.appendingPathComponent(try lock.package(named: name, purpose: "a firmware image").name)
+        }
+        return Roots(
+            kernel: try root("linux-image-"), busybox: try root("busybox-static"), stub: try root("systemd-boot-efi"),
+            grub: try root("grub-pc-bin"), all: all)
     }
 
     private func rootArchive(_ tree: ModuleTree, busybox: Data, vsmpd: Data) throws(ImageError) -> Data {

@@ -11,6 +11,12 @@ public struct ImageManifest: Equatable, Sendable {
         public let digest: ContentDigest
     }
 
+    /// A program of the host that made the image.
+    public struct Tool: Equatable, Sendable {
+        public let name: String
+        public let version: String
+    }
+
     public let firmwareHash: ContentDigest
     public let purpose: ImagePurpose
     public let brand: String
@@ -22,6 +28,9 @@ public struct ImageManifest: Equatable, Sendable {
     /// The other files of the boot partition, by path.
     public let files: [Part]
     public let packages: [LockedPackage]
+    /// What went in beside the packages.
+    public let inputs: [Part]
+    public let tools: [Tool]
 
     static let path = "VSMP/MANIFEST.TXT"
     static let unifiedKernelPath = "EFI/BOOT/BOOTX64.EFI"
@@ -30,7 +39,8 @@ public struct ImageManifest: Equatable, Sendable {
 
     init(
         firmwareHash: ContentDigest, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String, commandLine: String,
-        parts: [Part], files: [Part], packages: [LockedPackage]
+        parts: [Part], files: [Part], packages: [LockedPackage],
+        inputs: [Part] = [], tools: [Tool] = []
     ) {
         self.firmwareHash = firmwareHash
         self.purpose = purpose
@@ -41,6 +51,8 @@ public struct ImageManifest: Equatable, Sendable {
         self.parts = parts
         self.files = files
         self.packages = packages
+        self.inputs = inputs
+        self.tools = tools
     }
 
     var text: String {
@@ -53,6 +65,8 @@ public struct ImageManifest: Equatable, Sendable {
         lines += packages.map {
             "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
         }
+        lines += inputs.map { "input \($0.name) \($0.length) \($0.digest)" }
+        lines += tools.map { "tool \($0.name) \($0.version)" }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -60,7 +74,7 @@ public struct ImageManifest: Equatable, Sendable {
     func replacing(_ path: String, with content: Data) -> ImageManifest {
         ImageManifest(
             firmwareHash: firmwareHash, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease, commandLine: commandLine,
-            parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages)
+            parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, inputs: inputs, tools: tools)
     }
 
     /// Parses the manifest of an image; every line must be understood.
@@ -68,17 +82,24 @@ public struct ImageManifest: Equatable, Sendable {
         var single: [String: String] = [:]
         var parts: [Part] = []
         var files: [Part] = []
+        var inputs: [Part] = []
+        var tools: [Tool] = []
         var packageLines: [String] = []
         for line in text.split(separator: "\n") {
             let pair = line.split(separator: " ", maxSplits: 1).map(String.init)
             let fields = line.split(separator: " ").map(String.init)
             switch pair.first {
-            case "part" where fields.count == 4, "file" where fields.count == 4:
+            case "part" where fields.count == 4, "file" where fields.count == 4, "input" where fields.count == 4:
                 guard let length = Int(fields[2]), length >= 0, let digest = ContentDigest(fields[3]) else {
                     throw ImageError(.inputOutput, "the manifest line \"\(line)\" holds no length and digest")
                 }
                 let part = Part(name: fields[1], length: length, digest: digest)
-                if fields[0] == "part" { parts.append(part) } else { files.append(part) }
+                switch fields[0] {
+                case "part": parts.append(part)
+                case "file": files.append(part)
+                default: inputs.append(part)
+                }
+            case "tool" where fields.count == 3: tools.append(Tool(name: fields[1], version: fields[2]))
             case "package": packageLines.append(String(line))
             case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
@@ -94,6 +115,6 @@ public struct ImageManifest: Equatable, Sendable {
         }
         self.init(
             firmwareHash: hash, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
-            parts: parts, files: files, packages: lock.packages)
+            parts: parts, files: files, packages: lock.packages, inputs: inputs, tools: tools)
     }
 }

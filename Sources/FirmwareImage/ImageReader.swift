@@ -32,6 +32,16 @@ public struct ImageReader: Sendable {
         }
     }
 
+    /// The root file system as the kernel unpacks it; it must be the one that the manifest names.
+    public func rootArchive() throws(ImageError) -> NewcArchive {
+        let root = try Initramfs.split(try contents(of: ImageManifest.initrdPath))
+        try expect(
+            manifest.parts.contains(FirmwareHash.part("initramfs", root.archive)), "the part initramfs is not what the manifest says")
+        var archive = try NewcArchive(reading: root.archive)
+        archive.add(Initramfs.hashPath, .file(Data("\(root.hash)\n".utf8), permissions: 0o644))
+        return archive
+    }
+
     /// Checks every file against the manifest and computes the firmware hash again from what the image holds.
     ///
     /// This finds damage and mistakes. Who made the image only a signature proves.
@@ -85,6 +95,7 @@ public struct ImageReader: Sendable {
     /// The boot code for BIOS, as it lies in front of the boot partition.
     func bootCode() throws(ImageError) -> BIOSBootCode {
         let core = manifest.parts.first { $0.name == "bios-core" }?.length ?? 0
+        try expect(core <= ImageLayout.biosBootSize, "the part bios-core is larger than its partition")
         return BIOSBootCode(bootSector: try bytes(at: 0, count: 440), core: try bytes(at: ImageLayout.biosBootStart, count: core))
     }
 
@@ -108,7 +119,7 @@ public struct ImageReader: Sendable {
 
     /// Everything of the root file system.
     func rootEntries() throws(ImageError) -> [String: NewcArchive.Entry] {
-        try NewcArchive(reading: try Initramfs.split(try contents(of: ImageManifest.initrdPath)).archive).entries
+        try rootArchive().entries
     }
 
     private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data {

@@ -8,7 +8,9 @@ package struct ImageCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
-            subcommands: [Lock.self, Build.self, Contents.self, Verify.self, Digests.self, Attach.self])
+            subcommands: [
+                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self,
+            ])
     }
 
     package init() {}
@@ -79,9 +81,15 @@ package struct ImageCommand: ParsableCommand {
         var vsmpd: String
         @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
         var output: String
+        @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
+        var sizeLimit: Int?
         @OptionGroup var signing: SigningOptions
         @Flag(help: "Print JSON for a program.")
         var json = false
+
+        func validate() throws {
+            guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+        }
 
         func run() throws {
             try reportingErrors {
@@ -92,6 +100,8 @@ package struct ImageCommand: ParsableCommand {
                     firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
+                builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
+                builder.sizeLimit = sizeLimit.map { $0 << 20 }
                 builder.purpose = signing.purpose
                 builder.signer = try signing.signer()
                 let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
@@ -108,7 +118,7 @@ package struct ImageCommand: ParsableCommand {
             CommandConfiguration(commandName: "ls", abstract: "List what an image holds.")
         }
 
-        @Argument(help: "The image.", completion: .file())
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
         var image: String
         @Flag(help: "List the files of the root file system, too.")
         var files = false
@@ -131,10 +141,12 @@ package struct ImageCommand: ParsableCommand {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
                 for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
-                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes") }
+                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
                 for package in manifest.packages {
                     print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
                 }
+                for input in manifest.inputs { print("input          \(input.name), \(input.length) bytes, \(input.digest)") }
+                for tool in manifest.tools { print("tool           \(tool.name) \(tool.version)") }
                 for (path, length) in rootFiles.sorted(by: { $0.key < $1.key }) { print("root file      /\(path), \(length) bytes") }
             }
         }
@@ -145,7 +157,7 @@ package struct ImageCommand: ParsableCommand {
             CommandConfiguration(abstract: "Check that an image is whole, who signed it, and with --release that it may be shipped.")
         }
 
-        @Argument(help: "The image.", completion: .file())
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
         var image: String
         @Option(help: ArgumentHelp("Who must have signed it: an X.509 certificate, PEM.", valueName: "file"))
         var certificate: String?
@@ -191,8 +203,11 @@ private struct ImageSummary: Encodable {
     var kernel: String
     var commandLine: String
     var parts: [Item]
+    var bootFiles: [Item]
     var partitions: [Item]?
+    var inputs: [Item]
     var packages: [String: String]
+    var tools: [String: String]
     var rootFiles: [String: Int]?
 
     init(_ manifest: ImageManifest, _ table: GUIDPartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
@@ -202,9 +217,13 @@ private struct ImageSummary: Encodable {
         board = manifest.board
         kernel = manifest.kernelRelease
         commandLine = manifest.commandLine
-        parts = manifest.parts.map {
-            Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description)
+        func items(_ parts: [ImageManifest.Part]) -> [Item] {
+            parts.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
         }
+        parts = items(manifest.parts)
+        bootFiles = items(manifest.files)
+        inputs = items(manifest.inputs)
+        tools = Dictionary(manifest.tools.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         partitions = table?.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
         packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         self.rootFiles = rootFiles.isEmpty ? nil : rootFiles

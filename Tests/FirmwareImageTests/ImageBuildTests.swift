@@ -18,7 +18,7 @@ struct ImageBuildTests {
     let image: URL
 
     /// One workshop and one image for all tests; none of them changes either.
-    private static let shared = Result {
+    static let shared = Result {
         let workshop = try Workshop()
         return (workshop, try workshop.build())
     }
@@ -100,8 +100,13 @@ struct ImageBuildTests {
     @Test func imageHoldsNoKey() throws {
         let reader = try ImageReader(image)
         let manifest = reader.manifest
+        let rootFiles = try reader.rootEntries().values.compactMap { if case .file(let content, _) = $0 { content } else { nil } }
+        // What the bill of materials calls the digest of vsmp-firmware: the SDK's own inputs together.
+        let own = manifest.inputs.filter { $0.name.hasPrefix("firmware/") || $0.name == "board.dtb" }.map { "\($0.name) \($0.digest)\n" }
+        let ownFiles = ContentDigest(of: Data(own.joined().utf8))
         let known = Set(
-            [manifest.firmwareHash] + (manifest.parts + manifest.files).map(\.digest) + manifest.packages.map(\.digest)
+            [manifest.firmwareHash] + (manifest.parts + manifest.files + manifest.inputs).map(\.digest) + manifest.packages.map(\.digest)
+                + rootFiles.map { ContentDigest(of: $0) } + [ownFiles]
         ).map(\.description)
         let archive = workshop.scratch.url.appendingPathComponent("archive")
         try Initramfs.split(try reader.contents(of: "VSMP/INITRD")).archive.write(to: archive)

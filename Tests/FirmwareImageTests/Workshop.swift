@@ -9,15 +9,18 @@ struct Workshop {
     let kernel = Data("not really a kernel, but unmistakable".utf8)
     var builder: ImageBuilder
 
-    init() throws {
+    /// - Parameter moduleNames: more modules for the kernel's package to hold.
+    init(moduleNames: [String] = []) throws {
         scratch = try Scratch("workshop")
         own = scratch
         let stub = Self.stub()
         let modules = "lib/modules/9.9-test/"
-        let contents: [String: [String: Data]] = [
+        let more = Set(moduleNames).subtracting(["kvm", "kvm_amd", "net", "unused"]).sorted()
+        let order = (["kvm", "kvm-amd", "net", "unused"] + more).map { "kernel/\($0).ko\n" }.joined()
+        var contents: [String: [String: Data]] = [
             "linux-image-9.9-test": [
                 "boot/vmlinuz-9.9-test": kernel,
-                modules + "modules.order": Data("kernel/kvm.ko\nkernel/kvm-amd.ko\nkernel/net.ko\nkernel/unused.ko\n".utf8),
+                modules + "modules.order": Data(order.utf8),
                 modules + "modules.builtin": Data(),
                 modules + "kernel/kvm.ko": moduleFile(parameters: ["force_emulation_prefix"]),
                 modules + "kernel/kvm-amd.ko": moduleFile(depends: ["kvm"], parameters: ["npt"]),
@@ -27,6 +30,12 @@ struct Workshop {
             "systemd-boot-efi": ["usr/lib/systemd/boot/efi/linuxx64.efi.stub": stub],
             "grub-pc-bin": try Self.grub(),
         ]
+        for name in more { contents["linux-image-9.9-test"]?[modules + "kernel/\(name).ko"] = moduleFile() }
+        for name in contents.keys where name != "grub-pc-bin" {
+            contents[name]?["usr/share/doc/\(name)/copyright"] = Data("Format: 1.0\n\nFiles: *\nLicense: GPL-2\n".utf8)
+        }
+        contents["busybox-static"]?["usr/share/doc/busybox-static/copyright"] = Data("Do with it what you like.\n".utf8)
+        contents["grub-common"] = ["usr/share/doc/grub-common/copyright": Data("Format: 1.0\n\nFiles: *\nLicense: GPL-3+\n".utf8)]
         let store = PackageStore(root: scratch.url.appendingPathComponent("store"))
         var shelf: [LockedPackage: Data] = [:]
         for (name, files) in contents {
@@ -45,6 +54,8 @@ struct Workshop {
                 name: "tiny", deviceTree: Data("device tree".utf8), modules: [.init("net"), .init("kvm_amd", when: .svm)]),
             brand: Brand(name: "Test", colour: "#123456", support: "nobody"), vsmpd: vsmpd, lock: lock, store: store)
         try change("init", "#!/bin/busybox sh\n")
+        try change("vsmpd.copyright", "Format: 1.0\n\nFiles: *\nLicense: Apache-2.0\n")
+        try change("licenses/Apache-2.0", "The Apache Licence.\n")
         try change("cmdline", "console=ttyS0 quiet\n")
         try change("grub.cfg", "linux /VSMP/VMLINUZ @CMDLINE@\ninitrd /VSMP/INITRD\nboot\n")
         try change("modules.conf", "- kvm force_emulation_prefix=1\nsvm kvm_amd npt=0\n")
@@ -110,8 +121,15 @@ struct Workshop {
     private static func package(_ name: String, _ files: [String: Data], in directory: URL) throws -> Data {
         let root = directory.appendingPathComponent("root-\(name)")
         for (path, content) in files { try write(content, to: root.appendingPathComponent(path)) }
+        // As in Debian, its copyright file is another package's.
+        if name == "grub-pc-bin" {
+            let folder = root.appendingPathComponent("usr/share/doc")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(atPath: folder.path + "/grub-pc-bin", withDestinationPath: "grub-common")
+        }
+        let used = name == "busybox-static" ? "Built-Using: glibc (= 2.0-1)\n" : ""
         try write(
-            Data("Package: \(name)\nVersion: 1\nArchitecture: amd64\nMaintainer: test\nDescription: test\n".utf8),
+            Data("Package: \(name)\n\(used)Version: 1\nArchitecture: amd64\nMaintainer: test\nDescription: test\n".utf8),
             to: root.appendingPathComponent("DEBIAN/control"))
         let file = directory.appendingPathComponent("\(name).deb")
         try HostTool.run("dpkg-deb", ["-Znone", "--root-owner-group", "-b", root.path, file.path])

@@ -1,0 +1,144 @@
+import BoardSupport
+import Foundation
+import Testing
+
+@testable import FirmwareImage
+
+/// Whatever a file holds, reading it ends with an answer or an error that says what is wrong.
+@Suite struct DamagedInputTests {
+    private static func mutations(of data: Data, count: Int) -> [Data] {
+        var random = SystemRandomNumberGenerator()
+        return (0..<count).map { round in
+            var copy = data
+            for _ in 0...(round % 4) {
+                let offset = Int.random(in: 0..<copy.count, using: &random)
+                switch round % 3 {
+                case 0: copy[offset] = UInt8.random(in: 0...255, using: &random)
+                case 1: copy[offset] = [0, 0x7f, 0x80, 0xff, 0x30, 0x66][round % 6]
+                default: copy = Data(copy.prefix(max(offset, 1)))
+                }
+            }
+            return copy
+        }
+    }
+
+    @Test func damagedArchivesNeverCrash() throws {
+        var archive = NewcArchive()
+        archive.add("etc/deep/file", .file(Data("content\n".utf8), permissions: 0o640))
+        archive.add("bin/sh", .symbolicLink("/bin/busybox"))
+        archive.add("dev/console", .characterDevice(major: 5, minor: 1, permissions: 0o600))
+        let scratch = try Scratch("damaged")
+        for (round, damaged) in Self.mutations(of: archive.bytes(), count: 3000).enumerated() {
+            guard let read = try? NewcArchive(reading: damaged) else { continue }
+            let folder = scratch.url.appendingPathComponent("\(round)/out")
+            _ = imageError { _ = try ImageReader.writeEntries(read.entries, to: folder) }
+            let beside = try? FileManager.default.contentsOfDirectory(atPath: folder.deletingLastPathComponent().path)
+            #expect((beside ?? ["out"]) == ["out"])
+        }
+    }
+
+    @Test func damagedManifestsNeverCrash() throws {
+        let digest = String(repeating: "ab", count: 32)
+        let text = """
+            firmware-hash \(digest)
+            purpose development
+            brand A
+            board b
+            kernel 6.1
+            command-line quiet
+            part kernel 10 \(digest)
+            file VSMP/VMLINUZ 10 \(digest)
+            package a 1 amd64 \(digest) a 1
+
+            """
+        _ = try ImageManifest(text: text)
+        for damaged in Self.mutations(of: Data(text.utf8), count: 3000) {
+            _ = imageError { _ = try ImageManifest(text: String(decoding: damaged, as: UTF8.self)) }
+        }
+    }
+
+    @Test func damagedUnifiedKernelImagesNeverCrash() throws {
+        let header = [UInt8](repeating: 0, count: 0x3c) + [0x40, 0, 0, 0] + Array("PE\0\0".utf8)
+        var program = Data(header)
+        program += Data([0x64, 0x86, 1, 0]) + Data(count: 12) + Data([0, 0]) + Data(count: 2)
+        program += Data(".linux\0\0".utf8) + Data([4, 0, 0, 0, 0, 0, 2, 0, 4, 0, 0, 0, 0x80, 0, 0, 0]) + Data(count: 16)
+        program += Data(count: 0x80 - program.count) + Data("code".utf8)
+        #expect(try UnifiedKernelImage.sections(of: program)[".linux"] == Data("code".utf8))
+        for damaged in Self.mutations(of: program, count: 3000) {
+            _ = imageError { _ = try UnifiedKernelImage.sections(of: damaged) }
+        }
+    }
+}
+
+@Suite(.serialized, .enabled(if: buildObstacle == nil, "\(buildObstacle ?? "")"))
+struct DamagedImageTests {
+    let workshop: Workshop
+    let image: URL
+    let scratch: Scratch
+
+    init() throws {
+        (workshop, image) = try ImageBuildTests.shared.get()
+        scratch = try Scratch("damaged")
+    }
+
+    private var damaged: URL { scratch.url.appendingPathComponent("damaged.img") }
+
+    /// Every way of reading `damaged`; each must return or throw an error that a person can read.
+    private func readEverything(_ note: String) throws {
+        let out = scratch.url.appendingPathComponent("out")
+        try? FileManager.default.removeItem(at: out)
+        for body: (ImageReader) throws -> Void in [
+            { _ = try $0.rootFiles() }, { try $0.verify() }, { _ = try $0.extract(to: out) },
+            { _ = try $0.differences(from: $0) },
+        ] {
+            do {
+                try body(try ImageReader(damaged))
+            } catch let error as ImageError {
+                #expect(error.description.count > 20, "\(note)")
+                #expect(error.exitStatus != .internalError, "\(note): \(error)")
+            }
+        }
+    }
+
+    @Test func truncatedImagesAreRefused() throws {
+        let size = try #require(try FileManager.default.attributesOfItem(atPath: image.path)[.size] as? Int)
+        for count in [0, 1, 511, 512, 1024, 1 << 20, (1 << 20) + 700, 2 << 20, 3 << 20, 36 << 20, size - 1] {
+            try Data(contentsOf: image).prefix(count).write(to: damaged)
+            try readEverything("cut to \(count) bytes")
+            #expect(imageError { try ImageReader(damaged).verify() } != nil, "cut to \(count) bytes")
+        }
+    }
+
+    @Test func mutatedImagesAreReadOrRefused() throws {
+        let system = try #require(try GUIDPartitionTable(of: image).partition(named: "VSMP-BOOT"))
+        let content = try Data(contentsOf: image)
+        // Where something is: the table, the boot partition's first sectors, tables and folders, the files.
+        let used = stride(from: 0, to: system.offset + system.size, by: 512).filter {
+            content[$0..<$0 + 512].contains { $0 != 0 }
+        }
+        for round in 0..<24 {
+            var copy = content
+            for _ in 0..<4 {
+                let sector = try #require(used.randomElement())
+                for _ in 0..<8 { copy[sector + Int.random(in: 0..<512)] = UInt8.random(in: 0...255) }
+            }
+            try copy.write(to: damaged)
+            try readEverything("round \(round)")
+        }
+    }
+
+    /// Numbers that a manifest states decide over no allocation.
+    @Test func aManifestThatLiesAboutSizesIsRefused() throws {
+        let stick = damaged
+        try FileManager.default.copyItem(at: image, to: stick)
+        let reader = try ImageReader(image)
+        let text = String(decoding: try reader.contents(of: ImageManifest.path), as: UTF8.self)
+        let core = try #require(reader.manifest.parts.first { $0.name == "bios-core" })
+        let lie = text.replacingOccurrences(of: "bios-core \(core.length) ", with: "bios-core \(Int.max) ")
+        let file = scratch.url.appendingPathComponent("manifest")
+        try write(Data(lie.utf8), to: file)
+        let system = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
+        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(system.offset)", file.path, "::/\(ImageManifest.path)"])
+        #expect(imageError { try ImageReader(stick).verify() }?.exitStatus == .inputOutput)
+    }
+}

@@ -1,0 +1,161 @@
+import BoardSupport
+import Foundation
+import Testing
+
+@testable import FirmwareImage
+
+/// The command builds the same bytes from the same lock and store, whoever runs it, where and when.
+@Suite(
+    .serialized, .enabled(if: buildObstacle == nil, "\(buildObstacle ?? "")"),
+    .enabled(if: HostTool.locate("dtc") != nil, "dtc is not installed"))
+struct ReproducibilityTests {
+    private static let board = repository.appendingPathComponent("boards/qemu-q35").path
+
+    /// The folder with firmware, brand, lock, store and vsmpd, and the image that a plain build makes of it.
+    private static let shared = Result {
+        let compiled = try Board.load(directory: board)
+        let workshop = try Workshop(moduleNames: BoardContents(compiled).modules.map(\.name))
+        let folder = workshop.scratch.url
+        try workshop.builder.lock.write(to: folder.appendingPathComponent("packages.lock"))
+        try write(
+            Data("name=Test\ncolour=#123456\nsupport=nobody\n".utf8), to: folder.appendingPathComponent("brand/brand.conf"))
+        let image = folder.appendingPathComponent("plain.img")
+        let result = try build(folder, image)
+        #expect(result.status == 0, "\(result.errors)")
+        return (workshop, image)
+    }
+
+    let folder: URL
+    let image: URL
+    let scratch: Scratch
+
+    init() throws {
+        let (workshop, image) = try Self.shared.get()
+        (folder, self.image) = (workshop.scratch.url, image)
+        scratch = try Scratch("again")
+    }
+
+    private static func build(
+        _ folder: URL, _ image: URL, through command: [String] = [], changing environment: [String: String] = [:], options: [String] = []
+    ) throws -> VSMP.Result {
+        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        return try VSMP.run(
+            [
+                "image", "build", "--board", board, "--firmware", path("firmware"), "--brand", path("brand"), "--vsmpd",
+                path("vsmpd"), "--lock", path("packages.lock"), "--store", path("store"), "--unsigned", "--output", image.path,
+            ] + options, through: command,
+            environment: ProcessInfo.processInfo.environment.merging(environment, uniquingKeysWith: { $1 }))
+    }
+
+    private func expectSameBytes(
+        from folder: URL, through command: [String] = [], changing environment: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let again = scratch.url.appendingPathComponent("again.img")
+        let result = try Self.build(folder, again, through: command, changing: environment)
+        try #require(result.status == 0, "\(result.errors)", sourceLocation: sourceLocation)
+        #expect(
+            try ImageReader(again).differences(from: ImageReader(image)) == [], sourceLocation: sourceLocation)
+        #expect(try ContentDigest(ofFile: again) == ContentDigest(ofFile: image), "other bytes", sourceLocation: sourceLocation)
+    }
+
+    /// The same files made in the opposite order, with other dates and permissions, on another file system if there is one.
+    private func copyInOppositeOrder() throws -> URL {
+        let memory = URL(fileURLWithPath: "/dev/shm")
+        let isThere = FileManager.default.isWritableFile(atPath: memory.path)
+        let copy = (isThere ? memory : scratch.url).appendingPathComponent("vsmp-again-\(UUID().uuidString)")
+        for top in ["vsmpd", "store", "packages.lock", "firmware", "brand"] {
+            let place = folder.appendingPathComponent(top)
+            let below = try FileManager.default.subpathsOfDirectory(atPath: place.path).sorted().reversed()
+            for name in below.isEmpty ? [""] : Array(below) {
+                let source = name.isEmpty ? place : place.appendingPathComponent(name)
+                guard (try source.resourceValues(forKeys: [.isRegularFileKey])).isRegularFile == true else { continue }
+                let target = copy.appendingPathComponent(name.isEmpty ? top : "\(top)/\(name)")
+                try write(try Data(contentsOf: source), to: target)
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSince1970: 1e9), .posixPermissions: 0o700], ofItemAtPath: target.path)
+            }
+        }
+        return copy
+    }
+
+    /// Written by a process of its own: what this one has open for writing, a child of another test may hold open a moment longer,
+    /// and then it cannot be executed.
+    private func writeScript(_ text: String, to file: URL) throws {
+        let command = "mkdir -p \"${1%/*}\" && cat >\"$1\" && chmod 755 \"$1\""
+        try HostTool.run("sh", ["-c", command, "sh", file.path], input: Data("#!/bin/sh\n\(text)\n".utf8))
+    }
+
+    @Test func placeAndEnvironmentDoNotMatter() throws {
+        let copy = try copyInOppositeOrder()
+        defer { try? FileManager.default.removeItem(at: copy) }
+        let temporary = copy.appendingPathComponent("temporary files")
+        try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
+        try expectSameBytes(
+            from: copy, through: ["sh", "-c", "umask 077; exec \"$@\"", "sh"],
+            changing: [
+                "HOME": "/nonexistent", "USER": "somebody", "TMPDIR": temporary.path, "TZ": "Pacific/Kiritimati",
+                "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "SOURCE_DATE_EPOCH": "1", "MTOOLSRC": "/dev/zero",
+                "ZSTD_CLEVEL": "1", "ZSTD_NBTHREADS": "2",
+            ])
+    }
+
+    /// Inside the namespace the user is nobody, and there is not even a loopback interface.
+    @Test(
+        .enabled(
+            if: (try? HostTool.run("unshare", ["--user", "--net", "true"])) != nil,
+            "this kernel gives no user and network namespace"))
+    func anotherUserWithoutNetworkBuildsTheSame() throws {
+        let identity = try HostTool.run("unshare", ["--user", "--net", "id", "-u"])
+        #expect(String(decoding: identity, as: UTF8.self) == "65534\n")
+        try expectSameBytes(
+            from: folder, through: ["unshare", "--user", "--net"],
+            changing: ["http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "HOME": "/"])
+    }
+
+    /// Every tool that the command runs believes that it is 400 days later. The command itself waits by the same clock, so
+    /// it is not deceived.
+    @Test(.enabled(if: HostTool.locate("faketime") != nil, "faketime is not installed"))
+    func anotherTimeBuildsTheSame() throws {
+        let tools = scratch.url.appendingPathComponent("tools")
+        for name in ["dpkg-deb", "objcopy", "grub-mkimage", "mkfs.fat", "mcopy", "mmd", "sfdisk", "zstd", "cp", "gzip"] {
+            guard let tool = HostTool.locate(name) else { continue }
+            let file = tools.appendingPathComponent(name)
+            // The dates of files stay what they are.
+            try writeScript("NO_FAKE_STAT=1 exec faketime -f +400d \(tool.path) \"$@\"", to: file)
+        }
+        let path = tools.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin")
+        try expectSameBytes(from: folder, changing: ["PATH": path])
+    }
+
+    /// The manifest says which tools packed the image; nodes do not compare that.
+    @Test func versionsOfToolsAreOutsideTheFirmwareHash() throws {
+        let zstd = try #require(HostTool.locate("zstd"))
+        let file = scratch.url.appendingPathComponent("tools/zstd")
+        try writeScript("[ \"$1\" = --version ] && exec echo zstd v9.9.9\nexec \(zstd.path) \"$@\"", to: file)
+        let path = file.deletingLastPathComponent().path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin")
+        let again = scratch.url.appendingPathComponent("again.img")
+        let result = try Self.build(folder, again, changing: ["PATH": path])
+        try #require(result.status == 0, "\(result.errors)")
+        let differences = try ImageReader(image).differences(from: ImageReader(again))
+        #expect(differences.map(\.kind) == [.tool] && differences.first?.name == "zstd" && differences.first?.second?.value == "9.9.9")
+    }
+
+    @Test func theSizeLimitIsAnOptionWithAStatusOfItsOwn() throws {
+        let large = scratch.url.appendingPathComponent("large.img")
+        let refused = try Self.build(folder, large, options: ["--size-limit", "100"])
+        #expect(refused.status == 86 && refused.errors.contains("bytes  VSMP/INITRD"), "\(refused.errors)")
+        #expect(!FileManager.default.fileExists(atPath: large.path))
+        #expect(try Self.build(folder, large, options: ["--size-limit", "200"]).status == 0)
+        #expect(try Self.build(folder, large, options: ["--size-limit", "0"]).status == 64)
+    }
+
+    @Test func theOfferOfTheBrandsFolderIsInTheImage() throws {
+        let brand = scratch.url.appendingPathComponent("brand")
+        try FileManager.default.copyItem(at: folder.appendingPathComponent("brand"), to: brand)
+        try write(Data("We give the source.\n".utf8), to: brand.appendingPathComponent("offer.txt"))
+        let offered = scratch.url.appendingPathComponent("offered.img")
+        #expect(try Self.build(folder, offered, options: ["--brand", brand.path]).status == 0)
+        #expect(try ImageReader(offered).contents(of: ImageBuilder.offerPath) == Data("We give the source.\n".utf8))
+    }
+}
