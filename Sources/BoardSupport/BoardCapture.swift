@@ -29,7 +29,7 @@ public struct BoardCapture: Sendable {
         lines = ["/dts-v1/;", "", "/* Captured from a running computer. Each comment says where the value was read. */", ""]
         depth = 0
         open("/")
-        let model = [hardware.identity.systemManufacturer, hardware.identity.systemProduct].compactMap { $0 }.joined(separator: " ")
+        let model = printable([hardware.identity.systemManufacturer, hardware.identity.systemProduct].compactMap { $0 }.joined(separator: " "))
         property("compatible", text("\(vendor),\(name)"), "given on the command line")
         property("model", text(model.isEmpty ? name : model), model.isEmpty ? "no SMBIOS" : "SMBIOS type 1")
         property("status", text("captured"), "vsmp board capture")
@@ -51,7 +51,7 @@ public struct BoardCapture: Sendable {
             ("system-product", hardware.identity.systemProduct, "SMBIOS type 1, product name"),
             ("board-manufacturer", hardware.identity.boardManufacturer, "SMBIOS type 2, manufacturer"),
             ("board-product", hardware.identity.boardProduct, "SMBIOS type 2, product"),
-        ].filter { $0.1 != nil && printable($0.1 ?? "") != "" }
+        ].filter { printable($0.1 ?? "") != "" }
         guard !strings.isEmpty else { return }
         open("identity")
         for (name, value, origin) in strings { property(name, text(value ?? ""), origin) }
