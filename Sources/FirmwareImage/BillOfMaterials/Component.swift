@@ -37,7 +37,7 @@ struct Component: Equatable {
         case "bin/busybox": return "busybox-static"
         case "sbin/vsmpd": return node
         case "etc/vsmp/brand": return brand
-        case "init", "bin/vsmp", "dev/console": return firmware
+        case "init": return firmware
         default:
             if path.hasPrefix("lib/modules/") { return kernelPackage }
             if path.hasPrefix("etc/vsmp/") { return firmware }

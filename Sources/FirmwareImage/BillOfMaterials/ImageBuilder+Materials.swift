@@ -64,8 +64,8 @@ extension ImageBuilder {
 
             """)
         own(
-            Component.brand, ContentDigest(of: Data(brand.text.utf8)),
-            "Name, colour and address of \(brand.name) belong to whoever bears that name. They may be given on with this image.\n")
+            Component.brand, ContentDigest(of: Data(brand.text.utf8) + (brand.logo ?? Data())),
+            "Names, colour, address and picture of \(brand.name) belong to whoever bears that name. They may be given on with this image.\n")
         return components
     }
 
@@ -97,10 +97,9 @@ extension ImageBuilder {
         let kernel = try lock.package(named: "linux-image-", purpose: "a firmware image").name
         var files: [BillOfMaterials.File] = []
         for (path, entry) in try NewcArchive(reading: archive).entries.sorted(by: { $0.key < $1.key }) {
-            if case .directory = entry { continue }
-            let component = try Component.name(ofRootFile: path, kernelPackage: kernel)
+            // Folders, links and devices are nobody's work.
             guard case .file(let content, _) = entry else { continue }
-            files.append(.init(name: "root/" + path, content: content, component: component))
+            files.append(.init(name: "root/" + path, content: content, component: try Component.name(ofRootFile: path, kernelPackage: kernel)))
         }
         for part in parts {
             let package = try lock.package(named: part.package, purpose: "a firmware image").name
