@@ -35,7 +35,7 @@ let package = Package(
                 "HardwareLab",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "NodeCommands", dependencies: ["Node"]),
+        .target(name: "NodeCommands", dependencies: ["Node", "Machine"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",

@@ -8,7 +8,7 @@ internal import Foundation
 ///     <name> <length in bytes> <SHA-256>
 ///
 /// with the parts kernel, initramfs (unpacked, without the hash file itself: init, busybox, vsmpd, modules, board, brand),
-/// command-line, efi-stub, bios-boot-sector and bios-core (GRUB with its commands).
+/// command-line, efi-stub, bios-boot-sector, bios-core (GRUB with its commands) and logo (empty when there is none).
 enum FirmwareHash {
     static func part(_ name: String, _ content: Data) -> ImageManifest.Part {
         ImageManifest.Part(name: name, length: content.count, digest: ContentDigest(of: content))

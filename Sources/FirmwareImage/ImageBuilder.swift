@@ -73,7 +73,7 @@ public struct ImageBuilder: Sendable {
             firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
             commandLine: content.commandLine, parts: content.parts,
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
-            packages: lock.packages, inputs: content.inputs, tools: try Self.toolVersions())
+            packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions())
         files[ImageManifest.path] = Data(manifest.text.utf8)
 
         progress("disk image")
@@ -92,12 +92,14 @@ public struct ImageBuilder: Sendable {
         let boot: BIOSBootCode
         let components: [Component]
         let inputs: [ImageManifest.Part]
+        let logo: Data
 
         var parts: [ImageManifest.Part] {
             [
                 FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", archive),
                 FirmwareHash.part("command-line", Data(commandLine.utf8)), FirmwareHash.part("efi-stub", stub),
                 FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
+                FirmwareHash.part("logo", logo),
             ]
         }
     }
@@ -124,7 +126,7 @@ public struct ImageBuilder: Sendable {
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
                 commands: try bootCommands(commandLine),
                 start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)),
-            components: try components(roots: roots.all, inputs: inputs), inputs: inputs)
+            components: try components(roots: roots.all, inputs: inputs), inputs: inputs, logo: brand.logo ?? Data())
     }
 
     private struct Roots {

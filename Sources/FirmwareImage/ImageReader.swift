@@ -71,7 +71,7 @@ public struct ImageReader: Sendable {
         let found = [
             FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
             FirmwareHash.part("command-line", commandLine), FirmwareHash.part("bios-boot-sector", boot.bootSector),
-            FirmwareHash.part("bios-core", boot.core),
+            FirmwareHash.part("bios-core", boot.core), FirmwareHash.part("logo", sections[".splash"] ?? Data()),
         ]
         for part in found {
             try expect(manifest.parts.contains(part), "the part \(part.name) is not what the manifest says")

@@ -25,7 +25,7 @@ package enum Initramfs {
             archive.add("dev/console", .characterDevice(major: 5, minor: 1, permissions: 0o600))
             archive.add("init", .file(initScript, permissions: 0o755))
             archive.add("bin/busybox", .file(busybox, permissions: 0o755))
-            archive.add("bin/vsmp", .symbolicLink("/sbin/vsmpd"))
+            archive.add("bin/\(brand.toolsPrefix)", .symbolicLink("/sbin/vsmpd"))
             archive.add("sbin/vsmpd", .file(vsmpd, permissions: 0o755))
             archive.add("etc/vsmp/board", .file(Data((board.name + "\n").utf8), permissions: 0o644))
             archive.add("etc/vsmp/board.dtb", .file(board.deviceTree, permissions: 0o644))

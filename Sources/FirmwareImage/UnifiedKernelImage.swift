@@ -18,10 +18,11 @@ enum UnifiedKernelImage {
 
             """
         let scratch = try Scratch("uki")
-        let sections = [
+        var sections = [
             (".osrel", Data(release.utf8)), (".cmdline", Data(commandLine.utf8) + [0]), (".linux", kernel),
             (".initrd", initrd),
         ]
+        if let logo = brand.logo { sections.append((".splash", logo)) }
         var arguments: [String] = []
         var address = firstAddress
         for (name, content) in sections {

@@ -10,7 +10,7 @@ extension MachineSession {
             tscKHz: clock.kilohertz, ticksPerSecond: 250, operatorText: commandLine)
         let plan = try BootPlan(
             layout: layout, kernel: image, initrdSize: UInt64(initialFileSystem.count), commandLine: text,
-            acpi: ACPITables(layout: layout))
+            acpi: ACPITables(layout: layout, identity: setup.identity.acpi), smbios: SMBIOSTables(setup.identity.smbios))
         let chunks = plan.chunks.sorted { $0.address < $1.address }.map { chunk in
             switch chunk.source {
             case .bytes(let bytes): (address: chunk.address.rawValue, bytes: bytes[...])

@@ -16,11 +16,13 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         /// This node's KVM shadows guest page tables: forget shadows of pages that leave.
         package var forgetsShadows: Bool
         package var console: GuestConsole
+        /// What the guest is told of the machine's maker.
+        package var identity: MachineIdentity
         package var log: @Sendable (String) -> Void
 
         package init(
             node: Int, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
-            log: @escaping @Sendable (String) -> Void
+            identity: MachineIdentity = MachineIdentity(), log: @escaping @Sendable (String) -> Void
         ) {
             self.node = node
             self.plan = plan
@@ -29,6 +31,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             self.pageTime = pageTime
             self.forgetsShadows = forgetsShadows
             self.console = console
+            self.identity = identity
             self.log = log
         }
     }

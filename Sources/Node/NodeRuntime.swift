@@ -18,6 +18,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var resources: NodeResources
         package var guest: GuestSource?
         package var console: GuestConsole
+        /// What the guest is told of the machine's maker.
+        package var identity: MachineIdentity
         /// KVM shadows guest page tables here (AMD with npt=0).
         package var forgetsShadows: Bool
         /// Nanoseconds.
@@ -30,7 +32,7 @@ package final class NodeRuntime: @unchecked Sendable {
 
         package init(
             configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
-            resources: NodeResources, guest: GuestSource?, console: GuestConsole, forgetsShadows: Bool, minimumHold: UInt64,
+            resources: NodeResources, guest: GuestSource?, console: GuestConsole, identity: MachineIdentity = MachineIdentity(), forgetsShadows: Bool, minimumHold: UInt64,
             portSpeed: @escaping @Sendable () -> UInt64? = { nil }, patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
         ) {
             self.configuration = configuration
@@ -41,6 +43,7 @@ package final class NodeRuntime: @unchecked Sendable {
             self.resources = resources
             self.guest = guest
             self.console = console
+            self.identity = identity
             self.forgetsShadows = forgetsShadows
             self.minimumHold = minimumHold
             self.portSpeed = portSpeed
@@ -125,7 +128,7 @@ package final class NodeRuntime: @unchecked Sendable {
             MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
-                forgetsShadows: setup.forgetsShadows, console: setup.console, log: setup.log),
+                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
             machine: machine, control: control, coherence: coherence)
         self.session.withLock { $0 = session }
         // Another node's word may have come before there was a session.

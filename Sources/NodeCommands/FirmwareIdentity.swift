@@ -1,3 +1,6 @@
+import Machine
+import Node
+
 /// What a node can say of the image it runs: the brand's name, for whom the image is, and who checked it while the board started.
 struct FirmwareIdentity: Equatable {
     /// How the platform firmware came to this image.
@@ -9,6 +12,8 @@ struct FirmwareIdentity: Equatable {
 
     var brand: String?
     var support: String?
+    /// Names that the guest is told (`Brand` of the image): maker, machine, ACPI's OEM id.
+    var manufacturer, product, oemID: String?
     var purpose: String?
     var bootChain: BootChain
 
@@ -21,6 +26,9 @@ struct FirmwareIdentity: Equatable {
         }
         brand = value("name")
         support = value("support")
+        manufacturer = value("manufacturer")
+        product = value("product")
+        oemID = value("oem-id")
         purpose = readText(folder + "/purpose")?.split(separator: "\n").first.map(String.init)
         // Byte 0x1ec of the boot parameters is what the kernel's EFI stub found: 3 is enabled (Linux, Documentation/arch/x86/zero-page.rst;
         // include/linux/efi.h, efi_secureboot_mode).
@@ -29,6 +37,23 @@ struct FirmwareIdentity: Equatable {
         } else {
             bootChain = readText(root + "/sys/firmware/efi/fw_platform_size") == nil ? .bios : .uefi
         }
+    }
+
+    /// - Parameters:
+    ///   - version: of the firmware.
+    ///   - kit: tells one machine from another.
+    func machine(version: String, kit: String) -> MachineIdentity {
+        var identity = MachineIdentity()
+        if let oemID {
+            identity.acpi.oemID = oemID
+            identity.acpi.oemTableID = oemID + "FW"
+        }
+        identity.smbios.manufacturer = manufacturer ?? identity.smbios.manufacturer
+        identity.smbios.product = product ?? identity.smbios.product
+        identity.smbios.firmwareVendor = brand ?? identity.smbios.firmwareVendor
+        identity.smbios.firmwareVersion = version
+        identity.smbios.serialNumber = kit
+        return identity
     }
 
     var text: String {

@@ -1,7 +1,7 @@
 import BoardSupport
 import Glibc
 
-/// `vsmpd`: a multi-call program. Called as `vsmp` on a node it is the operator's command, else the daemon.
+/// `vsmpd`: a multi-call program. Called as anything else (`vsmp`, or what the brand calls it) it is the operator's command.
 package enum NodeProgram {
     /// - Parameter arguments: as the process got them, program name first.
     /// - Returns: the process's exit status.
@@ -10,12 +10,13 @@ package enum NodeProgram {
     static func dispatch(_ arguments: [String]) -> ExitStatus {
         let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
         let rest = Array(arguments.dropFirst())
-        if name == "vsmp" {
+        // The image calls the operator's command as its brand wants it.
+        if name != "vsmpd" {
             guard rest.first == "machine" else {
-                report("on a node vsmp has one noun: machine (stat, pages, processors, version, policies); the rest runs on a workstation")
+                report("on a node \(name) has one noun: machine (stat, pages, processors, version, policies); the rest runs on a workstation")
                 return .usage
             }
-            return MachineCommand.run(Array(rest.dropFirst()), program: "vsmp machine")
+            return MachineCommand.run(Array(rest.dropFirst()), program: "\(name) machine")
         }
         switch rest.first {
         case "run": return RunCommand.run(Array(rest.dropFirst()))

@@ -95,7 +95,7 @@ enum RunCommand {
             NodeRuntime.Setup(
                 configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
                 reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
-                forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) }),
+                identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) }),
             machine: try VirtualMachine())
         let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: firmware)
         server.start()

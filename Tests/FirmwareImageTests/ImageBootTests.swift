@@ -16,6 +16,14 @@ struct ImageBootTests {
         "-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
     ]
 
+    private static let brand = """
+        name=Acme One
+        colour=#ff0000
+        support=help@acme.example
+        boot-text=Acme wishes you a good day
+        tools-prefix=acme
+        """
+
     private static let builder = Result {
         let scratch = try Scratch("boot")
         let vsmpd = scratch.url.appendingPathComponent("vsmpd")
@@ -23,7 +31,7 @@ struct ImageBootTests {
         let firmware = repository.appendingPathComponent("firmware")
         let builder = ImageBuilder(
             firmwareFolder: firmware, board: BoardContents(board),
-            brand: try Brand(folder: firmware.appendingPathComponent("brands/default")), vsmpd: vsmpd,
+            brand: try Brand(text: brand, origin: "test"), vsmpd: vsmpd,
             lock: try PackageLock(contentsOf: firmware.appendingPathComponent("packages.lock")),
             store: PackageStore.standard())
         return (scratch, builder)
@@ -36,6 +44,9 @@ struct ImageBootTests {
             Self.flash, configuration: ["machine.conf": "kit=test\nnodes=1\nnode=0\n"],
             node: "[ -e /run/again ] && exit 0; : >/run/again; exit 90")
         expectReady(log)
+        // The brand: on the screen in its colour (bright red on black is 12), in the console, and as the name of the tools.
+        #expect(log.contains("vsmp: Acme wishes you a good day") && log.contains("vsmp: Acme One firmware"))
+        #expect(log.contains(#/screen=Acme One +colour= 0c/#) && log.contains("tool=STAND-IN machine stat"), "\(log)")
         #expect(log.contains("vsmp: the guest asked for a reboot"))
         #expect(log.components(separatedBy: "STAND-IN run --board").count == 3)
         #expect(log.contains("vsmp: the guest powered off"))
@@ -165,6 +176,7 @@ struct ImageBootTests {
         """
         #!/bin/busybox sh
         echo "STAND-IN $*"
+        [ "$1" != machine ] || exit 0
         echo "npt=$(cat /sys/module/kvm_amd/parameters/npt)"
         echo "force_emulation_prefix=$(cat /sys/module/kvm/parameters/force_emulation_prefix)"
         echo "kvm=$(ls /dev/kvm)"
@@ -176,6 +188,8 @@ struct ImageBootTests {
         until ip -6 addr show dev eth0 | grep -q fe80 || [ "$((tries += 1))" -gt 25 ]; do sleep 0.2; done
         echo "link-local=$(ip -6 addr show dev eth0 | sed -n 's/.*inet6 //p')"
         echo "events=$(ls -d /sys/kernel/tracing/events/kvmmmu | sed 's|.*/||')"
+        echo "screen=$(head -c 16 /dev/vcs1 | tr -s ' ') colour=$(od -An -tx1 -j5 -N1 /dev/vcsa1)"
+        echo "tool=$(acme machine stat 2>&1)"
         echo "secure-boot=$(od -An -tu1 -j492 -N1 /sys/kernel/boot_params/data | tr -d ' ')"
         \(node)
 

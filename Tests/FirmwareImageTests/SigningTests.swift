@@ -328,6 +328,19 @@ struct SignedImageTests {
         #expect(error.exitStatus == .badInput && error.description.contains("grub.cfg:3: found normal"))
     }
 
+    @Test mutating func logoAndToolsNameGoIntoTheImage() throws {
+        workshop.builder.brand.toolsPrefix = "acme"
+        let plain = try workshop.builder.firmwareHash()
+        workshop.builder.brand.logo = Data("a picture".utf8)
+        let image = try workshop.build()
+        let reader = try ImageReader(image)
+        try reader.verify()
+        #expect(reader.manifest.firmwareHash != plain)
+        let entries = try reader.rootEntries()
+        #expect(entries["bin/acme"] == .symbolicLink("/sbin/vsmpd") && entries["bin/vsmp"] == nil)
+        #expect(try UnifiedKernelImage.sections(of: try reader.contents(of: "EFI/BOOT/BOOTX64.EFI"))[".splash"] == Data("a picture".utf8))
+    }
+
     @Test mutating func theImageSaysWhomItIsFor() throws {
         let image = try workshop.build()
         let reader = try ImageReader(image)

@@ -1,6 +1,8 @@
 import Foundation
+import Machine
 import Testing
 
+@testable import Node
 @testable import NodeCommands
 
 @Suite struct FirmwareIdentityTests {
@@ -30,6 +32,18 @@ import Testing
         let root = try root(files)
         defer { try? FileManager.default.removeItem(at: root) }
         #expect(FirmwareIdentity(folder: "/nowhere", root: root.path).bootChain == chain)
+    }
+
+    @Test func theGuestIsToldTheBrandsNames() throws {
+        let root = try root([
+            "etc/brand": Data("name=Acme\nmanufacturer=Acme Ltd\nproduct=Acme One\noem-id=ACME\ntools-prefix=acme\n".utf8)
+        ])
+        defer { try? FileManager.default.removeItem(at: root) }
+        let machine = FirmwareIdentity(folder: root.appendingPathComponent("etc").path, root: root.path).machine(version: "0123", kit: "kit-7")
+        #expect(machine.acpi.oemID == "ACME" && machine.acpi.oemTableID == "ACMEFW")
+        #expect(machine.smbios.manufacturer == "Acme Ltd" && machine.smbios.product == "Acme One" && machine.smbios.firmwareVendor == "Acme")
+        #expect(machine.smbios.firmwareVersion == "0123" && machine.smbios.serialNumber == "kit-7")
+        #expect(FirmwareIdentity(folder: "/nowhere", root: root.path).machine(version: "", kit: "").acpi.oemID == "VSMP")
     }
 
     @Test func brandAndPurposeAreWhatTheImageSays() throws {

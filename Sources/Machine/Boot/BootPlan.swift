@@ -29,7 +29,8 @@ package struct BootPlan: Sendable {
     ///   - initrdSize: 0 for none.
     ///   - commandLine: complete; see `GuestCommandLine`.
     package init(
-        layout: MachineLayout, kernel: LinuxKernel, initrdSize: UInt64, commandLine: String, acpi: ACPITables
+        layout: MachineLayout, kernel: LinuxKernel, initrdSize: UInt64, commandLine: String, acpi: ACPITables,
+        smbios: SMBIOSTables = SMBIOSTables(SMBIOSTables.Identity())
     ) throws(BootError) {
         let text = Array(commandLine.utf8)
         let limit = min(kernel.commandLineSize, LowMemory.commandLineLimit - 1)
@@ -61,6 +62,7 @@ package struct BootPlan: Sendable {
             Chunk(address: LowMemory.pageTables, source: .bytes(Self.identityMap(at: LowMemory.pageTables))),
             Chunk(address: LowMemory.commandLine, source: .bytes(text + [0])),
         ]
+        chunks.append(Chunk(address: LowMemory.smbios, source: .bytes(smbios.bytes)))
         chunks += acpi.tables.map { Chunk(address: $0.address, source: .bytes($0.bytes)) }
         chunks.append(
             Chunk(

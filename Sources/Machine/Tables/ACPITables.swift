@@ -48,7 +48,7 @@ package struct ACPITables: Sendable {
         let root = LowMemory.firmwareArea
         let lengths = builder.totalLength
         let base: GuestAddress
-        if lengths + 0x40 <= LowMemory.firmwareAreaSize {
+        if lengths + 0x40 <= LowMemory.firmwareAreaSize - LowMemory.smbiosSize {
             reclaimableBytes = 0
             base = GuestAddress(root.rawValue + 0x40)
         } else {
