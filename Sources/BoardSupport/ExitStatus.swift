@@ -16,5 +16,6 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case guestFailed = 83
     case hardwareMismatch = 84
     case tooLarge = 86
+    case sourceMissing = 87
     case guestReboot = 90
 }

@@ -19,6 +19,30 @@ func read(_ file: URL) throws(ImageError) -> Data {
     }
 }
 
+/// Makes `folder` in one step: it appears when `body` has filled it, under another name till then.
+///
+/// - Throws: `cannotCreate` when something is at its place already; an empty folder does not count.
+func makeFolder(_ folder: URL, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
+    let manager = FileManager.default
+    if manager.fileExists(atPath: folder.path), (try? manager.contentsOfDirectory(atPath: folder.path))?.isEmpty != true {
+        throw ImageError(
+            .cannotCreate, "\(folder.path) exists already and is not an empty folder: nothing is overwritten, name another one")
+    }
+    let partial = folder.deletingLastPathComponent().appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
+    do {
+        try manager.createDirectory(at: partial, withIntermediateDirectories: false)
+    } catch {
+        throw ImageError(.cannotCreate, "cannot create \(folder.path): \(error.localizedDescription)")
+    }
+    do throws(ImageError) {
+        try body(partial)
+        try move(partial, onto: folder)
+    } catch {
+        try? manager.removeItem(at: partial)
+        throw error
+    }
+}
+
 /// Gives `file` the place of `target` in one step (rename(2)); both are in one folder.
 func move(_ file: URL, onto target: URL) throws(ImageError) {
     // SAFETY: both strings live until the call returns, and rename only reads them.

@@ -23,42 +23,22 @@ extension ImageReader {
     ///   - paths: files or folders, boot files without and root files with a leading slash; none means everything.
     ///   - folder: must not exist, or be empty.
     public func extract(_ paths: [String] = [], to folder: URL) throws(ImageError) -> ImageExtraction {
-        try expectNothing(at: folder)
         let boot = bootFiles.filter { Self.isSelected($0, by: paths) }
         let root = try rootArchive().entries.filter { Self.isSelected("/" + $0.key, by: paths) }
         for path in paths where !(boot + root.keys.map { "/" + $0 }).contains(where: { Self.isSelected($0, by: [path]) }) {
             throw ImageError(.missingInput, "\(file.path) holds no \(path): vsmp image ls --files lists what it holds")
         }
 
-        let partial = folder.deletingLastPathComponent()
-            .appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
-        do {
-            try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: false)
-        } catch {
-            throw ImageError(.cannotCreate, "cannot create \(folder.path): \(error.localizedDescription)")
-        }
-        do throws(ImageError) {
+        var leftOut: [String] = []
+        try makeFolder(folder) { partial throws(ImageError) in
             for path in boot {
                 let place = try Self.place(path, in: partial.appendingPathComponent("boot"))
-                try FirmwareImage.write(try checkedContents(of: path), to: place)
+                try write(try checkedContents(of: path), to: place)
             }
-            let leftOut = try Self.writeEntries(root, to: partial.appendingPathComponent("root"))
-            try move(partial, onto: folder)
-            let written = root.filter { $0.value != .directory }.keys.map { "/" + $0 }
-            return ImageExtraction(written: (boot + written).filter { !leftOut.contains($0) }.sorted(), leftOut: leftOut)
-        } catch {
-            try? FileManager.default.removeItem(at: partial)
-            throw error
+            leftOut = try Self.writeEntries(root, to: partial.appendingPathComponent("root"))
         }
-    }
-
-    private func expectNothing(at folder: URL) throws(ImageError) {
-        guard FileManager.default.fileExists(atPath: folder.path) else { return }
-        let content = try? FileManager.default.contentsOfDirectory(atPath: folder.path)
-        guard content?.isEmpty == true else {
-            throw ImageError(
-                .cannotCreate, "\(folder.path) exists already and is not an empty folder: nothing is overwritten, name another one")
-        }
+        let written = root.filter { $0.value != .directory }.keys.map { "/" + $0 }
+        return ImageExtraction(written: (boot + written).filter { !leftOut.contains($0) }.sorted(), leftOut: leftOut)
     }
 
     private func checkedContents(of path: String) throws(ImageError) -> Data {

@@ -28,6 +28,8 @@ public struct ImageManifest: Equatable, Sendable {
     /// The other files of the boot partition, by path.
     public let files: [Part]
     public let packages: [LockedPackage]
+    /// The files of the packages' source packages, if the lock named them.
+    public let sources: [SourceFile]
     /// What went in beside the packages.
     public let inputs: [Part]
     public let tools: [Tool]
@@ -40,7 +42,7 @@ public struct ImageManifest: Equatable, Sendable {
     init(
         firmwareHash: ContentDigest, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String, commandLine: String,
         parts: [Part], files: [Part], packages: [LockedPackage],
-        inputs: [Part] = [], tools: [Tool] = []
+        sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = []
     ) {
         self.firmwareHash = firmwareHash
         self.purpose = purpose
@@ -51,6 +53,7 @@ public struct ImageManifest: Equatable, Sendable {
         self.parts = parts
         self.files = files
         self.packages = packages
+        self.sources = sources
         self.inputs = inputs
         self.tools = tools
     }
@@ -65,6 +68,7 @@ public struct ImageManifest: Equatable, Sendable {
         lines += packages.map {
             "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
         }
+        lines += sources.map(\.line)
         lines += inputs.map { "input \($0.name) \($0.length) \($0.digest)" }
         lines += tools.map { "tool \($0.name) \($0.version)" }
         return lines.joined(separator: "\n") + "\n"
@@ -74,7 +78,8 @@ public struct ImageManifest: Equatable, Sendable {
     func replacing(_ path: String, with content: Data) -> ImageManifest {
         ImageManifest(
             firmwareHash: firmwareHash, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease, commandLine: commandLine,
-            parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, inputs: inputs, tools: tools)
+            parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, sources: sources,
+            inputs: inputs, tools: tools)
     }
 
     /// Parses the manifest of an image; every line must be understood.
@@ -100,7 +105,7 @@ public struct ImageManifest: Equatable, Sendable {
                 default: inputs.append(part)
                 }
             case "tool" where fields.count == 3: tools.append(Tool(name: fields[1], version: fields[2]))
-            case "package": packageLines.append(String(line))
+            case "package", "source": packageLines.append(String(line))
             case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
             default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
@@ -115,6 +120,6 @@ public struct ImageManifest: Equatable, Sendable {
         }
         self.init(
             firmwareHash: hash, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
-            parts: parts, files: files, packages: lock.packages, inputs: inputs, tools: tools)
+            parts: parts, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools)
     }
 }

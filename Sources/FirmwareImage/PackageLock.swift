@@ -31,6 +31,7 @@ public struct LockedPackage: Hashable, Sendable {
 ///
 ///     want linux-image-amd64
 ///     package linux-image-6.1.0-1-amd64 6.1.1-1 amd64 <sha256> linux-signed-amd64 6.1.1+1
+///     source linux-signed-amd64 6.1.1+1 <sha256> linux-signed-amd64_6.1.1+1.dsc
 ///
 /// `#` starts a comment line. A wish that names a kernel's meta package stands for the kernel it depends on.
 public struct PackageLock: Equatable, Sendable {
@@ -38,8 +39,11 @@ public struct PackageLock: Equatable, Sendable {
     public var comments: [String]
     public var wishes: [String]
     public private(set) var packages: [LockedPackage]
+    /// The files of the packages' source packages, if they were locked.
+    public internal(set) var sources: [SourceFile]
 
-    public init(comments: [String] = [], wishes: [String], packages: [LockedPackage]) {
+    public init(comments: [String] = [], wishes: [String], packages: [LockedPackage], sources: [SourceFile] = []) {
+        self.sources = sources.sorted()
         self.comments = comments
         self.wishes = wishes.sorted()
         self.packages = packages.sorted { $0.name < $1.name }
@@ -50,6 +54,7 @@ public struct PackageLock: Equatable, Sendable {
         var comments: [String] = []
         var wishes: [String] = []
         var packages: [LockedPackage] = []
+        var sources: [SourceFile] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             if line.hasPrefix("#") {
                 comments.append(String(line))
@@ -66,14 +71,16 @@ public struct PackageLock: Equatable, Sendable {
                     LockedPackage(
                         name: fields[1], version: fields[2], architecture: fields[3], digest: digest,
                         source: fields[5], sourceVersion: fields[6]))
+            } else if let file = SourceFile(fields: fields) {
+                sources.append(file)
             } else {
                 throw ImageError(
                     .badInput,
-                    "\(origin):\(index + 1): expected \"want NAME\" or \"package NAME VERSION ARCHITECTURE SHA256 "
+                    "\(origin):\(index + 1): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\" or \"package NAME VERSION ARCHITECTURE SHA256 "
                         + "SOURCE SOURCE-VERSION\", found \"\(line)\"")
             }
         }
-        self.init(comments: comments, wishes: wishes, packages: packages)
+        self.init(comments: comments, wishes: wishes, packages: packages, sources: sources)
         if let twice = zip(self.packages, self.packages.dropFirst()).first(where: { $0.name == $1.name }) {
             throw ImageError(.badInput, "\(origin): package \(twice.0.name) is locked twice")
         }
@@ -101,7 +108,7 @@ public struct PackageLock: Equatable, Sendable {
             comments + wishes.map { "want \($0)" }
             + packages.map {
                 "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
-            }
+            } + sources.map(\.line)
         return lines.joined(separator: "\n") + "\n"
     }
 

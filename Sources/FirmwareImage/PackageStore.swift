@@ -46,14 +46,18 @@ public struct PackageStore: Sendable {
 
     /// Moves `file` into the store after checking that it is the package the lock means.
     public func insert(_ file: URL, as package: LockedPackage) throws(ImageError) {
+        try insert(file, digest: package.digest, as: "\(package.name) \(package.version)")
+    }
+
+    func insert(_ file: URL, digest: ContentDigest, as name: String) throws(ImageError) {
         let found = try ContentDigest(ofFile: file)
-        guard found == package.digest else {
+        guard found == digest else {
             throw ImageError(
                 .inputOutput,
-                "the download of \(package.name) \(package.version) has SHA-256 \(found), the lock says "
-                    + "\(package.digest): nothing was stored; if the archive really changed, run vsmp image lock --update")
+                "the download of \(name) has SHA-256 \(found), the lock says "
+                    + "\(digest): nothing was stored; if the archive really changed, run vsmp image lock --update")
         }
-        let place = location(of: package.digest)
+        let place = location(of: digest)
         do {
             let manager = FileManager.default
             try manager.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -95,6 +99,11 @@ extension PackageLock {
     public func updated(from source: some PackageSource) throws(ImageError) -> PackageLock {
         var packages: [LockedPackage] = []
         for wish in wishes { packages.append(try source.resolve(wish)) }
-        return PackageLock(comments: comments, wishes: wishes, packages: packages)
+        let updated = PackageLock(comments: comments, wishes: wishes, packages: packages)
+        // What was linked into other packages is not known before these are there: vsmp image lock --sources finds it.
+        let kept = sources.filter { file in
+            packages.contains { $0.source == file.source && $0.sourceVersion == file.version } || updated.packages == self.packages
+        }
+        return PackageLock(comments: comments, wishes: wishes, packages: packages, sources: kept)
     }
 }

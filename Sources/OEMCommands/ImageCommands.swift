@@ -9,7 +9,7 @@ package struct ImageCommand: ParsableCommand {
         CommandConfiguration(
             commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
             subcommands: [
-                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self,
+                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self, Sources.self,
             ])
     }
 
@@ -39,6 +39,8 @@ package struct ImageCommand: ParsableCommand {
         @OptionGroup var options: StoreOptions
         @Flag(help: "Resolve the lock's wishes anew, download, and rewrite the lock.")
         var update = false
+        @Flag(help: "Lock and download the packages' source code, too (for the kernel about 140 MB).")
+        var sources = false
 
         func run() throws {
             try reportingErrors {
@@ -51,12 +53,19 @@ package struct ImageCommand: ParsableCommand {
                         .badInput, "\(options.lock) locks no package yet: run vsmp image lock --update --lock \(options.lock)")
                 }
                 try options.packageStore.fetch(lock, from: source) { printError("vsmp: \($0)") }
-                if update, lock != before {
+                let archive = sources ? try AptSourceArchive() : nil
+                if let archive { lock = try lock.withSources(from: archive, store: options.packageStore) }
+                if update || sources, lock != before {
                     try lock.write(to: options.lockFile)
                     let old = Set(before.packages)
                     for package in lock.packages where !old.contains(package) {
                         print("locked \(package.name) \(package.version)")
                     }
+                }
+                // The lock is written before: which source code belongs to it is known even where this archive lacks it.
+                if let archive {
+                    try options.packageStore.fetchSources(lock, from: archive) { printError("vsmp: \($0)") }
+                    print("\(lock.sources.count) source files of \(options.lock) are in \(options.packageStore.root.path)")
                 }
                 print("\(lock.packages.count) packages of \(options.lock) are in \(options.packageStore.root.path)")
             }

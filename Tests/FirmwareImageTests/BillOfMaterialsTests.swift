@@ -33,7 +33,7 @@ import Testing
 
     @Test func builtUsingNamesSources() {
         #expect(
-            Component.SourcePackage.list("linux (= 6.1.1-1), glibc (= 2.36-9+deb12u14)")
+            SourcePackage.list("linux (= 6.1.1-1), glibc (= 2.36-9+deb12u14)")
                 == [.init(name: "linux", version: "6.1.1-1"), .init(name: "glibc", version: "2.36-9+deb12u14")])
     }
 

@@ -29,6 +29,18 @@ import Testing
         #expect(error?.description.contains("my.lock:2:") == true)
     }
 
+    @Test func sourceFilesAreLinesOfTheLock() throws {
+        let digest = String(repeating: "cd", count: 32)
+        let text = sample + "source busybox 1:1.35.0-4 \(digest) busybox_1.35.0-4.dsc\n"
+        let lock = try PackageLock(text: text, origin: "lock")
+        #expect(lock.text == text && lock.sources.map(\.name) == ["busybox_1.35.0-4.dsc"])
+        for name in ["../outside", "a/b", ".hidden", ""] {
+            let error = imageError { _ = try PackageLock(text: "source a 1 \(digest) \(name)\n", origin: "my.lock") }
+            #expect(error?.description.contains("my.lock:1:") == true, "\(name)")
+        }
+        #expect(imageError { _ = try PackageLock(text: "source a ../1 \(digest) a.dsc\n", origin: "lock") } != nil)
+    }
+
     @Test func packageLockedTwiceIsRefused() {
         let error = imageError {
             let line = sample.split(separator: "\n")[3]

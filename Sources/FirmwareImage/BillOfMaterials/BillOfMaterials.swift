@@ -172,7 +172,7 @@ private struct Package: Encodable {
         }
     }
 
-    init(_ source: Component.SourcePackage, _ id: String) {
+    init(_ source: SourcePackage, _ id: String) {
         SPDXID = id
         name = source.name
         versionInfo = source.version

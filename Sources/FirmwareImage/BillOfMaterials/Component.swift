@@ -16,21 +16,6 @@ struct Component: Equatable {
     /// Source packages of which parts are linked in: Debian's fields Built-Using and Static-Built-Using.
     let builtUsing: [SourcePackage]
 
-    struct SourcePackage: Hashable, Comparable {
-        let name: String
-        let version: String
-
-        static func < (left: Self, right: Self) -> Bool { (left.name, left.version) < (right.name, right.version) }
-
-        /// Reads `linux (= 6.1.1-1), glibc (= 2.36-9)`.
-        static func list(_ field: String) -> [SourcePackage] {
-            field.split(whereSeparator: { $0 == "," || $0.isNewline }).compactMap { item in
-                let words = item.split(whereSeparator: { " ()=".contains($0) }).map(String.init)
-                return words.count == 2 ? SourcePackage(name: words[0], version: words[1]) : nil
-            }
-        }
-    }
-
     /// Which component a file of the root file system comes from. A file that nobody answers for must not be shipped.
     static func name(ofRootFile path: String, kernelPackage: String) throws(ImageError) -> String {
         switch path {

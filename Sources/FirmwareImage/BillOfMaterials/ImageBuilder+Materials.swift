@@ -22,6 +22,7 @@ extension ImageBuilder {
             FirmwareHash.part("board.dtb", board.deviceTree), FirmwareHash.part("brand", Data(brand.text.utf8)),
             FirmwareHash.part("vsmpd", node),
         ]
+        if let logo = brand.logo { inputs.append(FirmwareHash.part("logo", logo)) }
         for name in ["cmdline", "grub.cfg", "init", "modules.conf", "vsmpd.copyright"] {
             inputs.append(FirmwareHash.part("firmware/\(name)", try read(firmwareFolder.appendingPathComponent(name))))
         }
@@ -32,13 +33,10 @@ extension ImageBuilder {
     func components(roots: [String: URL], inputs: [ImageManifest.Part]) throws(ImageError) -> [Component] {
         var components: [Component] = []
         for package in lock.packages {
-            let fields = try HostTool.run("dpkg-deb", ["-f", try store.file(for: package).path, "Built-Using", "Static-Built-Using"])
-            let record = AptSource.record(String(decoding: fields, as: UTF8.self))
-            let used = ["Built-Using", "Static-Built-Using"].flatMap { Component.SourcePackage.list(record[$0] ?? "") }
             components.append(
                 Component(
                     name: package.name, version: package.version, copyright: try PackageCopyright(of: package.name, in: roots),
-                    digest: package.digest, package: package, builtUsing: used.sorted()))
+                    digest: package.digest, package: package, builtUsing: try store.builtUsing(package)))
         }
         func own(_ name: String, _ digest: ContentDigest, _ text: String) {
             components.append(
@@ -65,7 +63,7 @@ extension ImageBuilder {
             """)
         own(
             Component.brand, ContentDigest(of: Data(brand.text.utf8) + (brand.logo ?? Data())),
-            "Names, colour, address and picture of \(brand.name) belong to whoever bears that name. They may be given on with this image.\n")
+            "Name, texts and logo of \(brand.name) belong to whoever bears that name. They may be given on with this image.\n")
         return components
     }
 
@@ -97,14 +95,15 @@ extension ImageBuilder {
         let kernel = try lock.package(named: "linux-image-", purpose: "a firmware image").name
         var files: [BillOfMaterials.File] = []
         for (path, entry) in try NewcArchive(reading: archive).entries.sorted(by: { $0.key < $1.key }) {
-            // Folders, links and devices are nobody's work.
             guard case .file(let content, _) = entry else { continue }
-            files.append(.init(name: "root/" + path, content: content, component: try Component.name(ofRootFile: path, kernelPackage: kernel)))
+            let component = try Component.name(ofRootFile: path, kernelPackage: kernel)
+            files.append(.init(name: "root/" + path, content: content, component: component))
         }
         for part in parts {
             let package = try lock.package(named: part.package, purpose: "a firmware image").name
             files.append(.init(name: part.name, content: part.content, component: package))
         }
+        if let logo = brand.logo { files.append(.init(name: "part/logo", content: logo, component: Component.brand)) }
         return try BillOfMaterials(
             imageName: "vsmp-\(board.name)", firmwareHash: hash, brand: brand.name, components: components, files: files
         ).json()

@@ -1,0 +1,48 @@
+internal import ArgumentParser
+internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
+
+extension ImageCommand {
+    struct Sources: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Collect the source code that belongs to an image, or to a lock, from the store (docs/legal.md).")
+        }
+
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
+        var image: String?
+        @Option(help: ArgumentHelp("A lock instead of an image.", valueName: "file"))
+        var lock: String?
+        @Option(help: ArgumentHelp("Folder of the package store (default: VSMP_STORE, else ~/.cache/vsmp/store).", valueName: "folder"))
+        var store: String?
+        @Option(name: .shortAndLong, help: ArgumentHelp("The folder to make; nothing is overwritten.", valueName: "folder"))
+        var output: String
+
+        func validate() throws {
+            guard (image == nil) != (lock == nil) else { throw ValidationError("give either an image or --lock FILE") }
+        }
+
+        func run() throws {
+            try reportingErrors {
+                let store = store.map { PackageStore(root: URL(fileURLWithPath: $0)) } ?? PackageStore.standard()
+                let folder = URL(fileURLWithPath: output)
+                let files: [SourceFile]
+                let needed: [SourcePackage]
+                var remedy = "run vsmp image lock --sources"
+                if let lock {
+                    let lock = try PackageLock(contentsOf: URL(fileURLWithPath: lock))
+                    (files, needed) = (lock.sources, try store.sources(of: lock.packages))
+                } else {
+                    let reader = try ImageReader(URL(fileURLWithPath: image ?? ""))
+                    try reader.verify()
+                    (files, needed) = (reader.manifest.sources, try reader.neededSources())
+                    if files.isEmpty { remedy += " and build the image again: it names no source files" }
+                }
+                try store.writeSources(files, needed: needed, to: folder, remedy: remedy)
+                for source in needed { print("\(source.name) \(source.version)") }
+                print("\(output): \(files.count) files of \(needed.count) source packages")
+            }
+        }
+    }
+}
