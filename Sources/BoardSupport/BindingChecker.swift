@@ -76,6 +76,11 @@ struct BindingChecker {
             report(.relation, "/interconnect", nil, found: "no Ethernet port", expected: "at least one port that this SDK drives")
         }
         guard let lab = board.lab else { return }
+        if (lab.interconnectDriver == nil) != lab.interconnectKernelModules.isEmpty {
+            report(
+                .relation, "/lab", lab.interconnectDriver == nil ? "interconnect-kernel-modules" : "interconnect-driver",
+                found: "one without the other", expected: "interconnect-driver and interconnect-kernel-modules, or neither")
+        }
         if lab.processors < board.processors.count {
             report(
                 .relation, "/lab", "processors", found: "<\(lab.processors)>",

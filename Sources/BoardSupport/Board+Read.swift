@@ -86,7 +86,8 @@ extension Board {
                 firmware: $0.texts("firmware").compactMap(PlatformFirmware.init(rawValue:)),
                 processors: $0.number("processors") ?? 0, memoryMiB: $0.number("memory-mib") ?? 0,
                 networkModel: $0.text("network-model") ?? "",
-                usbController: $0.text("usb-controller") ?? "", interconnectDriver: $0.text("interconnect-driver"))
+                usbController: $0.text("usb-controller") ?? "", interconnectDriver: $0.text("interconnect-driver"),
+                interconnectKernelModules: $0.texts("interconnect-kernel-modules"))
         }
         rules = Self.rules(of: root, BoardBinding.root)
     }

@@ -193,10 +193,13 @@ public struct Board: Sendable, Equatable, Codable {
         public var usbController: String
         /// Driver of `networkModel` where it is not the first Ethernet port's own.
         public var interconnectDriver: String?
+        /// Modules that bring it; ``InterconnectPort/kernelModules`` of that port holds them, too.
+        public var interconnectKernelModules: [String]
 
         public init(
             emulator: String, machine: String, processorModel: String, firmware: [PlatformFirmware], processors: Int,
-            memoryMiB: Int, networkModel: String, usbController: String, interconnectDriver: String? = nil
+            memoryMiB: Int, networkModel: String, usbController: String, interconnectDriver: String? = nil,
+            interconnectKernelModules: [String] = []
         ) {
             self.emulator = emulator
             self.machine = machine
@@ -207,6 +210,7 @@ public struct Board: Sendable, Equatable, Codable {
             self.networkModel = networkModel
             self.usbController = usbController
             self.interconnectDriver = interconnectDriver
+            self.interconnectKernelModules = interconnectKernelModules
         }
     }
 

@@ -3,8 +3,10 @@
 enum DeviceTreeCompilerMessages {
     static func findings(in text: String, file: String) -> [BoardFinding] {
         let lines = text.split(separator: "\n").map { $0.trimmed }.filter { !$0.isEmpty }
-        // A failed prerequisite and the final FATAL ERROR only repeat that another message was printed.
-        let own = lines.filter { !$0.contains("Failed prerequisite") && !$0.hasPrefix("FATAL ERROR") }
+        // A failed prerequisite and the final words only repeat that another message was printed.
+        let own = lines.filter {
+            !$0.contains("Failed prerequisite") && !$0.hasPrefix("FATAL ERROR") && !$0.hasPrefix("ERROR: Input tree has errors")
+        }
         return (own.isEmpty ? lines : own).map { finding(in: $0, file: file) }
     }
 

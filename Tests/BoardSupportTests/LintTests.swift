@@ -27,6 +27,22 @@ import Testing
         #expect(text2.hasPrefix("\(finding.file):\(line ?? 0):") && text2.hasSuffix("[\(rule.rawValue)]") && text2.contains(": error: /"))
     }
 
+    @Test(arguments: [
+        ("usb-controller =", "interconnect-driver = \"e1000\";\n\t\tusb-controller =", "interconnect-driver"),
+        ("usb-controller =", "interconnect-kernel-modules = \"e1000\";\n\t\tusb-controller =", "interconnect-kernel-modules"),
+        ("node-mib = <768 768>", "node-mib = <768 1025>", "node-mib"), ("processors = <8>", "processors = <7>", "processors"),
+        ("guest-console = \"ttyS1\"", "guest-console = \"ttyS0\"", "guest-console"),
+        ("pci-id =", "technology = \"infiniband\";\n\t\t\tpci-id =", ""),
+    ])
+    func contradictionsAreRelations(old: String, new: String, property: String) throws {
+        let name = "opteron-2008-infiniband"
+        let text = try source(of: name)
+        try #require(text.contains(old))
+        let boards = try ScratchBoards(["\(name)/\(name).dts": text.replacingOccurrences(of: old, with: new)])
+        let found = boards.findings(name)
+        #expect(found.map(\.rule) == ["relation"] && found.first?.property ?? "" == property && found.first?.line != nil, "\(found)")
+    }
+
     @Test func aMissingNodeHasItsParentsLine() throws {
         let text = "/dts-v1/;\n\n/ {\n\tcompatible = \"a,b\";\n};\n"
         let catalogue = try ScratchBoards(["b/b.dts": text])

@@ -149,4 +149,34 @@ import Testing
         #expect(absent.status == 66 && absent.errors.contains("cannot capture this computer"))
         #expect(try run("vsmp", ["board", "capture", "acme", "--evidence", "x"]).status == 64)
     }
+
+    /// The same board twice: where the sockets must be exact the node ends with both sides, where they are reported it goes on, up to the
+    /// port that this computer lacks.
+    @Test func aNodeComparesBoardAndComputer() throws {
+        let folder = try Folder()
+        var source = try String(contentsOfFile: repository + "/boards/qemu-q35/qemu-q35.dts", encoding: .utf8)
+        source = source.replacingOccurrences(of: "sockets = <1>;", with: "sockets = <64>;\n\t\tsockets-match = \"exact\";\n\t\tmatch = \"report\";")
+            .replacingOccurrences(of: "match = \"at-least\";", with: "")
+            .replacingOccurrences(of: "minimum-mib =", with: "minimum-mib-match = \"report\";\n\t\tminimum-mib =")
+            .replacingOccurrences(of: "\"virtio_net\";\n\t\t\tkernel", with: "\"no_such_driver\";\n\t\t\tdriver-match = \"report\";\n\t\t\tkernel")
+            .replacingOccurrences(of: "baud-rate =", with: "firmware-console-match = \"report\";\n\t\tguest-console-match = \"report\";\n\t\tbaud-rate =")
+            .replacingOccurrences(of: "processors = <1>;", with: "processors = <64>;")
+        try folder.write("machine.conf", "kit=k\nnodes=2\nnode=1\n")
+        try folder.write("cluster.key", String(repeating: "0123456789abcdef", count: 4) + "\n")
+        try folder.write("hash", String(repeating: "ab", count: 32) + "\n")
+        func start(_ source: String) throws -> (status: Int32, output: String, errors: String) {
+            try folder.write("qemu-q35/qemu-q35.dts", source)
+            let blob = try BoardCatalogue(path: folder.path).load("qemu-q35").deviceTree
+            try Data(blob).write(to: URL(fileURLWithPath: folder.path + "/board.dtb"))
+            return try run(
+                "vsmpd", ["run", "--board", folder.path + "/board.dtb", "--config", folder.path, "--firmware-hash-file", folder.path + "/hash"])
+        }
+        let refused = try start(source)
+        #expect(refused.status == 84)
+        #expect(refused.errors.contains("vsmp: this computer is no qemu-q35: /processors/sockets: the board has exactly 64, this computer has "))
+        #expect(!refused.errors.contains("warning: /processors/sockets"))
+        let warned = try start(source.replacingOccurrences(of: "sockets-match = \"exact\"", with: "sockets-match = \"report\""))
+        #expect(warned.errors.contains("vsmp: board: warning: /processors/sockets: the board has 64, this computer has "))
+        #expect(warned.status == 84 && warned.errors.contains("no network interface has the driver no_such_driver"), "\(warned.errors)")
+    }
 }
