@@ -181,8 +181,9 @@ package struct ImageCommand: ParsableCommand {
                 if release {
                     let findings = try reader.releaseFindings(signers: signers, certificate: wanted)
                     guard findings.isEmpty else {
-                        throw ImageError(
-                            .badInput, (findings.map(\.description) + ["\(image) must not be shipped: \(findings.count) reasons"]).joined(separator: "\n"))
+                        let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
+                        let lines = findings.map(\.description) + ["\(image) must not be shipped: \(count)"]
+                        throw ImageError(.badInput, lines.joined(separator: "\n"))
                     }
                 } else if let wanted, !signers.contains(wanted) {
                     throw ImageError(

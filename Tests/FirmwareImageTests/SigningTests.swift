@@ -183,7 +183,8 @@ struct SigningTests {
     @Test func theStateFolderIsTheUsers() {
         #expect(DevelopmentKey.standardFolder(["VSMP_STATE": "/a", "XDG_STATE_HOME": "/b"]).path == "/a")
         #expect(DevelopmentKey.standardFolder(["XDG_STATE_HOME": "/b"]).path == "/b/vsmp")
-        #expect(DevelopmentKey.standardFolder(["XDG_STATE_HOME": "relative"]).path.hasSuffix("/.local/state/vsmp"))
+        #expect(DevelopmentKey.standardFolder(["XDG_STATE_HOME": "relative", "HOME": "/c"]).path == "/c/.local/state/vsmp")
+        #expect(DevelopmentKey.standardFolder([:]).path.hasSuffix("/.local/state/vsmp"))
     }
 }
 

@@ -13,7 +13,8 @@ public enum DevelopmentKey {
     public static func standardFolder(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> URL {
         if let folder = environment["VSMP_STATE"], !folder.isEmpty { return URL(fileURLWithPath: folder) }
         if let folder = environment["XDG_STATE_HOME"], folder.hasPrefix("/") { return URL(fileURLWithPath: folder).appendingPathComponent("vsmp") }
-        return FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".local/state/vsmp")
+        let home = environment["HOME"].map { URL(fileURLWithPath: $0) } ?? FileManager.default.homeDirectoryForCurrentUser
+        return home.appendingPathComponent(".local/state/vsmp")
     }
 
     /// The certificate that a test board's platform firmware can be given.
