@@ -73,7 +73,7 @@ public struct ImageBuilder: Sendable {
             firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
             commandLine: content.commandLine, parts: content.parts,
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
-            packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions())
+            packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
         files[ImageManifest.path] = Data(manifest.text.utf8)
 
         progress("disk image")
@@ -157,10 +157,12 @@ public struct ImageBuilder: Sendable {
         list.items += board.modules
         var modules: [(step: ModuleTree.Step, content: Data)] = []
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
-        return Initramfs.Contents(
+        var archive = Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
             board: board, brand: brand, purpose: purpose, kernelRelease: tree.release, modules: modules
-        ).archive().bytes()
+        ).archive()
+        try addBlobs(to: &archive)
+        return archive.bytes()
     }
 
     /// What GRUB does: no more than to say what it starts, and to start it. In a release image a menu would be a way past it.
