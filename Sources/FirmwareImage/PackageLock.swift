@@ -83,7 +83,8 @@ public struct PackageLock: Equatable, Sendable {
             } else {
                 throw ImageError(
                     .badInput,
-                    "\(origin):\(index + 1): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\", \"blob PATH SHA256\" or \"package NAME VERSION ARCHITECTURE SHA256 "
+                    "\(origin):\(index + 1): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\", "
+                        + "\"blob PATH SHA256\" or \"package NAME VERSION ARCHITECTURE SHA256 "
                         + "SOURCE SOURCE-VERSION\", found \"\(line)\"")
             }
         }
