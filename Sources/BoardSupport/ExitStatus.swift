@@ -17,5 +17,6 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case hardwareMismatch = 84
     case tooLarge = 86
     case sourceMissing = 87
+    case blobMissing = 88
     case guestReboot = 90
 }

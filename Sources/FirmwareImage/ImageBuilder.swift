@@ -73,7 +73,7 @@ public struct ImageBuilder: Sendable {
             firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
             commandLine: content.commandLine, parts: content.parts,
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
-            packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions())
+            packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
         files[ImageManifest.path] = Data(manifest.text.utf8)
 
         progress("disk image")
@@ -90,9 +90,9 @@ public struct ImageBuilder: Sendable {
         let kernel, stub, archive: Data
         let kernelRelease, commandLine: String
         let boot: BIOSBootCode
+        let logo: Data
         let components: [Component]
         let inputs: [ImageManifest.Part]
-        let logo: Data
 
         var parts: [ImageManifest.Part] {
             [
@@ -126,7 +126,8 @@ public struct ImageBuilder: Sendable {
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
                 commands: try bootCommands(commandLine),
                 start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)),
-            components: try components(roots: roots.all, inputs: inputs), inputs: inputs, logo: brand.logo ?? Data())
+            logo: brand.logo ?? Data(),
+            components: try components(roots: roots.all, inputs: inputs), inputs: inputs)
     }
 
     private struct Roots {
@@ -156,10 +157,12 @@ public struct ImageBuilder: Sendable {
         list.items += board.modules
         var modules: [(step: ModuleTree.Step, content: Data)] = []
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
-        return Initramfs.Contents(
+        var archive = Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
             board: board, brand: brand, purpose: purpose, kernelRelease: tree.release, modules: modules
-        ).archive().bytes()
+        ).archive()
+        try addBlobs(to: &archive)
+        return archive.bytes()
     }
 
     /// What GRUB does: no more than to say what it starts, and to start it. In a release image a menu would be a way past it.

@@ -33,6 +33,8 @@ public struct ImageManifest: Equatable, Sendable {
     /// What went in beside the packages.
     public let inputs: [Part]
     public let tools: [Tool]
+    /// Vendors' files that the lock names and the image lacks.
+    public let missingBlobs: [VendorBlob]
 
     static let path = "VSMP/MANIFEST.TXT"
     static let unifiedKernelPath = "EFI/BOOT/BOOTX64.EFI"
@@ -42,7 +44,8 @@ public struct ImageManifest: Equatable, Sendable {
     init(
         firmwareHash: ContentDigest, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String, commandLine: String,
         parts: [Part], files: [Part], packages: [LockedPackage],
-        sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = []
+        sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = [],
+        missingBlobs: [VendorBlob] = []
     ) {
         self.firmwareHash = firmwareHash
         self.purpose = purpose
@@ -56,6 +59,7 @@ public struct ImageManifest: Equatable, Sendable {
         self.sources = sources
         self.inputs = inputs
         self.tools = tools
+        self.missingBlobs = missingBlobs
     }
 
     var text: String {
@@ -71,6 +75,7 @@ public struct ImageManifest: Equatable, Sendable {
         lines += sources.map(\.line)
         lines += inputs.map { "input \($0.name) \($0.length) \($0.digest)" }
         lines += tools.map { "tool \($0.name) \($0.version)" }
+        lines += missingBlobs.map { "missing-blob \($0.path) \($0.digest)" }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -79,7 +84,7 @@ public struct ImageManifest: Equatable, Sendable {
         ImageManifest(
             firmwareHash: firmwareHash, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease, commandLine: commandLine,
             parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, sources: sources,
-            inputs: inputs, tools: tools)
+            inputs: inputs, tools: tools, missingBlobs: missingBlobs)
     }
 
     /// Parses the manifest of an image; every line must be understood.
@@ -89,6 +94,7 @@ public struct ImageManifest: Equatable, Sendable {
         var files: [Part] = []
         var inputs: [Part] = []
         var tools: [Tool] = []
+        var missingBlobs: [VendorBlob] = []
         var packageLines: [String] = []
         for line in text.split(separator: "\n") {
             let pair = line.split(separator: " ", maxSplits: 1).map(String.init)
@@ -105,6 +111,9 @@ public struct ImageManifest: Equatable, Sendable {
                 default: inputs.append(part)
                 }
             case "tool" where fields.count == 3: tools.append(Tool(name: fields[1], version: fields[2]))
+            case "missing-blob":
+                guard let blob = VendorBlob(fields: fields, keyword: "missing-blob") else { fallthrough }
+                missingBlobs.append(blob)
             case "package", "source": packageLines.append(String(line))
             case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
@@ -120,6 +129,7 @@ public struct ImageManifest: Equatable, Sendable {
         }
         self.init(
             firmwareHash: hash, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
-            parts: parts, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools)
+            parts: parts, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
+            missingBlobs: missingBlobs)
     }
 }

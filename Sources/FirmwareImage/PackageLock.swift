@@ -41,8 +41,12 @@ public struct PackageLock: Equatable, Sendable {
     public private(set) var packages: [LockedPackage]
     /// The files of the packages' source packages, if they were locked.
     public internal(set) var sources: [SourceFile]
+    public internal(set) var blobs: [VendorBlob]
 
-    public init(comments: [String] = [], wishes: [String], packages: [LockedPackage], sources: [SourceFile] = []) {
+    public init(
+        comments: [String] = [], wishes: [String], packages: [LockedPackage], sources: [SourceFile] = [], blobs: [VendorBlob] = []
+    ) {
+        self.blobs = blobs.sorted()
         self.sources = sources.sorted()
         self.comments = comments
         self.wishes = wishes.sorted()
@@ -55,6 +59,7 @@ public struct PackageLock: Equatable, Sendable {
         var wishes: [String] = []
         var packages: [LockedPackage] = []
         var sources: [SourceFile] = []
+        var blobs: [VendorBlob] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             if line.hasPrefix("#") {
                 comments.append(String(line))
@@ -73,14 +78,17 @@ public struct PackageLock: Equatable, Sendable {
                         source: fields[5], sourceVersion: fields[6]))
             } else if let file = SourceFile(fields: fields) {
                 sources.append(file)
+            } else if let blob = VendorBlob(fields: fields, keyword: "blob") {
+                blobs.append(blob)
             } else {
                 throw ImageError(
                     .badInput,
-                    "\(origin):\(index + 1): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\" or \"package NAME VERSION ARCHITECTURE SHA256 "
+                    "\(origin):\(index + 1): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\", "
+                        + "\"blob PATH SHA256\" or \"package NAME VERSION ARCHITECTURE SHA256 "
                         + "SOURCE SOURCE-VERSION\", found \"\(line)\"")
             }
         }
-        self.init(comments: comments, wishes: wishes, packages: packages, sources: sources)
+        self.init(comments: comments, wishes: wishes, packages: packages, sources: sources, blobs: blobs)
         if let twice = zip(self.packages, self.packages.dropFirst()).first(where: { $0.name == $1.name }) {
             throw ImageError(.badInput, "\(origin): package \(twice.0.name) is locked twice")
         }
@@ -108,7 +116,7 @@ public struct PackageLock: Equatable, Sendable {
             comments + wishes.map { "want \($0)" }
             + packages.map {
                 "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
-            } + sources.map(\.line)
+            } + sources.map(\.line) + blobs.map { "blob \($0.path) \($0.digest)" }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -104,6 +104,6 @@ extension PackageLock {
         let kept = sources.filter { file in
             packages.contains { $0.source == file.source && $0.sourceVersion == file.version } || updated.packages == self.packages
         }
-        return PackageLock(comments: comments, wishes: wishes, packages: packages, sources: kept)
+        return PackageLock(comments: comments, wishes: wishes, packages: packages, sources: kept, blobs: blobs)
     }
 }

@@ -41,12 +41,26 @@ package struct ImageCommand: ParsableCommand {
         var update = false
         @Flag(help: "Lock and download the packages' source code, too (for the kernel about 140 MB).")
         var sources = false
+        @Option(
+            help: ArgumentHelp(
+                "Lock a vendor's file and put it into the store: its path in the root file system, below lib/firmware, and the file.",
+                valueName: "path=file"))
+        var blob: [String] = []
+
+        func validate() throws {
+            guard blob.allSatisfy({ $0.dropFirst().contains("=") }) else { throw ValidationError("--blob is PATH=FILE") }
+        }
 
         func run() throws {
             try reportingErrors {
                 let source = AptSource()
                 var lock = try PackageLock(contentsOf: options.lockFile)
                 let before = lock
+                for blob in blob {
+                    let pair = blob.split(separator: "=", maxSplits: 1).map(String.init)
+                    try lock.addBlob(pair[0], file: URL(fileURLWithPath: pair.last ?? ""), to: options.packageStore)
+                }
+                if !blob.isEmpty { try lock.write(to: options.lockFile) }
                 if update { lock = try lock.updated(from: source) }
                 guard !lock.packages.isEmpty else {
                     throw ImageError(
@@ -114,10 +128,18 @@ package struct ImageCommand: ParsableCommand {
                 builder.purpose = signing.purpose
                 builder.signer = try signing.signer()
                 let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
-                if json { return try printJSON(ImageSummary(manifest)) }
-                print("\(output): \(manifest.brand) for \(manifest.board), kernel \(manifest.kernelRelease)")
-                print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
-                print("firmware hash \(manifest.firmwareHash)")
+                if json {
+                    try printJSON(ImageSummary(manifest))
+                } else {
+                    print("\(output): \(manifest.brand) for \(manifest.board), kernel \(manifest.kernelRelease)")
+                    print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
+                    print("firmware hash \(manifest.firmwareHash)")
+                }
+                guard manifest.missingBlobs.isEmpty else {
+                    throw ImageError(
+                        .blobMissing, "\(output) is written and lacks \(manifest.missingBlobs.map(\.path).joined(separator: ", ")): get it "
+                            + "from its vendor, run vsmp image lock --blob PATH=FILE and build again")
+                }
             }
         }
     }
@@ -150,6 +172,7 @@ package struct ImageCommand: ParsableCommand {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
                 for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
+                for blob in manifest.missingBlobs { print("missing blob   /\(blob.path), \(blob.digest)") }
                 for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
                 for package in manifest.packages {
                     print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
@@ -217,6 +240,7 @@ private struct ImageSummary: Encodable {
     var inputs: [Item]
     var packages: [String: String]
     var tools: [String: String]
+    var missingBlobs: [String]
     var rootFiles: [String: Int]?
 
     init(_ manifest: ImageManifest, _ table: GUIDPartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
@@ -232,6 +256,7 @@ private struct ImageSummary: Encodable {
         parts = items(manifest.parts)
         bootFiles = items(manifest.files)
         inputs = items(manifest.inputs)
+        missingBlobs = manifest.missingBlobs.map(\.path)
         tools = Dictionary(manifest.tools.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         partitions = table?.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
         packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })

@@ -158,4 +158,26 @@ struct ReproducibilityTests {
         #expect(try Self.build(folder, offered, options: ["--brand", brand.path]).status == 0)
         #expect(try ImageReader(offered).contents(of: ImageBuilder.offerPath) == Data("We give the source.\n".utf8))
     }
+
+    @Test func aMissingBlobHasAStatusOfItsOwn() throws {
+        let (blob, lock) = (scratch.url.appendingPathComponent("nic.bin"), scratch.url.appendingPathComponent("packages.lock"))
+        try write(Data("a vendor's".utf8), to: blob)
+        try FileManager.default.copyItem(at: folder.appendingPathComponent("packages.lock"), to: lock)
+        let store = scratch.url.appendingPathComponent("store")
+        try FileManager.default.copyItem(at: folder.appendingPathComponent("store"), to: store)
+        let options = ["--lock", lock.path, "--store", store.path]
+        let locked = try VSMP.run(["image", "lock", "--blob", "lib/firmware/acme/nic.bin=\(blob.path)"] + options)
+        #expect(locked.status == 0, "\(locked.errors)")
+        let output = scratch.url.appendingPathComponent("out.img")
+        #expect(try Self.build(folder, output, options: options).status == 0)
+        #expect(try ImageReader(output).rootFiles()["lib/firmware/acme/nic.bin"] == 10)
+        try FileManager.default.removeItem(at: PackageStore(root: store).location(of: ContentDigest(ofFile: blob)))
+        let lacking = try Self.build(folder, output, options: options)
+        #expect(lacking.status == 88 && lacking.errors.contains("lib/firmware/acme/nic.bin"), "\(lacking.errors)")
+        #expect(try VSMP.run(["image", "ls", output.path]).output.contains("missing blob   /lib/firmware/acme/nic.bin"))
+        let before = try ContentDigest(ofFile: output)
+        #expect(try Self.build(folder, output, options: options + ["--release"]).status == 88)
+        #expect(try ContentDigest(ofFile: output) == before)
+        #expect(try VSMP.run(["image", "lock", "--blob", "nonsense"] + options).status == 64)
+    }
 }

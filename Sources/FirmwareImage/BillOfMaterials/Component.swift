@@ -7,6 +7,7 @@ struct Component: Equatable {
     static let node = "vsmpd"
     static let firmware = "vsmp-firmware"
     static let brand = "brand"
+    static let blobs = "vendor-blobs"
 
     let name: String
     let version: String
@@ -25,6 +26,7 @@ struct Component: Equatable {
         case "init": return firmware
         default:
             if path.hasPrefix("lib/modules/") { return kernelPackage }
+            if path.hasPrefix("lib/firmware/") { return blobs }
             if path.hasPrefix("etc/vsmp/") { return firmware }
             throw ImageError(.internalError, "/\(path) belongs to no package: say in Component.swift where it comes from")
         }

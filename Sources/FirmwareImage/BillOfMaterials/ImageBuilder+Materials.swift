@@ -64,6 +64,11 @@ extension ImageBuilder {
         own(
             Component.brand, ContentDigest(of: Data(brand.text.utf8) + (brand.logo ?? Data())),
             "Name, texts and logo of \(brand.name) belong to whoever bears that name. They may be given on with this image.\n")
+        if !lock.blobs.isEmpty {
+            own(
+                Component.blobs, ContentDigest(of: Data(lock.blobs.map { "\($0.path) \($0.digest)\n" }.joined().utf8)),
+                "Files of device vendors below /lib/firmware, under their vendors' own licences.\n")
+        }
         return components
     }
 
