@@ -14,6 +14,8 @@ public struct EmulatedLabOptions {
     public var memoryMiB: [Int]
     public var sliceMiB: [Int]
     public var cacheMiB: [Int]
+    /// Processors that each board lends to the machine; empty lends all.
+    public var lentProcessors: [Int]
     public var firmware: EmulatedBoard.Firmware
     public var guest: StickPersonalisation.GuestPayload?
     /// Nodes whose stick belongs to another kit of the same size: their key is wrong.
@@ -27,7 +29,7 @@ public struct EmulatedLabOptions {
 
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
-        cacheMiB: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
+        cacheMiB: [Int] = [], lentProcessors: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
         strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, emulator: String? = nil
     ) {
         self.image = image
@@ -36,6 +38,7 @@ public struct EmulatedLabOptions {
         self.memoryMiB = memoryMiB
         self.sliceMiB = sliceMiB
         self.cacheMiB = cacheMiB
+        self.lentProcessors = lentProcessors
         self.firmware = firmware
         self.guest = guest
         self.strangers = strangers
@@ -74,7 +77,8 @@ public final class EmulatedLab {
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log")
             let personalisation = StickPersonalisation(
                 kit: options.strangers.contains(node) ? otherKey : kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node),
-                cacheMiB: options.cacheMiB.repeatingLast(node), policies: options.policies,
+                cacheMiB: options.cacheMiB.repeatingLast(node), processors: options.lentProcessors.repeatingLast(node),
+                policies: options.policies,
                 guest: node == 0 ? options.guest : nil)
             try driver.prepareStick(
                 image: options.otherImages[node] ?? options.image, personalisation: personalisation)
@@ -122,7 +126,7 @@ public final class EmulatedLab {
         }
         for (name, values, least) in [
             ("processors", options.processors, 1), ("memory", options.memoryMiB, 256),
-            ("slice-mib", options.sliceMiB, 1), ("cache-mib", options.cacheMiB, 1),
+            ("slice-mib", options.sliceMiB, 1), ("cache-mib", options.cacheMiB, 1), ("lend-processors", options.lentProcessors, 1),
         ] {
             if values.count > options.nodes {
                 throw LabError(.usage, "--\(name) has \(values.count) values for \(options.nodes) boards")

@@ -31,7 +31,7 @@ struct LabBootRun {
             EmulatedLabOptions(
                 image: command.image, nodes: command.nodes, processors: command.processors?.numbers ?? [],
                 memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
-                cacheMiB: command.cacheMib?.numbers ?? [],
+                cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
                 firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
                 strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies, emulator: command.emulator),
             board: board, directory: folder.path)

@@ -44,6 +44,9 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: "Processors of each board, separated by commas; the last counts for all others.")
     var processors: NumberList?
 
+    @Option(help: "Processors that each board lends to the machine, separated by commas. Default: all that it has.")
+    var lendProcessors: NumberList?
+
     @Option(help: "MiB of guest memory that each board holds, separated by commas. Default: the node decides.")
     var sliceMib: NumberList?
 
