@@ -83,7 +83,7 @@ let package = Package(
         .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
-        .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence"]),
+        .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "vsmp"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
@@ -92,7 +92,7 @@ let package = Package(
             dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport"]),
         .testTarget(
             name: "OEMCommandsTests",
-            dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: ["OEMCommands", "BoardSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
     ]
 )

@@ -8,6 +8,15 @@ public struct Board: Sendable, Equatable, Codable {
     public var vendor: String
     public var model: String
     public var compatible: [String]
+    public var status: Status
+    /// What the status rests on.
+    public var evidence: [String]
+    /// The board whose source this one includes.
+    public var extends: String?
+    /// What follows the @ of the source's name.
+    public var revision: String?
+    /// What the board calls itself, as far as the description says.
+    public var identity: Identity
     public var processors: Processors
     public var memory: Memory
     public var virtualization: Virtualization
@@ -19,28 +28,60 @@ public struct Board: Sendable, Equatable, Codable {
     public var coherence: Coherence?
     /// How the lab starts this board without hardware; nil when it cannot.
     public var lab: Lab?
+    /// How each compared property is compared, by its path (`/processors/sockets`); what the binding's own rule differs from.
+    public var rules: [String: MatchRule]
 
-    /// What the board must have; `rule` says whether more is allowed.
+    /// How far a description is known to be true.
+    public enum Status: String, Sendable, Codable, CaseIterable {
+        /// Only emulated boards were booted with it.
+        case emulated
+        /// Read from a real board by `vsmp board capture`.
+        case captured
+        /// A real board passed the tests.
+        case certified
+    }
+
+    /// SMBIOS strings; nil for what the description leaves open.
+    public struct Identity: Sendable, Equatable, Codable {
+        public var systemManufacturer: String?
+        public var systemProduct: String?
+        public var boardManufacturer: String?
+        public var boardProduct: String?
+
+        public init(
+            systemManufacturer: String? = nil, systemProduct: String? = nil, boardManufacturer: String? = nil, boardProduct: String? = nil
+        ) {
+            self.systemManufacturer = systemManufacturer
+            self.systemProduct = systemProduct
+            self.boardManufacturer = boardManufacturer
+            self.boardProduct = boardProduct
+        }
+    }
+
+    /// What the board must have.
     public struct Processors: Sendable, Equatable, Codable {
         public var sockets: Int
         public var coresPerSocket: Int
         public var threadsPerCore: Int
-        public var rule: MatchRule
 
         /// Logical processors: sockets x cores x threads.
         public var count: Int { sockets * coresPerSocket * threadsPerCore }
 
-        public init(sockets: Int, coresPerSocket: Int, threadsPerCore: Int, rule: MatchRule) {
+        public init(sockets: Int, coresPerSocket: Int, threadsPerCore: Int) {
             self.sockets = sockets
             self.coresPerSocket = coresPerSocket
             self.threadsPerCore = threadsPerCore
-            self.rule = rule
         }
     }
 
+    /// How a property is compared with the hardware at boot.
     public enum MatchRule: String, Sendable, Codable, CaseIterable {
+        /// Anything else is refused.
         case exact
+        /// Less is refused.
         case atLeast = "at-least"
+        /// A difference is said and nothing else.
+        case report
     }
 
     public struct Memory: Sendable, Equatable, Codable {
@@ -48,10 +89,13 @@ public struct Board: Sendable, Equatable, Codable {
         public var minimumMiB: Int
         /// MiB kept for the firmware's own kernel and programs; the rest is the node's slice and cache.
         public var firmwareReserveMiB: Int
+        /// Least MiB of each NUMA node; empty when the description leaves the layout open.
+        public var nodesMiB: [Int]
 
-        public init(minimumMiB: Int, firmwareReserveMiB: Int) {
+        public init(minimumMiB: Int, firmwareReserveMiB: Int, nodesMiB: [Int] = []) {
             self.minimumMiB = minimumMiB
             self.firmwareReserveMiB = firmwareReserveMiB
+            self.nodesMiB = nodesMiB
         }
     }
 
@@ -66,20 +110,38 @@ public struct Board: Sendable, Equatable, Codable {
         }
     }
 
+    public enum Technology: String, Sendable, Codable, CaseIterable {
+        case ethernet
+        /// Described, not driven yet: the port is not used, whatever its rules say.
+        case infiniband
+    }
+
     /// One port that leads to the other boards.
     public struct InterconnectPort: Sendable, Equatable, Codable {
         public var name: String
+        public var technology: Technology
         /// Name of the Linux driver bound to the port; interfaces are found by it.
         public var driver: String
+        /// What an emulated board has in place of `driver`.
+        public var labDriver: String?
+        /// PCI vendor and device, as in 8086:10d3.
+        public var pciID: String?
+        /// Modules that bring the port, those of `labDriver` last.
         public var kernelModules: [String]
         /// Largest IP packet in bytes (MTU) that the port and the switch between the boards carry.
         public var mtu: Int
         /// Ethernet's, which every port and switch carries (IEEE 802.3, 3.2.7).
         public static let usualMTU = 1500
 
-        public init(name: String, driver: String, kernelModules: [String], mtu: Int = usualMTU) {
+        public init(
+            name: String, technology: Technology = .ethernet, driver: String, labDriver: String? = nil, pciID: String? = nil,
+            kernelModules: [String], mtu: Int = usualMTU
+        ) {
             self.name = name
+            self.technology = technology
             self.driver = driver
+            self.labDriver = labDriver
+            self.pciID = pciID
             self.kernelModules = kernelModules
             self.mtu = mtu
         }
@@ -129,10 +191,15 @@ public struct Board: Sendable, Equatable, Codable {
         public var memoryMiB: Int
         public var networkModel: String
         public var usbController: String
+        /// Driver of `networkModel` where it is not the first Ethernet port's own.
+        public var interconnectDriver: String?
+        /// Modules that bring it; ``InterconnectPort/kernelModules`` of that port holds them, too.
+        public var interconnectKernelModules: [String]
 
         public init(
             emulator: String, machine: String, processorModel: String, firmware: [PlatformFirmware], processors: Int,
-            memoryMiB: Int, networkModel: String, usbController: String
+            memoryMiB: Int, networkModel: String, usbController: String, interconnectDriver: String? = nil,
+            interconnectKernelModules: [String] = []
         ) {
             self.emulator = emulator
             self.machine = machine
@@ -142,6 +209,8 @@ public struct Board: Sendable, Equatable, Codable {
             self.memoryMiB = memoryMiB
             self.networkModel = networkModel
             self.usbController = usbController
+            self.interconnectDriver = interconnectDriver
+            self.interconnectKernelModules = interconnectKernelModules
         }
     }
 
@@ -151,6 +220,12 @@ public struct Board: Sendable, Equatable, Codable {
         /// BIOS.
         case seabios
     }
+
+    /// `name`, or `name@revision`.
+    public var fullName: String { revision.map { "\(name)@\($0)" } ?? name }
+
+    /// The ports that this SDK drives.
+    public var drivenPorts: [InterconnectPort] { interconnect.filter { $0.technology == .ethernet } }
 
     /// Every kernel module the image must hold for this board, without duplicates, in loading order.
     public var kernelModules: [String] {

@@ -1,7 +1,7 @@
 import Coherence
 
-/// The device-tree binding of a board: every node and property that may occur. Reading, linting and the tables in
-/// docs/boards.md all come from this one value.
+/// The device-tree binding of a board: every node and property that may occur. Reading, linting, the tables in
+/// docs/boards.md and the schema in boards/schemas all come from this one value.
 public struct BoardBinding: Sendable {
     public struct Node: Sendable {
         /// Name of the node; nil stands for "one node for each port, freely named".
@@ -9,6 +9,17 @@ public struct BoardBinding: Sendable {
         public var required: Bool
         public var properties: [Property]
         public var children: [Node] = []
+        /// What it is for, in the schema.
+        public var meaning: String = ""
+
+        init(name: String?, required: Bool, properties: [Property], children: [Node] = [], meaning: String = "") {
+            self.name = name
+            self.required = required
+            // Each property that is compared with hardware may have a rule of its own.
+            self.properties = properties.flatMap { $0.comparison == nil ? [$0] : [$0, $0.rule] }
+            self.children = children
+            self.meaning = meaning
+        }
     }
 
     public struct Property: Sendable {
@@ -16,13 +27,40 @@ public struct BoardBinding: Sendable {
         public var kind: Kind
         public var required: Bool
         public var meaning: String
+        /// The rule by which the value is compared with the hardware when the board states none; nil for a value that is not compared.
+        public var comparison: Board.MatchRule?
+        /// What counts when it is absent, as a person would write it in source.
+        public var standard: String?
+
+        init(
+            _ name: String, _ kind: Kind, required: Bool = true, comparison: Board.MatchRule? = nil, standard: String? = nil,
+            _ meaning: String
+        ) {
+            self.name = name
+            self.kind = kind
+            self.required = required
+            self.meaning = meaning
+            self.comparison = comparison
+            self.standard = standard
+        }
+
+        /// The property that states how this one is compared.
+        var rule: Property {
+            Property(
+                name + "-match", .choice(kind.matchRules.map(\.rawValue)), required: false,
+                "how `\(name)` is compared with the hardware; `\((comparison ?? .exact).rawValue)` when absent")
+        }
     }
 
     public enum Kind: Sendable, Equatable {
         case text
-        /// `vendor,board` strings, lower case.
+        /// Free texts for people.
+        case texts
+        /// `vendor,board` strings, lower case, at most four.
         case compatible
         case cell(ClosedRange<UInt32>)
+        /// One number for each of something, at most `count`.
+        case cells(ClosedRange<UInt32>, count: Int)
         case choice([String])
         case choices([String])
         /// A kernel's name for a driver: letters, digits, underscores.
@@ -33,185 +71,130 @@ public struct BoardBinding: Sendable {
         case serialPort
         /// Words of `PolicySet(parsing:)`, one a string.
         case policies
+        /// NAME or NAME@REVISION.
+        case board
+        /// What follows the @ of a file's name.
+        case revision
+        /// Vendor and device as lspci -n prints them.
+        case pciID
 
         /// What a reader is told to write.
         public var expected: String {
             switch self {
             case .text: "one string"
-            case .compatible: "strings of the form \"vendor,board\" in lower case"
+            case .texts: "one or more strings"
+            case .compatible: "one to four strings of the form \"vendor,board\" in lower case"
             case .cell(let range): "one number from \(range.lowerBound) to \(range.upperBound), as <N>"
+            case .cells(let range, let count):
+                "one to \(count) numbers from \(range.lowerBound) to \(range.upperBound), as <N N>"
             case .choice(let choices): "one of " + choices.map { "\"\($0)\"" }.joined(separator: ", ")
-            case .choices(let choices): "one or more of " + choices.map { "\"\($0)\"" }.joined(separator: ", ")
+            case .choices(let choices): "one or more of " + choices.map { "\"\($0)\"" }.joined(separator: ", ") + ", each once"
             case .driver: "one driver name of letters, digits and underscores"
             case .modules: "kernel module names of letters, digits and underscores"
             case .serialPort: "a serial port such as \"ttyS0\""
             case .policies:
                 "one or more of " + (["all", "none"] + PolicySet.names).map { "\"\($0)\"" }.joined(separator: ", ")
                     + "; \"-NAME\" takes one out again"
+            case .board: "the name of a board, or NAME@REVISION"
+            case .revision: "one word of letters, digits, dots and dashes"
+            case .pciID: "vendor and device in lower-case hexadecimal, as in \"8086:10d3\""
+            }
+        }
+
+        /// More than expected makes sense of numbers only.
+        var matchRules: [Board.MatchRule] {
+            switch self {
+            case .cell, .cells: [.exact, .atLeast, .report]
+            default: [.exact, .report]
+            }
+        }
+
+        /// What each string must match, as a regular expression of JSON Schema; nil for numbers and lists of choices.
+        var pattern: String? {
+            switch self {
+            case .text, .texts: "^[^\\x00-\\x1f\\x7f]+$"
+            case .compatible: "^[a-z0-9_-]+,[a-z0-9_-]+$"
+            case .driver, .modules: "^[A-Za-z0-9_]{1,55}$"
+            case .serialPort: "^tty[A-Za-z0-9_]{0,51}[0-9]$"
+            case .board: "^[A-Za-z0-9][A-Za-z0-9_.-]*(@[A-Za-z0-9.-]+)?$"
+            case .revision: "^[A-Za-z0-9.-]+$"
+            case .pciID: "^[0-9a-f]{4}:[0-9a-f]{4}$"
+            case .cell, .cells, .choice, .choices, .policies: nil
+            }
+        }
+
+        /// The strings that may stand there, or nil when any that match `pattern` may.
+        var words: [String]? {
+            switch self {
+            case .choice(let choices), .choices(let choices): choices
+            case .policies: PolicySet.words
+            default: nil
+            }
+        }
+
+        var isList: Bool {
+            switch self {
+            case .texts, .compatible, .choices, .modules, .policies: true
+            default: false
             }
         }
 
         /// Whether the value is of this kind.
         func accepts(_ property: DeviceTree.Property) -> Bool {
-            if case .cell(let range) = self {
-                guard let cells = property.cells, cells.count == 1 else { return false }
-                return range.contains(cells[0])
+            switch self {
+            case .cell(let range): return property.cells.map { $0.count == 1 && range.contains($0[0]) } ?? false
+            case .cells(let range, let count):
+                return property.cells.map { $0.count <= count && $0.allSatisfy(range.contains) } ?? false
+            default: break
             }
-            guard let strings = property.strings else { return false }
-            return switch self {
-            case .text: strings.count == 1
-            case .compatible: strings.allSatisfy(isCompatible)
-            case .choice(let choices): strings.count == 1 && choices.contains(strings[0])
-            case .choices(let choices):
-                strings.allSatisfy(choices.contains) && Set(strings).count == strings.count
-            case .driver: strings.count == 1 && isIdentifier(strings[0])
-            case .modules: strings.allSatisfy(isIdentifier)
-            case .serialPort: strings.count == 1 && isSerialPort(strings[0])
-            case .policies: strings.allSatisfy(PolicySet.words.contains)
-            case .cell: false
+            guard let strings = property.strings, isList || strings.count == 1 else { return false }
+            if let words {
+                guard strings.allSatisfy(words.contains) else { return false }
+                if case .choices = self { return Set(strings).count == strings.count }
+                return true
+            }
+            switch self {
+            case .text, .texts: return true
+            case .compatible: return strings.count <= 4 && strings.allSatisfy(isCompatible)
+            case .driver, .modules: return strings.allSatisfy(isIdentifier)
+            case .serialPort: return isSerialPort(strings[0])
+            case .board: return isBoard(strings[0])
+            case .revision: return isWord(strings[0], and: ".-")
+            case .pciID: return isPCIID(strings[0])
+            default: return false
             }
         }
     }
-
-    public static let root = Node(
-        name: "/", required: true,
-        properties: [
-            Property(
-                name: "compatible", kind: .compatible, required: true,
-                meaning: "vendor and name of the board; the first name is the name of its folder"),
-            Property(name: "model", kind: .text, required: true, meaning: "the board's name for people"),
-        ],
-        children: [processors, memory, virtualization, interconnect, stick, consoles, coherence, lab])
-
-    static let processors = Node(
-        name: "processors", required: true,
-        properties: [
-            Property(name: "sockets", kind: .cell(1...64), required: true, meaning: "processor packages"),
-            Property(name: "cores-per-socket", kind: .cell(1...1024), required: true, meaning: "cores in each package"),
-            Property(name: "threads-per-core", kind: .cell(1...8), required: true, meaning: "threads of each core"),
-            Property(
-                name: "match", kind: .choice(Board.MatchRule.allCases.map(\.rawValue)), required: false,
-                meaning: "whether hardware with more also counts as this board; `exact` when absent"),
-        ])
-
-    static let memory = Node(
-        name: "memory", required: true,
-        properties: [
-            Property(
-                name: "minimum-mib", kind: .cell(64...0x4000_0000), required: true,
-                meaning: "least memory in MiB, as Linux counts System RAM"),
-            Property(
-                name: "firmware-reserve-mib", kind: .cell(32...0x100_0000), required: true,
-                meaning: "MiB kept for the firmware itself; less than `minimum-mib`"),
-        ])
-
-    static let virtualization = Node(
-        name: "virtualization", required: true,
-        properties: [
-            Property(
-                name: "amd-kernel-modules", kind: .modules, required: true,
-                meaning: "modules that bring KVM on AMD processors, in loading order"),
-            Property(
-                name: "intel-kernel-modules", kind: .modules, required: true,
-                meaning: "modules that bring KVM on Intel processors, in loading order"),
-        ])
-
-    static let interconnect = Node(
-        name: "interconnect", required: true, properties: [],
-        children: [
-            Node(
-                name: nil, required: true,
-                properties: [
-                    Property(
-                        name: "driver", kind: .driver, required: true,
-                        meaning: "Linux driver bound to the port; the interface is found by it"),
-                    Property(
-                        name: "kernel-modules", kind: .modules, required: true,
-                        meaning: "modules that bring the port, in loading order"),
-                    Property(
-                        name: "mtu", kind: .cell(1500...9216), required: false,
-                        meaning: "largest packet in bytes that the port and the switch between the boards carry; 1500 when absent, "
-                            + "4300 or more sends a page in one packet"),
-                ])
-        ])
-
-    static let stick = Node(
-        name: "stick", required: true,
-        properties: [
-            Property(
-                name: "kernel-modules", kind: .modules, required: true,
-                meaning: "modules needed to read the stick: USB host controller, storage, file system")
-        ])
-
-    static let consoles = Node(
-        name: "consoles", required: true,
-        properties: [
-            Property(
-                name: "firmware-console", kind: .serialPort, required: true,
-                meaning: "serial port of the firmware's messages"),
-            Property(
-                name: "guest-console", kind: .serialPort, required: false,
-                meaning: "serial port of the guest's console on node 0; not the firmware's"),
-            Property(
-                name: "baud-rate", kind: .cell(1200...4_000_000), required: false,
-                meaning: "bits per second of both, 8N1; 115200 when absent"),
-        ])
-
-    static let coherence = Node(
-        name: "coherence", required: false,
-        properties: [
-            Property(
-                name: "policies", kind: .policies, required: true,
-                meaning: "coherence policies that are on when a node starts, read from left to right; `policies=` in a stick's "
-                    + "`machine.conf` wins")
-        ])
-
-    static let lab = Node(
-        name: "lab", required: false,
-        properties: [
-            Property(name: "emulator", kind: .text, required: true, meaning: "program that emulates the board"),
-            Property(name: "machine", kind: .text, required: true, meaning: "its machine type"),
-            Property(name: "processor-model", kind: .text, required: true, meaning: "its processor model and features"),
-            Property(
-                name: "firmware", kind: .choices(Board.PlatformFirmware.allCases.map(\.rawValue)), required: true,
-                meaning: "platform firmware it boots with; the first is the default"),
-            Property(name: "processors", kind: .cell(1...1024), required: true, meaning: "logical processors by default"),
-            Property(name: "memory-mib", kind: .cell(64...0x4000_0000), required: true, meaning: "memory by default"),
-            Property(name: "network-model", kind: .text, required: true, meaning: "device model of the interconnect port"),
-            Property(
-                name: "usb-controller", kind: .text, required: true,
-                meaning: "device model of the USB host controller that holds the stick"),
-        ])
 }
 
-private func isIdentifier(_ text: String) -> Bool {
-    !text.isEmpty && text.utf8.count < 56
+private func isWord(_ text: some StringProtocol, and others: String) -> Bool {
+    !text.isEmpty
         && text.utf8.allSatisfy {
             switch $0 {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-                true
-            default: false
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: others.utf8.contains($0)
             }
         }
 }
 
+func isIdentifier(_ text: String) -> Bool { isWord(text, and: "_") && text.utf8.count < 56 }
+
 private func isSerialPort(_ text: String) -> Bool {
-    isIdentifier(text) && text.hasPrefix("tty") && (text.utf8.last.map { $0 >= 0x30 && $0 <= 0x39 } ?? false)
+    isIdentifier(text) && text.hasPrefix("tty") && text.utf8.count > 3 && (text.utf8.last.map { $0 >= 0x30 && $0 <= 0x39 } ?? false)
+}
+
+private func isBoard(_ text: String) -> Bool {
+    let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+    return isWord(parts[0], and: "_.-") && isWord(parts[0].prefix(1), and: "") && (parts.count == 1 || isWord(parts[1], and: ".-"))
+}
+
+private func isPCIID(_ text: String) -> Bool {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    return parts.count == 2
+        && parts.allSatisfy { $0.utf8.count == 4 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) } }
 }
 
 private func isCompatible(_ text: String) -> Bool {
-    let parts = text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-    return parts.count == 2
-        && parts.allSatisfy { part in
-            !part.isEmpty
-                && part.allSatisfy {
-                    switch $0 {
-                    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                        UInt8(ascii: "-"), UInt8(ascii: "_"):
-                        true
-                    default: false
-                    }
-                }
-        }
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    return parts.count == 2 && parts.allSatisfy { isWord($0, and: "_-") && $0 == $0.lowercased() }
 }

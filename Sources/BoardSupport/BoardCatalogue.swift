@@ -3,28 +3,34 @@ internal import Glibc
 /// A board together with the blob that goes into the image.
 public struct CompiledBoard: Sendable, Equatable {
     public var board: Board
-    /// The flattened device tree that dtc made from the source.
+    /// The flattened device tree that dtc made from the source; `extends` and revisions are resolved in it.
     public var deviceTree: [UInt8]
     /// Path of the source.
     public var source: String
+    /// Where its parts were written.
+    public var map: DeviceTreeSourceMap
+    /// What is no mistake but should be known.
+    public var warnings: [BoardFinding]
 }
 
-/// The folder that holds one folder for each board: `boards/NAME/NAME.dts`.
+/// The folder that holds one folder for each board: `boards/NAME/NAME.dts`, and `boards/NAME/NAME@REV.dts` for a revision.
 public struct BoardCatalogue: Sendable {
     public var path: String
 
     public init(path: String = "boards") { self.path = path }
 
-    /// Names of all boards, sorted.
+    /// Names of all boards, sorted, each with its revisions behind it.
     public func names() throws(BoardError) -> [String] {
         let files = SystemFiles()
         guard files.exists(path) else {
             throw .missing(path: path, hint: "no such folder; name the folder of your boards with --boards-path")
         }
-        return files.names(in: path).filter { files.exists(source(of: $0)) }
+        return files.names(in: path).filter { files.exists(source(of: $0)) && !$0.contains("@") }.flatMap { name in
+            [name] + files.names(in: "\(path)/\(name)").filter { $0.hasPrefix(name + "@") && $0.hasSuffix(".dts") }.map { String($0.dropLast(4)) }
+        }
     }
 
-    /// Compiles and reads the board called `name`.
+    /// Compiles and reads the board called `name`, or a revision of it: `name@rev`.
     public func load(_ name: String) throws(BoardError) -> CompiledBoard {
         let source = source(of: name)
         guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), SystemFiles().exists(source) else {
@@ -34,40 +40,127 @@ public struct BoardCatalogue: Sendable {
                 hint: known.isEmpty
                     ? "there is no board in \(path)" : "known boards are " + known.joined(separator: ", "))
         }
-        return try Self.compile(source: source, expectedName: name)
+        return try Self.compile(source: source, expectedName: name, includePath: path)
     }
 
     /// Compiles a source with dtc, every warning of dtc counted as a mistake, and reads the result.
     ///
-    /// - Parameter expectedName: the board's name, which must be the second part of its first `compatible` string.
-    public static func compile(source: String, expectedName: String? = nil) throws(BoardError) -> CompiledBoard {
+    /// - Parameters:
+    ///   - expectedName: the board's name, which must be the second part of its first `compatible` string, with its revision.
+    ///   - includePath: where `/include/` looks for files that are not beside the source.
+    public static func compile(source: String, expectedName: String? = nil, includePath: String? = nil) throws(BoardError) -> CompiledBoard {
         guard SystemFiles().exists(source) else { throw .missing(path: source, hint: "no such file") }
-        let output: ExternalTool.Output
-        do {
-            output = try ExternalTool("dtc").run(["-I", "dts", "-O", "dtb", "-o", "-", source])
-        } catch {
-            throw .toolUnavailable(
-                tool: "dtc", hint: "\(error); install it with: apt install device-tree-compiler")
-        }
+        let include = includePath.map { ["-i", $0] } ?? []
+        let output = try runCompiler(include + ["-I", "dts", "-O", "dtb", "-o", "-", source])
         let findings = DeviceTreeCompilerMessages.findings(in: output.standardError, file: source)
         guard findings.isEmpty, output.status == 0 else {
             let unexplained = BoardFinding(
-                file: source, node: nil, found: "dtc ended with status \(output.status)",
+                rule: "dtc:error", file: source, node: nil, found: "dtc ended with status \(output.status)",
                 expected: "a source that compiles")
             throw .invalid(findings.isEmpty ? [unexplained] : findings)
         }
-        let board = try Board(deviceTree: output.standardOutput, file: source)
-        if let expectedName, board.name != expectedName {
-            throw .invalid([
-                BoardFinding(
-                    file: source, node: "/", property: "compatible", found: "\"\(board.compatible[0])\"",
-                    expected: "\"\(board.vendor),\(expectedName)\", because the folder is called \(expectedName)")
-            ])
+        let annotated = try runCompiler(include + ["-I", "dts", "-O", "dts", "-T", "-T", "-o", "-", source])
+        let map = DeviceTreeSourceMap(annotated: String(decoding: annotated.standardOutput, as: UTF8.self))
+        let board = try Board(deviceTree: output.standardOutput, file: source, map: map)
+        if let expectedName {
+            let findings = BoardLineage(board: board, source: source, name: expectedName, map: map).findings
+            guard findings.isEmpty else { throw .invalid(findings) }
         }
-        return CompiledBoard(board: board, deviceTree: output.standardOutput, source: source)
+        var checker = BindingChecker(file: source, map: map)
+        return CompiledBoard(
+            board: board, deviceTree: output.standardOutput, source: source, map: map, warnings: checker.warnings(about: board))
     }
 
-    private func source(of name: String) -> String { "\(path)/\(name)/\(name).dts" }
+    private static func runCompiler(_ arguments: [String]) throws(BoardError) -> ExternalTool.Output {
+        do {
+            return try ExternalTool("dtc").run(arguments)
+        } catch {
+            throw .toolUnavailable(tool: "dtc", hint: "\(error); install it with: apt install device-tree-compiler")
+        }
+    }
+
+    /// The board whose source `file` is, from `.../NAME/NAME.dts` or `.../NAME/NAME@REV.dts`; nil for any other file.
+    static func board(of file: String) -> String? {
+        let parts = file.split(separator: "/")
+        guard let last = parts.last, last.hasSuffix(".dts") else { return nil }
+        let name = last.dropLast(4)
+        guard parts.count < 2 || parts[parts.count - 2] == name.prefix(while: { $0 != "@" }) else { return nil }
+        return String(name)
+    }
+
+    private func source(of name: String) -> String { "\(path)/\(name.prefix { $0 != "@" })/\(name).dts" }
+}
+
+/// Checks what a board says of its name, its revision and the board it extends against the files it was compiled from.
+private struct BoardLineage {
+    var board: Board
+    var source: String
+    /// NAME or NAME@REVISION.
+    var name: String
+    var map: DeviceTreeSourceMap
+
+    private var folder: String { String(name.prefix { $0 != "@" }) }
+    private var revision: String? { name == folder ? nil : String(name.dropFirst(folder.count + 1)) }
+
+    var findings: [BoardFinding] { nameFindings + revisionFindings + extendsFindings }
+
+    private var nameFindings: [BoardFinding] {
+        guard board.name != folder else { return [] }
+        return [
+            finding(
+                .name, "compatible", found: "\"\(board.compatible[0])\"",
+                expected: "\"\(board.vendor),\(folder)\", because the folder is called \(folder)")
+        ]
+    }
+
+    private var revisionFindings: [BoardFinding] {
+        var findings: [BoardFinding] = []
+        if board.revision != revision {
+            findings.append(
+                finding(
+                    .revision, "revision", found: board.revision.map { "\"\($0)\"" } ?? "nothing",
+                    expected: revision.map { "\"\($0)\", because the file is called \(name).dts" } ?? "no revision in \(name).dts"))
+        }
+        if revision != nil, !includes(folder) {
+            findings.append(
+                finding(
+                    .revision, nil, found: "a revision that does not include its board",
+                    expected: "/include/ \"\(folder).dts\" before everything else"))
+        }
+        return findings
+    }
+
+    private var extendsFindings: [BoardFinding] {
+        let place = map.position(ofProperty: "extends", in: "/")
+        // A board that is extended may itself extend one; then the property must still be this board's own.
+        let isOwn = place.map { BoardCatalogue.board(of: $0.file).map { $0.prefix { $0 != "@" } } == folder[...] } ?? false
+        let others = Set(map.files.compactMap(BoardCatalogue.board)).filter { $0.prefix { $0 != "@" } != folder }.sorted()
+        if let parent = board.extends, isOwn {
+            guard !includes(parent) else { return [] }
+            return [
+                finding(
+                    .extends, "extends", found: "\"\(parent)\"",
+                    expected: others.isEmpty
+                        ? "/include/ \"\(Self.path(of: parent))\" before everything else"
+                        : "the board that is included, \(others.map { "\"\($0)\"" }.joined(separator: " or "))")
+            ]
+        }
+        guard let parent = others.last else { return [] }
+        return [
+            finding(
+                .extends, "extends", found: board.extends.map { "\"\($0)\", of an included board" } ?? "nothing",
+                expected: "extends = \"\(parent)\" in \(source), because its source is included")
+        ]
+    }
+
+    private func includes(_ name: String) -> Bool { map.files.contains { BoardCatalogue.board(of: $0) == name } }
+
+    private static func path(of name: String) -> String { "\(name.prefix { $0 != "@" })/\(name).dts" }
+
+    private func finding(_ rule: BoardRule, _ property: String?, found: String, expected: String) -> BoardFinding {
+        let place = property.flatMap { map.position(ofProperty: $0, in: "/") } ?? map.position(of: "/")
+        return BoardFinding(rule, at: place, orIn: source, node: "/", property: property, found: found, expected: expected)
+    }
 }
 
 extension Board {

@@ -1,8 +1,18 @@
-/// One mistake in a board's description: where it is, what stands there and what was expected.
+/// One finding in a board's description: where it is, which rule it breaks, what stands there and what to write instead.
 public struct BoardFinding: Sendable, Equatable, Codable, CustomStringConvertible {
-    /// The file as the caller named it.
+    public enum Severity: String, Sendable, Codable {
+        /// The description is refused.
+        case error
+        /// The description is used; a person should know.
+        case warning
+    }
+
+    public var severity: Severity
+    /// Which rule: `dtc:CHECK` for a check of dtc, else one of ``BoardRule``.
+    public var rule: String
+    /// The file as the caller or an include named it.
     public var file: String
-    /// Line and column in the source, when dtc found the mistake; both count from 1.
+    /// Line and column in the source; both count from 1. Nil for a blob, and where nothing of the node is written.
     public var line: Int?
     public var column: Int?
     /// Path of the node, for example `/consoles`; nil when the source did not parse.
@@ -12,9 +22,11 @@ public struct BoardFinding: Sendable, Equatable, Codable, CustomStringConvertibl
     public var expected: String
 
     public init(
-        file: String, line: Int? = nil, column: Int? = nil, node: String?, property: String? = nil, found: String,
-        expected: String
+        severity: Severity = .error, rule: String, file: String, line: Int? = nil, column: Int? = nil, node: String?,
+        property: String? = nil, found: String, expected: String
     ) {
+        self.severity = severity
+        self.rule = rule
         self.file = file
         self.line = line
         self.column = column
@@ -24,14 +36,60 @@ public struct BoardFinding: Sendable, Equatable, Codable, CustomStringConvertibl
         self.expected = expected
     }
 
-    /// `file:line:column: node: property: found X, expected Y`, with the parts that are known.
+    init(
+        severity: Severity = .error, _ rule: BoardRule, at place: DeviceTreeSourceMap.Position?, orIn file: String, node: String?,
+        property: String? = nil, found: String, expected: String
+    ) {
+        self.init(
+            severity: severity, rule: rule.rawValue, file: place?.file ?? file, line: place?.line, column: place?.column, node: node,
+            property: property, found: found, expected: expected)
+    }
+
+    /// `file:line:column: severity: node: property: found X, expected Y [rule]`, with the parts that are known.
     public var description: String {
         var place = file
         if let line { place += ":\(line)" }
         if let column { place += ":\(column)" }
+        place += ": \(severity.rawValue)"
         if let node { place += ": \(node)" }
         if let property { place += ": \(property)" }
-        return "\(place): found \(found), expected \(expected)"
+        return "\(place): found \(found), expected \(expected) [\(rule)]"
+    }
+}
+
+/// The rules of the binding; docs/boards.md explains each.
+public enum BoardRule: String, Sendable, CaseIterable {
+    case unknownProperty = "unknown-property"
+    case unknownNode = "unknown-node"
+    case missingProperty = "missing-property"
+    case missingNode = "missing-node"
+    case value
+    /// Two values that contradict each other. No schema language of device trees can say these.
+    case relation
+    /// The first `compatible` and the folder's name differ.
+    case name
+    case extends
+    case revision
+    /// Not a tree at all.
+    case blob
+    /// Declared, but nothing of this SDK drives it yet.
+    case notDriven = "not-driven"
+
+    /// What it means, for docs/boards.md.
+    public var meaning: String {
+        switch self {
+        case .unknownProperty: "a property that the binding does not have"
+        case .unknownNode: "a node that the binding does not have"
+        case .missingProperty: "a required property is absent; the place is its node's"
+        case .missingNode: "a required node is absent; the place is its parent's"
+        case .value: "a value of another kind or outside its range"
+        case .relation: "two values contradict each other"
+        case .name: "the first `compatible` does not name the folder"
+        case .extends: "`extends` and the included board differ"
+        case .revision: "`revision` and the file's name differ, or the file does not include its board"
+        case .blob: "not a device tree"
+        case .notDriven: "declared, but this SDK does not drive it yet; a warning"
+        }
     }
 }
 

@@ -8,32 +8,57 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
     /// System RAM in MiB (/proc/iomem; MemTotal where that is not readable).
     public var memoryMiB: Int
     public var networkInterfaces: [NetworkInterface]
+    public var infinibandDevices: [NetworkInterface]
     /// Serial ports that have a UART behind them, such as `ttyS0`.
     public var serialPorts: [String]
+    /// MiB of each NUMA node that has memory, as the kernel counts them after its own share.
+    public var memoryNodesMiB: [Int]
+    /// SMBIOS strings.
+    public var identity: Board.Identity
+    /// Whether the processors say that a hypervisor runs them.
+    public var isVirtual: Bool
+    /// Kernel modules that are loaded, without those that are built in and have no parameters.
+    public var modules: [String]
 
     public struct NetworkInterface: Sendable, Equatable, Codable {
         public var name: String
         /// Driver bound to the device; nil for interfaces without hardware.
         public var driver: String?
         public var address: String?
+        /// PCI vendor and device, as in 8086:10d3; nil for what is not on PCI.
+        public var pciID: String?
 
-        public init(name: String, driver: String?, address: String?) {
+        public init(name: String, driver: String?, address: String?, pciID: String? = nil) {
             self.name = name
             self.driver = driver
             self.address = address
+            self.pciID = pciID
+        }
+
+        init(_ name: String, in folder: String, _ files: SystemFiles) {
+            let device = "\(folder)/\(name)/device"
+            self.init(
+                name: name, driver: files.linkName(device + "/driver"), address: files.line("\(folder)/\(name)/address"),
+                pciID: deviceID(of: device, files))
         }
     }
 
     public init(
         sockets: Int, cores: Int, threads: Int, memoryMiB: Int, networkInterfaces: [NetworkInterface],
-        serialPorts: [String]
+        infinibandDevices: [NetworkInterface] = [], serialPorts: [String], memoryNodesMiB: [Int] = [], identity: Board.Identity = .init(),
+        isVirtual: Bool = false, modules: [String] = []
     ) {
         self.sockets = sockets
         self.cores = cores
         self.threads = threads
         self.memoryMiB = memoryMiB
         self.networkInterfaces = networkInterfaces
+        self.infinibandDevices = infinibandDevices
         self.serialPorts = serialPorts
+        self.memoryNodesMiB = memoryNodesMiB
+        self.identity = identity
+        self.isVirtual = isVirtual
+        self.modules = modules
     }
 
     /// Reads /proc and /sys below `root` (empty: the running system).
@@ -44,14 +69,35 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
             sockets: topology.sockets, cores: topology.cores, threads: topology.threads,
             memoryMiB: Self.systemRAM(files) ?? Self.memTotal(files) ?? 0,
             networkInterfaces: files.names(in: "/sys/class/net").filter { $0 != "lo" }.map {
-                NetworkInterface(
-                    name: $0, driver: files.linkName("/sys/class/net/\($0)/device/driver"),
-                    address: files.line("/sys/class/net/\($0)/address"))
+                NetworkInterface($0, in: "/sys/class/net", files)
             },
+            infinibandDevices: files.names(in: "/sys/class/infiniband").map { NetworkInterface($0, in: "/sys/class/infiniband", files) },
             serialPorts: files.names(in: "/sys/class/tty").filter {
                 // Type 0 is PORT_UNKNOWN: the driver reserved a name, no UART answered (linux/serial_core.h).
                 $0.hasPrefix("ttyS") && (files.number("/sys/class/tty/\($0)/type") ?? 0) != 0
-            })
+            },
+            memoryNodesMiB: Self.memoryNodes(files),
+            identity: Board.Identity(
+                systemManufacturer: files.line("/sys/class/dmi/id/sys_vendor"), systemProduct: files.line("/sys/class/dmi/id/product_name"),
+                boardManufacturer: files.line("/sys/class/dmi/id/board_vendor"), boardProduct: files.line("/sys/class/dmi/id/board_name")),
+            isVirtual: Self.processorFlags(files).contains("hypervisor"), modules: files.names(in: "/sys/module"))
+    }
+
+    static func processorFlags(_ files: SystemFiles) -> [Substring] {
+        guard let text = files.text("/proc/cpuinfo"), let line = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
+        else { return [] }
+        return line.split(separator: ":").last?.split(separator: " ") ?? []
+    }
+
+    /// `Node 0 MemTotal:  1000 kB` in each node's meminfo (Documentation/ABI/stable/sysfs-devices-node), in the nodes' order.
+    private static func memoryNodes(_ files: SystemFiles) -> [Int] {
+        let folder = "/sys/devices/system/node"
+        let numbers = files.names(in: folder).compactMap { $0.hasPrefix("node") ? Int($0.dropFirst(4)) : nil }.sorted()
+        return numbers.compactMap { number in
+            let lines = files.text("\(folder)/node\(number)/meminfo")?.split(separator: "\n") ?? []
+            let words = lines.first { $0.contains(" MemTotal:") }?.split(separator: " ") ?? []
+            return words.dropLast().last.flatMap { Int($0) }.map { $0 / 1024 }
+        }.filter { $0 > 0 }
     }
 
     /// Interfaces whose driver is `driver`, in the kernel's naming order.
@@ -78,6 +124,14 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
         }
         return nil
     }
+}
+
+/// `vendor:device` of a folder in /sys, when it is a PCI device.
+func deviceID(of device: String, _ files: SystemFiles) -> String? {
+    guard files.linkName(device + "/subsystem") == "pci", let vendor = files.line(device + "/vendor"),
+        let id = files.line(device + "/device"), vendor.hasPrefix("0x"), id.hasPrefix("0x")
+    else { return nil }
+    return vendor.dropFirst(2) + ":" + id.dropFirst(2)
 }
 
 /// Counts from /sys/devices/system/cpu/cpuN/topology (Documentation/admin-guide/cputopology.rst).

@@ -22,11 +22,14 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var model: Board.Lab
     /// Largest packet in bytes that the interconnect port carries.
     public var mtu: Int
+    /// What the board's description says of sockets, memory layout and SMBIOS strings; nil leaves them to the emulator.
+    public var description: Board?
 
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
-        emulator: String, model: Board.Lab, mtu: Int = Board.InterconnectPort.usualMTU
+        emulator: String, model: Board.Lab, mtu: Int = Board.InterconnectPort.usualMTU,
+        description: Board? = nil
     ) {
         self.node = node
         self.processors = processors
@@ -38,6 +41,7 @@ public struct EmulatedBoard: Equatable, Sendable {
         self.emulator = emulator
         self.model = model
         self.mtu = mtu
+        self.description = description
     }
 
     /// The descriptor numbers that the emulator inherits.
@@ -64,8 +68,9 @@ public struct EmulatedBoard: Equatable, Sendable {
         var words = [
             emulator, "-nodefaults", "-no-user-config", "-display", "none", "-name", "node\(node)",
             "-machine", model.machine, "-accel", "tcg,tb-size=256,thread=\(processors == 1 ? "single" : "multi")",
-            "-cpu", model.processorModel, "-smp", "\(processors)", "-m", "\(memoryMiB)M",
+            "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
+        words += memoryLayout + identity
         if firmware == .ovmf {
             words += [
                 "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=\(Self.escaped(firmwareCode))",
@@ -82,6 +87,44 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=" + largestPacket,
         ]
         return words
+    }
+
+    /// Sockets and threads as described; other numbers of processors change the cores of each socket.
+    private var topology: String {
+        guard let described = description?.processors else { return "" }
+        let (sockets, threads) = (described.sockets, described.threadsPerCore)
+        guard processors.isMultiple(of: sockets * threads) else { return "" }
+        return ",sockets=\(sockets),cores=\(processors / (sockets * threads)),threads=\(threads)"
+    }
+
+    /// A NUMA node for each that is described, with its share of the memory; the sockets are dealt out to them.
+    private var memoryLayout: [String] {
+        guard let description, !description.memory.nodesMiB.isEmpty, !topology.isEmpty else { return [] }
+        let nodes = description.memory.nodesMiB
+        let sum = nodes.reduce(0, +)
+        var words: [String] = []
+        var rest = memoryMiB
+        for (node, share) in nodes.enumerated() {
+            // The emulator wants the sizes to add up to the memory, so the last node has what division leaves.
+            let size = node == nodes.count - 1 ? rest : memoryMiB / sum * share + memoryMiB % sum * share / sum
+            rest -= size
+            words += [
+                "-object", "memory-backend-ram,id=memory\(node),size=\(size)M", "-numa", "node,nodeid=\(node),memdev=memory\(node)",
+            ]
+        }
+        for socket in 0..<description.processors.sockets { words += ["-numa", "cpu,node-id=\(socket % nodes.count),socket-id=\(socket)"] }
+        return words
+    }
+
+    private var identity: [String] {
+        guard let identity = description?.identity else { return [] }
+        func type(_ number: Int, _ manufacturer: String?, _ product: String?) -> [String] {
+            let fields = [("manufacturer", manufacturer), ("product", product)].compactMap { name, value in
+                value.map { ",\(name)=\(Self.escaped($0))" }
+            }
+            return fields.isEmpty ? [] : ["-smbios", "type=\(number)" + fields.joined()]
+        }
+        return type(1, identity.systemManufacturer, identity.systemProduct) + type(2, identity.boardManufacturer, identity.boardProduct)
     }
 
     /// A virtio port carries packets larger than usual only when it is told so.

@@ -69,7 +69,7 @@ public final class EmulatedLab {
                 memoryMiB: options.memoryMiB.repeatingLast(node) ?? lab.memoryMiB, firmware: options.firmware,
                 stick: "\(directory)/node\(node).stick.img",
                 firmwareVariables: "\(directory)/node\(node).variables.fd", emulator: options.emulator ?? lab.emulator,
-                model: lab, mtu: board.interconnect.first?.mtu ?? Board.InterconnectPort.usualMTU)
+                model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board)
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log")
             let personalisation = StickPersonalisation(

@@ -21,6 +21,7 @@ package enum NodeProgram {
         switch rest.first {
         case "run": return RunCommand.run(Array(rest.dropFirst()))
         case "machine": return MachineCommand.run(Array(rest.dropFirst()), program: "vsmpd machine")
+        case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
         case "--help", "help", nil:
             print(help)
             return rest.isEmpty ? .usage : .success
@@ -42,6 +43,8 @@ package enum NodeProgram {
           vsmpd machine policies [LIST]
               show the coherence policies of every node, with LIST after switching all nodes to these: names with commas,
               all, none, or all,-NAME
+          vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]
+              describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
         81 peer refused, 82 timeout, 84 hardware is not the board's, 90 guest asked for a reboot.

@@ -65,11 +65,13 @@ enum RunCommand {
                 status: .badInput, text: "\(folder)/cluster.key: expected 64 hexadecimal digits; write the stick with vsmp usb write")
         }
         let inventory = HardwareInventory()
-        let mismatches = board.mismatches(with: inventory)
+        let comparisons = board.comparisons(with: inventory)
+        for line in HardwareReport(board: board, comparisons: comparisons, hardware: inventory).lines { NodeProgram.report(line) }
+        let mismatches = comparisons.filter(\.isRefused)
         guard mismatches.isEmpty else {
             throw Failure(
                 status: .hardwareMismatch,
-                text: "this computer is no \(board.name): " + mismatches.map(\.description).joined(separator: "; "))
+                text: "this computer is no \(board.fullName): " + mismatches.map(\.description).joined(separator: "; "))
         }
         return try start(options, folder: folder, board: board, hash: hash, configuration: configuration, key: key, inventory)
     }
@@ -83,6 +85,7 @@ enum RunCommand {
             threadsPerCore: max(1, inventory.threads / max(1, inventory.cores)), physicalMiB: inventory.memoryMiB,
             firmwareReserveMiB: board.memory.firmwareReserveMiB, sliceMiB: configuration.sliceMiB,
             cacheMiB: configuration.cacheMiB, processors: configuration.processors)
+        NodeProgram.report("\(HardwareReport.seen)/memory/firmware-reserve-mib: \(board.memory.firmwareReserveMiB) MiB kept")
         let console = try GuestConsole(
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
         // The image keeps what it says of itself in one folder.
@@ -147,14 +150,14 @@ enum RunCommand {
             return .fixed(listen: try SocketAddress(listen), peers: peers)
         }
         if let name = options.last("--interface") { return .discovery(interface: name) }
-        for port in board.interconnect {
-            if let interface = inventory.interfaces(driver: port.driver).first {
+        for port in board.drivenPorts {
+            if let interface = inventory.interfaces(for: port).first {
                 return .discovery(interface: interface.name, mtu: port.mtu)
             }
         }
         throw Failure(
             status: .hardwareMismatch,
-            text: "no network interface has the driver \(board.interconnect.map(\.driver).joined(separator: " or ")) that board "
+            text: "no network interface has the driver \(board.drivenPorts.map(\.driver).joined(separator: " or ")) that board "
                 + "\(board.name) uses for its interconnect")
     }
 }

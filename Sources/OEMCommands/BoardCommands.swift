@@ -1,29 +1,37 @@
 package import ArgumentParser
 internal import BoardSupport
+internal import Foundation
 
 /// `vsmp board`: the server models this workspace describes.
 package struct BoardCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "board", abstract: "List, check and show board descriptions (docs/boards.md).",
-            subcommands: [List.self, Lint.self, Show.self])
+            commandName: "board", abstract: "List, check, show and capture board descriptions (docs/boards.md).",
+            subcommands: [List.self, Lint.self, Show.self, Capture.self, Prove.self, Table.self, Schema.self])
     }
 
     package init() {}
 
-    struct Options: ParsableArguments {
+    struct Location: ParsableArguments {
         @Option(help: ArgumentHelp("Folder that holds one folder for each board.", valueName: "folder"))
         var boardsPath = "boards"
-
-        @Flag(help: "Print JSON for a program.")
-        var json = false
 
         var catalogue: BoardCatalogue { BoardCatalogue(path: boardsPath) }
     }
 
+    struct Options: ParsableArguments {
+        @OptionGroup var location: Location
+
+        @Flag(help: "Print JSON for a program.")
+        var json = false
+
+        var catalogue: BoardCatalogue { location.catalogue }
+        var boardsPath: String { location.boardsPath }
+    }
+
     struct List: ParsableCommand {
         static var configuration: CommandConfiguration {
-            CommandConfiguration(abstract: "List the boards there are.")
+            CommandConfiguration(abstract: "List the boards and revisions there are.")
         }
 
         @OptionGroup var options: Options
@@ -36,7 +44,8 @@ package struct BoardCommand: ParsableCommand {
                 let width = rows.map(\.name.count).max() ?? 0
                 for row in rows {
                     let padding = String(repeating: " ", count: width - row.name.count)
-                    print("\(row.name)\(padding)  \(row.model ?? "invalid: see vsmp board lint \(row.name)")")
+                    let status = row.status.map { " (\($0))" } ?? ""
+                    print("\(row.name)\(padding)  \(row.model ?? "invalid: see vsmp board lint \(row.name)")\(status)")
                 }
             }
         }
@@ -44,23 +53,28 @@ package struct BoardCommand: ParsableCommand {
         struct Row: Encodable {
             var name: String
             var model: String?
+            var status: String?
             var valid: Bool
 
             init(_ name: String, _ catalogue: BoardCatalogue) {
                 self.name = name
-                model = try? catalogue.load(name).board.model
-                valid = model != nil
+                let board = try? catalogue.load(name).board
+                model = board?.model
+                status = board?.status.rawValue
+                valid = board != nil
             }
         }
     }
 
     struct Lint: ParsableCommand {
         static var configuration: CommandConfiguration {
-            CommandConfiguration(abstract: "Report every mistake in board descriptions; silent status 0 means none.")
+            CommandConfiguration(
+                abstract: "Report every mistake in board descriptions; status 0 means none.",
+                discussion: "Warnings are printed, too, and do not change the status.")
         }
 
         @OptionGroup var options: Options
-        @Argument(help: "Names of boards; all when none is given.")
+        @Argument(help: "Names of boards (NAME or NAME@REVISION); all when none is given.")
         var names: [String] = []
 
         func run() throws {
@@ -68,7 +82,7 @@ package struct BoardCommand: ParsableCommand {
                 var findings: [BoardFinding] = []
                 for name in names.isEmpty ? try options.catalogue.names() : names {
                     do {
-                        _ = try options.catalogue.load(name)
+                        findings += try options.catalogue.load(name).warnings
                     } catch BoardError.invalid(let found) {
                         findings += found
                     }
@@ -78,70 +92,174 @@ package struct BoardCommand: ParsableCommand {
                 } else {
                     for finding in findings { print(finding) }
                 }
-                if !findings.isEmpty { throw ExitCode(ExitStatus.badInput.rawValue) }
+                if findings.contains(where: { $0.severity == .error }) { throw ExitCode(ExitStatus.badInput.rawValue) }
             }
         }
     }
 
     struct Show: ParsableCommand {
         static var configuration: CommandConfiguration {
-            CommandConfiguration(abstract: "Show what a board's description says.")
+            CommandConfiguration(
+                abstract: "Show every value of a board, where it comes from, and whether a test has seen it at work.")
         }
 
         @OptionGroup var options: Options
-        @Argument(help: "Name of the board.")
+        @Argument(help: "Name of the board, or NAME@REVISION.")
         var name: String
 
         func run() throws {
             try reportingErrors {
-                let board = try options.catalogue.load(name).board
-                if options.json { return try printJSON(board) }
-                for (label, value) in board.summary {
-                    print(label + ":" + String(repeating: " ", count: max(1, 18 - label.count)) + value)
+                let compiled = try options.catalogue.load(name)
+                let values = compiled.values(proof: options.catalogue.proof(of: name))
+                if options.json { return try printJSON(Shown(board: compiled.board, values: values)) }
+                print(BoardListing(compiled.board, values).text, terminator: "")
+            }
+        }
+
+        struct Shown: Encodable {
+            var board: Board
+            var values: [BoardValue]
+        }
+    }
+
+    struct Capture: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Describe the computer this runs on, each value with its origin beside it.",
+                discussion: """
+                    Needs root for the memory map and the ACPI tables. `vsmpd capture` does the same on a node.
+                    """)
+        }
+
+        @Argument(help: "Vendor and name of the board: vendor,board in lower case.")
+        var compatible: String
+
+        @Option(help: "What the status `captured` rests on: when, where and by whom.")
+        var evidence: String
+
+        @Option(help: ArgumentHelp("Folder in which /proc and /sys of the computer are.", valueName: "folder"))
+        var root = ""
+
+        func run() throws {
+            try reportingErrors {
+                let words = compatible.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+                guard words.count == 2, words.allSatisfy({ !$0.isEmpty }) else {
+                    throw ValidationError("'\(compatible)' has not the form vendor,board")
+                }
+                var capture = BoardCapture(root: root)
+                do {
+                    print(try capture.source(vendor: words[0], name: words[1], evidence: evidence), terminator: "")
+                } catch {
+                    printError("vsmp: \(error)")
+                    throw ExitCode(ExitStatus.missingInput.rawValue)
                 }
             }
         }
     }
+
+    struct Prove: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Record which values a boot has seen at work, from the firmware's consoles, in NAME.proven beside the source.")
+        }
+
+        @OptionGroup var location: Location
+        @Argument(help: "Name of the board, or NAME@REVISION.")
+        var name: String
+
+        @Argument(help: "Logs of firmware consoles (vsmp lab boot --log-dir).")
+        var logs: [String]
+
+        @Flag(help: "The lab started these boards from the board's own lab node.")
+        var lab = false
+
+        @Option(help: "Where to write the record. Default: beside the board's source.")
+        var output: String?
+
+        func run() throws {
+            try reportingErrors {
+                let compiled = try location.catalogue.load(name)
+                let consoles = try logs.map { log in
+                    guard let bytes = FileManager.default.contents(atPath: log) else {
+                        throw BoardError.missing(path: log, hint: "name the log of a firmware console")
+                    }
+                    return String(decoding: bytes, as: UTF8.self)
+                }
+                guard consoles.allSatisfy({ $0.contains(" for board \(compiled.board.name),") }) else {
+                    printError("vsmp: a log is not of board \(compiled.board.name): its firmware did not say so; boot an image of that board")
+                    throw ExitCode(ExitStatus.badInput.rawValue)
+                }
+                let proof = BoardProof(consoles: consoles, includesLab: lab, values: compiled.values())
+                let file = output ?? location.catalogue.proofPath(of: name)
+                do {
+                    try proof.text.write(toFile: file, atomically: true, encoding: .utf8)
+                } catch {
+                    printError("vsmp: cannot write \(file): \(error.localizedDescription)")
+                    throw ExitCode(ExitStatus.cannotCreate.rawValue)
+                }
+            }
+        }
+    }
+
+    struct Table: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Print the table of boards for README.md.")
+        }
+
+        @OptionGroup var location: Location
+
+        @Option(help: ArgumentHelp("Replace the table in this document instead.", valueName: "file"))
+        var update: String?
+
+        func run() throws {
+            try reportingErrors {
+                let table = try BoardTable(location.catalogue)
+                guard let update else { return print(table.text, terminator: "") }
+                guard let document = try? String(contentsOfFile: update, encoding: .utf8) else {
+                    throw BoardError.missing(path: update, hint: "name a document that holds the table")
+                }
+                guard let changed = table.update(document) else {
+                    printError("vsmp: \(update) lacks the lines \(BoardTable.begin) and \(BoardTable.end), between which the table belongs")
+                    throw ExitCode(ExitStatus.badInput.rawValue)
+                }
+                do {
+                    try changed.write(toFile: update, atomically: true, encoding: .utf8)
+                } catch {
+                    printError("vsmp: cannot write \(update): \(error.localizedDescription)")
+                    throw ExitCode(ExitStatus.cannotCreate.rawValue)
+                }
+            }
+        }
+    }
+
+    struct Schema: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Print the binding as a schema for dt-validate.")
+        }
+
+        func run() { print(BoardBinding.schema, terminator: "") }
+    }
 }
 
-extension Board {
-    /// One line for each fact a board maker asks about.
-    fileprivate var summary: [(String, String)] {
-        let rule = processors.rule == .exact ? "exactly" : "at least"
-        var lines = [
-            ("board", "\(name) (\(compatible.joined(separator: ", ")))"),
-            ("model", model),
-            (
-                "processors",
-                "\(rule) \(processors.sockets) socket(s) x \(processors.coresPerSocket) core(s) x "
-                    + "\(processors.threadsPerCore) thread(s) = \(processors.count)"
-            ),
-            ("memory", "at least \(memory.minimumMiB) MiB, \(memory.firmwareReserveMiB) MiB of it for the firmware"),
-        ]
-        for port in interconnect {
-            lines.append((
-                "interconnect",
-                "\(port.name): driver \(port.driver), modules \(port.kernelModules.joined(separator: " ")), packets up to \(port.mtu) bytes"
-            ))
+/// What `vsmp board show` prints: a line for each value, then what no test has exercised.
+struct BoardListing {
+    var text: String
+
+    init(_ board: Board, _ values: [BoardValue]) {
+        let paths = values.map(\.path.count).max() ?? 0
+        let widths = min(40, values.map(\.value.count).max() ?? 0)
+        text = "\(board.fullName): \(board.model), \(board.status.rawValue)\n"
+        for value in values {
+            text += value.path.padded(to: paths) + "  " + value.value.padded(to: widths) + "  " + value.origin
+            if let extended = value.extended { text += " (board \(extended))" }
+            if value.standing == .unproven { text += "  unproven" }
+            text += "\n"
         }
-        lines += [
-            ("stick", "modules \(stick.kernelModules.joined(separator: " "))"),
-            ("KVM on AMD", "modules \(virtualization.amdKernelModules.joined(separator: " "))"),
-            ("KVM on Intel", "modules \(virtualization.intelKernelModules.joined(separator: " "))"),
-            ("firmware console", "\(consoles.firmware) at \(consoles.baudRate) 8N1"),
-            ("guest console", consoles.guest.map { "\($0) at \(consoles.baudRate) 8N1" } ?? "none"),
-            ("policies", coherence.map { "\($0.policies)" } ?? "all"),
-        ]
-        if let lab {
-            lines.append((
-                "lab",
-                "\(lab.emulator), machine \(lab.machine), processor \(lab.processorModel), "
-                    + "\(lab.firmware.map(\.rawValue).joined(separator: " or ")), \(lab.processors) processor(s), "
-                    + "\(lab.memoryMiB) MiB, \(lab.networkModel), \(lab.usbController)"
-            ))
-        } else {
-            lines.append(("lab", "cannot be emulated"))
-        }
-        return lines
+        let unproven = values.filter { $0.standing == .unproven }.map(\.path)
+        text += unproven.isEmpty ? "every value was seen at work\n" : "unproven: \(unproven.joined(separator: " "))\n"
     }
+}
+
+extension String {
+    fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

@@ -8,7 +8,10 @@ import Testing
         let board = try BoardCatalogue(path: boardsPath).load("qemu-q35").board
         #expect(board.name == "qemu-q35")
         #expect(board.vendor == "qemu")
-        #expect(board.processors.rule == .atLeast)
+        #expect(board.status == .emulated && !board.evidence.isEmpty)
+        #expect(board.rule(for: "sockets", in: "/processors") == .atLeast)
+        #expect(board.rule(for: "minimum-mib", in: "/memory") == .atLeast)
+        #expect(board.rule(for: "firmware-console", in: "/consoles") == .exact)
         #expect(board.processors.count == 1)
         #expect(board.interconnect.map(\.driver) == ["virtio_net"])
         #expect(board.interconnect.map(\.name) == ["ethernet0"])

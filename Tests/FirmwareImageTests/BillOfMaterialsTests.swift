@@ -68,7 +68,7 @@ struct BillOfMaterialsTests {
         return FileManager.default.isExecutableFile(atPath: own) ? own : HostTool.locate("pyspdxtools")?.path
     }()
 
-    @Test(.enabled(if: validator != nil, "spdx-tools is not installed: tools/test puts it into build/python"))
+    @Test(.enabled(if: validator != nil, "spdx-tools is not installed: tools/setup puts it into build/python"))
     func spdxToolsAcceptIt() throws {
         let scratch = try Scratch("spdx")
         let file = scratch.url.appendingPathComponent("image.spdx.json")

@@ -38,6 +38,38 @@ import Testing
         #expect(!board().command.contains { $0.contains("host_mtu") })
     }
 
+    private func described(processors: Int, memoryMiB: Int) throws -> [String] {
+        let path = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/boards"
+        var emulated = board(processors: processors)
+        emulated.memoryMiB = memoryMiB
+        var description = try BoardCatalogue(path: path).load("opteron-2008-infiniband").board
+        description.identity.systemProduct = "Twin, old"
+        emulated.description = description
+        return emulated.command
+    }
+
+    @Test func aDescribedBoardHasItsSocketsMemoryLayoutAndStrings() throws {
+        let words = try described(processors: 8, memoryMiB: 2049)
+        #expect(value("-smp", words) == ["8,sockets=2,cores=4,threads=1"])
+        #expect(
+            value("-object", words) == ["memory-backend-ram,id=memory0,size=1024M", "memory-backend-ram,id=memory1,size=1025M"])
+        #expect(
+            value("-numa", words) == [
+                "node,nodeid=0,memdev=memory0", "node,nodeid=1,memdev=memory1", "cpu,node-id=0,socket-id=0", "cpu,node-id=1,socket-id=1",
+            ])
+        #expect(
+            value("-smbios", words) == [
+                "type=1,manufacturer=vSMP SDK,product=Twin,, old", "type=2,manufacturer=vSMP SDK,product=OPTERON-2008-IB",
+            ])
+        #expect(value("-smp", board().command) == ["1"] && value("-smbios", board().command).isEmpty)
+    }
+
+    @Test func otherNumbersOfProcessorsKeepTheSocketsWhereTheyDivide() throws {
+        #expect(value("-smp", try described(processors: 4, memoryMiB: 2048)) == ["4,sockets=2,cores=2,threads=1"])
+        let odd = try described(processors: 3, memoryMiB: 2048)
+        #expect(value("-smp", odd) == ["3"] && value("-numa", odd).isEmpty)
+    }
+
     @Test func processorsOfAOneProcessorBoardShareAThread() {
         #expect(value("-accel", board().command)[0].contains("thread=single"))
         #expect(value("-accel", board(processors: 2).command)[0].contains("thread=multi"))

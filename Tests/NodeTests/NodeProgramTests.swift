@@ -15,7 +15,9 @@ import Testing
         (["vsmpd", "machine", "policies", "--socket", absent], 69),
         (["/bin/vsmp", "machine", "policies", "all,-stride-prefetch", "--socket", absent], 69),
         (["/bin/vsmp", "machine", "policies", "all,fast", "--socket", absent], 64), (["vsmpd", "machine", "policies", ""], 64),
-        (["vsmpd", "machine", "policies", "all", "none"], 64),
+        (["vsmpd", "machine", "policies", "all", "none"], 64), (["vsmpd", "capture"], 64), (["vsmpd", "capture", "a,b"], 64),
+        (["vsmpd", "capture", "ab", "--evidence", "x"], 64), (["vsmpd", "capture", "a,b", "--evidence", "x", "--fly", "1"], 64),
+        (["vsmpd", "capture", "a,b", "--evidence", "x", "--root", absent], 66),
     ]
 
     @Test(arguments: cases)

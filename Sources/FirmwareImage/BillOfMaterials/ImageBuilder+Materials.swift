@@ -62,7 +62,7 @@ extension ImageBuilder {
 
             """)
         own(
-            Component.brand, ContentDigest(of: Data(brand.text.utf8)),
+            Component.brand, ContentDigest(of: Data(brand.text.utf8) + (brand.logo ?? Data())),
             "Name, texts and logo of \(brand.name) belong to whoever bears that name. They may be given on with this image.\n")
         if !lock.blobs.isEmpty {
             own(

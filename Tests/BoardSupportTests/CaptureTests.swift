@@ -1,0 +1,114 @@
+import Foundation
+import Testing
+
+@testable import BoardSupport
+
+@Suite struct CaptureTests {
+    /// A two-socket computer: 2 x 2 x 2, two NUMA nodes, an 82574L and a virtio port, an InfiniBand port, an xHCI controller, two UARTs.
+    static func computer() throws -> ScratchFolder {
+        let scratch = ScratchFolder()
+        for processor in 0..<8 {
+            let folder = "sys/devices/system/cpu/cpu\(processor)/topology/"
+            try scratch.write(folder + "physical_package_id", "\(processor / 4)\n")
+            try scratch.write(folder + "core_id", "\(processor / 2 % 2)\n")
+        }
+        try scratch.write("proc/iomem", "00001000-0009ffff : System RAM\n00100000-ffffffff : System RAM\n")
+        for node in 0...1 {
+            try scratch.write("sys/devices/system/node/node\(node)/meminfo", "Node \(node) MemTotal:        2000000 kB\n")
+        }
+        for (name, text) in [("sys_vendor", "Acme \"Best\" */ Boards\\"), ("product_name", "Twin 9"), ("board_vendor", "Acme"), ("board_name", "T9-B")] {
+            try scratch.write("sys/class/dmi/id/\(name)", text + "\n")
+        }
+        let pci = "sys/devices/pci0000:00"
+        for (slot, vendor, device, kind, driver, module) in [
+            ("0000:00:02.0", "0x8086", "0x10d3", "0x020000", "e1000e", "e1000e"),
+            ("0000:00:03.0", "0x15b3", "0x673c", "0x0c0600", "mlx4_core", "mlx4_core"),
+            ("0000:00:04.0", "0x1b36", "0x000d", "0x0c0330", "xhci_hcd", "xhci_pci"),
+        ] {
+            try scratch.write("\(pci)/\(slot)/vendor", vendor + "\n")
+            try scratch.write("\(pci)/\(slot)/device", device + "\n")
+            try scratch.write("\(pci)/\(slot)/class", kind + "\n")
+            try scratch.link("\(pci)/\(slot)/subsystem", to: "../../../bus/pci")
+            try scratch.link("\(pci)/\(slot)/driver", to: "../../../bus/pci/drivers/\(driver)")
+            try scratch.link("sys/bus/pci/drivers/\(driver)/module", to: "../../../../module/\(module)")
+            try scratch.link("sys/bus/pci/devices/\(slot)", to: "../../../devices/pci0000:00/\(slot)")
+        }
+        try scratch.link("sys/class/net/eth0/device", to: "../../../devices/pci0000:00/0000:00:02.0")
+        try scratch.write("sys/class/net/eth0/address", "00:00:00:00:00:01\n")
+        try scratch.write("sys/class/net/lo/address", "00:00:00:00:00:00\n")
+        try scratch.write("sys/class/net/tun0/address", "00:00:00:00:00:00\n")
+        try scratch.link("sys/class/infiniband/mlx4_0/device", to: "../../../devices/pci0000:00/0000:00:03.0")
+        for port in 0...1 { try scratch.write("sys/class/tty/ttyS\(port)/type", "4\n") }
+        var table = [UInt8](repeating: 0, count: 80)
+        table.replaceSubrange(0..<4, with: Array("SPCR".utf8))
+        table[40] = 1
+        table.replaceSubrange(44..<46, with: [0xF8, 0x02])
+        table[58] = 6
+        try scratch.write("sys/firmware/acpi/tables/SPCR", "")
+        try Data(table).write(to: URL(fileURLWithPath: scratch.path + "/sys/firmware/acpi/tables/SPCR"))
+        return scratch
+    }
+
+    private func capture(_ computer: ScratchFolder) throws -> String {
+        var capture = BoardCapture(root: computer.path)
+        return try capture.source(vendor: "acme", name: "t9", evidence: "rack 7")
+    }
+
+    @Test func aCaptureLintsCleanAndMatchesItsComputer() throws {
+        let computer = try Self.computer()
+        let boards = try ScratchBoards(["t9/t9.dts": try capture(computer)])
+        let compiled = try boards.load("t9")
+        let board = compiled.board
+        #expect(compiled.warnings.map(\.rule) == ["not-driven"])
+        #expect(board.status == .captured && board.evidence == ["rack 7"])
+        #expect(board.processors == .init(sockets: 2, coresPerSocket: 2, threadsPerCore: 2))
+        #expect(board.memory == .init(minimumMiB: 3584, firmwareReserveMiB: 192, nodesMiB: [1709, 1709]))
+        #expect(board.identity.systemManufacturer == "Acme \"Best\" */ Boards\\" && board.identity.boardProduct == "T9-B")
+        #expect(board.interconnect.map(\.driver) == ["e1000e", "mlx4_core"] && board.interconnect.map(\.pciID) == ["8086:10d3", "15b3:673c"])
+        #expect(board.stick.kernelModules.first == "xhci_pci")
+        #expect(board.consoles == .init(firmware: "ttyS1", guest: "ttyS0", baudRate: 57600))
+        let comparisons = board.comparisons(with: HardwareInventory(root: computer.path))
+        #expect(comparisons.allSatisfy { $0.outcome == .agrees } && comparisons.count == 15, "\(comparisons)")
+    }
+
+    @Test func everyValueHasItsOriginBesideIt() throws {
+        let text = try capture(try Self.computer())
+        let lines = text.split(separator: "\n").filter { $0.contains(" = ") }
+        #expect(lines.allSatisfy { $0.hasSuffix(" */") && $0.contains("; /* ") })
+        for (value, origin) in [
+            ("system-product = \"Twin 9\"", "SMBIOS type 1, product name"), ("sockets = <2>", "ACPI MADT and CPUID, by /sys/devices/system/cpu"),
+            ("pci-id = \"8086:10d3\"", "PCI id of eth0 at 0000:00:02.0"), ("driver = \"e1000e\"", "driver of eth0 at 0000:00:02.0"),
+            ("firmware-console = \"ttyS1\"", "ACPI SPCR"), ("node-mib = <1709 1709>", "ACPI SRAT: MemTotal of 1953, 1953 MiB, less an eighth"),
+        ] {
+            #expect(text.contains("\(value); /* \(origin) */"), "no \(value) with \(origin) in\n\(text)")
+        }
+    }
+
+    @Test(arguments: [
+        ("sys/devices/system/cpu", "no processor"), ("proc/iomem", "0 MiB of System RAM"), ("sys/class/net", "no Ethernet port"), ("sys/class/tty", "no serial port"),
+    ])
+    func whatCannotBeCapturedIsNamed(absent: String, what: String) throws {
+        let computer = try Self.computer()
+        try FileManager.default.removeItem(atPath: computer.path + "/" + absent)
+        var capture = BoardCapture(root: computer.path)
+        let problem = #expect(throws: BoardCapture.Problem.self) { try capture.source(vendor: "a", name: "b", evidence: "c") }
+        #expect(problem?.description.hasPrefix("cannot capture this computer: \(what)") == true)
+    }
+
+    @Test func withoutTheTableTheFirstPortIsTheConsole() throws {
+        let computer = try Self.computer()
+        for table in [[], [UInt8]("SPCR".utf8), [UInt8](repeating: 0xFF, count: 100)] {
+            try Data(table).write(to: URL(fileURLWithPath: computer.path + "/sys/firmware/acpi/tables/SPCR"))
+            #expect(try capture(computer).contains("firmware-console = \"ttyS0\"; /* first UART in /sys/class/tty */"))
+        }
+    }
+
+    @Test func whatAComputerSaysOfItselfCannotBreakTheSource() throws {
+        let computer = try Self.computer()
+        for (name, text) in [("sys_vendor", "*/ }; /dts-v1/; \"\\\u{1}\u{ff}"), ("product_name", "\u{7}"), ("board_name", "/include/ \"x\"")] {
+            try computer.write("sys/class/dmi/id/\(name)", text + "\n")
+        }
+        let boards = try ScratchBoards(["t9/t9.dts": try capture(computer)])
+        #expect(try boards.load("t9").board.identity.systemManufacturer == "*/ }; /dts-v1/; \"\\")
+    }
+}

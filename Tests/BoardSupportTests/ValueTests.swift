@@ -1,0 +1,65 @@
+import BoardSupport
+import Foundation
+import Testing
+
+@Suite struct ValueTests {
+    private func value(_ path: String, _ values: [BoardValue]) throws -> BoardValue {
+        try #require(values.first { $0.path == path }, "no value \(path)")
+    }
+
+    @Test func everyValueSaysWhereItComesFrom() throws {
+        let compiled = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband")
+        let values = compiled.values()
+        let lines = try source(of: "opteron-2008-infiniband").split(separator: "\n", omittingEmptySubsequences: false)
+        for value in values where value.origin != "default" {
+            let place = value.origin.split(separator: ":").compactMap { Int($0) }.last ?? 0
+            let name = value.path.split(separator: "/").last ?? ""
+            #expect(value.origin.hasPrefix(compiled.source + ":") && lines[place - 1].contains("\(name) = "), "\(value)")
+        }
+        let mtu = try value("/interconnect/ethernet0/mtu", values)
+        #expect(mtu.value == "<1500>" && mtu.origin == "default" && mtu.extended == nil && mtu.standing == .unproven)
+        #expect(try value("/memory/node-mib", values).value == "<768 768>")
+        #expect(try value("/model", values).standing == .description)
+    }
+
+    @Test func whatABootSawIsProvenUntilItChanges() throws {
+        let compiled = try BoardCatalogue(path: boardsPath).load("qemu-q35")
+        let values = compiled.values()
+        let console = """
+            [    1.0] vsmp: Brand firmware 0123456789ab for board qemu-q35, init at 1 s\r
+            [    2.0] vsmp: board: seen /processors/sockets: the board has at least 1, this computer has 1\r
+            vsmp: board: seen /interconnect/ethernet0/driver: the board has an interface with driver virtio_net, this computer has eth0\r
+            vsmp: board: warning: /consoles/guest-console: the board has ttyS1, this computer has ttyS0
+            """
+        func standing(_ proof: BoardProof, _ path: String) throws -> BoardValue.Standing { try value(path, compiled.values(proof: proof)).standing }
+        let proof = BoardProof(consoles: [console], includesLab: false, values: values)
+        #expect(try standing(proof, "/processors/sockets") == .proven && standing(proof, "/processors/match") == .proven)
+        #expect(try standing(proof, "/interconnect/ethernet0/technology") == .proven)
+        #expect(try standing(proof, "/consoles/guest-console") == .unproven && standing(proof, "/lab/machine") == .unproven)
+        #expect(try standing(BoardProof(parsing: proof.text), "/processors/sockets") == .proven, "the record can be read again")
+        #expect(try standing(BoardProof(consoles: [], includesLab: true, values: values), "/lab/machine") == .proven)
+        let changed = BoardProof(parsing: proof.text.replacingOccurrences(of: "sockets = <1>", with: "sockets = <2>"))
+        #expect(try standing(changed, "/processors/sockets") == .unproven)
+        #expect(BoardProof(parsing: "/ = \n/a\n = 1\n\u{0}").text.contains("/") && BoardProof(parsing: "").isEmpty)
+    }
+
+    @Test func theTableOfBoardsInTheReadmeIsTheCommandsOwn() throws {
+        let document = try String(contentsOfFile: boardsPath + "/../README.md", encoding: .utf8)
+        let table = try BoardTable(BoardCatalogue(path: boardsPath))
+        #expect(table.update(document) == document, "make it anew: vsmp board table --update README.md")
+        #expect(table.rows.count >= 4 && table.update("no marks") == nil)
+    }
+
+    /// Evidence of the form SCRIPT:CHECK names a check that exists.
+    @Test func evidenceOfTheRepositorysBoardsExists() throws {
+        let catalogue = BoardCatalogue(path: boardsPath)
+        for name in try catalogue.names() {
+            for evidence in try catalogue.load(name).board.evidence {
+                let parts = evidence.split(separator: ":")
+                try #require(parts.count == 2, "\(name): \(evidence)")
+                let script = try String(contentsOfFile: "\(boardsPath)/../\(parts[0])", encoding: .utf8)
+                #expect(script.contains("check \(parts[1]) "), "\(name): \(parts[0]) has no check \(parts[1])")
+            }
+        }
+    }
+}
