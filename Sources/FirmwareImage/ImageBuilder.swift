@@ -90,9 +90,9 @@ public struct ImageBuilder: Sendable {
         let kernel, stub, archive: Data
         let kernelRelease, commandLine: String
         let boot: BIOSBootCode
-        let logo: Data
         let components: [Component]
         let inputs: [ImageManifest.Part]
+        let logo: Data
 
         var parts: [ImageManifest.Part] {
             [
@@ -126,8 +126,7 @@ public struct ImageBuilder: Sendable {
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
                 commands: try bootCommands(commandLine),
                 start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)),
-            logo: brand.logo ?? Data(),
-            components: try components(roots: roots.all, inputs: inputs), inputs: inputs)
+            components: try components(roots: roots.all, inputs: inputs), inputs: inputs, logo: brand.logo ?? Data())
     }
 
     private struct Roots {

@@ -52,7 +52,9 @@ package enum Initramfs {
     }
 
     /// Takes `joined` apart again.
-    package static func split(_ initrd: Data) throws(ImageError) -> (hash: ContentDigest, archive: Data) {
+    ///
+    /// - Parameter limit: the most bytes that the archive may have; a few damaged or hostile ones can stand for terabytes.
+    package static func split(_ initrd: Data, limit: Int = 1 << 30) throws(ImageError) -> (hash: ContentDigest, archive: Data) {
         // The first archive has one entry of fixed size, so its own size is fixed too.
         var model = NewcArchive()
         model.add(hashPath, .file(Data(count: 65), permissions: 0o644))
@@ -61,6 +63,14 @@ package enum Initramfs {
         guard case .file(let text, _) = first.entries[hashPath],
             let hash = ContentDigest(String(decoding: text.dropLast(), as: UTF8.self))
         else { throw ImageError(.inputOutput, "the initramfs does not start with the firmware hash") }
-        return (hash, try HostTool.run("zstd", ["-q", "-d", "-c"], input: Data(initrd.dropFirst(size))))
+        let packed = Data(initrd.dropFirst(size))
+        guard let zstd = HostTool.locate("zstd") else { return (hash, try HostTool.run("zstd", ["-d"], input: packed)) }
+        let result = try HostTool.result("prlimit", ["--fsize=\(limit)", zstd.path, "-q", "-d", "-c"], input: packed)
+        guard result.status == 0 else {
+            throw ImageError(
+                .inputOutput, "the root file system cannot be unpacked, or has more than \(limit >> 20) MiB: zstd ended with status "
+                    + "\(result.status) \(result.lastErrors)")
+        }
+        return (hash, result.output)
     }
 }

@@ -37,6 +37,15 @@ import Testing
         }
     }
 
+    /// 64 MiB of zeros are 2 KiB when they are packed.
+    @Test(.enabled(if: HostTool.locate("zstd") != nil, "zstd is not installed"))
+    func aRootFileSystemThatUnpacksWithoutEndIsRefused() throws {
+        let bomb = try Initramfs.joined(archive: Data(count: 64 << 20), hash: ContentDigest(of: Data()))
+        let error = imageError { _ = try Initramfs.split(bomb, limit: 8 << 20) }
+        #expect(error?.exitStatus == .inputOutput && error?.description.contains("more than 8 MiB") == true, "\(error?.description ?? "")")
+        #expect(try Initramfs.split(bomb, limit: 64 << 20).archive.count == 64 << 20)
+    }
+
     @Test func damagedManifestsNeverCrash() throws {
         let digest = String(repeating: "ab", count: 32)
         let text = """
