@@ -231,6 +231,7 @@ struct SignedImageTests {
         let signed = folder.appendingPathComponent("signed.img")
         try reader.attach(signature, of: signer.certificate, to: signed)
         #expect(try ContentDigest(ofFile: signed) == ContentDigest(ofFile: atOnce))
+        #expect(try read(signed.appendingPathExtension("spdx.json")) == read(atOnce.appendingPathExtension("spdx.json")))
         #expect(try ImageReader(signed).verify() == [signer.certificate])
         #expect(try ImageReader(signed).manifest.firmwareHash == reader.manifest.firmwareHash, "the hash is that of what is executed")
         // In place, and again.

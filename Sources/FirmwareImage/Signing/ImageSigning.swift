@@ -8,7 +8,7 @@ extension ImageReader {
         try Authenticode.message(of: try contents(of: ImageManifest.unifiedKernelPath))
     }
 
-    /// Writes this image with a signature to `output`, which is replaced only when everything worked. The bytes are those of an image that was
+    /// Writes this image with a signature to `output`, and its bill of materials beside it; `output` is replaced only when everything worked. The bytes are those of an image that was
     /// signed while it was built.
     ///
     /// - Parameters:
@@ -32,5 +32,6 @@ extension ImageReader {
         let image = scratch.url.appendingPathComponent("image")
         try DiskImage.write(to: image, boot: try bootCode(), files: files, hash: manifest.firmwareHash)
         try DiskImage.replace(output, with: image)
+        if let materials = files[BillOfMaterials.path] { try write(materials, to: output.appendingPathExtension("spdx.json")) }
     }
 }

@@ -12,6 +12,7 @@ public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConverti
         case password
         case bootMenu = "editable-boot-menu"
         case secret
+        case missingBlob = "missing-blob"
     }
 
     public let rule: Rule
@@ -35,6 +36,7 @@ extension ImageReader {
         }
         let program = ImageManifest.unifiedKernelPath
         if manifest.purpose == .development { report(.development, ImageManifest.path, "purpose development") }
+        for blob in manifest.missingBlobs { report(.missingBlob, ImageManifest.path, "\(blob.path) was not there when the image was built") }
         if signers.isEmpty { report(.unsigned, program, "no signature") }
         for signer in signers where signer.isDevelopment { report(.developmentKey, program, "signed by \(signer)") }
         if let certificate, !signers.isEmpty, !signers.contains(certificate) {
