@@ -78,7 +78,7 @@ public struct BoardCapture: Sendable {
         }
         open("memory")
         let minimum = rounded(hardware.memoryMiB)
-        property("minimum-mib", "<\(minimum)>", "System RAM of \(hardware.memoryMiB) MiB (firmware's memory map), less an eighth")
+        property("minimum-mib", "<\(minimum)>", "\(hardware.memoryMiB) MiB in /proc/iomem, or MemTotal where that is hidden, less an eighth")
         property("firmware-reserve-mib", "<\(max(32, min(192, minimum / 2)))>", "this SDK's own need, not read")
         let nodes = hardware.memoryNodesMiB.map(rounded)
         if nodes.count > 1, nodes.count <= 64, nodes.reduce(0, +) <= minimum, nodes.allSatisfy({ $0 >= 32 }) {
@@ -121,7 +121,10 @@ public struct BoardCapture: Sendable {
         let module = files.linkName(device + "/driver/module") ?? interface.driver ?? ""
         // A virtio device hangs on a PCI function whose driver is a module of its own.
         let parent = interface.pciID == nil ? files.linkName(device + "/../driver/module") ?? (module == "virtio_net" ? "virtio_pci" : nil) : nil
-        property("kernel-modules", list([parent, module].compactMap { $0 }.filter { isWord($0) }), "module of the driver of \(interface.name)")
+        let known = files.linkName(device + "/driver/module") != nil
+        property(
+            "kernel-modules", list([parent, module].compactMap { $0 }.filter { isWord($0) }),
+            known ? "module of the driver of \(interface.name)" : "the driver's name: it is built into this kernel, or its module does not show")
         close()
     }
 
