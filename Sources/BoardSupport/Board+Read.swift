@@ -74,7 +74,7 @@ extension Board {
             }
             return port
         }
-        stick = Stick(kernelModules: node("stick").texts("kernel-modules"))
+        stick = Stick(kernelModules: node("stick").texts("kernel-modules"), imageLimitMiB: node("stick").number("image-limit-mib"))
         self.consoles = Consoles(
             firmware: consoles.text("firmware-console") ?? "", guest: consoles.text("guest-console"),
             baudRate: consoles.number("baud-rate") ?? 115_200)

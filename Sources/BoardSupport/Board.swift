@@ -150,9 +150,12 @@ public struct Board: Sendable, Equatable, Codable {
     /// What the firmware needs to read its own stick.
     public struct Stick: Sendable, Equatable, Codable {
         public var kernelModules: [String]
+        /// The largest image for this board, in MiB; nil when it has no limit.
+        public var imageLimitMiB: Int?
 
-        public init(kernelModules: [String]) {
+        public init(kernelModules: [String], imageLimitMiB: Int? = nil) {
             self.kernelModules = kernelModules
+            self.imageLimitMiB = imageLimitMiB
         }
     }
 

@@ -70,7 +70,11 @@ extension BoardBinding {
 
     static let stick = Node(
         name: "stick", required: true,
-        properties: [Property("kernel-modules", .modules, "modules needed to read the stick: USB host controller, storage, file system")])
+        properties: [
+            Property("kernel-modules", .modules, "modules needed to read the stick: USB host controller, storage, file system"),
+            Property(
+                "image-limit-mib", .cell(64...0x10_0000), required: false, "largest image in MiB; `vsmp image build` makes none that is larger"),
+        ])
 
     static let consoles = Node(
         name: "consoles", required: true,

@@ -18,7 +18,7 @@ public struct ImageBuilder: Sendable {
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
     public var offer: Data?
-    /// The most bytes that the image may have.
+    /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
 
     public init(

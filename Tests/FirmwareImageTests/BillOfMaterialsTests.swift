@@ -164,4 +164,15 @@ struct BillOfMaterialsTests {
         other.builder.sizeLimit = 133 << 20
         try other.builder.build(to: output)
     }
+
+    /// The board sets the limit; the command line may set another.
+    @Test func aBoardLimitsItsImages() throws {
+        let board = try BoardCatalogue(path: repository.appendingPathComponent("boards").path).load("qemu-q35")
+        #expect(BoardContents(board).sizeLimit == 256 << 20)
+        var other = try workshop.copy()
+        other.builder.board.sizeLimit = 100 << 20
+        #expect(imageError { _ = try other.build() }?.exitStatus == .tooLarge)
+        other.builder.sizeLimit = 200 << 20
+        _ = try other.build()
+    }
 }

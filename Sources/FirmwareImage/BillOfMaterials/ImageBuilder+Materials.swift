@@ -114,17 +114,17 @@ extension ImageBuilder {
         ).json()
     }
 
-    /// Refuses an image that is larger than `sizeLimit`, with the files that make it large.
+    /// Refuses an image that is larger than its limit, with the files that make it large.
     func checkSize(_ files: [String: Data], archive: Data) throws(ImageError) {
         let size = ImageLayout.imageSize(systemSize: FATVolume.size(for: files))
-        guard let sizeLimit, size > sizeLimit else { return }
+        guard let limit = sizeLimit ?? board.sizeLimit, size > limit else { return }
         var sizes = files.mapValues(\.count)
         for (path, entry) in try NewcArchive(reading: archive).entries {
             if case .file(let content, _) = entry { sizes["/" + path] = content.count }
         }
         let largest = sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(10).map { "    \($0.value) bytes  \($0.key)" }
         throw ImageError(
-            .tooLarge, "the image would have \(size) bytes and its limit is \(sizeLimit): leave out modules or raise the limit; "
+            .tooLarge, "the image would have \(size) bytes and its limit is \(limit): leave out modules or raise the limit; "
                 + "its largest files are\n" + largest.joined(separator: "\n"))
     }
 }
