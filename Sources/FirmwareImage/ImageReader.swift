@@ -27,7 +27,7 @@ public struct ImageReader: Sendable {
 
     /// The files of the root file system: path to length in bytes (0 for what is no file).
     public func rootFiles() throws(ImageError) -> [String: Int] {
-        try rootEntries().mapValues { entry in
+        try rootArchive().entries.mapValues { entry in
             if case .file(let content, _) = entry { content.count } else { 0 }
         }
     }
@@ -115,11 +115,6 @@ public struct ImageReader: Sendable {
     func contents(of path: String, inPartition name: String) throws(ImageError) -> Data {
         guard let partition = partitionTable.partition(named: name) else { return Data() }
         return try Self.contents(path, of: file, at: partition.offset)
-    }
-
-    /// Everything of the root file system.
-    func rootEntries() throws(ImageError) -> [String: NewcArchive.Entry] {
-        try rootArchive().entries
     }
 
     private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data {

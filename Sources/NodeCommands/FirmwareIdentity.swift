@@ -21,9 +21,8 @@ struct FirmwareIdentity: Equatable {
     ///   - folder: where the image keeps what it says of itself, /etc/vsmp.
     ///   - root: in front of /sys.
     init(folder: String, root: String = "") {
-        func value(_ name: String) -> String? {
-            readText(folder + "/brand")?.split(separator: "\n").first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) }
-        }
+        let lines = readText(folder + "/brand")?.split(separator: "\n") ?? []
+        func value(_ name: String) -> String? { lines.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) } }
         brand = value("name")
         support = value("support")
         manufacturer = value("manufacturer")

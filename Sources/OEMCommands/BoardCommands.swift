@@ -191,12 +191,7 @@ package struct BoardCommand: ParsableCommand {
                 }
                 let proof = BoardProof(consoles: consoles, includesLab: lab, values: compiled.values())
                 let file = output ?? location.catalogue.proofPath(of: name)
-                do {
-                    try proof.text.write(toFile: file, atomically: true, encoding: .utf8)
-                } catch {
-                    printError("vsmp: cannot write \(file): \(error.localizedDescription)")
-                    throw ExitCode(ExitStatus.cannotCreate.rawValue)
-                }
+                try writeFile(Data(proof.text.utf8), to: file)
             }
         }
     }
@@ -222,12 +217,7 @@ package struct BoardCommand: ParsableCommand {
                     printError("vsmp: \(update) lacks the lines \(BoardTable.begin) and \(BoardTable.end), between which the table belongs")
                     throw ExitCode(ExitStatus.badInput.rawValue)
                 }
-                do {
-                    try changed.write(toFile: update, atomically: true, encoding: .utf8)
-                } catch {
-                    printError("vsmp: cannot write \(update): \(error.localizedDescription)")
-                    throw ExitCode(ExitStatus.cannotCreate.rawValue)
-                }
+                try writeFile(Data(changed.utf8), to: update)
             }
         }
     }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import BoardSupport
 internal import FirmwareImage
-internal import FoundationEssentials
+internal import Foundation
 internal import Glibc
 internal import Provisioning
 
@@ -16,6 +16,16 @@ func printJSON(_ value: some Encodable) throws {
 func printError(_ text: String, terminator: String = "\n") {
     let line = Array((text + terminator).utf8)
     _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress!, $0.count) }
+}
+
+/// Writes a command's output file in one step, or ends the command.
+func writeFile(_ content: Data, to path: String) throws {
+    do {
+        try content.write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+        printError("vsmp: cannot write \(path): \(error.localizedDescription)")
+        throw ExitCode(ExitStatus.cannotCreate.rawValue)
+    }
 }
 
 /// Runs a command's body; an error of the SDK is printed on standard error and becomes its exit status.

@@ -21,11 +21,7 @@ extension ImageCommand {
         func run() throws {
             try reportingErrors {
                 let message = try ImageReader(URL(fileURLWithPath: image)).messageToSign()
-                do {
-                    try message.write(to: URL(fileURLWithPath: output), options: .atomic)
-                } catch {
-                    throw ImageError(.cannotCreate, "cannot write \(output): \(error.localizedDescription)")
-                }
+                try writeFile(message, to: output)
                 print("\(output): \(message.count) bytes to sign, SHA-256 \(ContentDigest(of: message))")
             }
         }

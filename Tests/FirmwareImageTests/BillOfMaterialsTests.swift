@@ -103,7 +103,7 @@ struct BillOfMaterialsTests {
         let files = try list("files")
         let relationships = try list("relationships")
         let ids = Set(try list("packages").compactMap { $0["SPDXID"] as? String })
-        for (path, entry) in try reader.rootEntries() where path != Initramfs.hashPath {
+        for (path, entry) in try reader.rootArchive().entries where path != Initramfs.hashPath {
             guard case .file(let content, _) = entry else { continue }
             let file = try #require(files.first { $0["fileName"] as? String == "./root/" + path }, "\(path)")
             let checksums = try #require(file["checksums"] as? [[String: String]])

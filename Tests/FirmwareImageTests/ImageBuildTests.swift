@@ -100,7 +100,7 @@ struct ImageBuildTests {
     @Test func imageHoldsNoKey() throws {
         let reader = try ImageReader(image)
         let manifest = reader.manifest
-        let rootFiles = try reader.rootEntries().values.compactMap { if case .file(let content, _) = $0 { content } else { nil } }
+        let rootFiles = try reader.rootArchive().entries.values.compactMap { if case .file(let content, _) = $0 { content } else { nil } }
         // What the bill of materials calls the digest of vsmp-firmware: the SDK's own inputs together.
         let own = manifest.inputs.filter { $0.name.hasPrefix("firmware/") || $0.name == "board.dtb" }.map { "\($0.name) \($0.digest)\n" }
         let ownFiles = ContentDigest(of: Data(own.joined().utf8))

@@ -338,7 +338,7 @@ struct SignedImageTests {
         let reader = try ImageReader(image)
         try reader.verify()
         #expect(reader.manifest.firmwareHash != plain)
-        let entries = try reader.rootEntries()
+        let entries = try reader.rootArchive().entries
         #expect(entries["bin/acme"] == .symbolicLink("/sbin/vsmpd") && entries["bin/vsmp"] == nil)
         #expect(try UnifiedKernelImage.sections(of: try reader.contents(of: "EFI/BOOT/BOOTX64.EFI"))[".splash"] == Data("a picture".utf8))
     }

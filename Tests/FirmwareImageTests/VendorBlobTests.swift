@@ -33,7 +33,7 @@ struct VendorBlobTests {
         #expect(try lock.updated(from: ShelfSource()).blobs == lock.blobs)
         let reader = try ImageReader(try workshop.build())
         try reader.verify()
-        #expect(try reader.rootEntries()[path] == .file(Data("a vendor's".utf8), permissions: 0o644))
+        #expect(try reader.rootArchive().entries[path] == .file(Data("a vendor's".utf8), permissions: 0o644))
         #expect(reader.manifest.missingBlobs.isEmpty)
         let materials = String(decoding: try reader.contents(of: BillOfMaterials.path), as: UTF8.self)
         #expect(materials.contains("./root/\(path)") && materials.contains("LicenseRef-vendor-blobs"))
@@ -47,7 +47,7 @@ struct VendorBlobTests {
         #expect(reader.manifest.missingBlobs == workshop.builder.lock.blobs)
         #expect(try ImageManifest(text: reader.manifest.text) == reader.manifest)
         let mark = Data("\(path) \(ContentDigest(of: Data("a vendor's".utf8)))\n".utf8)
-        #expect(try reader.rootEntries()[ImageBuilder.missingBlobsPath] == .file(mark, permissions: 0o644))
+        #expect(try reader.rootArchive().entries[ImageBuilder.missingBlobsPath] == .file(mark, permissions: 0o644))
         #expect(reader.manifest.firmwareHash != complete)
         #expect(try reader.releaseFindings(signers: []).map(\.rule).contains(.missingBlob), "and it must not be shipped")
     }

@@ -39,13 +39,16 @@ struct PackageCopyright: Equatable {
 
     /// The licences whose full text is not in `text`, because Debian keeps them in one place for all packages.
     var commonLicences: Set<String> {
-        let marker = "/usr/share/common-licenses/"
-        return Set(
-            text.components(separatedBy: marker).dropFirst().map { rest in
-                var name = String(rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") })
-                while name.hasSuffix(".") { name.removeLast() }
-                return name
-            }.filter { !$0.isEmpty })
+        Set(Self.references(in: text).filter { !$0.isEmpty })
+    }
+
+    /// The names behind Debian's folder of licences, as often as they stand there, without the full stop of their sentence.
+    private static func references(in text: String) -> [String] {
+        text.components(separatedBy: "/usr/share/common-licenses/").dropFirst().map { rest in
+            var name = String(rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") })
+            while name.hasSuffix(".") { name.removeLast() }
+            return name
+        }
     }
 
     /// The licence of the paragraph `Files: *` (Debian, "Machine-readable debian/copyright file", 1.0).
@@ -60,11 +63,10 @@ struct PackageCopyright: Equatable {
     }
 
     private static func prose(_ text: String) -> String? {
-        let names = text.components(separatedBy: "/usr/share/common-licenses/").dropFirst()
-            .map { String($0.prefix { $0.isLetter || $0.isNumber || $0 == "-" || $0 == "." }) }
+        let names = references(in: text)
         guard names.count == 1, let name = names.first else { return nil }
         let later = text.split(whereSeparator: \.isWhitespace).joined(separator: " ").contains("any later version")
-        return name.trimmingCharacters(in: ["."]) + (later ? "+" : "")
+        return name + (later ? "+" : "")
     }
 
     /// Debian's short names and SPDX's (SPDX Licence List 3.21).

@@ -45,7 +45,7 @@ extension ImageReader {
         for word in manifest.commandLine.split(separator: " ").map(String.init) where ReleaseRules.startsShell(commandLineWord: word) {
             report(.shell, "command line", word)
         }
-        for (path, entry) in try rootEntries().sorted(by: { $0.key < $1.key }) {
+        for (path, entry) in try rootArchive().entries.sorted(by: { $0.key < $1.key }) {
             guard case .file(let content, _) = entry else { continue }
             for (rule, found) in ReleaseRules.findings(inRootFile: path, content) { report(rule, "/" + path, found) }
         }
