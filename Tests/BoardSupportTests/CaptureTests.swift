@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BoardSupport
@@ -7,11 +8,7 @@ import Testing
     /// A two-socket computer: 2 x 2 x 2, two NUMA nodes, an 82574L and a virtio port, an InfiniBand port, an xHCI controller, two UARTs.
     static func computer() throws -> ScratchFolder {
         let scratch = ScratchFolder()
-        for processor in 0..<8 {
-            let folder = "sys/devices/system/cpu/cpu\(processor)/topology/"
-            try scratch.write(folder + "physical_package_id", "\(processor / 4)\n")
-            try scratch.write(folder + "core_id", "\(processor / 2 % 2)\n")
-        }
+        try scratch.writeTwoSockets()
         try scratch.write("proc/iomem", "00001000-0009ffff : System RAM\n00100000-ffffffff : System RAM\n")
         for node in 0...1 {
             try scratch.write("sys/devices/system/node/node\(node)/meminfo", "Node \(node) MemTotal:        2000000 kB\n")

@@ -1,16 +1,13 @@
 import BoardSupport
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct HardwareTests {
     /// A computer of two sockets with two cores of two threads each, 2 GiB, one virtio interface and two UARTs.
     private func computer() throws -> ScratchFolder {
         let scratch = ScratchFolder()
-        for processor in 0..<8 {
-            let folder = "sys/devices/system/cpu/cpu\(processor)/topology/"
-            try scratch.write(folder + "physical_package_id", "\(processor / 4)\n")
-            try scratch.write(folder + "core_id", "\(processor / 2 % 2)\n")
-        }
+        try scratch.writeTwoSockets()
         try scratch.write("sys/devices/system/cpu/cpufreq/note", "no processor\n")
         try scratch.write(
             "proc/iomem",

@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// Where dt-validate is: the environment that tools/setup makes, or PATH.

@@ -1,28 +1,15 @@
 import BoardSupport
 import Foundation
+import TestSupport
 
-/// A folder that disappears with the test.
-final class ScratchFolder: Sendable {
-    let path: String
-
-    init() {
-        path = NSTemporaryDirectory() + "/vsmp-board-" + UUID().uuidString
-        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// Writes a file below the folder and makes the folders above it.
-    func write(_ name: String, _ text: String) throws {
-        let url = URL(fileURLWithPath: path + "/" + name)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try text.write(to: url, atomically: false, encoding: .utf8)
-    }
-
-    func link(_ name: String, to target: String) throws {
-        let url = URL(fileURLWithPath: path + "/" + name)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try FileManager.default.createSymbolicLink(atPath: url.path, withDestinationPath: target)
+extension ScratchFolder {
+    /// What /sys says of two sockets with two cores of two threads each.
+    func writeTwoSockets() throws {
+        for processor in 0..<8 {
+            let folder = "sys/devices/system/cpu/cpu\(processor)/topology/"
+            try write(folder + "physical_package_id", "\(processor / 4)\n")
+            try write(folder + "core_id", "\(processor / 2 % 2)\n")
+        }
     }
 }
 

@@ -1,18 +1,15 @@
 import Foundation
 import Machine
+import TestSupport
 import Testing
 
 @testable import Node
 @testable import NodeCommands
 
 @Suite struct FirmwareIdentityTests {
-    private func root(_ files: [String: Data]) throws -> URL {
-        let root = FileManager.default.temporaryDirectory.appendingPathComponent("vsmp-identity-\(UUID().uuidString)")
-        for (path, content) in files {
-            let file = root.appendingPathComponent(path)
-            try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try content.write(to: file)
-        }
+    private func root(_ files: [String: Data]) throws -> ScratchFolder {
+        let root = ScratchFolder()
+        for (path, content) in files { try root.write(path, content) }
         return root
     }
 
@@ -30,7 +27,6 @@ import Testing
         var files = ["sys/kernel/boot_params/data": parameters(secureBoot: byte)]
         if hasUEFI { files["sys/firmware/efi/fw_platform_size"] = Data("64\n".utf8) }
         let root = try root(files)
-        defer { try? FileManager.default.removeItem(at: root) }
         #expect(FirmwareIdentity(folder: "/nowhere", root: root.path).bootChain == chain)
     }
 
@@ -38,8 +34,7 @@ import Testing
         let root = try root([
             "etc/brand": Data("name=Acme\nmanufacturer=Acme Ltd\nproduct=Acme One\noem-id=ACME\ntools-prefix=acme\n".utf8)
         ])
-        defer { try? FileManager.default.removeItem(at: root) }
-        let machine = FirmwareIdentity(folder: root.appendingPathComponent("etc").path, root: root.path).machine(version: "0123", kit: "kit-7")
+        let machine = FirmwareIdentity(folder: root.path + "/etc", root: root.path).machine(version: "0123", kit: "kit-7")
         #expect(machine.acpi.oemID == "ACME" && machine.acpi.oemTableID == "ACMEFW")
         #expect(machine.smbios.manufacturer == "Acme Ltd" && machine.smbios.product == "Acme One" && machine.smbios.firmwareVendor == "Acme")
         #expect(machine.smbios.firmwareVersion == "0123" && machine.smbios.serialNumber == "kit-7")
@@ -50,8 +45,7 @@ import Testing
         let root = try root([
             "etc/brand": Data("name=Acme One\ncolour=#112233\nsupport=help@acme.example\n".utf8), "etc/purpose": Data("development\n".utf8),
         ])
-        defer { try? FileManager.default.removeItem(at: root) }
-        let identity = FirmwareIdentity(folder: root.appendingPathComponent("etc").path, root: root.path)
+        let identity = FirmwareIdentity(folder: root.path + "/etc", root: root.path)
         #expect(
             identity.text == "brand Acme One\nhelp help@acme.example\nimage development\nboot BIOS: nobody checked the boot loader or the image")
     }
