@@ -14,6 +14,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var policies: PolicySet
         package var key: ClusterKey
         package var firmwareHash: FirmwareHash
+        /// Every firmware on this node's stick; empty for the running one alone.
+        package var holdings: [FirmwareHolding] = []
         package var reach: Reach
         package var resources: NodeResources
         package var guest: GuestSource?
@@ -28,6 +30,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var portSpeed: @Sendable () -> UInt64?
         /// How long to wait for the other nodes, in nanoseconds; nil for ever.
         package var patience: UInt64?
+        /// Called once, when the machine has started.
+        package var onStart: @Sendable () -> Void = {}
         package var log: @Sendable (String) -> Void
 
         package init(
@@ -108,7 +112,7 @@ package final class NodeRuntime: @unchecked Sendable {
         var random = SystemRandomNumberGenerator()
         return try NodeIdentity(
             index: UInt8(node), count: UInt8(count), kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
-            random: &random)
+            holdings: setup.holdings, random: &random)
     }
 
     // MARK: Phases
@@ -137,6 +141,7 @@ package final class NodeRuntime: @unchecked Sendable {
         do {
             try alignClock(session)
             try startTogether(session)
+            setup.onStart()
         } catch let error as NodeError {
             if earlyEnd.withLock({ $0 }) == nil { session.end(.failed(node: node, why: "\(error)")) }
         }

@@ -90,6 +90,12 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
     var imageOf: [String] = []
 
+    @Option(help: ArgumentHelp("Put a newer image into the second bank of this node's stick.", valueName: "NODE=FILE"))
+    var updateOf: [String] = []
+
+    @Option(help: ArgumentHelp("Run this node with its stick write-protected.", valueName: "NODE"))
+    var writeProtect: [Int] = []
+
     @Option(help: "Folder for sticks and console logs. Default: a temporary one.")
     var logDir: String?
 
