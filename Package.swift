@@ -35,7 +35,7 @@ let package = Package(
                 "HardwareLab",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "NodeCommands", dependencies: ["Node", "Machine"]),
+        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "TrustedPlatform"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",
@@ -64,6 +64,7 @@ let package = Package(
         .target(name: "CoherenceSimulation", dependencies: ["Coherence"]),
         .target(name: "Coherence"),
         .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"]),
+        .target(name: "TrustedPlatform"),
         .target(name: "CKVM"),
         .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
         .target(name: "CGuestCheck"),
@@ -84,12 +85,17 @@ let package = Package(
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
+        .testTarget(
+            name: "TrustedPlatformTests", dependencies: ["TrustedPlatform", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "vsmp"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport"]),
+            dependencies: [
+                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport",
+                "TrustedPlatform",
+            ]),
         .testTarget(
             name: "OEMCommandsTests",
             dependencies: ["OEMCommands", "BoardSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

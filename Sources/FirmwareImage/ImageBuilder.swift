@@ -1,5 +1,5 @@
+public import BoardSupport
 public import Foundation
-internal import BoardSupport
 
 /// Assembles a firmware image from a lock, a store, a board, a brand and `vsmpd`. Needs no root and no network, and gives
 /// the same bytes for the same input and the same host tools.
@@ -14,6 +14,8 @@ public struct ImageBuilder: Sendable {
     public var store: PackageStore
     /// For whom the image is.
     public var purpose = ImagePurpose.development
+    /// Raised only when older images must never run again where this one did (docs/images.md, "Going back").
+    public var rollbackCounter = RollbackCounter.zero
     /// Who signs the UEFI program; nil leaves it unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
@@ -71,7 +73,7 @@ public struct ImageBuilder: Sendable {
         try checkSize(files, archive: content.archive)
         let manifest = ImageManifest(
             firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
-            commandLine: content.commandLine, parts: content.parts,
+            commandLine: content.commandLine, rollbackCounter: rollbackCounter, parts: content.parts,
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
             packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
         files[ImageManifest.path] = Data(manifest.text.utf8)
@@ -158,7 +160,7 @@ public struct ImageBuilder: Sendable {
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         var archive = Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
-            board: board, brand: brand, purpose: purpose, kernelRelease: tree.release, modules: modules
+            board: board, brand: brand, purpose: purpose, rollbackCounter: rollbackCounter, kernelRelease: tree.release, modules: modules
         ).archive()
         try addBlobs(to: &archive)
         return archive.bytes()

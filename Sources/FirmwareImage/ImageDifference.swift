@@ -7,6 +7,7 @@ public struct ImageDifference: Equatable, Sendable, Encodable {
         case firmwareHash = "firmware-hash"
         case purpose, brand, board, kernel
         case commandLine = "command-line"
+        case rollbackCounter = "rollback-counter"
         case partition, part
         case bootFile = "boot-file"
         case rootFile = "root-file"
@@ -43,7 +44,7 @@ extension ImageReader {
         var name: String?
 
         static let order: [ImageDifference.Kind] = [
-            .firmwareHash, .purpose, .brand, .board, .kernel, .commandLine, .package, .input, .tool, .partition, .part, .bootFile, .rootFile,
+            .firmwareHash, .purpose, .brand, .board, .kernel, .commandLine, .rollbackCounter, .package, .input, .tool, .partition, .part, .bootFile, .rootFile,
         ]
 
         static func < (left: Self, right: Self) -> Bool {
@@ -60,6 +61,7 @@ extension ImageReader {
             Item(kind: .board): .init(value: manifest.board),
             Item(kind: .kernel): .init(value: manifest.kernelRelease),
             Item(kind: .commandLine): .init(value: manifest.commandLine),
+            Item(kind: .rollbackCounter): .init(value: "\(manifest.rollbackCounter)"),
         ]
         for part in manifest.parts {
             items[Item(kind: .part, name: part.name)] = .init(bytes: part.length, sha256: part.digest.description)

@@ -1,4 +1,4 @@
-internal import BoardSupport
+public import BoardSupport
 internal import Foundation
 
 /// What an image says about itself, in the file VSMP/MANIFEST.TXT of its boot partition: one `key value...` a line.
@@ -23,6 +23,7 @@ public struct ImageManifest: Equatable, Sendable {
     public let board: String
     public let kernelRelease: String
     public let commandLine: String
+    public let rollbackCounter: RollbackCounter
     /// What the firmware hash is made of, in its order.
     public let parts: [Part]
     /// The other files of the boot partition, by path.
@@ -43,7 +44,7 @@ public struct ImageManifest: Equatable, Sendable {
 
     init(
         firmwareHash: ContentDigest, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String, commandLine: String,
-        parts: [Part], files: [Part], packages: [LockedPackage],
+        rollbackCounter: RollbackCounter, parts: [Part], files: [Part], packages: [LockedPackage],
         sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = [],
         missingBlobs: [VendorBlob] = []
     ) {
@@ -53,6 +54,7 @@ public struct ImageManifest: Equatable, Sendable {
         self.board = board
         self.kernelRelease = kernelRelease
         self.commandLine = commandLine
+        self.rollbackCounter = rollbackCounter
         self.parts = parts
         self.files = files
         self.packages = packages
@@ -65,7 +67,7 @@ public struct ImageManifest: Equatable, Sendable {
     var text: String {
         var lines = [
             "firmware-hash \(firmwareHash)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
-            "command-line \(commandLine)",
+            "command-line \(commandLine)", "rollback-counter \(rollbackCounter)",
         ]
         lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
         lines += files.map { "file \($0.name) \($0.length) \($0.digest)" }
@@ -83,7 +85,7 @@ public struct ImageManifest: Equatable, Sendable {
     func replacing(_ path: String, with content: Data) -> ImageManifest {
         ImageManifest(
             firmwareHash: firmwareHash, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease, commandLine: commandLine,
-            parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, sources: sources,
+            rollbackCounter: rollbackCounter, parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, sources: sources,
             inputs: inputs, tools: tools, missingBlobs: missingBlobs)
     }
 
@@ -115,7 +117,7 @@ public struct ImageManifest: Equatable, Sendable {
                 guard let blob = VendorBlob(fields: fields, keyword: "missing-blob") else { fallthrough }
                 missingBlobs.append(blob)
             case "package", "source": packageLines.append(String(line))
-            case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line":
+            case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line", "rollback-counter":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
             default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
             }
@@ -123,13 +125,16 @@ public struct ImageManifest: Equatable, Sendable {
         let lock = try PackageLock(text: packageLines.joined(separator: "\n"), origin: "manifest")
         guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }),
             let purpose = single["purpose"].flatMap(ImagePurpose.init), let brand = single["brand"],
-            let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"]
+            let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"],
+            let counter = single["rollback-counter"].flatMap({ RollbackCounter($0) })
         else {
-            throw ImageError(.inputOutput, "the manifest lacks firmware-hash, purpose, brand, board, kernel or command-line")
+            throw ImageError(
+                .inputOutput, "the manifest lacks firmware-hash, purpose, brand, board, kernel, command-line or rollback-counter, or one of them "
+                    + "is no such thing: build the image again")
         }
         self.init(
             firmwareHash: hash, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
-            parts: parts, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
+            rollbackCounter: counter, parts: parts, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
             missingBlobs: missingBlobs)
     }
 }

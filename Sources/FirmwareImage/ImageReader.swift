@@ -79,9 +79,12 @@ public struct ImageReader: Sendable {
         try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
         try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
         try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
-        let stated = try NewcArchive(reading: root.archive).entries[ImagePurpose.path]
-        guard case .file(let purpose, _) = stated, purpose == Data((manifest.purpose.rawValue + "\n").utf8) else {
-            throw ImageError(.inputOutput, "\(file.path): the root file system states another purpose: build the image again")
+        let stated = try NewcArchive(reading: root.archive).entries
+        for (path, value) in [(ImagePurpose.path, manifest.purpose.rawValue), (RollbackCounter.path, "\(manifest.rollbackCounter)")] {
+            guard case .file(let text, _) = stated[path], text == Data((value + "\n").utf8) else {
+                let name = path.split(separator: "/").last.map(String.init) ?? path
+                throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
+            }
         }
         return try Authenticode.signers(of: unified)
     }

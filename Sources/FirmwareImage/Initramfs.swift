@@ -1,5 +1,5 @@
+package import BoardSupport
 package import Foundation
-internal import BoardSupport
 
 /// The firmware's root file system: a small uncompressed archive with nothing but the firmware hash, then the compressed
 /// archive with everything else, as Linux accepts them one after the other.
@@ -14,6 +14,7 @@ package enum Initramfs {
         package var board: BoardContents
         package var brand: Brand
         package var purpose: ImagePurpose
+        package var rollbackCounter = RollbackCounter.zero
         package var kernelRelease: String
         /// In load order.
         package var modules: [(step: ModuleTree.Step, content: Data)]
@@ -31,6 +32,7 @@ package enum Initramfs {
             archive.add("etc/vsmp/board.dtb", .file(board.deviceTree, permissions: 0o644))
             archive.add("etc/vsmp/brand", .file(Data(brand.text.utf8), permissions: 0o644))
             archive.add(ImagePurpose.path, .file(Data((purpose.rawValue + "\n").utf8), permissions: 0o644))
+            archive.add(RollbackCounter.path, .file(Data("\(rollbackCounter)\n".utf8), permissions: 0o644))
             let list = modules.map { module in
                 ([module.step.condition.rawValue, module.step.path] + module.step.parameters)
                     .joined(separator: " ") + "\n"

@@ -28,6 +28,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var portSpeed: @Sendable () -> UInt64?
         /// How long to wait for the other nodes, in nanoseconds; nil for ever.
         package var patience: UInt64?
+        /// Called once when this node runs its part of a machine that has started.
+        package var onStart: @Sendable () -> Void = {}
         package var log: @Sendable (String) -> Void
 
         package init(
@@ -137,6 +139,7 @@ package final class NodeRuntime: @unchecked Sendable {
         do {
             try alignClock(session)
             try startTogether(session)
+            setup.onStart()
         } catch let error as NodeError {
             if earlyEnd.withLock({ $0 }) == nil { session.end(.failed(node: node, why: "\(error)")) }
         }

@@ -16,7 +16,7 @@ enum RunCommand {
     static func run(_ arguments: [String]) -> ExitStatus {
         do {
             let options = try Options(
-                arguments, known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket"])
+                arguments, known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--tpm"])
             return try run(options)
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem)")
@@ -73,12 +73,18 @@ enum RunCommand {
                 status: .hardwareMismatch,
                 text: "this computer is no \(board.fullName): " + mismatches.map(\.description).joined(separator: "; "))
         }
-        return try start(options, folder: folder, board: board, hash: hash, configuration: configuration, key: key, inventory)
+        // The image keeps what it says of itself in one folder.
+        let image = hashFile.lastIndex(of: "/").map { String(hashFile[..<$0]) } ?? "."
+        let rollback = RollbackGuard(
+            counter: try RollbackGuard.counter(inFolder: image), devices: options.last("--tpm").map { [$0] } ?? RollbackGuard.standardDevices)
+        if let refusal = rollback.check() { throw Failure(status: .imageTooOld, text: refusal) }
+        return try start(
+            options, folder: folder, image: image, board: board, hash: hash, configuration: configuration, key: key, inventory, rollback)
     }
 
     private static func start(
-        _ options: Options, folder: String, board: Board, hash: FirmwareHash, configuration: NodeConfiguration, key: ClusterKey,
-        _ inventory: HardwareInventory
+        _ options: Options, folder: String, image: String, board: Board, hash: FirmwareHash, configuration: NodeConfiguration,
+        key: ClusterKey, _ inventory: HardwareInventory, _ rollback: RollbackGuard
     ) throws -> ExitStatus {
         let resources = try NodeResources(
             sockets: max(1, inventory.sockets), coresPerSocket: max(1, inventory.cores / max(1, inventory.sockets)),
@@ -88,19 +94,19 @@ enum RunCommand {
         NodeProgram.report("\(HardwareReport.seen)/memory/firmware-reserve-mib: \(board.memory.firmwareReserveMiB) MiB kept")
         let console = try GuestConsole(
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
-        // The image keeps what it says of itself in one folder.
-        let hashFile = try options.required("--firmware-hash-file")
-        let firmware = FirmwareIdentity(folder: hashFile.lastIndex(of: "/").map { String(hashFile[..<$0]) } ?? ".")
+        let firmware = FirmwareIdentity(folder: image)
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
-        let runtime = NodeRuntime(
-            NodeRuntime.Setup(
-                configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
-                reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
-                identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) }),
-            machine: try VirtualMachine())
-        let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: firmware)
+        var setup = NodeRuntime.Setup(
+            configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
+            reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
+            identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow,
+            minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
+        setup.onStart = { rollback.raiseInBackground() }
+        let runtime = NodeRuntime(setup, machine: try VirtualMachine())
+        let server = StatServer(
+            path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: { firmware.text + "\n" + rollback.text })
         server.start()
         let end = try runtime.run()
         return end.exitStatus

@@ -106,11 +106,17 @@ package struct ImageCommand: ParsableCommand {
         var output: String
         @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
         var sizeLimit: Int?
+        @Option(
+            help: ArgumentHelp(
+                "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
+                valueName: "N"))
+        var rollbackCounter = 0
         @OptionGroup var signing: SigningOptions
         @Flag(help: "Print JSON for a program.")
         var json = false
 
         func validate() throws {
+            guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
         }
 
@@ -125,6 +131,7 @@ package struct ImageCommand: ParsableCommand {
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
                 builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
+                builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
                 builder.purpose = signing.purpose
                 builder.signer = try signing.signer()
                 let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
@@ -168,6 +175,7 @@ package struct ImageCommand: ParsableCommand {
                 print("board          \(manifest.board)")
                 print("kernel         \(manifest.kernelRelease)")
                 print("command line   \(manifest.commandLine)")
+                print("rollback       counter \(manifest.rollbackCounter)")
                 for partition in reader.partitionTable.partitions {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
@@ -234,6 +242,7 @@ private struct ImageSummary: Encodable {
     var board: String
     var kernel: String
     var commandLine: String
+    var rollbackCounter: Int
     var parts: [Item]
     var bootFiles: [Item]
     var partitions: [Item]?
@@ -250,6 +259,7 @@ private struct ImageSummary: Encodable {
         board = manifest.board
         kernel = manifest.kernelRelease
         commandLine = manifest.commandLine
+        rollbackCounter = manifest.rollbackCounter.value
         func items(_ parts: [ImageManifest.Part]) -> [Item] {
             parts.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
         }

@@ -55,6 +55,7 @@ import Testing
             board b
             kernel 6.1
             command-line quiet
+            rollback-counter 7
             part kernel 10 \(digest)
             file VSMP/VMLINUZ 10 \(digest)
             package a 1 amd64 \(digest) a 1
