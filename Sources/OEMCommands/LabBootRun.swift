@@ -33,7 +33,8 @@ struct LabBootRun {
                 memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
                 cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
                 firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
-                strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies, emulator: command.emulator),
+                strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies, emulator: command.emulator,
+                trustedPlatformModules: command.tpm),
             board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }

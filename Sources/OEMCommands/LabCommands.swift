@@ -90,6 +90,9 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
     var imageOf: [String] = []
 
+    @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
+    var tpm: String?
+
     @Option(help: "Folder for sticks and console logs. Default: a temporary one.")
     var logDir: String?
 
