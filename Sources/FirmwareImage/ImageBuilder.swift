@@ -22,6 +22,8 @@ public struct ImageBuilder: Sendable {
     public var offer: Data?
     /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
+    /// What builds before this one computed, beside the store; nil computes everything.
+    public var cache: BuildCache?
 
     public init(
         firmwareFolder: URL, board: BoardContents, brand: Brand, vsmpd: URL, lock: PackageLock, store: PackageStore
@@ -32,6 +34,7 @@ public struct ImageBuilder: Sendable {
         self.vsmpd = vsmpd
         self.lock = lock
         self.store = store
+        cache = BuildCache(root: store.root.appendingPathComponent("cache"))
     }
 
     /// The hash that an image built from this input has, without building it.
@@ -49,7 +52,7 @@ public struct ImageBuilder: Sendable {
         }
         let content = try assemble(progress)
         let hash = FirmwareHash.of(content.parts)
-        let initrd = try Initramfs.joined(archive: content.archive, hash: hash)
+        let initrd = try Initramfs.joined(archive: content.archive, hash: hash, cache: cache)
 
         progress("boot loaders")
         let program = try UnifiedKernelImage.build(
@@ -84,6 +87,7 @@ public struct ImageBuilder: Sendable {
         try DiskImage.write(to: image, boot: content.boot, files: files, hash: hash)
         try DiskImage.replace(output, with: image)
         try write(materials, to: output.appendingPathExtension("spdx.json"))
+        cache?.prune()
         return manifest
     }
 
@@ -141,12 +145,18 @@ public struct ImageBuilder: Sendable {
         var all: [String: URL] = [:]
         for package in lock.packages {
             progress("unpacking \(package.name) \(package.version)")
-            let root = scratch.appendingPathComponent(package.name)
-            try store.extract(package, into: root)
-            all[package.name] = root
+            func extract(_ folder: URL) throws(ImageError) { try store.extract(package, into: folder) }
+            if let tree = cache?.tree(of: package.digest, extract: extract) {
+                all[package.name] = tree
+            } else {
+                let root = scratch.appendingPathComponent(package.name)
+                try extract(root)
+                all[package.name] = root
+            }
         }
         func root(_ name: String) throws(ImageError) -> URL {
-            scratch.appendingPathComponent(try lock.package(named: name, purpose: "a firmware image").name)
+            let package = try lock.package(named: name, purpose: "a firmware image").name
+            return all[package] ?? scratch.appendingPathComponent(package)
         }
         return Roots(
             kernel: try root("linux-image-"), busybox: try root("busybox-static"), stub: try root("systemd-boot-efi"),
@@ -163,7 +173,7 @@ public struct ImageBuilder: Sendable {
             board: board, brand: brand, purpose: purpose, rollbackCounter: rollbackCounter, kernelRelease: tree.release, modules: modules
         ).archive()
         try addBlobs(to: &archive)
-        return archive.bytes()
+        return Initramfs.layers(of: archive)
     }
 
     /// What GRUB does: no more than to say what it starts, and to start it. In a release image a menu would be a way past it.

@@ -112,6 +112,8 @@ package struct ImageCommand: ParsableCommand {
                 valueName: "N"))
         var rollbackCounter = 0
         @OptionGroup var signing: SigningOptions
+        @Flag(help: "Compute everything anew instead of using what earlier builds left in the store's folder cache; the image is the same.")
+        var noCache = false
         @Flag(help: "Print JSON for a program.")
         var json = false
 
@@ -131,6 +133,7 @@ package struct ImageCommand: ParsableCommand {
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
                 builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
+                if noCache { builder.cache = nil }
                 builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
                 builder.purpose = signing.purpose
                 builder.signer = try signing.signer()
