@@ -35,7 +35,7 @@ let package = Package(
                 "HardwareLab", "StickState",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "StickState"]),
+        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "StickState", "TrustedPlatform"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",
@@ -66,6 +66,7 @@ let package = Package(
         .target(name: "Coherence"),
         .target(name: "StickState", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"]),
+        .target(name: "TrustedPlatform"),
         .target(name: "CKVM"),
         .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
         .target(name: "CGuestCheck"),
@@ -87,12 +88,17 @@ let package = Package(
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
         .testTarget(name: "StickStateTests", dependencies: ["StickState"]),
+        .testTarget(
+            name: "TrustedPlatformTests", dependencies: ["TrustedPlatform", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "StickState", "vsmp"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "StickState"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "StickState", "TestSupport"]),
+            dependencies: [
+                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "StickState",
+                "TestSupport", "TrustedPlatform",
+            ]),
         .testTarget(
             name: "OEMCommandsTests",
             dependencies: ["OEMCommands", "BoardSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

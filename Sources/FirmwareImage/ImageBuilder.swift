@@ -1,5 +1,5 @@
+public import BoardSupport
 public import Foundation
-internal import BoardSupport
 
 /// Assembles a firmware image from a lock, a store, a board, a brand and `vsmpd`. Needs no root and no network, and gives
 /// the same bytes for the same input and the same host tools.
@@ -16,12 +16,16 @@ public struct ImageBuilder: Sendable {
     public var purpose = ImagePurpose.development
     /// Which of two images is newer; what a maker ships next has a higher one.
     public var version: UInt32 = 1
-    /// Who signs the UEFI programs; nil leaves it unsigned, for `vsmp image digests` and `attach`.
+    /// Raised only when older images must never run again where this one did (docs/images.md, "Going back").
+    public var rollbackCounter = RollbackCounter.zero
+    /// Who signs the UEFI programs; nil leaves them unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
     public var offer: Data?
     /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
+    /// What builds before this one computed, beside the store; nil computes everything.
+    public var cache: BuildCache?
 
     public init(
         firmwareFolder: URL, board: BoardContents, brand: Brand, vsmpd: URL, lock: PackageLock, store: PackageStore
@@ -32,6 +36,7 @@ public struct ImageBuilder: Sendable {
         self.vsmpd = vsmpd
         self.lock = lock
         self.store = store
+        cache = BuildCache(root: store.root.appendingPathComponent("cache"))
     }
 
     /// The hash that an image built from this input has, without building it.
@@ -49,7 +54,7 @@ public struct ImageBuilder: Sendable {
         }
         let content = try assemble(progress)
         let hash = FirmwareHash.of(content.parts)
-        let initrd = try Initramfs.joined(archive: content.archive, hash: hash)
+        let initrd = try Initramfs.joined(archive: content.archive, hash: hash, cache: cache)
 
         progress("boot loaders")
         let program = try UnifiedKernelImage.build(
@@ -78,8 +83,8 @@ public struct ImageBuilder: Sendable {
         try checkSize(BootFiles(loader: loader, files: files), archive: content.archive)
         let manifest = ImageManifest(
             firmwareHash: hash, version: version, purpose: purpose, brand: brand.name, board: board.name,
-            kernelRelease: content.kernelRelease, commandLine: content.commandLine, parts: content.parts,
-            loaders: ImageReader.loaderParts(content.boot, loader),
+            kernelRelease: content.kernelRelease, commandLine: content.commandLine, rollbackCounter: rollbackCounter,
+            parts: content.parts, loaders: ImageReader.loaderParts(content.boot, loader),
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
             packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
         files[BootFiles.manifest] = Data(manifest.text.utf8)
@@ -90,6 +95,7 @@ public struct ImageBuilder: Sendable {
         try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash)
         try DiskImage.replace(output, with: image)
         try write(materials, to: output.appendingPathExtension("spdx.json"))
+        cache?.prune()
         return manifest
     }
 
@@ -147,12 +153,18 @@ public struct ImageBuilder: Sendable {
         var all: [String: URL] = [:]
         for package in lock.packages {
             progress("unpacking \(package.name) \(package.version)")
-            let root = scratch.appendingPathComponent(package.name)
-            try store.extract(package, into: root)
-            all[package.name] = root
+            func extract(_ folder: URL) throws(ImageError) { try store.extract(package, into: folder) }
+            if let tree = cache?.tree(of: package.digest, extract: extract) {
+                all[package.name] = tree
+            } else {
+                let root = scratch.appendingPathComponent(package.name)
+                try extract(root)
+                all[package.name] = root
+            }
         }
         func root(_ name: String) throws(ImageError) -> URL {
-            scratch.appendingPathComponent(try lock.package(named: name, purpose: "a firmware image").name)
+            let package = try lock.package(named: name, purpose: "a firmware image").name
+            return all[package] ?? scratch.appendingPathComponent(package)
         }
         return Roots(
             kernel: try root("linux-image-"), busybox: try root("busybox-static"), stub: try root("systemd-boot-efi"),
@@ -166,10 +178,11 @@ public struct ImageBuilder: Sendable {
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         var archive = Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
-            board: board, brand: brand, purpose: purpose, version: version, kernelRelease: tree.release, modules: modules
+            board: board, brand: brand, purpose: purpose, version: version, rollbackCounter: rollbackCounter, kernelRelease: tree.release,
+            modules: modules
         ).archive()
         try addBlobs(to: &archive)
-        return archive.bytes()
+        return Initramfs.layers(of: archive)
     }
 
     /// What GRUB does. In a release image it can only choose a bank and start it: a menu or a prompt would be a way past it.

@@ -8,6 +8,7 @@ public struct ImageDifference: Equatable, Sendable, Encodable {
         case version
         case purpose, brand, board, kernel
         case commandLine = "command-line"
+        case rollbackCounter = "rollback-counter"
         case partition, part, loader
         case bootFile = "boot-file"
         case rootFile = "root-file"
@@ -44,7 +45,8 @@ extension ImageReader {
         var name: String?
 
         static let order: [ImageDifference.Kind] = [
-            .firmwareHash, .version, .purpose, .brand, .board, .kernel, .commandLine, .package, .input, .tool, .partition, .part, .loader, .bootFile, .rootFile,
+            .firmwareHash, .version, .purpose, .brand, .board, .kernel, .commandLine, .rollbackCounter, .package, .input, .tool, .partition,
+            .part, .loader, .bootFile, .rootFile,
         ]
 
         static func < (left: Self, right: Self) -> Bool {
@@ -62,6 +64,7 @@ extension ImageReader {
             Item(kind: .board): .init(value: manifest.board),
             Item(kind: .kernel): .init(value: manifest.kernelRelease),
             Item(kind: .commandLine): .init(value: manifest.commandLine),
+            Item(kind: .rollbackCounter): .init(value: "\(manifest.rollbackCounter)"),
         ]
         for part in manifest.parts {
             items[Item(kind: .part, name: part.name)] = .init(bytes: part.length, sha256: part.digest.description)

@@ -1,4 +1,4 @@
-internal import BoardSupport
+public import BoardSupport
 internal import Foundation
 
 /// What an image says about itself, in the file MANIFEST.TXT of its bank: one `key value...` a line.
@@ -25,6 +25,7 @@ public struct ImageManifest: Equatable, Sendable {
     public let board: String
     public let kernelRelease: String
     public let commandLine: String
+    public let rollbackCounter: RollbackCounter
     /// What the firmware hash is made of, in its order.
     public let parts: [Part]
     /// The boot loaders that the image came with; both banks of a stick have them in common.
@@ -47,7 +48,7 @@ public struct ImageManifest: Equatable, Sendable {
 
     init(
         firmwareHash: ContentDigest, version: UInt32, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String,
-        commandLine: String, parts: [Part], loaders: [Part], files: [Part], packages: [LockedPackage],
+        commandLine: String, rollbackCounter: RollbackCounter, parts: [Part], loaders: [Part], files: [Part], packages: [LockedPackage],
         sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = [],
         missingBlobs: [VendorBlob] = []
     ) {
@@ -58,6 +59,7 @@ public struct ImageManifest: Equatable, Sendable {
         self.board = board
         self.kernelRelease = kernelRelease
         self.commandLine = commandLine
+        self.rollbackCounter = rollbackCounter
         self.parts = parts
         self.loaders = loaders
         self.files = files
@@ -70,8 +72,8 @@ public struct ImageManifest: Equatable, Sendable {
 
     var text: String {
         var lines = [
-            "firmware-hash \(firmwareHash)", "version \(version)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
-            "command-line \(commandLine)",
+            "firmware-hash \(firmwareHash)", "version \(version)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)",
+            "kernel \(kernelRelease)", "command-line \(commandLine)", "rollback-counter \(rollbackCounter)",
         ]
         lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
         lines += loaders.map { "loader \($0.name) \($0.length) \($0.digest)" }
@@ -93,7 +95,7 @@ public struct ImageManifest: Equatable, Sendable {
         }
         return ImageManifest(
             firmwareHash: firmwareHash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease,
-            commandLine: commandLine, parts: parts, loaders: replaced(loaders, BootFiles.loaderPath, loader),
+            commandLine: commandLine, rollbackCounter: rollbackCounter, parts: parts, loaders: replaced(loaders, BootFiles.loaderPath, loader),
             files: replaced(files, BootFiles.program, program), packages: packages, sources: sources, inputs: inputs, tools: tools,
             missingBlobs: missingBlobs)
     }
@@ -128,7 +130,7 @@ public struct ImageManifest: Equatable, Sendable {
                 guard let blob = VendorBlob(fields: fields, keyword: "missing-blob") else { fallthrough }
                 missingBlobs.append(blob)
             case "package", "source": packageLines.append(String(line))
-            case "firmware-hash", "version", "purpose", "brand", "board", "kernel", "command-line":
+            case "firmware-hash", "version", "purpose", "brand", "board", "kernel", "command-line", "rollback-counter":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
             default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
             }
@@ -136,13 +138,17 @@ public struct ImageManifest: Equatable, Sendable {
         let lock = try PackageLock(text: packageLines.joined(separator: "\n"), origin: "manifest")
         guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }), let version = single["version"].flatMap({ UInt32($0) }),
             let purpose = single["purpose"].flatMap(ImagePurpose.init), let brand = single["brand"],
-            let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"]
+            let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"],
+            let counter = single["rollback-counter"].flatMap({ RollbackCounter($0) })
         else {
-            throw ImageError(.inputOutput, "the manifest lacks firmware-hash, version, purpose, brand, board, kernel or command-line")
+            throw ImageError(
+                .inputOutput, "the manifest lacks firmware-hash, version, purpose, brand, board, kernel, command-line or rollback-counter, or "
+                    + "one of them is no such thing: build the image again")
         }
         self.init(
             firmwareHash: hash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernel,
-            commandLine: commandLine, parts: parts, loaders: loaders, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
+            commandLine: commandLine, rollbackCounter: counter, parts: parts, loaders: loaders, files: files, packages: lock.packages,
+            sources: lock.sources, inputs: inputs, tools: tools,
             missingBlobs: missingBlobs)
     }
 }

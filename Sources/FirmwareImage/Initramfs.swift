@@ -1,5 +1,6 @@
+package import BoardSupport
 package import Foundation
-internal import BoardSupport
+internal import Synchronization
 
 /// The firmware's root file system: a small uncompressed archive with nothing but the firmware hash, then the compressed
 /// archive with everything else, as Linux accepts them one after the other.
@@ -16,6 +17,7 @@ package enum Initramfs {
         package var brand: Brand
         package var purpose: ImagePurpose
         package var version: UInt32
+        package var rollbackCounter = RollbackCounter.zero
         package var kernelRelease: String
         /// In load order.
         package var modules: [(step: ModuleTree.Step, content: Data)]
@@ -34,6 +36,7 @@ package enum Initramfs {
             archive.add("etc/vsmp/brand", .file(Data(brand.text.utf8), permissions: 0o644))
             archive.add(versionPath, .file(Data("\(version)\n".utf8), permissions: 0o644))
             archive.add(ImagePurpose.path, .file(Data((purpose.rawValue + "\n").utf8), permissions: 0o644))
+            archive.add(RollbackCounter.path, .file(Data("\(rollbackCounter)\n".utf8), permissions: 0o644))
             let list = modules.map { module in
                 ([module.step.condition.rawValue, module.step.path] + module.step.parameters)
                     .joined(separator: " ") + "\n"
@@ -47,11 +50,45 @@ package enum Initramfs {
         }
     }
 
-    /// What the boot loaders load.
-    package static func joined(archive: Data, hash: ContentDigest) throws(ImageError) -> Data {
+    /// The root file system as three archives, one behind the other: the kernel's modules and busybox, which are the same in many images and are
+    /// most of it; `vsmpd`; and all the rest. Each is packed by itself, so that what has not changed need not be packed again.
+    static func layers(of archive: NewcArchive) -> Data {
+        var layers = [NewcArchive](repeating: NewcArchive(), count: 3)
+        for (path, entry) in archive.entries {
+            let layer =
+                switch path {
+                case "bin/busybox", "lib": 0
+                case "sbin/vsmpd": 1
+                default: path.hasPrefix("lib/") ? 0 : 2
+                }
+            layers[layer].add(path, entry)
+        }
+        return layers.reduce(Data()) { $0 + $1.bytes() }
+    }
+
+    /// What the boot loaders load: the firmware hash, then each archive in `archive`, packed with zstd.
+    package static func joined(archive: Data, hash: ContentDigest, cache: BuildCache? = nil) throws(ImageError) -> Data {
         var first = NewcArchive()
         first.add(hashPath, .file(Data("\(hash)\n".utf8), permissions: 0o644))
-        return first.bytes() + (try HostTool.run("zstd", ["-q", "-19", "-T1", "-c"], input: archive))
+        let archives = NewcArchive.archives(in: archive)
+        let packed = Mutex([Result<Data, ImageError>?](repeating: nil, count: archives.count))
+        DispatchQueue.concurrentPerform(iterations: archives.count) { index in
+            let result = Result { () throws(ImageError) in try pack(archives[index], cache) }
+            packed.withLock { $0[index] = result }
+        }
+        var joined = first.bytes()
+        for result in packed.withLock({ $0 }) { joined += try result?.get() ?? Data() }
+        return joined
+    }
+
+    /// The cached result is one that unpacks to the archive: what decides how it is packed is in its key.
+    private static func pack(_ archive: Data, _ cache: BuildCache?) throws(ImageError) -> Data {
+        let options = ["-q", "-19", "-T1", "-c"]
+        guard let cache else { return try HostTool.run("zstd", options, input: archive) }
+        let key = "zstd \(try HostTool.version(of: "zstd")) \(options.joined(separator: " ")) \(ContentDigest(of: archive))"
+        return try cache.content(for: key, isRight: { (try? HostTool.run("zstd", ["-q", "-d", "-c"], input: $0)) == archive }) { () throws(ImageError) in
+            try HostTool.run("zstd", options, input: archive)
+        }
     }
 
     /// Takes `joined` apart again.

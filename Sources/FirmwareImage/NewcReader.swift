@@ -2,10 +2,29 @@ package import Foundation
 internal import BoardSupport
 
 extension NewcArchive {
-    /// Reads one archive from the start of `data`, as `bytes()` writes it. Every length is checked before use.
+    /// Reads the archives in `data`, one behind the other as `bytes()` writes them; what a later one names takes the place of what an earlier one
+    /// does. Every length is checked before use.
     package init(reading data: Data) throws(ImageError) {
         self.init()
         var cursor = Cursor(data: data)
+        repeat { try read(&cursor) } while !cursor.isAtEnd
+    }
+
+    /// The archives in `data`, each with the zeros behind it; all of it as one where there is something else in it.
+    static func archives(in data: Data) -> [Data] {
+        var cursor = Cursor(data: data)
+        var pieces: [Data] = []
+        while !cursor.isAtEnd {
+            let start = cursor.offset
+            var archive = NewcArchive()
+            guard (try? archive.read(&cursor)) != nil else { return [data] }
+            pieces.append(Data(data.dropFirst(start).prefix(cursor.offset - start)))
+        }
+        return pieces
+    }
+
+    /// Reads one archive and the zeros behind it.
+    private mutating func read(_ cursor: inout Cursor) throws(ImageError) {
         while true {
             let start = cursor.offset
             guard try cursor.take(6) == Data("070701".utf8) else {
@@ -19,7 +38,7 @@ extension NewcArchive {
             try cursor.align()
             guard name.last == 0 else { throw ImageError(.inputOutput, "an initramfs name has no end at byte \(start)") }
             let path = String(decoding: name.dropLast(), as: UTF8.self)
-            if path == "TRAILER!!!" { return }
+            if path == "TRAILER!!!" { return cursor.skipZeros() }
             let permissions = UInt16(fields[1] & 0o7777)
             switch fields[1] & 0o170000 {
             case 0o040000: add(path, .directory)
@@ -53,6 +72,10 @@ extension NewcArchive {
             }
             return Int(value)
         }
+
+        var isAtEnd: Bool { offset >= data.count }
+
+        mutating func skipZeros() { offset += data.dropFirst(offset).prefix { $0 == 0 }.count }
 
         mutating func align() throws(ImageError) { _ = try take((4 - offset % 4) % 4) }
     }

@@ -25,6 +25,8 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var mtu: Int
     /// What the board's description says of sockets, memory layout and SMBIOS strings; nil leaves them to the emulator.
     public var description: Board?
+    /// Whether the board has a TPM 2.0, behind one more inherited descriptor.
+    public var hasTrustedPlatformModule = false
 
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
@@ -49,6 +51,8 @@ public struct EmulatedBoard: Equatable, Sendable {
     package enum Inherited: Int32, CaseIterable {
         case firmwareConsole = 3
         case guestConsole, monitor, interconnect
+        /// Only where the board has one.
+        case trustedPlatformModule
     }
 
     /// The interconnect port's address, locally administered, unique within a lab run.
@@ -87,6 +91,12 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-netdev", "socket,id=wire,fd=\(Inherited.interconnect.rawValue)",
             "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=" + largestPacket,
         ]
+        if hasTrustedPlatformModule {
+            words += [
+                "-chardev", "socket,id=chip,fd=\(Inherited.trustedPlatformModule.rawValue)", "-tpmdev", "emulator,id=tpm,chardev=chip",
+                "-device", "tpm-tis,tpmdev=tpm",
+            ]
+        }
         return words
     }
 

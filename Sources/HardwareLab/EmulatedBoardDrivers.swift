@@ -12,15 +12,22 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
     private let monitorEnd: Descriptor
     private let wireEnd: Descriptor
     private let monitor: Descriptor
+    /// The folder that makes the board's TPM this chip and no other; nil for a board without one.
+    private let chipState: String?
+    private var chip: ChildProcess?
     private var process: ChildProcess?
     private var cut = false
     package let firmwareConsole: SocketConsole
     package let guestConsole: SocketConsole
 
-    /// - Parameter wire: the board's end of the interconnect, a stream socket that carries frames behind a 32-bit
-    ///   big-endian length each.
-    package init(_ board: EmulatedBoard, wire: Descriptor, emulatorLog: String) throws(LabError) {
+    /// - Parameters:
+    ///   - wire: the board's end of the interconnect, a stream socket that carries frames behind a 32-bit big-endian length each.
+    ///   - chipState: the folder of the board's TPM; nil for a board without one.
+    package init(_ board: EmulatedBoard, wire: Descriptor, emulatorLog: String, chipState: String? = nil) throws(LabError) {
+        var board = board
+        board.hasTrustedPlatformModule = chipState != nil
         self.board = board
+        self.chipState = chipState
         self.emulatorLog = emulatorLog
         let (firmware, firmwareEnd) = try Descriptor.socketPair()
         let (guest, guestEnd) = try Descriptor.socketPair()
@@ -36,10 +43,15 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
 
     package func powerOn() throws(LabError) {
         let log = try Descriptor.create(emulatorLog)
-        process = try ChildProcess(
-            board.command,
-            descriptors: [firmwareEnd.number, guestEnd.number, monitorEnd.number, wireEnd.number],
-            output: log.number)
+        let descriptors = [firmwareEnd.number, guestEnd.number, monitorEnd.number, wireEnd.number]
+        if let chipState {
+            // The chip's end is the emulator's alone, so that the chip ends when the emulator does.
+            let (end, chipEnd) = try Descriptor.socketPair()
+            chip = try SoftwareTPM.start(state: chipState, control: chipEnd, output: log.number)
+            process = try ChildProcess(board.command, descriptors: descriptors + [end.number], output: log.number)
+        } else {
+            process = try ChildProcess(board.command, descriptors: descriptors, output: log.number)
+        }
         // QMP answers commands only after this.
         _ = monitor.send(Array(#"{"execute":"qmp_capabilities"}"#.utf8))
     }
@@ -47,6 +59,7 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
     package func cutPower() {
         cut = true
         process?.kill()
+        chip?.kill()
     }
 
     package func powerState() -> PowerState {

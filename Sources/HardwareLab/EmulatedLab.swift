@@ -30,11 +30,14 @@ public struct EmulatedLabOptions {
     public var policies: String?
     /// Path or name of the emulator; nil takes the one of the board's description.
     public var emulator: String?
+    /// A folder for the boards' TPMs, one below it for each node; what they remember stays there. Nil gives boards without TPM.
+    public var trustedPlatformModules: String?
 
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
         cacheMiB: [Int] = [], lentProcessors: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
-        strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, emulator: String? = nil
+        strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, emulator: String? = nil,
+        trustedPlatformModules: String? = nil
     ) {
         self.image = image
         self.nodes = nodes
@@ -49,6 +52,7 @@ public struct EmulatedLabOptions {
         self.otherImages = otherImages
         self.policies = policies
         self.emulator = emulator
+        self.trustedPlatformModules = trustedPlatformModules
     }
 }
 
@@ -79,7 +83,8 @@ public final class EmulatedLab {
                 model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board)
             emulated.isStickWriteProtected = options.writeProtected.contains(node)
             let driver = try EmulatedBoardDriver(
-                emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log")
+                emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log",
+                chipState: options.trustedPlatformModules.map { "\($0)/node\(node)" })
             let personalisation = StickPersonalisation(
                 kit: options.strangers.contains(node) ? otherKey : kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node),
                 cacheMiB: options.cacheMiB.repeatingLast(node), processors: options.lentProcessors.repeatingLast(node),
@@ -109,6 +114,12 @@ public final class EmulatedLab {
             ? FileManager.default.isExecutableFile(atPath: emulator) : HostTool.locate(emulator) != nil
         guard found else {
             throw LabError(.unavailable, "there is no emulator \(emulator); run tools/setup, or install qemu-system-x86")
+        }
+        if let folder = options.trustedPlatformModules, folder.contains(",") {
+            throw LabError(.usage, "--tpm \(folder): \(SoftwareTPM.executable) takes no folder with a comma in its name")
+        }
+        if options.trustedPlatformModules != nil, HostTool.locate(SoftwareTPM.executable) == nil {
+            throw LabError(.unavailable, "there is no \(SoftwareTPM.executable), the boards' TPM; run tools/setup, or install swtpm")
         }
         let codes = options.firmware == .ovmf ? [EmulatedBoard.standardFirmwareCode] : []
         for file in codes where !FileManager.default.isReadableFile(atPath: file) {

@@ -30,7 +30,7 @@ package final class NodeRuntime: @unchecked Sendable {
         package var portSpeed: @Sendable () -> UInt64?
         /// How long to wait for the other nodes, in nanoseconds; nil for ever.
         package var patience: UInt64?
-        /// Called once, when the machine has started.
+        /// Called once when this node runs its part of a machine that has started.
         package var onStart: @Sendable () -> Void = {}
         package var log: @Sendable (String) -> Void
 

@@ -50,7 +50,7 @@ package enum NodeProgram {
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 90 guest asked for a reboot,
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 image too old, 90 guest asked for a reboot,
         91 the machine runs the firmware of the other bank.
         """
 

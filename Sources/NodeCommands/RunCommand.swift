@@ -18,7 +18,8 @@ enum RunCommand {
     static func run(_ arguments: [String]) -> ExitStatus {
         do {
             let options = try Options(
-                arguments, known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--state"])
+                arguments,
+                known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--state"])
             return try run(options)
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem)")
@@ -76,12 +77,18 @@ enum RunCommand {
                 status: .hardwareMismatch,
                 text: "this computer is no \(board.fullName): " + mismatches.map(\.description).joined(separator: "; "))
         }
-        return try start(options, folder: folder, board: board, hash: hash, configuration: configuration, key: key, inventory)
+        // The image keeps what it says of itself in one folder.
+        let image = hashFile.lastIndex(of: "/").map { String(hashFile[..<$0]) } ?? "."
+        let rollback = RollbackGuard(
+            counter: try RollbackGuard.counter(inFolder: image), devices: RollbackGuard.standardDevices)
+        if let refusal = rollback.check() { throw Failure(status: .imageTooOld, text: refusal) }
+        return try start(
+            options, folder: folder, image: image, board: board, hash: hash, configuration: configuration, key: key, inventory, rollback)
     }
 
     private static func start(
-        _ options: Options, folder: String, board: Board, hash: FirmwareHash, configuration: NodeConfiguration, key: ClusterKey,
-        _ inventory: HardwareInventory
+        _ options: Options, folder: String, image: String, board: Board, hash: FirmwareHash, configuration: NodeConfiguration,
+        key: ClusterKey, _ inventory: HardwareInventory, _ rollback: RollbackGuard
     ) throws -> ExitStatus {
         let resources = try NodeResources(
             sockets: max(1, inventory.sockets), coresPerSocket: max(1, inventory.cores / max(1, inventory.sockets)),
@@ -91,13 +98,11 @@ enum RunCommand {
         NodeProgram.report("\(HardwareReport.seen)/memory/firmware-reserve-mib: \(board.memory.firmwareReserveMiB) MiB kept")
         let console = try GuestConsole(
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
-        // The image keeps what it says of itself in one folder.
-        let hashFile = try options.required("--firmware-hash-file")
-        let firmware = FirmwareIdentity(folder: hashFile.lastIndex(of: "/").map { String(hashFile[..<$0]) } ?? ".")
+        let firmware = FirmwareIdentity(folder: image)
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
-        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), store: options.last("--state")))
+        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), store: options.last("--state"), floor: rollback.floor))
         if options.last("--boot") != nil || options.last("--state") != nil {
             for line in banks.withLock({ $0.text + $0.complaints }) { NodeProgram.report(line) }
         }
@@ -111,9 +116,11 @@ enum RunCommand {
             do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {
                 NodeProgram.report("this firmware has carried a machine, but that cannot be noted: \(error)")
             }
+            rollback.raiseInBackground()
         }
         let runtime = NodeRuntime(setup, machine: try VirtualMachine())
-        let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: firmware)
+        let server = StatServer(
+            path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: { firmware.text + "\n" + rollback.text })
         server.start()
         do {
             return try runtime.run().exitStatus

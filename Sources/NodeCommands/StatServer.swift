@@ -8,10 +8,11 @@ final class StatServer: @unchecked Sendable {
 
     private let path: String
     private let runtime: NodeRuntime
-    private let firmware: FirmwareIdentity
+    private let firmware: @Sendable () -> String
     private var thread: NodeThread?
 
-    init(path: String, runtime: NodeRuntime, firmware: FirmwareIdentity) {
+    /// - Parameter firmware: what can be said of the image now, without a new line at its end.
+    init(path: String, runtime: NodeRuntime, firmware: @escaping @Sendable () -> String) {
         self.path = path
         self.firmware = firmware
         self.runtime = runtime
@@ -59,7 +60,7 @@ final class StatServer: @unchecked Sendable {
             case .statJSON: report.json
             case .pages: report.pagesText
             case .processors: report.processorsText
-            case .version: firmware.text + "\n" + report.versionText
+            case .version: firmware() + "\n" + report.versionText
             case .policies: report.policiesText
             }
         return "ok\n" + text + "\n"

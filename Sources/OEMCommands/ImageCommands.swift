@@ -109,11 +109,19 @@ package struct ImageCommand: ParsableCommand {
         var imageVersion: UInt32 = 1
         @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
         var sizeLimit: Int?
+        @Option(
+            help: ArgumentHelp(
+                "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
+                valueName: "N"))
+        var rollbackCounter = 0
         @OptionGroup var signing: SigningOptions
+        @Flag(help: "Compute everything anew instead of using what earlier builds left in the store's folder cache; the image is the same.")
+        var noCache = false
         @Flag(help: "Print JSON for a program.")
         var json = false
 
         func validate() throws {
+            guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
         }
 
@@ -128,6 +136,8 @@ package struct ImageCommand: ParsableCommand {
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
                 builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
+                if noCache { builder.cache = nil }
+                builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
                 builder.purpose = signing.purpose
                 builder.version = imageVersion
                 builder.signer = try signing.signer()
@@ -180,6 +190,7 @@ package struct ImageCommand: ParsableCommand {
                 print("board          \(manifest.board)")
                 print("kernel         \(manifest.kernelRelease)")
                 print("command line   \(manifest.commandLine)")
+                print("rollback       counter \(manifest.rollbackCounter)")
                 for partition in reader.partitionTable.partitions {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
@@ -262,6 +273,7 @@ private struct ImageSummary: Encodable {
     var board: String
     var kernel: String
     var commandLine: String
+    var rollbackCounter: Int
     var parts: [Item]
     var loaders: [Item]
     var bootFiles: [Item]
@@ -282,6 +294,7 @@ private struct ImageSummary: Encodable {
         board = manifest.board
         kernel = manifest.kernelRelease
         commandLine = manifest.commandLine
+        rollbackCounter = manifest.rollbackCounter.value
         func items(_ parts: [ImageManifest.Part]) -> [Item] {
             parts.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
         }

@@ -37,6 +37,25 @@ import Testing
         #expect(back.entries == sample().entries)
     }
 
+    @Test func archivesBehindEachOtherAreReadAsTheKernelDoes() throws {
+        var (first, second) = (NewcArchive(), NewcArchive())
+        first.add("etc/both", .file(Data("old".utf8), permissions: 0o644))
+        first.add("etc/first", .file(Data("1".utf8), permissions: 0o644))
+        second.add("etc/both", .file(Data("new".utf8), permissions: 0o600))
+        let joined = first.bytes() + second.bytes()
+        let read = try NewcArchive(reading: joined)
+        #expect(read.entries["etc/both"] == .file(Data("new".utf8), permissions: 0o600) && read.entries["etc/first"] != nil)
+        #expect(NewcArchive.archives(in: joined) == [first.bytes(), second.bytes()])
+        #expect(NewcArchive.archives(in: joined + [1]) == [joined + [1]])
+        #expect(imageError { _ = try NewcArchive(reading: joined + [1]) } != nil)
+    }
+
+    @Test func layersHoldEveryEntryOnce() throws {
+        let layers = Initramfs.layers(of: sample())
+        #expect(try NewcArchive(reading: layers).entries == sample().entries)
+        #expect(NewcArchive.archives(in: layers).count == 3)
+    }
+
     @Test func everyTruncationIsRefused() {
         let bytes = sample().bytes()
         let end = bytes.range(of: Data("TRAILER!!!".utf8))?.upperBound ?? 0

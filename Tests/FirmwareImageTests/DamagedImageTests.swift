@@ -56,6 +56,7 @@ import Testing
             board b
             kernel 6.1
             command-line quiet
+            rollback-counter 7
             part kernel 10 \(digest)
             loader bios-core 10 \(digest)
             file VMLINUZ 10 \(digest)

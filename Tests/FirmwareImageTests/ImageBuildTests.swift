@@ -67,6 +67,7 @@ struct ImageBuildTests {
             ("command line", { try $0.change("cmdline", "quiet") }),
             ("the version", { $0.builder.version = 2 }),
             ("module parameters", { try $0.change("modules.conf", "svm kvm_amd npt=1\n") }),
+            ("rollback counter", { $0.builder.rollbackCounter = try #require(RollbackCounter(1)) }),
             ("brand", { $0.builder.brand = Brand(name: "B", colour: "#000000", support: "b") }),
             (
                 "board",

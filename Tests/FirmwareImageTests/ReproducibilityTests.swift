@@ -36,7 +36,8 @@ struct ReproducibilityTests {
     }
 
     private static func build(
-        _ folder: URL, _ image: URL, through command: [String] = [], changing environment: [String: String] = [:], options: [String] = []
+        _ folder: URL, _ image: URL, through command: [String] = [], changing environment: [String: String] = [:],
+        options: [String] = ["--no-cache"]
     ) throws -> VSMP.Result {
         func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
         return try VSMP.run(
@@ -57,6 +58,17 @@ struct ReproducibilityTests {
         #expect(
             try ImageReader(again).differences(from: ImageReader(image)) == [], sourceLocation: sourceLocation)
         #expect(try ContentDigest(ofFile: again) == ContentDigest(ofFile: image), "other bytes", sourceLocation: sourceLocation)
+    }
+
+    @Test func cachedBuildsAreTheSame() throws {
+        let (copy, again) = (try copyInOppositeOrder(), scratch.url.appendingPathComponent("again.img"))
+        defer { try? FileManager.default.removeItem(at: copy) }
+        let cache = copy.appendingPathComponent("store/cache").path
+        for (options, isThere) in [(["--no-cache"], false), ([], true), ([], true)] {
+            #expect(try Self.build(copy, again, options: options).status == 0)
+            #expect(FileManager.default.fileExists(atPath: cache) == isThere)
+            #expect(try ContentDigest(ofFile: again) == ContentDigest(ofFile: image))
+        }
     }
 
     /// The same files made in the opposite order, with other dates and permissions, on another file system if there is one.

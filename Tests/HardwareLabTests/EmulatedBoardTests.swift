@@ -91,6 +91,15 @@ import Testing
         #expect(addresses[10] == "52:54:00:76:00:0a")
     }
 
+    @Test func aBoardHasAModuleWhereItIsGivenOne() {
+        var chipped = board()
+        chipped.hasTrustedPlatformModule = true
+        #expect(value("-tpmdev", chipped.command) == ["emulator,id=tpm,chardev=chip"])
+        #expect(value("-device", chipped.command).contains("tpm-tis,tpmdev=tpm"))
+        #expect(value("-chardev", chipped.command).contains("socket,id=chip,fd=7"))
+        #expect(!board().command.contains { $0.contains("tpm") })
+    }
+
     @Test func inheritedSocketsHaveDistinctNumbers() {
         let words = board().command.joined(separator: " ")
         for number in 3...6 { #expect(words.ranges(of: "fd=\(number)").count == 1) }

@@ -25,7 +25,7 @@ import Testing
 
     /// Runs a lab whose boards are `script`; descriptors 3 and 4 are its serial ports, `$node` its number.
     private func run(
-        nodes: Int = 2, script: String, options: LabBoot.Options = .init(timeout: .seconds(20)),
+        nodes: Int = 2, script: String, chips: String? = nil, options: LabBoot.Options = .init(timeout: .seconds(20)),
         cancellation: LabBoot.Cancellation = .init(), in folder: Folder
     ) throws -> (result: LabBoot.Result, output: String, processes: [Int32]) {
         let prologue = """
@@ -48,7 +48,8 @@ import Testing
                 node: node, processors: 1, memoryMiB: 1024, firmware: .seabios, stick: "\(folder.path)/stick\(node)",
                 firmwareVariables: "", emulator: emulator, model: model)
             let driver = try EmulatedBoardDriver(
-                board, wire: network.takeEnd(node: node), emulatorLog: "\(folder.path)/emulator\(node).log")
+                board, wire: network.takeEnd(node: node), emulatorLog: "\(folder.path)/emulator\(node).log",
+                chipState: chips.map { "\($0)/node\(node)" })
             boards.append(
                 BoardUnderTest(
                     power: driver, firmwareConsole: driver.firmwareConsole, guestConsole: driver.guestConsole,
@@ -127,6 +128,24 @@ import Testing
         #expect(result.verdict.status == ExitStatus.nodeLost.rawValue)
         #expect(result.lossDelays.map(\.node) == [0, 2])
         #expect(!processes.contains(where: exists))
+    }
+
+    /// Every board has a chip of its own, which ends with the board, however that ends.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/swtpm"), "swtpm is not installed: boards have no TPM"), arguments: [false, true])
+    func chipsEndWithTheirBoards(isCut: Bool) throws {
+        let folder = try Folder()
+        let chips = "\(folder.path)/chips"
+        // The parent-death signal's process is the chip itself: setpriv and sh give it their place.
+        let (_, _, processes) = try run(
+            script: "sleep 0.5; pgrep -f 'dir=\(chips)/node'$node >\(folder.path)/chip$node; \(isCut ? "sleep 30" : "exit 0")",
+            chips: chips, options: .init(timeout: .seconds(2)), in: folder)
+        #expect(!processes.contains(where: exists))
+        for node in 0..<2 {
+            let text = try String(contentsOfFile: "\(folder.path)/chip\(node)", encoding: .utf8)
+            let chip = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)), "node \(node) has no chip, or several: \(text)")
+            #expect(!exists(chip))
+            #expect(FileManager.default.fileExists(atPath: "\(chips)/node\(node)"))
+        }
     }
 
     @Test func consolesAreLogged() throws {

@@ -172,7 +172,7 @@ struct LoopbackTests {
         machine.policies = .all.subtracting(.aggregation)
         let outcome = try machine.run(TinyMachine.guest([first, second])) { nodes, console in
             defer { console.type(0x21) }
-            let servers = nodes.map { StatServer(path: "", runtime: $0, firmware: FirmwareIdentity(folder: "/nowhere")) }
+            let servers = nodes.map { StatServer(path: "", runtime: $0, firmware: { FirmwareIdentity(folder: "/nowhere").text }) }
             /// Waits until both nodes have had more remote faults than `few`; the least of the two.
             func faults(above few: UInt64) -> UInt64 {
                 let end = monotonicNow() + 20_000_000_000

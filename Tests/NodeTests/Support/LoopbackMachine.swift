@@ -73,17 +73,21 @@ struct LoopbackMachine {
     var hold: UInt64 = 300_000
     var patience: UInt64? = 20_000_000_000
     var policies = PolicySet.all
+    /// Called with the node's number when its machine has started.
+    var onStart: @Sendable (Int) -> Void = { _ in }
 
     static let resources = NodeResources(
         sockets: 1, coresPerSocket: 1, threadsPerCore: 1, physicalMiB: 160, firmwareMiB: 64, sliceMiB: TinyMachine.sliceMiB,
         cacheMiB: 32)
 
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
-        NodeRuntime.Setup(
+        var setup = NodeRuntime.Setup(
             configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
+        setup.onStart = { [onStart] in onStart(node) }
+        return setup
     }
 
     /// - Parameter during: called while the nodes run.
