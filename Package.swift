@@ -32,18 +32,19 @@ let package = Package(
         .target(
             name: "OEMCommands",
             dependencies: [
-                "HardwareLab",
+                "HardwareLab", "StickState",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "TrustedPlatform"]),
+        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "StickState", "TrustedPlatform"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",
-            dependencies: ["BoardSupport", "FirmwareImage", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["BoardSupport", "FirmwareImage", "StickState", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "FirmwareImage",
             dependencies: [
-                "BoardSupport", .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
+                "BoardSupport", "StickState", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
             ]),
         .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport"]),
@@ -63,6 +64,7 @@ let package = Package(
         .target(name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "Hypervisor"]),
         .target(name: "CoherenceSimulation", dependencies: ["Coherence"]),
         .target(name: "Coherence"),
+        .target(name: "StickState", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"]),
         .target(name: "TrustedPlatform"),
         .target(name: "CKVM"),
@@ -87,14 +89,15 @@ let package = Package(
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
         .testTarget(
             name: "TrustedPlatformTests", dependencies: ["TrustedPlatform", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "vsmp"]),
-        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage"]),
+        .testTarget(name: "StickStateTests", dependencies: ["StickState"]),
+        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "StickState", "vsmp"]),
+        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "StickState"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport",
-                "TrustedPlatform",
+                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "StickState",
+                "TestSupport", "TrustedPlatform",
             ]),
         .testTarget(
             name: "OEMCommandsTests",

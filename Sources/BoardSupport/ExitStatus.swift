@@ -20,4 +20,5 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case sourceMissing = 87
     case blobMissing = 88
     case guestReboot = 90
+    case otherFirmware = 91
 }

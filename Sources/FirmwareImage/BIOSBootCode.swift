@@ -2,16 +2,21 @@ internal import Foundation
 internal import BoardSupport
 
 /// GRUB for machines that start in BIOS mode: 440 bytes in the first sector, which load the core image from the BIOS
-/// boot partition. The core holds its own commands, so no menu file on the stick is read.
+/// boot partition. The core holds its own commands in an archive (GRUB's memory disk), so no menu file on the stick is read.
 struct BIOSBootCode {
     /// The first 440 bytes of the disk.
     let bootSector: Data
     /// The content of the BIOS boot partition.
     let core: Data
 
-    private static let modules = ["biosdisk", "part_gpt", "fat", "linux", "boot", "echo"]
+    private static let modules = [
+        "biosdisk", "part_gpt", "fat", "memdisk", "newc", "normal", "loadenv", "test", "linux", "boot", "echo", "sleep", "reboot", "halt",
+    ]
     /// Commands that let nobody do anything else.
-    static let releaseCommands = ["echo", "linux", "initrd", "boot"]
+    static let releaseCommands = [
+        "set", "export", "load_env", "save_env", "if", "elif", "else", "fi", "for", "done", "echo", "linux", "initrd", "boot", "sleep", "reboot",
+        "halt",
+    ]
 
     /// Boot code that an image holds already.
     init(bootSector: Data, core: Data) {
@@ -21,17 +26,23 @@ struct BIOSBootCode {
 
     /// - Parameters:
     ///   - folder: GRUB's `i386-pc` folder.
-    ///   - commands: what GRUB executes, `grub.cfg` with the command line filled in.
+    ///   - commands: what GRUB executes, `grub.cfg`.
     ///   - start: the first sector of the BIOS boot partition.
     init(folder: URL, commands: String, start: UInt64) throws(ImageError) {
         let scratch = try Scratch("grub")
         let configuration = scratch.url.appendingPathComponent("load.cfg")
+        let archive = scratch.url.appendingPathComponent("memdisk")
         let output = scratch.url.appendingPathComponent("core.img")
-        try write(Data(commands.utf8), to: configuration)
+        // The core's own commands can neither choose nor count; those of `normal` can.
+        try write(Data("normal (memdisk)/grub.cfg\n".utf8), to: configuration)
+        var files = NewcArchive()
+        files.add("grub.cfg", .file(Data(commands.utf8), permissions: 0o644))
+        try write(files.bytes(), to: archive)
         try HostTool.run(
             "grub-mkimage",
             [
-                "-O", "i386-pc", "-d", folder.path, "-p", "(,gpt2)/VSMP", "-c", configuration.path, "-o", output.path,
+                // A prefix in front of -m would not count.
+                "-O", "i386-pc", "-d", folder.path, "-m", archive.path, "-p", "(,gpt2)/VSMP", "-c", configuration.path, "-o", output.path,
             ] + Self.modules)
         try self.init(boot: try read(folder.appendingPathComponent("boot.img")), core: try read(output), start: start)
     }

@@ -1,15 +1,15 @@
 internal import Foundation
 internal import BoardSupport
 
-/// Puts boot code, boot partition and the empty configuration partition onto one GPT disk.
+/// Puts boot code, boot partition, an empty state store and the empty configuration partition onto one GPT disk.
 enum DiskImage {
-    static func write(to image: URL, boot: BIOSBootCode, files: [String: Data], hash: ContentDigest) throws(ImageError) {
-        let systemSize = FATVolume.size(for: files)
+    static func write(to image: URL, boot: BIOSBootCode, files: BootFiles, hash: ContentDigest) throws(ImageError) {
+        let systemSize = files.partitionSize
         let system = image.appendingPathExtension("system")
         let configuration = image.appendingPathExtension("configuration")
         try FATVolume.create(
-            at: system, size: systemSize, bits: 32, label: "VSMP-BOOT", volumeNumber: hash.volumeNumber(for: "boot"),
-            files: files)
+            at: system, size: systemSize, bits: 32, label: ImageLayout.systemName, volumeNumber: hash.volumeNumber(for: "boot"),
+            files: try files.partitionContents())
         try FATVolume.create(
             at: configuration, size: ImageLayout.configurationSize, bits: 16, label: ImageLayout.configurationName,
             volumeNumber: hash.volumeNumber(for: "configuration"), files: [:])

@@ -36,11 +36,13 @@ enum FATVolume {
         }
     }
 
-    /// The smallest size for a FAT32 file system with these files: whole MiB, and at least the 65525 clusters that make
+    /// Bytes that files take in clusters of up to 4 KiB.
+    static func allocation(of files: [String: Data]) -> Int { files.values.reduce(0) { $0 + ($1.count + 4095) / 4096 * 4096 } }
+
+    /// The smallest size for a FAT32 file system with so many bytes: whole MiB, and at least the 65525 clusters that make
     /// it FAT32 (Microsoft, "FAT: General Overview of On-Disk Format", FAT type determination).
-    static func size(for files: [String: Data]) -> Int {
+    static func size(forBytes content: Int) -> Int {
         let mebibyte = 1 << 20
-        let content = files.values.reduce(0) { $0 + ($1.count + 4095) / 4096 * 4096 }
         // Two tables of four bytes a cluster of 512 bytes, and room for folders.
         let needed = content + content / 64 + 2 * mebibyte
         return max(34 * mebibyte, (needed + mebibyte - 1) / mebibyte * mebibyte)

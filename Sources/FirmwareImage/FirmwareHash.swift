@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// The firmware hash: SHA-256 over everything that decides what a node executes before it reads its personalisation.
+/// The firmware hash: SHA-256 over everything of a bank that decides what a node executes before it reads its personalisation.
 ///
 /// It is the digest of this text, one line a part in this order:
 ///
@@ -8,7 +8,8 @@ internal import Foundation
 ///     <name> <length in bytes> <SHA-256>
 ///
 /// with the parts kernel, initramfs (unpacked, without the hash file itself: init, busybox, vsmpd, modules, board, brand),
-/// command-line, efi-stub, bios-boot-sector, bios-core (GRUB with its commands) and logo (empty when there is none).
+/// command-line, efi-stub and logo (empty when there is none). The boot loaders serve both banks of a stick and are no part of either:
+/// the manifest names them as `loader`.
 enum FirmwareHash {
     static func part(_ name: String, _ content: Data) -> ImageManifest.Part {
         ImageManifest.Part(name: name, length: content.count, digest: ContentDigest(of: content))

@@ -16,7 +16,9 @@ public struct ImageBuilder: Sendable {
     public var purpose = ImagePurpose.development
     /// Raised only when older images must never run again where this one did (docs/images.md, "Going back").
     public var rollbackCounter = RollbackCounter.zero
-    /// Who signs the UEFI program; nil leaves it unsigned, for `vsmp image digests` and `attach`.
+    /// Which of two images is newer; what a maker ships next has a higher one.
+    public var version: UInt32 = 1
+    /// Who signs the UEFI programs; nil leaves it unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
     public var offer: Data?
@@ -57,43 +59,49 @@ public struct ImageBuilder: Sendable {
         progress("boot loaders")
         let program = try UnifiedKernelImage.build(
             stub: content.stub, kernel: content.kernel, initrd: initrd, commandLine: content.commandLine, brand: brand, purpose: purpose,
-            hash: hash)
+            version: version, hash: hash)
         if let signer { progress("signing as \(signer.certificate.subject)") }
+        func signed(_ program: Data) throws(ImageError) -> Data {
+            try signer.map { signer throws(ImageError) in try Authenticode.sign(program, by: signer) } ?? program
+        }
+        let loader = try signed(content.loader)
         var files = [
-            ImageManifest.unifiedKernelPath: try signer.map { signer throws(ImageError) in try Authenticode.sign(program, by: signer) } ?? program,
-            ImageManifest.kernelPath: content.kernel,
-            ImageManifest.initrdPath: initrd,
+            BootFiles.program: try signed(program), BootFiles.kernel: content.kernel, BootFiles.initrd: initrd,
+            BootFiles.bootText: try BootFiles.bootText(
+                title: ImageManifest.title(brand: brand.name, purpose: purpose), commandLine: content.commandLine),
             Self.licencesPath: try licences(of: content.components),
         ]
         if let offer { files[Self.offerPath] = offer }
         let materials = try billOfMaterials(
             components: content.components, archive: content.archive,
             parts: [
-                ("boot/\(ImageManifest.kernelPath)", content.kernel, "linux-image-"), ("part/efi-stub", content.stub, "systemd-boot-efi"),
+                ("boot/\(BootFiles.kernel)", content.kernel, "linux-image-"), ("part/efi-stub", content.stub, "systemd-boot-efi"),
+                ("part/efi-loader", content.loader, "systemd-boot-efi"),
                 ("part/bios-boot-sector", content.boot.bootSector, "grub-pc-bin"), ("part/bios-core", content.boot.core, "grub-pc-bin"),
             ], hash: hash)
         files[BillOfMaterials.path] = materials
-        try checkSize(files, archive: content.archive)
+        try checkSize(BootFiles(loader: loader, files: files), archive: content.archive)
         let manifest = ImageManifest(
-            firmwareHash: hash, purpose: purpose, brand: brand.name, board: board.name, kernelRelease: content.kernelRelease,
-            commandLine: content.commandLine, rollbackCounter: rollbackCounter, parts: content.parts,
+            firmwareHash: hash, version: version, purpose: purpose, brand: brand.name, board: board.name,
+            kernelRelease: content.kernelRelease, commandLine: content.commandLine, rollbackCounter: rollbackCounter, parts: content.parts,
+            loaders: ImageReader.loaderParts(content.boot, loader),
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
             packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
-        files[ImageManifest.path] = Data(manifest.text.utf8)
+        files[BootFiles.manifest] = Data(manifest.text.utf8)
 
         progress("disk image")
         let scratch = try Scratch("image")
         let image = scratch.url.appendingPathComponent("image")
-        try DiskImage.write(to: image, boot: content.boot, files: files, hash: hash)
+        try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash)
         try DiskImage.replace(output, with: image)
         try write(materials, to: output.appendingPathExtension("spdx.json"))
         cache?.prune()
         return manifest
     }
 
-    /// Everything that the firmware hash covers.
+    /// Everything that the firmware hash covers, and the boot loaders.
     private struct Content {
-        let kernel, stub, archive: Data
+        let kernel, stub, loader, archive: Data
         let kernelRelease, commandLine: String
         let boot: BIOSBootCode
         let components: [Component]
@@ -104,7 +112,6 @@ public struct ImageBuilder: Sendable {
             [
                 FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", archive),
                 FirmwareHash.part("command-line", Data(commandLine.utf8)), FirmwareHash.part("efi-stub", stub),
-                FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
                 FirmwareHash.part("logo", logo),
             ]
         }
@@ -125,12 +132,13 @@ public struct ImageBuilder: Sendable {
         return Content(
             kernel: try read(roots.kernel.appendingPathComponent("boot/vmlinuz-\(tree.release)")),
             stub: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
+            loader: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/systemd-bootx64.efi")),
             archive: try rootArchive(
                 tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")), vsmpd: node),
             kernelRelease: tree.release, commandLine: commandLine,
             boot: try BIOSBootCode(
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
-                commands: try bootCommands(commandLine),
+                commands: try bootCommands(),
                 start: UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)),
             components: try components(roots: roots.all, inputs: inputs), inputs: inputs, logo: brand.logo ?? Data())
     }
@@ -170,21 +178,21 @@ public struct ImageBuilder: Sendable {
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         var archive = Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
-            board: board, brand: brand, purpose: purpose, rollbackCounter: rollbackCounter, kernelRelease: tree.release, modules: modules
+            board: board, brand: brand, purpose: purpose, version: version,
+            rollbackCounter: rollbackCounter, kernelRelease: tree.release, modules: modules
         ).archive()
         try addBlobs(to: &archive)
         return Initramfs.layers(of: archive)
     }
 
-    /// What GRUB does: no more than to say what it starts, and to start it. In a release image a menu would be a way past it.
-    private func bootCommands(_ commandLine: String) throws(ImageError) -> String {
-        let text = try firmwareText("grub.cfg").replacingOccurrences(of: "@CMDLINE@", with: commandLine)
-            .replacingOccurrences(of: "@TITLE@", with: ([brand.name, "firmware"] + [purpose.mark].compactMap { $0 }).joined(separator: " "))
+    /// What GRUB does. In a release image it can only choose a bank and start it: a menu or a prompt would be a way past it.
+    private func bootCommands() throws(ImageError) -> String {
+        let text = try firmwareText("grub.cfg")
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() where purpose == .release {
-            let command = line.split(separator: " ").first.map(String.init)
-            guard command == nil || BIOSBootCode.releaseCommands.contains(command ?? "") else {
+            let command = line.split(separator: " ").first.map(String.init) ?? ""
+            guard command.isEmpty || command.hasPrefix("#") || BIOSBootCode.releaseCommands.contains(command) else {
                 throw ImageError(
-                    .badInput, "\(firmwareFolder.path)/grub.cfg:\(index + 1): found \(command ?? ""), but the boot loader of a release image "
+                    .badInput, "\(firmwareFolder.path)/grub.cfg:\(index + 1): found \(command), but the boot loader of a release image "
                         + "only does \(BIOSBootCode.releaseCommands.joined(separator: ", "))")
             }
         }

@@ -5,10 +5,11 @@ internal import Foundation
 public struct ImageDifference: Equatable, Sendable, Encodable {
     public enum Kind: String, Sendable, Encodable {
         case firmwareHash = "firmware-hash"
+        case version
         case purpose, brand, board, kernel
         case commandLine = "command-line"
         case rollbackCounter = "rollback-counter"
-        case partition, part
+        case partition, part, loader
         case bootFile = "boot-file"
         case rootFile = "root-file"
         case package, input, tool
@@ -44,7 +45,7 @@ extension ImageReader {
         var name: String?
 
         static let order: [ImageDifference.Kind] = [
-            .firmwareHash, .purpose, .brand, .board, .kernel, .commandLine, .rollbackCounter, .package, .input, .tool, .partition, .part, .bootFile, .rootFile,
+            .firmwareHash, .version, .purpose, .brand, .board, .kernel, .commandLine, .rollbackCounter, .package, .input, .tool, .partition, .part, .loader, .bootFile, .rootFile,
         ]
 
         static func < (left: Self, right: Self) -> Bool {
@@ -57,6 +58,7 @@ extension ImageReader {
         try verify()
         var items: [Item: ImageDifference.Side] = [
             Item(kind: .firmwareHash): .init(value: manifest.firmwareHash.description),
+            Item(kind: .version): .init(value: String(manifest.version)),
             Item(kind: .purpose): .init(value: manifest.purpose.rawValue), Item(kind: .brand): .init(value: manifest.brand),
             Item(kind: .board): .init(value: manifest.board),
             Item(kind: .kernel): .init(value: manifest.kernelRelease),
@@ -65,6 +67,9 @@ extension ImageReader {
         ]
         for part in manifest.parts {
             items[Item(kind: .part, name: part.name)] = .init(bytes: part.length, sha256: part.digest.description)
+        }
+        for loader in manifest.loaders {
+            items[Item(kind: .loader, name: loader.name)] = .init(bytes: loader.length, sha256: loader.digest.description)
         }
         for file in manifest.files {
             items[Item(kind: .bootFile, name: file.name)] = .init(bytes: file.length, sha256: file.digest.description)

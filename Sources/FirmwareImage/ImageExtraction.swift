@@ -10,8 +10,8 @@ public struct ImageExtraction: Equatable, Sendable {
 }
 
 extension ImageReader {
-    /// The paths of the boot partition's files, the manifest included.
-    public var bootFiles: [String] { (manifest.files.map(\.name) + [ImageManifest.path]).sorted() }
+    /// The names of the bank's files, the manifest included.
+    public var bootFiles: [String] { (manifest.files.map(\.name) + [BootFiles.manifest]).sorted() }
 
     /// Writes boot files to `folder/boot` and files of the root file system to `folder/root`, each checked against the
     /// manifest.

@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import StickState
 
 /// Where things lie on the stick. All sizes in bytes, all starts on whole MiB.
 public enum ImageLayout {
@@ -9,16 +10,22 @@ public enum ImageLayout {
     static let biosBootType = "21686148-6449-6E6F-744E-656564454649"
     static let systemType = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
     static let dataType = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+    /// Our own, so that no system offers to format it.
+    static let stateType = "6D5B1A52-6F3C-4E0B-9C0E-3F1D7A5C2E84"
 
     static let biosBootStart = mebibyte
     static let biosBootSize = mebibyte
     static let systemStart = 2 * mebibyte
 
+    /// The boot partition: GPT name and FAT label.
+    public static let systemName = "VSMP-BOOT"
+
     /// The personalisation's partition: GPT name, FAT label and size.
     public static let configurationName = "VSMP-CONFIG"
     public static let configurationSize = 96 * mebibyte
 
-    static func configurationStart(systemSize: Int) -> Int { systemStart + systemSize }
+    static func stateStart(systemSize: Int) -> Int { systemStart + systemSize }
+    static func configurationStart(systemSize: Int) -> Int { stateStart(systemSize: systemSize) + StateStore.partitionSize }
     /// One MiB at the end holds the second partition table.
     static func imageSize(systemSize: Int) -> Int {
         configurationStart(systemSize: systemSize) + configurationSize + mebibyte
@@ -32,7 +39,8 @@ public enum ImageLayout {
         }
         return "label: gpt\nlabel-id: \(hash.uuid(for: "disk"))\nunit: sectors\nfirst-lba: 34\n\n"
             + line(biosBootStart, biosBootSize, biosBootType, "VSMP-BIOS")
-            + line(systemStart, systemSize, systemType, "VSMP-BOOT")
+            + line(systemStart, systemSize, systemType, systemName)
+            + line(stateStart(systemSize: systemSize), StateStore.partitionSize, stateType, StateStore.partitionName)
             + line(
                 configurationStart(systemSize: systemSize), configurationSize, dataType, configurationName)
     }

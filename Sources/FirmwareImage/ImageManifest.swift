@@ -1,7 +1,7 @@
 public import BoardSupport
 internal import Foundation
 
-/// What an image says about itself, in the file VSMP/MANIFEST.TXT of its boot partition: one `key value...` a line.
+/// What an image says about itself, in the file MANIFEST.TXT of its bank: one `key value...` a line.
 public struct ImageManifest: Equatable, Sendable {
     /// One part that the firmware hash covers.
     public struct Part: Equatable, Sendable {
@@ -18,6 +18,8 @@ public struct ImageManifest: Equatable, Sendable {
     }
 
     public let firmwareHash: ContentDigest
+    /// Which of two images is newer. The maker counts.
+    public let version: UInt32
     public let purpose: ImagePurpose
     public let brand: String
     public let board: String
@@ -26,7 +28,9 @@ public struct ImageManifest: Equatable, Sendable {
     public let rollbackCounter: RollbackCounter
     /// What the firmware hash is made of, in its order.
     public let parts: [Part]
-    /// The other files of the boot partition, by path.
+    /// The boot loaders that the image came with; both banks of a stick have them in common.
+    public let loaders: [Part]
+    /// The other files of the bank, by name.
     public let files: [Part]
     public let packages: [LockedPackage]
     /// The files of the packages' source packages, if the lock named them.
@@ -37,18 +41,19 @@ public struct ImageManifest: Equatable, Sendable {
     /// Vendors' files that the lock names and the image lacks.
     public let missingBlobs: [VendorBlob]
 
-    static let path = "VSMP/MANIFEST.TXT"
-    static let unifiedKernelPath = "EFI/BOOT/BOOTX64.EFI"
-    static let kernelPath = "VSMP/VMLINUZ"
-    static let initrdPath = "VSMP/INITRD"
+    /// What the boot loaders show.
+    static func title(brand: String, purpose: ImagePurpose) -> String {
+        ([brand, "firmware"] + [purpose.mark].compactMap { $0 }).joined(separator: " ")
+    }
 
     init(
-        firmwareHash: ContentDigest, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String, commandLine: String,
-        rollbackCounter: RollbackCounter, parts: [Part], files: [Part], packages: [LockedPackage],
+        firmwareHash: ContentDigest, version: UInt32, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String,
+        commandLine: String, rollbackCounter: RollbackCounter, parts: [Part], loaders: [Part], files: [Part], packages: [LockedPackage],
         sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = [],
         missingBlobs: [VendorBlob] = []
     ) {
         self.firmwareHash = firmwareHash
+        self.version = version
         self.purpose = purpose
         self.brand = brand
         self.board = board
@@ -56,6 +61,7 @@ public struct ImageManifest: Equatable, Sendable {
         self.commandLine = commandLine
         self.rollbackCounter = rollbackCounter
         self.parts = parts
+        self.loaders = loaders
         self.files = files
         self.packages = packages
         self.sources = sources
@@ -66,10 +72,11 @@ public struct ImageManifest: Equatable, Sendable {
 
     var text: String {
         var lines = [
-            "firmware-hash \(firmwareHash)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
+            "firmware-hash \(firmwareHash)", "version \(version)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
             "command-line \(commandLine)", "rollback-counter \(rollbackCounter)",
         ]
         lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
+        lines += loaders.map { "loader \($0.name) \($0.length) \($0.digest)" }
         lines += files.map { "file \($0.name) \($0.length) \($0.digest)" }
         lines += packages.map {
             "package \($0.name) \($0.version) \($0.architecture) \($0.digest) \($0.source) \($0.sourceVersion)"
@@ -81,18 +88,23 @@ public struct ImageManifest: Equatable, Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The same, of an image in which `content` has the place of the file at `path`.
-    func replacing(_ path: String, with content: Data) -> ImageManifest {
-        ImageManifest(
-            firmwareHash: firmwareHash, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease, commandLine: commandLine,
-            rollbackCounter: rollbackCounter, parts: parts, files: files.map { $0.name == path ? FirmwareHash.part(path, content) : $0 }, packages: packages, sources: sources,
-            inputs: inputs, tools: tools, missingBlobs: missingBlobs)
+    /// The same, of an image with other UEFI programs: boot loader and firmware.
+    func replacing(loader: Data, program: Data) -> ImageManifest {
+        func replaced(_ parts: [Part], _ name: String, _ content: Data) -> [Part] {
+            parts.map { $0.name == name ? FirmwareHash.part(name, content) : $0 }
+        }
+        return ImageManifest(
+            firmwareHash: firmwareHash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease,
+            commandLine: commandLine, rollbackCounter: rollbackCounter, parts: parts, loaders: replaced(loaders, BootFiles.loaderPath, loader),
+            files: replaced(files, BootFiles.program, program), packages: packages, sources: sources, inputs: inputs, tools: tools,
+            missingBlobs: missingBlobs)
     }
 
     /// Parses the manifest of an image; every line must be understood.
     public init(text: String) throws(ImageError) {
         var single: [String: String] = [:]
         var parts: [Part] = []
+        var loaders: [Part] = []
         var files: [Part] = []
         var inputs: [Part] = []
         var tools: [Tool] = []
@@ -102,13 +114,14 @@ public struct ImageManifest: Equatable, Sendable {
             let pair = line.split(separator: " ", maxSplits: 1).map(String.init)
             let fields = line.split(separator: " ").map(String.init)
             switch pair.first {
-            case "part" where fields.count == 4, "file" where fields.count == 4, "input" where fields.count == 4:
+            case "part" where fields.count == 4, "loader" where fields.count == 4, "file" where fields.count == 4, "input" where fields.count == 4:
                 guard let length = Int(fields[2]), length >= 0, let digest = ContentDigest(fields[3]) else {
                     throw ImageError(.inputOutput, "the manifest line \"\(line)\" holds no length and digest")
                 }
                 let part = Part(name: fields[1], length: length, digest: digest)
                 switch fields[0] {
                 case "part": parts.append(part)
+                case "loader": loaders.append(part)
                 case "file": files.append(part)
                 default: inputs.append(part)
                 }
@@ -117,24 +130,24 @@ public struct ImageManifest: Equatable, Sendable {
                 guard let blob = VendorBlob(fields: fields, keyword: "missing-blob") else { fallthrough }
                 missingBlobs.append(blob)
             case "package", "source": packageLines.append(String(line))
-            case "firmware-hash", "purpose", "brand", "board", "kernel", "command-line", "rollback-counter":
+            case "firmware-hash", "version", "purpose", "brand", "board", "kernel", "command-line", "rollback-counter":
                 guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
             default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
             }
         }
         let lock = try PackageLock(text: packageLines.joined(separator: "\n"), origin: "manifest")
-        guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }),
+        guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }), let version = single["version"].flatMap({ UInt32($0) }),
             let purpose = single["purpose"].flatMap(ImagePurpose.init), let brand = single["brand"],
             let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"],
             let counter = single["rollback-counter"].flatMap({ RollbackCounter($0) })
         else {
             throw ImageError(
-                .inputOutput, "the manifest lacks firmware-hash, purpose, brand, board, kernel, command-line or rollback-counter, or one of them "
-                    + "is no such thing: build the image again")
+                .inputOutput, "the manifest lacks firmware-hash, version, purpose, brand, board, kernel, command-line or rollback-counter, or one of "
+                    + "them is no such thing: build the image again")
         }
         self.init(
-            firmwareHash: hash, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine,
-            rollbackCounter: counter, parts: parts, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
+            firmwareHash: hash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernel,
+            commandLine: commandLine, rollbackCounter: counter, parts: parts, loaders: loaders, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
             missingBlobs: missingBlobs)
     }
 }

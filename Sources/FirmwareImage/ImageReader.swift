@@ -1,29 +1,58 @@
 public import Foundation
+public import StickState
 internal import BoardSupport
 
 /// Reads a firmware image back: what is in it, and whether it is whole.
 public struct ImageReader: Sendable {
     public let file: URL
     public let partitionTable: GUIDPartitionTable
+    /// What boot counting says about each bank that holds a firmware. For UEFI; a node keeps GRUB's account the same.
+    public let banks: [Bank: BootTries]
+    /// The bank that this reader looks into.
+    public let bank: Bank
     public let manifest: ImageManifest
     private let system: GUIDPartitionTable.Partition
 
     /// Opens an image or a stick that `ImageBuilder` made.
-    public init(_ file: URL) throws(ImageError) {
+    ///
+    /// - Parameter bank: which firmware of a stick with two; nil takes the newest that is not bad.
+    public init(_ file: URL, bank wanted: Bank? = nil) throws(ImageError) {
         self.file = file
         partitionTable = try GUIDPartitionTable(of: file)
-        guard let system = partitionTable.partition(named: "VSMP-BOOT") else {
-            throw ImageError(.badInput, "\(file.path) is no vSMP image: it has no partition VSMP-BOOT")
+        guard let system = partitionTable.partition(named: ImageLayout.systemName) else {
+            throw ImageError(.badInput, "\(file.path) is no vSMP image: it has no partition \(ImageLayout.systemName)")
         }
         self.system = system
-        let text = try Self.contents(ImageManifest.path, of: file, at: system.offset)
-        manifest = try ImageManifest(text: String(decoding: text, as: UTF8.self))
+        var banks: [Bank: BootTries] = [:]
+        for path in try Self.list(file, system) where path.lowercased().hasPrefix(BootProgramName.folder.lowercased() + "/") {
+            guard let program = path.split(separator: "/").last.flatMap({ BootProgramName(String($0)) }) else { continue }
+            banks[program.bank] = program.tries
+        }
+        self.banks = banks
+        if let wanted, banks[wanted] == nil { throw ImageError(.missingInput, "\(file.path) holds no firmware in bank \(wanted.rawValue)") }
+        var manifests: [Bank: ImageManifest] = [:]
+        for bank in wanted.map({ [$0] }) ?? Bank.allCases where banks[bank] != nil {
+            let text = try Self.contents("\(bank.folder)/\(BootFiles.manifest)", of: file, at: system.offset)
+            manifests[bank] = try ImageManifest(text: String(decoding: text, as: UTF8.self))
+        }
+        func rank(_ bank: Bank) -> (Int, UInt32) { (banks[bank]?.isBad == true ? 0 : 1, manifests[bank]?.version ?? 0) }
+        guard let bank = Bank.allCases.filter({ manifests[$0] != nil }).max(by: { rank($0) < rank($1) }),
+            let manifest = manifests[bank]
+        else { throw ImageError(.badInput, "\(file.path) is no vSMP image: its boot partition holds no firmware") }
+        self.bank = bank
+        self.manifest = manifest
     }
 
-    /// The content of a file of the boot partition, for example `VSMP/VMLINUZ`.
-    public func contents(of path: String) throws(ImageError) -> Data {
-        try Self.contents(path, of: file, at: system.offset)
+    /// The content of a file of the bank, for example `VMLINUZ`.
+    public func contents(of name: String) throws(ImageError) -> Data {
+        try Self.contents(BootFiles.path(of: name, in: bank, banks[bank] ?? .good), of: file, at: system.offset)
     }
+
+    /// A file of the boot partition that belongs to no bank.
+    func systemFile(_ path: String) throws(ImageError) -> Data { try Self.contents(path, of: file, at: system.offset) }
+
+    /// systemd-boot.
+    func loader() throws(ImageError) -> Data { try systemFile(BootFiles.loaderPath) }
 
     /// The files of the root file system: path to length in bytes (0 for what is no file).
     public func rootFiles() throws(ImageError) -> [String: Int] {
@@ -34,7 +63,7 @@ public struct ImageReader: Sendable {
 
     /// The root file system as the kernel unpacks it; it must be the one that the manifest names.
     public func rootArchive() throws(ImageError) -> NewcArchive {
-        let root = try Initramfs.split(try contents(of: ImageManifest.initrdPath))
+        let root = try Initramfs.split(try contents(of: BootFiles.initrd))
         try expect(
             manifest.parts.contains(FirmwareHash.part("initramfs", root.archive)), "the part initramfs is not what the manifest says")
         var archive = try NewcArchive(reading: root.archive)
@@ -46,8 +75,8 @@ public struct ImageReader: Sendable {
     ///
     /// This finds damage and mistakes. Who made the image only a signature proves.
     ///
-    /// - Returns: whose signatures the UEFI program carries, each right; none when it is not signed. Whether one of these may sign, and whether
-    ///   the program is theirs, is for the caller to say.
+    /// - Returns: whose signatures both UEFI programs carry, each right; none when one of them is not signed. Whether one of these may sign, and
+    ///   whether the programs are theirs, is for the caller to say.
     @discardableResult
     public func verify() throws(ImageError) -> [SigningCertificate] {
         var contents: [String: Data] = [:]
@@ -56,22 +85,23 @@ public struct ImageReader: Sendable {
             try expect(FirmwareHash.part(part.name, content) == part, "\(part.name) is not what the manifest says")
             contents[part.name] = content
         }
-        guard let kernel = contents[ImageManifest.kernelPath], let initrd = contents[ImageManifest.initrdPath],
-            let unified = contents[ImageManifest.unifiedKernelPath]
-        else { throw ImageError(.inputOutput, "\(file.path): the manifest lacks a boot file") }
+        guard let kernel = contents[BootFiles.kernel], let initrd = contents[BootFiles.initrd], let program = contents[BootFiles.program] else {
+            throw ImageError(.inputOutput, "\(file.path): the manifest lacks a boot file")
+        }
 
-        let sections = try UnifiedKernelImage.sections(of: unified)
+        let sections = try UnifiedKernelImage.sections(of: program)
         try expect(sections[".linux"] == kernel, "UEFI and BIOS start different kernels")
         try expect(sections[".initrd"] == initrd, "UEFI and BIOS start different root file systems")
         let commandLine = Data(manifest.commandLine.utf8)
         try expect(sections[".cmdline"] == commandLine + [0], "UEFI starts another command line")
+        let text = try BootFiles.bootText(
+            title: ImageManifest.title(brand: manifest.brand, purpose: manifest.purpose), commandLine: manifest.commandLine)
+        try expect(contents[BootFiles.bootText] == text, "BIOS starts another command line")
 
         let root = try Initramfs.split(initrd)
-        let boot = try bootCode()
         let found = [
             FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
-            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("bios-boot-sector", boot.bootSector),
-            FirmwareHash.part("bios-core", boot.core), FirmwareHash.part("logo", sections[".splash"] ?? Data()),
+            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("logo", sections[".splash"] ?? Data()),
         ]
         for part in found {
             try expect(manifest.parts.contains(part), "the part \(part.name) is not what the manifest says")
@@ -79,14 +109,31 @@ public struct ImageReader: Sendable {
         try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
         try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
         try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
-        let stated = try NewcArchive(reading: root.archive).entries
-        for (path, value) in [(ImagePurpose.path, manifest.purpose.rawValue), (RollbackCounter.path, "\(manifest.rollbackCounter)")] {
-            guard case .file(let text, _) = stated[path], text == Data((value + "\n").utf8) else {
-                let name = path.split(separator: "/").last.map(String.init) ?? path
-                throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
+        let entries = try NewcArchive(reading: root.archive).entries
+        for (path, value) in [
+            (ImagePurpose.path, manifest.purpose.rawValue), (Initramfs.versionPath, String(manifest.version)),
+            (RollbackCounter.path, "\(manifest.rollbackCounter)"),
+        ] {
+            guard case .file(let content, _) = entries[path], content == Data((value + "\n").utf8) else {
+                throw ImageError(.inputOutput, "\(file.path): the root file system states another /\(path): build the image again")
             }
         }
-        return try Authenticode.signers(of: unified)
+        let loaderSigners = try verifyLoaders()
+        return try Authenticode.signers(of: program).filter(loaderSigners.contains)
+    }
+
+    /// The boot loaders are those of the image that either bank came from: installing a firmware leaves them alone.
+    private func verifyLoaders() throws(ImageError) -> [SigningCertificate] {
+        var stated = [manifest.loaders]
+        if banks[bank.other] != nil { stated.append(try ImageReader(file, bank: bank.other).manifest.loaders) }
+        let loader = try loader()
+        var isKnown = false
+        for loaders in stated {
+            let boot = try bootCode(loaders)
+            isKnown = isKnown || loaders == Self.loaderParts(boot, loader)
+        }
+        try expect(isKnown, "a boot loader is not what the manifest says")
+        return try Authenticode.signers(of: loader)
     }
 
     private func expect(_ condition: Bool, _ problem: String) throws(ImageError) {
@@ -95,20 +142,33 @@ public struct ImageReader: Sendable {
         }
     }
 
+    static func loaderParts(_ boot: BIOSBootCode, _ loader: Data) -> [ImageManifest.Part] {
+        [
+            FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
+            FirmwareHash.part(BootFiles.loaderPath, loader),
+        ]
+    }
+
     /// The boot code for BIOS, as it lies in front of the boot partition.
-    func bootCode() throws(ImageError) -> BIOSBootCode {
-        let core = manifest.parts.first { $0.name == "bios-core" }?.length ?? 0
-        try expect(core <= ImageLayout.biosBootSize, "the part bios-core is larger than its partition")
+    func bootCode() throws(ImageError) -> BIOSBootCode { try bootCode(manifest.loaders) }
+
+    private func bootCode(_ loaders: [ImageManifest.Part]) throws(ImageError) -> BIOSBootCode {
+        let core = loaders.first { $0.name == "bios-core" }?.length ?? 0
+        try expect(core <= ImageLayout.biosBootSize, "the boot loader bios-core is larger than its partition")
         return BIOSBootCode(bootSector: try bytes(at: 0, count: 440), core: try bytes(at: ImageLayout.biosBootStart, count: core))
     }
 
     /// Every file of a partition, by path.
     func files(inPartition name: String) throws(ImageError) -> [String] {
         guard let partition = partitionTable.partition(named: name) else { return [] }
+        return try Self.list(file, partition)
+    }
+
+    static func list(_ file: URL, _ partition: GUIDPartitionTable.Partition) throws(ImageError) -> [String] {
         let result = try HostTool.result("mdir", ["-/", "-b", "-a", "-i", "\(file.path)@@\(partition.offset)", "::/"])
         // mdir calls a root folder without files one that is not found.
         guard result.status == 0 || result.lastErrors.hasSuffix("File \"::/\" not found") else {
-            throw ImageError(.inputOutput, "cannot list \(name) of \(file.path): \(result.lastErrors)")
+            throw ImageError(.inputOutput, "cannot list \(partition.name) of \(file.path): \(result.lastErrors)")
         }
         return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.replacingOccurrences(of: "::/", with: "") }
             .filter { !$0.isEmpty && !$0.hasSuffix("/") }

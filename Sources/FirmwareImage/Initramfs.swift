@@ -6,6 +6,7 @@ internal import Synchronization
 /// archive with everything else, as Linux accepts them one after the other.
 package enum Initramfs {
     package static let hashPath = "etc/vsmp/firmware-hash"
+    package static let versionPath = "etc/vsmp/version"
 
     /// Everything but the hash.
     package struct Contents {
@@ -15,6 +16,7 @@ package enum Initramfs {
         package var board: BoardContents
         package var brand: Brand
         package var purpose: ImagePurpose
+        package var version: UInt32
         package var rollbackCounter = RollbackCounter.zero
         package var kernelRelease: String
         /// In load order.
@@ -22,7 +24,7 @@ package enum Initramfs {
 
         package func archive() -> NewcArchive {
             var archive = NewcArchive()
-            for folder in ["proc", "sys", "dev", "run", "tmp", "config"] { archive.add(folder, .directory) }
+            for folder in ["proc", "sys", "dev", "run", "tmp", "boot", "config"] { archive.add(folder, .directory) }
             // The kernel opens it for process 1 before that can mount devtmpfs.
             archive.add("dev/console", .characterDevice(major: 5, minor: 1, permissions: 0o600))
             archive.add("init", .file(initScript, permissions: 0o755))
@@ -32,6 +34,7 @@ package enum Initramfs {
             archive.add("etc/vsmp/board", .file(Data((board.name + "\n").utf8), permissions: 0o644))
             archive.add("etc/vsmp/board.dtb", .file(board.deviceTree, permissions: 0o644))
             archive.add("etc/vsmp/brand", .file(Data(brand.text.utf8), permissions: 0o644))
+            archive.add(versionPath, .file(Data("\(version)\n".utf8), permissions: 0o644))
             archive.add(ImagePurpose.path, .file(Data((purpose.rawValue + "\n").utf8), permissions: 0o644))
             archive.add(RollbackCounter.path, .file(Data("\(rollbackCounter)\n".utf8), permissions: 0o644))
             let list = modules.map { module in

@@ -8,13 +8,14 @@ enum UnifiedKernelImage {
     private static let firstAddress = 0x20000
 
     static func build(
-        stub: Data, kernel: Data, initrd: Data, commandLine: String, brand: Brand, purpose: ImagePurpose, hash: ContentDigest
+        stub: Data, kernel: Data, initrd: Data, commandLine: String, brand: Brand, purpose: ImagePurpose, version: UInt32,
+        hash: ContentDigest
     ) throws(ImageError) -> Data {
         let release = """
             ID=vsmp
             NAME="\(brand.name)"
             PRETTY_NAME="\(brand.name) firmware \(hash.description.prefix(12))\(purpose.mark.map { ", " + $0 } ?? "")"
-            VERSION_ID=\(hash.description.prefix(12))
+            VERSION_ID=\(version)
 
             """
         let scratch = try Scratch("uki")

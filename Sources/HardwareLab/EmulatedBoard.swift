@@ -13,6 +13,7 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var firmware: Firmware
     /// The stick, a raw image that this board alone uses.
     public var stick: String
+    public var isStickWriteProtected = false
     /// UEFI: the code, shared by all boards, and this board's own copy of the variable store.
     public var firmwareCode: String
     public var firmwareVariables: String
@@ -85,7 +86,7 @@ public struct EmulatedBoard: Equatable, Sendable {
         words += [
             "-chardev", "socket,id=monitor,fd=\(Inherited.monitor.rawValue)", "-mon", "chardev=monitor,mode=control",
             "-device", "\(model.usbController),id=usb",
-            "-drive", "if=none,id=stick,format=raw,cache=unsafe,file=\(Self.escaped(stick))",
+            "-drive", "if=none,id=stick,format=raw,cache=unsafe,file=\(Self.escaped(stick))\(isStickWriteProtected ? ",readonly=on" : "")",
             "-device", "usb-storage,id=stick0,bus=usb.0,drive=stick,removable=on,bootindex=0",
             "-netdev", "socket,id=wire,fd=\(Inherited.interconnect.rawValue)",
             "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=" + largestPacket,

@@ -98,6 +98,15 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
         }
     }
 
+    /// Puts a newer firmware into the stick's second bank.
+    package func updateStick(image: String) throws(LabError) {
+        do {
+            _ = try StickWriter(image: image).update(board.stick)
+        } catch {
+            throw LabError(error.exitStatus, "cannot update the stick of node \(board.node): \(error)")
+        }
+    }
+
     package func forgetStick() { try? FileManager.default.removeItem(atPath: board.stick) }
 }
 

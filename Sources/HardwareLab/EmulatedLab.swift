@@ -22,6 +22,10 @@ public struct EmulatedLabOptions {
     public var strangers: Set<Int>
     /// Nodes that boot another image, by its path.
     public var otherImages: [Int: String]
+    /// Nodes whose stick gets a newer firmware into its second bank, by the image's path.
+    public var updates: [Int: String] = [:]
+    /// Nodes whose stick has its write protection on while the board runs.
+    public var writeProtected: Set<Int> = []
     /// Names of coherence policies, separated by commas; nil leaves the choice to the node.
     public var policies: String?
     /// Path or name of the emulator; nil takes the one of the board's description.
@@ -71,12 +75,13 @@ public final class EmulatedLab {
         network = try EmulatedNetwork(boards: options.nodes)
         var boards: [BoardUnderTest] = []
         for node in 0..<options.nodes {
-            let emulated = EmulatedBoard(
+            var emulated = EmulatedBoard(
                 node: node, processors: options.processors.repeatingLast(node) ?? lab.processors,
                 memoryMiB: options.memoryMiB.repeatingLast(node) ?? lab.memoryMiB, firmware: options.firmware,
                 stick: "\(directory)/node\(node).stick.img",
                 firmwareVariables: "\(directory)/node\(node).variables.fd", emulator: options.emulator ?? lab.emulator,
                 model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board)
+            emulated.isStickWriteProtected = options.writeProtected.contains(node)
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log",
                 chipState: options.trustedPlatformModules.map { "\($0)/node\(node)" })
@@ -87,6 +92,7 @@ public final class EmulatedLab {
                 guest: node == 0 ? options.guest : nil)
             try driver.prepareStick(
                 image: options.otherImages[node] ?? options.image, personalisation: personalisation)
+            if let update = options.updates[node] { try driver.updateStick(image: update) }
             boards.append(
                 BoardUnderTest(
                     power: driver, firmwareConsole: driver.firmwareConsole, guestConsole: driver.guestConsole,
@@ -146,11 +152,11 @@ public final class EmulatedLab {
                 throw LabError(.usage, "--\(name) \(small) is below \(least)")
             }
         }
-        if let stranger = (options.strangers.union(options.otherImages.keys)).first(where: { $0 >= options.nodes }) {
+        if let stranger = (options.strangers.union(options.otherImages.keys).union(options.updates.keys).union(options.writeProtected)).first(where: { $0 >= options.nodes }) {
             throw LabError(.usage, "there is no node \(stranger): the nodes are 0 to \(options.nodes - 1)")
         }
         let files = [options.image, options.guest?.kernel, options.guest?.initrd].compactMap { $0 }
-        for file in files + options.otherImages.values
+        for file in files + options.otherImages.values + options.updates.values
         where !FileManager.default.isReadableFile(atPath: file) {
             throw LabError(.missingInput, "cannot read \(file)")
         }

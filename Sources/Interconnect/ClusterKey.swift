@@ -62,7 +62,7 @@ package struct FirmwareHash: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { hexadecimal(bytes) }
     /// The first 12 digits, for messages.
-    var short: String { hexadecimal(bytes.prefix(6)) }
+    package var short: String { hexadecimal(bytes.prefix(6)) }
 }
 
 /// The bytes that hexadecimal text stands for; nil when it is anything else. Spaces and line ends around it are allowed.

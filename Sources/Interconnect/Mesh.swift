@@ -34,13 +34,15 @@ package enum MeshError: Error, Sendable, CustomStringConvertible {
     case interconnect(InterconnectError)
     /// This node and a peer of its kit do not belong together; `message` names both and says why.
     case refused(Refusal, message: String)
+    /// The machine runs a firmware that this node holds, too, but not the one that it started.
+    case otherFirmware(FirmwareHash, message: String)
     /// Time ran out. `lastRefusal` is what the missing peers, or who answered in their place, were last refused for.
     case timeout(missing: NodeSet, lastRefusal: Refusal?, message: String)
 
     package var description: String {
         switch self {
         case .interconnect(let error): "\(error)"
-        case .refused(_, let message), .timeout(_, _, let message): message
+        case .refused(_, let message), .otherFirmware(_, let message), .timeout(_, _, let message): message
         }
     }
 }

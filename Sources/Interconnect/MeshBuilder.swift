@@ -139,18 +139,29 @@ struct MeshBuilder: ~Copyable {
         }
         if failure == nil, let rival = table.rival {
             let refusal = Refusal.duplicateIndex(me.index, holder: "the board at \(rival)")
-            beaconsEnd = now + PeerTable.lifetime
-            failure = .refused(
-                refusal,
-                message:
-                    "both this board and the one at \(rival) claim to be node \(me.index); give every board its own stick"
-            )
+            leave(
+                .refused(
+                    refusal,
+                    message: "both this board and the one at \(rival) claim to be node \(me.index); give every board its own stick"), now)
         }
+    }
+
+    private mutating func electFirmware(_ now: UInt64) {
+        guard failure == nil, interface != nil, let why = FirmwareElection.objection(of: me, to: table.entries) else { return }
+        leave(why, now)
+    }
+
+    /// Gives up, but lets the others hear why for a while.
+    private mutating func leave(_ why: MeshError, _ now: UInt64) {
+        failure = why
+        beaconsEnd = now + PeerTable.lifetime
     }
 
     private func address(of peer: UInt8) -> SocketAddress? {
         switch configuration.reach {
-        case .discovery: table.entries[peer].flatMap { $0.address.port == 0 ? nil : $0.address }
+        // A node that runs another firmware changes over, or this one does: no use in talking before.
+        case .discovery:
+            table.entries[peer].flatMap { $0.address.port == 0 || $0.running != me.firmwareHash ? nil : $0.address }
         case .fixed(_, let peers): peers[peer]
         }
     }
@@ -224,6 +235,7 @@ struct MeshBuilder: ~Copyable {
         }
         acceptAll(now, random: &random)
         hearBeacons(now, log)
+        electFirmware(now)
     }
 
     private mutating func handle(

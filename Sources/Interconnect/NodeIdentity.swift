@@ -12,11 +12,13 @@ package struct NodeIdentity: Sendable, Equatable {
     package let kit: String
     /// What the node states about the image it runs; nothing proves it.
     package let firmwareHash: FirmwareHash
+    /// Every firmware on the node's stick, the running one among them; beacons tell it.
+    package let holdings: [FirmwareHolding]
     /// Random for each start of the node, so that a restarted node is told from a second one with its index.
     package let instance: [UInt8]
 
     package init(
-        index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash,
+        index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
         random: inout some RandomNumberGenerator
     ) throws(InterconnectError) {
         guard (1...Self.maximumNodes).contains(count) else {
@@ -29,16 +31,20 @@ package struct NodeIdentity: Sendable, Equatable {
             throw .configuration("the kit's name must be 1 to \(Self.maximumKitLength) printable ASCII characters")
         }
         self.init(
-            index: index, count: count, kit: kit, firmwareHash: firmwareHash,
+            index: index, count: count, kit: kit, firmwareHash: firmwareHash, holdings: holdings,
             instance: randomBytes(Self.instanceLength, &random))
     }
 
     /// From fields that were checked.
-    init(index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash, instance: [UInt8]) {
+    init(
+        index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [], instance: [UInt8]
+    ) {
+        precondition(holdings.count <= FirmwareElection.maximumHoldings, "a stick has two banks")
         self.index = index
         self.count = count
         self.kit = kit
         self.firmwareHash = firmwareHash
+        self.holdings = holdings.isEmpty ? [FirmwareHolding(hash: firmwareHash, version: 0)] : holdings
         self.instance = instance
     }
 

@@ -4,6 +4,8 @@ package struct PeerTable: Sendable {
     package struct Entry: Sendable, Equatable {
         package let address: SocketAddress
         package let instance: [UInt8]
+        package let running: FirmwareHash
+        package let holdings: [FirmwareHolding]
         package let lastHeard: UInt64
         let sequence: UInt64
     }
@@ -52,7 +54,7 @@ package struct PeerTable: Sendable {
             case .version(let version):
                 return once(
                     "version \(version)",
-                    "node \(identity.index) refuses \(sender): it announces a node of protocol version \(version), this node speaks \(protocolVersion); give both the same firmware"
+                    "node \(identity.index) refuses \(sender): its beacons have the format \(version), this node knows \(Beacon.version); write both sticks from one image"
                 )
             case .malformed:
                 return once("malformed", "\(sender) announces a node with fields out of range; it is ignored")
@@ -86,7 +88,9 @@ package struct PeerTable: Sendable {
 
     private mutating func heardPeer(_ beacon: Beacon, _ sender: SocketAddress, _ now: UInt64) -> String? {
         let listening = sender.with(port: beacon.tcpPort)
-        let fresh = Entry(address: listening, instance: beacon.instance, lastHeard: now, sequence: beacon.sequence)
+        let fresh = Entry(
+            address: listening, instance: beacon.instance, running: beacon.running, holdings: beacon.holdings, lastHeard: now,
+            sequence: beacon.sequence)
         guard let known = entries[beacon.index] else {
             entries[beacon.index] = fresh
             return once("found \(beacon.index) \(listening)", "found node \(beacon.index) at \(listening)")

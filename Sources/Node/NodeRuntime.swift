@@ -14,6 +14,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var policies: PolicySet
         package var key: ClusterKey
         package var firmwareHash: FirmwareHash
+        /// Every firmware on this node's stick; empty for the running one alone.
+        package var holdings: [FirmwareHolding] = []
         package var reach: Reach
         package var resources: NodeResources
         package var guest: GuestSource?
@@ -110,7 +112,7 @@ package final class NodeRuntime: @unchecked Sendable {
         var random = SystemRandomNumberGenerator()
         return try NodeIdentity(
             index: UInt8(node), count: UInt8(count), kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
-            random: &random)
+            holdings: setup.holdings, random: &random)
     }
 
     // MARK: Phases

@@ -38,6 +38,9 @@ package enum NodeProgram {
               find the other nodes of the kit, pool processors and memory, run the guest
           vsmpd run ... --listen ADDRESS:PORT [--peer INDEX=ADDRESS:PORT]...
               the same with fixed addresses instead of discovery
+          vsmpd run ... --boot FOLDER --state FILE
+              the stick's boot partition, mounted, and its state store: with them the node takes part in choosing the
+              firmware that the machine runs
           vsmpd run ... --tpm PATH
               another TPM than /dev/tpmrm0 or /dev/tpm0: a device, or the socket of a TPM made of software
           vsmpd machine stat [--json] | pages | processors | version
@@ -49,7 +52,8 @@ package enum NodeProgram {
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 image too old, 90 guest asked for a reboot.
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 image too old,
+        90 guest asked for a reboot, 91 the machine runs the firmware of the other bank.
         """
 
     static func report(_ text: String) {

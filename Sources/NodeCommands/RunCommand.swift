@@ -4,6 +4,8 @@ import Glibc
 import Hypervisor
 import Interconnect
 import Node
+import StickState
+import Synchronization
 
 /// `vsmpd run`: one node's life from its stick's configuration to the machine's end.
 enum RunCommand {
@@ -16,7 +18,10 @@ enum RunCommand {
     static func run(_ arguments: [String]) -> ExitStatus {
         do {
             let options = try Options(
-                arguments, known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--tpm"])
+                arguments,
+                known: [
+                    "--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--state", "--tpm",
+                ])
             return try run(options)
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem)")
@@ -27,6 +32,7 @@ enum RunCommand {
         } catch let error as MeshError {
             NodeProgram.report("\(error)")
             if case .timeout = error { return .timeout }
+            if case .otherFirmware = error { return .otherFirmware }
             if case .refused = error { return .peerRefused }
             return .internalError
         } catch let error as InterconnectError {
@@ -98,18 +104,46 @@ enum RunCommand {
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
+        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), store: options.last("--state")))
+        if options.last("--boot") != nil || options.last("--state") != nil {
+            for line in banks.withLock({ $0.text + $0.complaints }) { NodeProgram.report(line) }
+        }
         var setup = NodeRuntime.Setup(
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
             reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
             identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow,
             minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
-        setup.onStart = { rollback.raiseInBackground() }
+        setup.holdings = banks.withLock { $0.holdings }
+        setup.onStart = {
+            rollback.raiseInBackground()
+            do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {
+                NodeProgram.report("this firmware has carried a machine, but that cannot be noted: \(error)")
+            }
+        }
         let runtime = NodeRuntime(setup, machine: try VirtualMachine())
         let server = StatServer(
             path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: { firmware.text + "\n" + rollback.text })
         server.start()
-        let end = try runtime.run()
-        return end.exitStatus
+        do {
+            return try runtime.run().exitStatus
+        } catch MeshError.otherFirmware(let hash, let message) {
+            NodeProgram.report(message)
+            return try changeOver(to: hash, banks)
+        }
+    }
+
+    /// Lets the bank with that firmware start next; the board has to start again for it.
+    private static func changeOver(to hash: FirmwareHash, _ banks: borrowing Mutex<FirmwareBanks>) throws -> ExitStatus {
+        do throws(FirmwareBanks.Problem) {
+            switch try banks.withLock({ banks throws(FirmwareBanks.Problem) in try banks.choose(hash) }) {
+            case .chosen(let bank): NodeProgram.report("bank \(bank.rawValue) starts next")
+            case .failed(let bank): NodeProgram.report("bank \(bank.rawValue) was chosen before and did not start: it is marked bad")
+            case nil: throw .cannotChange("the boot loader's choice", why: "there is no bank with firmware \(hash.short)")
+            }
+            return .otherFirmware
+        } catch {
+            throw Failure(status: .peerRefused, text: "this node cannot change over to firmware \(hash.short): \(error)")
+        }
     }
 
     private static func readBoard(_ path: String) throws -> Board {

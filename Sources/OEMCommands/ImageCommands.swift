@@ -2,6 +2,7 @@ package import ArgumentParser
 internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
+internal import StickState
 
 /// `vsmp image`: lock what goes in, build, look inside, verify.
 package struct ImageCommand: ParsableCommand {
@@ -104,6 +105,8 @@ package struct ImageCommand: ParsableCommand {
         var vsmpd: String
         @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
         var output: String
+        @Option(help: ArgumentHelp("Which of two images is newer: a number, higher in what is shipped later.", valueName: "number"))
+        var imageVersion: UInt32 = 1
         @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
         var sizeLimit: Int?
         @Option(
@@ -136,12 +139,13 @@ package struct ImageCommand: ParsableCommand {
                 if noCache { builder.cache = nil }
                 builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
                 builder.purpose = signing.purpose
+                builder.version = imageVersion
                 builder.signer = try signing.signer()
                 let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
                 if json {
                     try printJSON(ImageSummary(manifest))
                 } else {
-                    print("\(output): \(manifest.brand) for \(manifest.board), kernel \(manifest.kernelRelease)")
+                    print("\(output): \(manifest.brand) for \(manifest.board), version \(manifest.version), kernel \(manifest.kernelRelease)")
                     print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
                     print("firmware hash \(manifest.firmwareHash)")
                 }
@@ -161,6 +165,13 @@ package struct ImageCommand: ParsableCommand {
 
         @Argument(help: "The image, or the stick that holds it.", completion: .file())
         var image: String
+        @Option(
+            help: ArgumentHelp("Which bank of a stick: a or b (default: the newest firmware that is not bad).", valueName: "bank"),
+            transform: {
+                guard let bank = Bank(rawValue: $0) else { throw ValidationError("a stick has the banks a and b") }
+                return bank
+            })
+        var bank: Bank?
         @Flag(help: "List the files of the root file system, too.")
         var files = false
         @Flag(help: "Print JSON for a program.")
@@ -168,11 +179,12 @@ package struct ImageCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
-                let reader = try ImageReader(URL(fileURLWithPath: image))
+                let reader = try ImageReader(URL(fileURLWithPath: image), bank: bank)
                 let rootFiles = files ? try reader.rootFiles() : [:]
-                if json { return try printJSON(ImageSummary(reader.manifest, reader.partitionTable, rootFiles)) }
+                if json { return try printJSON(ImageSummary(reader.manifest, reader, rootFiles)) }
                 let manifest = reader.manifest
                 print("firmware hash  \(manifest.firmwareHash)")
+                print("version        \(manifest.version)")
                 print("purpose        \(manifest.purpose.rawValue)")
                 print("brand          \(manifest.brand)")
                 print("board          \(manifest.board)")
@@ -182,6 +194,10 @@ package struct ImageCommand: ParsableCommand {
                 for partition in reader.partitionTable.partitions {
                     print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
+                for (bank, tries) in reader.banks.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                    print("bank \(bank.rawValue)         \(tries.summary)\(bank == reader.bank ? ", shown here" : "")")
+                }
+                for loader in manifest.loaders { print("boot loader    \(loader.name), \(loader.length) bytes, \(loader.digest)") }
                 for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
                 for blob in manifest.missingBlobs { print("missing blob   /\(blob.path), \(blob.digest)") }
                 for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
@@ -213,7 +229,7 @@ package struct ImageCommand: ParsableCommand {
                 let reader = try ImageReader(URL(fileURLWithPath: image))
                 let signers = try reader.verify()
                 if release {
-                    let findings = try reader.releaseFindings(signers: signers, certificate: wanted)
+                    let findings = try reader.releaseFindings(certificate: wanted)
                     guard findings.isEmpty else {
                         let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
                         let lines = findings.map(\.description) + ["\(image) must not be shipped: \(count)"]
@@ -231,6 +247,16 @@ package struct ImageCommand: ParsableCommand {
     }
 }
 
+extension BootTries {
+    var summary: String {
+        switch self {
+        case .good: "good"
+        case .left(0): "bad"
+        case .left(let count): "new, \(count) start\(count == 1 ? "" : "s") left"
+        }
+    }
+}
+
 /// What `--json` prints about an image.
 private struct ImageSummary: Encodable {
     struct Item: Encodable {
@@ -240,6 +266,8 @@ private struct ImageSummary: Encodable {
     }
 
     var firmwareHash: String
+    var version: UInt32
+    var banks: [String: String]?
     var purpose: ImagePurpose
     var brand: String
     var board: String
@@ -247,6 +275,7 @@ private struct ImageSummary: Encodable {
     var commandLine: String
     var rollbackCounter: Int
     var parts: [Item]
+    var loaders: [Item]
     var bootFiles: [Item]
     var partitions: [Item]?
     var inputs: [Item]
@@ -255,8 +284,11 @@ private struct ImageSummary: Encodable {
     var missingBlobs: [String]
     var rootFiles: [String: Int]?
 
-    init(_ manifest: ImageManifest, _ table: GUIDPartitionTable? = nil, _ rootFiles: [String: Int] = [:]) {
+    init(_ manifest: ImageManifest, _ reader: ImageReader? = nil, _ rootFiles: [String: Int] = [:]) {
         firmwareHash = manifest.firmwareHash.description
+        version = manifest.version
+        banks = reader.map { Dictionary(uniqueKeysWithValues: $0.banks.map { ($0.key.rawValue, $0.value.summary) }) }
+        loaders = manifest.loaders.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
         purpose = manifest.purpose
         brand = manifest.brand
         board = manifest.board
@@ -271,7 +303,7 @@ private struct ImageSummary: Encodable {
         inputs = items(manifest.inputs)
         missingBlobs = manifest.missingBlobs.map(\.path)
         tools = Dictionary(manifest.tools.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
-        partitions = table?.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
+        partitions = reader?.partitionTable.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
         packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
         self.rootFiles = rootFiles.isEmpty ? nil : rootFiles
     }

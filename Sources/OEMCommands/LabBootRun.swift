@@ -27,15 +27,17 @@ struct LabBootRun {
 
         let folder = try WorkFolder(command.logDir, keep: command.keep)
         defer { folder.clean() }
-        let lab = try EmulatedLab(
-            EmulatedLabOptions(
-                image: command.image, nodes: command.nodes, processors: command.processors?.numbers ?? [],
-                memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
-                cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
-                firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
-                strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies, emulator: command.emulator,
-                trustedPlatformModules: command.tpm),
-            board: board, directory: folder.path)
+        var options = EmulatedLabOptions(
+            image: command.image, nodes: command.nodes, processors: command.processors?.numbers ?? [],
+            memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
+            cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
+            firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
+            strangers: Set(command.stranger), otherImages: try images(command.imageOf, of: "--image-of"), policies: command.policies,
+            emulator: command.emulator)
+        options.writeProtected = Set(command.writeProtect)
+        options.updates = try images(command.updateOf, of: "--update-of")
+        options.trustedPlatformModules = command.tpm
+        let lab = try EmulatedLab(options, board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }
         let run = LabBoot(
@@ -61,12 +63,12 @@ struct LabBootRun {
         return StickPersonalisation.GuestPayload(kernel: kernel, initrd: command.initrd, commandLine: command.append)
     }
 
-    private func otherImages() throws -> [Int: String] {
+    private func images(_ words: [String], of option: String) throws -> [Int: String] {
         var images: [Int: String] = [:]
-        for text in command.imageOf {
+        for text in words {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let node = Int(parts[0]), node >= 0 else {
-                throw LabError(.usage, "--image-of \(text): write NODE=FILE")
+                throw LabError(.usage, "\(option) \(text): write NODE=FILE")
             }
             images[node] = parts[1]
         }

@@ -90,6 +90,12 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
     var imageOf: [String] = []
 
+    @Option(help: ArgumentHelp("Put a newer image into the second bank of this node's stick.", valueName: "NODE=FILE"))
+    var updateOf: [String] = []
+
+    @Option(help: ArgumentHelp("Run this node with its stick write-protected.", valueName: "NODE"))
+    var writeProtect: [Int] = []
+
     @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
     var tpm: String?
 

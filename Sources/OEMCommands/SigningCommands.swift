@@ -9,33 +9,36 @@ extension ImageCommand {
         static var configuration: CommandConfiguration {
             CommandConfiguration(
                 abstract: "Write what has to be signed, for a key that is not here.",
-                discussion: "Sign the file with RSA PKCS#1 v1.5 and SHA-256, for example openssl dgst -sha256 -sign KEY -out SIGNATURE FILE, "
-                    + "and give the signature to vsmp image attach.")
+                discussion: "Each NAME.message in the folder is to be signed with RSA PKCS#1 v1.5 and SHA-256, for example openssl dgst -sha256 "
+                    + "-sign KEY -out NAME.signature NAME.message. Give the signatures to vsmp image attach.")
         }
 
         @Argument(help: "The image.", completion: .file())
         var image: String
-        @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"))
+        @Option(name: .shortAndLong, help: ArgumentHelp("The folder to write to.", valueName: "folder"))
         var output: String
 
         func run() throws {
             try reportingErrors {
-                let message = try ImageReader(URL(fileURLWithPath: image)).messageToSign()
-                try writeFile(message, to: output)
-                print("\(output): \(message.count) bytes to sign, SHA-256 \(ContentDigest(of: message))")
+                let messages = try ImageReader(URL(fileURLWithPath: image)).messagesToSign()
+                for (program, message) in messages.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                    let path = "\(output)/\(program.rawValue).message"
+                    try writeFile(message, to: path)
+                    print("\(path): \(message.count) bytes to sign, SHA-256 \(ContentDigest(of: message))")
+                }
             }
         }
     }
 
     struct Attach: ParsableCommand {
         static var configuration: CommandConfiguration {
-            CommandConfiguration(abstract: "Put a signature that was made elsewhere into an image.")
+            CommandConfiguration(abstract: "Put signatures that were made elsewhere into an image.")
         }
 
         @Argument(help: "The image.", completion: .file())
         var image: String
-        @Option(help: ArgumentHelp("The signature's bytes, as the key gave them.", valueName: "file"))
-        var signature: String
+        @Option(help: ArgumentHelp("The folder with loader.signature and firmware.signature, bytes as the key gave them.", valueName: "folder"))
+        var signatures: String
         @Option(help: ArgumentHelp("The certificate of the key: X.509, PEM.", valueName: "file"))
         var certificate: String
         @Option(name: .shortAndLong, help: ArgumentHelp("The signed image to write; may be the same file.", valueName: "file"))
@@ -43,11 +46,16 @@ extension ImageCommand {
 
         func run() throws {
             try reportingErrors {
-                guard let bytes = FileManager.default.contents(atPath: signature) else {
-                    throw ImageError(.missingInput, "cannot read \(signature): make it with the key, over what vsmp image digests wrote")
+                var found: [SignedProgram: Data] = [:]
+                for program in SignedProgram.allCases {
+                    let path = "\(signatures)/\(program.rawValue).signature"
+                    guard let bytes = FileManager.default.contents(atPath: path) else {
+                        throw ImageError(.missingInput, "cannot read \(path): make it with the key, over what vsmp image digests wrote")
+                    }
+                    found[program] = bytes
                 }
                 let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
-                try ImageReader(URL(fileURLWithPath: image)).attach(bytes, of: certificate, to: URL(fileURLWithPath: output))
+                try ImageReader(URL(fileURLWithPath: image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
                 print("\(output): signed by \(certificate)")
             }
         }

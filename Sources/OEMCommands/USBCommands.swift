@@ -3,13 +3,14 @@ internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
 internal import Provisioning
+internal import StickState
 
 /// `vsmp usb`: find and write sticks.
 package struct USBCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
-            subcommands: [List.self, Write.self])
+            subcommands: [List.self, Write.self, Update.self])
     }
 
     package init() {}
@@ -47,6 +48,36 @@ package struct USBCommand: ParsableCommand {
         struct Row: Encodable {
             var device: BlockDevice
             var refusals: [Refusal]
+        }
+    }
+
+    struct Update: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Put a newer firmware into the free bank of a stick; its personalisation stays.",
+                discussion: """
+                    The stick's other bank keeps its firmware. The new one gets three starts to carry a machine; without one the board \
+                    goes back to the other bank (docs/images.md, "Two banks").
+                    """)
+        }
+
+        @Argument(help: "The image, from vsmp image build with a higher --image-version.")
+        var image: String
+
+        @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
+        var target: String
+
+        @Flag(help: "Print the report as JSON.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let report = try StickWriter(image: image).update(target) { printError("vsmp: \($0)") }
+                if json { return try printJSON(report) }
+                print(
+                    "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
+                        + "version \(report.kept) stays in the other bank")
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 internal import BoardSupport
 internal import Crypto
-internal import FirmwareImage
+public import FirmwareImage
+internal import Foundation
 internal import Glibc
 
 /// How far writing has come.
@@ -75,6 +76,28 @@ public struct StickWriter: Sendable {
             let contents = try StickContents(imagePath: image, targetSize: nil, personalisation: personalisation)
             let file = try DeviceFile(creating: target, size: contents.targetSize)
             return try transfer(contents, to: file, path: target, startsEmpty: true, personalisation, progress)
+        }
+    }
+
+    /// Puts the image's firmware into the bank of a written stick that is not needed.
+    ///
+    /// - Parameters:
+    ///   - target: a whole removable disk, or the plain file of a stick.
+    ///   - progress: hears what is done, a sentence at a time.
+    public func update(_ target: String, progress: (String) -> Void = { _ in }) throws(ProvisioningError) -> BankInstallation {
+        guard let source = FileStatus(image), source.kind == .file else {
+            throw .failed(.missingInput, "there is no image \(image); build one with: vsmp image build")
+        }
+        guard let status = FileStatus(target) else { throw .failed(.missingInput, "there is no stick \(target)") }
+        guard source.inode != status.inode || source.fileSystem != status.fileSystem else {
+            throw .refused([Refusal(.notAStick, subject: target, why: "it is the image itself", action: "name the stick")])
+        }
+        if status.kind == .blockDevice { _ = try check(status.device, target, source, nil) }
+        do throws(ImageError) {
+            let new = try ImageReader(URL(fileURLWithPath: image))
+            return try ImageReader(URL(fileURLWithPath: target)).install(new, progress: progress)
+        } catch {
+            throw .failed(error.exitStatus, error.description)
         }
     }
 

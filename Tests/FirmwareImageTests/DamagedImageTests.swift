@@ -50,6 +50,7 @@ import Testing
         let digest = String(repeating: "ab", count: 32)
         let text = """
             firmware-hash \(digest)
+            version 3
             purpose development
             brand A
             board b
@@ -57,7 +58,8 @@ import Testing
             command-line quiet
             rollback-counter 7
             part kernel 10 \(digest)
-            file VSMP/VMLINUZ 10 \(digest)
+            loader bios-core 10 \(digest)
+            file VMLINUZ 10 \(digest)
             package a 1 amd64 \(digest) a 1
 
             """
@@ -142,13 +144,13 @@ struct DamagedImageTests {
         let stick = damaged
         try FileManager.default.copyItem(at: image, to: stick)
         let reader = try ImageReader(image)
-        let text = String(decoding: try reader.contents(of: ImageManifest.path), as: UTF8.self)
-        let core = try #require(reader.manifest.parts.first { $0.name == "bios-core" })
+        let text = String(decoding: try reader.contents(of: BootFiles.manifest), as: UTF8.self)
+        let core = try #require(reader.manifest.loaders.first { $0.name == "bios-core" })
         let lie = text.replacingOccurrences(of: "bios-core \(core.length) ", with: "bios-core \(Int.max) ")
         let file = scratch.url.appendingPathComponent("manifest")
         try write(Data(lie.utf8), to: file)
         let system = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(system.offset)", file.path, "::/\(ImageManifest.path)"])
+        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(system.offset)", file.path, "::/VSMP/A/\(BootFiles.manifest)"])
         #expect(imageError { try ImageReader(stick).verify() }?.exitStatus == .inputOutput)
     }
 }

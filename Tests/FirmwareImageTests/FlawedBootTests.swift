@@ -64,9 +64,9 @@ struct FlawedBootTests {
             image, by: builder,
             rootFiles: [
                 "etc/passwd": Data("root:*:0:0::/:/bin/sh\nacme:\(hash):1234:1234::/:/bin/sh\n".utf8), "etc/ssl/acme.pem": try read(place("secret")),
-            ], signer: nil)
+            ])
 
-        #expect(try refusals(image) == ["EFI/BOOT/BOOTX64.EFI: unsigned", "/init: shell", "/etc/passwd: password", "/etc/ssl/acme.pem: secret"])
+        #expect(try refusals(image) == ["EFI/BOOT/BOOTX64.EFI: unsigned", "FIRMWARE.EFI: unsigned", "/init: shell", "/etc/passwd: password", "/etc/ssl/acme.pem: secret"])
 
         let board = try AttendedBoard(image, uefi: true)
         board.expect("the stick holds no machine.conf")
@@ -95,7 +95,7 @@ struct FlawedBootTests {
         builder.signer = try DevelopmentKey.signer(in: place("state"))
         let image = place("development.img")
         try builder.build(to: image)
-        #expect(try refusals(image) == ["VSMP/MANIFEST.TXT: development-image", "EFI/BOOT/BOOTX64.EFI: development-key"])
+        #expect(try refusals(image) == ["MANIFEST.TXT: development-image", "EFI/BOOT/BOOTX64.EFI: development-key", "FIRMWARE.EFI: development-key"])
         let board = try AttendedBoard(image, uefi: true)
         board.expect("vsmp: DEVELOPMENT IMAGE: not for customers")
     }
@@ -105,15 +105,16 @@ struct FlawedBootTests {
     mutating func anEditableBootMenu() throws {
         builder.purpose = .release
         let image = place("menu.img")
-        let menu = "set timeout=-1\nmenuentry 'firmware of whoever wrote this' {\nlinux /VSMP/VMLINUZ quiet\ninitrd /VSMP/INITRD\n}\n"
+        builder.signer = try vendor()
+        let menu = "set timeout=-1\nmenuentry 'firmware of whoever wrote this' {\nlinux /VSMP/A/VMLINUZ quiet\ninitrd /VSMP/A/INITRD\n}\n"
         try FlawedImage.make(
-            image, by: builder, bootFiles: ["VSMP/GRUB.CFG": Data(menu.utf8)], bootCode: try FlawedImage.menuBootCode(), signer: try vendor())
+            image, by: builder, bootFiles: ["VSMP/GRUB.CFG": Data(menu.utf8)], bootCode: try FlawedImage.menuBootCode())
 
         #expect(try refusals(image) == ["VSMP-BOOT/VSMP/GRUB.CFG: editable-boot-menu"])
 
         let board = try AttendedBoard(image, uefi: false)
         board.expect("firmware of whoever wrote this", seconds: 30)
         try board.type("e")
-        board.expect("/VSMP/VMLINUZ quiet", seconds: 30)
+        board.expect("/VSMP/A/VMLINUZ quiet", seconds: 30)
     }
 }

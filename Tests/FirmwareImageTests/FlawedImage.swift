@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+import StickState
 import Testing
 
 @testable import FirmwareImage
@@ -8,35 +9,36 @@ import Testing
 enum FlawedImage {
     /// Builds an image, puts files into its root file system and onto its boot partition, and other code in place of its BIOS boot code.
     static func make(
-        _ image: URL, by builder: ImageBuilder, rootFiles: [String: Data] = [:], bootFiles: [String: Data] = [:], bootCode: BIOSBootCode? = nil, signer: (any Signer)?
+        _ image: URL, by builder: ImageBuilder, rootFiles: [String: Data] = [:], bootFiles: [String: Data] = [:], bootCode: BIOSBootCode? = nil
     ) throws {
         try builder.build(to: image)
         let reader = try ImageReader(image)
-        var (archive, text) = (try NewcArchive(reading: try Initramfs.split(try reader.contents(of: ImageManifest.initrdPath)).archive), reader.manifest.text)
+        var (archive, text) = (try NewcArchive(reading: try Initramfs.split(try reader.contents(of: BootFiles.initrd)).archive), reader.manifest.text)
         for (path, content) in rootFiles { archive.add(path, .file(content, permissions: 0o644)) }
-        var changed = [FirmwareHash.part("initramfs", archive.bytes())]
-        if let bootCode { changed += [FirmwareHash.part("bios-boot-sector", bootCode.bootSector), FirmwareHash.part("bios-core", bootCode.core)] }
-        let parts = reader.manifest.parts.map { part in changed.first { $0.name == part.name } ?? part }
-        let hash = FirmwareHash.of(parts)
+        let root = FirmwareHash.part("initramfs", archive.bytes())
+        let hash = FirmwareHash.of(reader.manifest.parts.map { $0.name == root.name ? root : $0 })
         let initrd = try Initramfs.joined(archive: archive.bytes(), hash: hash)
         let package = image.appendingPathExtension("package")
         try builder.store.extract(builder.lock.package(named: "systemd-boot-efi", purpose: "this test"), into: package)
         let unsigned = try UnifiedKernelImage.build(
             stub: try read(package.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
-            kernel: try reader.contents(of: ImageManifest.kernelPath), initrd: initrd, commandLine: reader.manifest.commandLine,
-            brand: builder.brand, purpose: builder.purpose, hash: hash)
-        let program = try signer.map { try Authenticode.sign(unsigned, by: $0) } ?? unsigned
+            kernel: try reader.contents(of: BootFiles.kernel), initrd: initrd, commandLine: reader.manifest.commandLine,
+            brand: builder.brand, purpose: builder.purpose, version: builder.version, hash: hash)
+        let program = try builder.signer.map { try Authenticode.sign(unsigned, by: $0) } ?? unsigned
 
-        var files = [ImageManifest.initrdPath: initrd, ImageManifest.unifiedKernelPath: program]
-        func line(_ keyword: String, _ part: ImageManifest.Part) -> String { "\(keyword) \(part.name) \(part.length) \(part.digest)\n" }
-        for (before, after) in zip(reader.manifest.parts, parts) { text = text.replacingOccurrences(of: line("part", before), with: line("part", after)) }
-        for file in reader.manifest.files {
-            guard let content = files[file.name] else { continue }
-            text = text.replacingOccurrences(of: line("file", file), with: line("file", FirmwareHash.part(file.name, content)))
+        // Each line of the manifest that is not true any more.
+        var files = [BootFiles.initrd: initrd, BootFiles.program: program]
+        var changed = files.map { ("file", FirmwareHash.part($0.key, $0.value)) } + [("part", root)]
+        if let bootCode {
+            changed += [("loader", FirmwareHash.part("bios-boot-sector", bootCode.bootSector)), ("loader", FirmwareHash.part("bios-core", bootCode.core))]
         }
-        files[ImageManifest.path] = Data(text.replacingOccurrences(of: "\(reader.manifest.firmwareHash)", with: "\(hash)").utf8)
-        files.merge(bootFiles) { _, file in file }
-        for (path, content) in files { try put(content, path, on: image, partition: "VSMP-BOOT") }
+        let lines = text.split(separator: "\n").map { line in
+            changed.first { line.hasPrefix("\($0.0) \($0.1.name) ") }.map { "\($0.0) \($0.1.name) \($0.1.length) \($0.1.digest)" } ?? String(line)
+        }
+        text = lines.joined(separator: "\n") + "\n"
+        files[BootFiles.manifest] = Data(text.replacingOccurrences(of: "\(reader.manifest.firmwareHash)", with: "\(hash)").utf8)
+        for (name, content) in files { try put(content, BootFiles.path(of: name, in: .a, .good), on: image, partition: "VSMP-BOOT") }
+        for (path, content) in bootFiles { try put(content, path, on: image, partition: "VSMP-BOOT") }
         if let bootCode {
             let handle = try FileHandle(forUpdating: image)
             defer { try? handle.close() }

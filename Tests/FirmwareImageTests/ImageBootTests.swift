@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+import StickState
 import Testing
 
 @testable import FirmwareImage
@@ -64,6 +65,33 @@ struct ImageBootTests {
         #expect(!log.contains("STAND-IN"))
     }
 
+    // MARK: Two banks
+
+    /// A new firmware that never carries a machine starts three times, then the old one is back; both loaders count. A board that does not
+    /// come up at all is switched off and on by a person, which this does not show.
+    @Test(arguments: [true, false])
+    func aFirmwareThatCarriesNoMachineGivesWayAfterThreeStarts(underUEFI: Bool) throws {
+        var (scratch, builder) = try ImageBootTests.builder.get()
+        var images: [URL] = []
+        for (version, node) in [(UInt32(1), "echo VERSION-ONE; exit 0"), (2, "echo VERSION-TWO; exit 91")] {
+            builder.version = version
+            builder.vsmpd = scratch.url.appendingPathComponent("vsmpd-\(version)")
+            try write(Data("#!/bin/busybox sh\n\(node)\n".utf8), to: builder.vsmpd)
+            images.append(scratch.url.appendingPathComponent("version\(version).img"))
+            if !FileManager.default.fileExists(atPath: images[images.count - 1].path) { try builder.build(to: images[images.count - 1]) }
+        }
+        let stick = try copy(images[0])
+        _ = try ImageReader(stick).install(try ImageReader(images[1]))
+        try put("kit=test\nnodes=1\nnode=0\n", "machine.conf", on: stick)
+        let log = try run(stick, underUEFI ? Self.flash : [], reboots: true)
+        let starts = log.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("VERSION-") }.map(String.init)
+        #expect(starts == ["VERSION-TWO", "VERSION-TWO", "VERSION-TWO", "VERSION-ONE"], "\(log)")
+        let reader = try ImageReader(stick, bank: .b)
+        let environment = try #require(GrubEnvironment(try reader.systemFile(GrubEnvironment.path)))
+        #expect((underUEFI ? reader.banks[.b] : environment[.b]) == .left(0))
+        #expect(reader.banks[.a] == .good && environment[.a] == .good)
+    }
+
     // MARK: Secure Boot
 
     /// Debian's ovmf brings a variable store that trusts its snakeoil key, and that key.
@@ -102,14 +130,15 @@ struct ImageBootTests {
     }
 
     /// What must not start: a byte of one part changed, no signature, a signature by nobody the firmware knows.
-    enum Flaw: String, CaseIterable { case kernel = ".linux", initramfs = ".initrd", commandLine = ".cmdline", brand = ".osrel", unsigned, stranger }
+    enum Flaw: String, CaseIterable { case kernel = ".linux", initramfs = ".initrd", commandLine = ".cmdline", brand = ".osrel", unsigned, stranger, loader }
 
     @Test(.enabled(if: hasSecureBoot, "ovmf with its snakeoil keys or openssl is not installed"), arguments: Flaw.allCases)
     func secureBootRefuses(flaw: Flaw) throws {
         let stick = try copy(try Self.signed.get())
         let reader = try ImageReader(stick)
-        var program = try reader.contents(of: ImageManifest.unifiedKernelPath)
+        var program = flaw == .loader ? try reader.loader() : try reader.contents(of: BootFiles.program)
         switch flaw {
+        case .loader: program[program.count / 2] ^= 1
         case .unsigned: program = try PortableExecutable(program).unsigned()
         case .stranger:
             program = try Authenticode.sign(program, by: try DevelopmentKey.signer(in: try Self.builder.get().0.url.appendingPathComponent("state")))
@@ -121,7 +150,8 @@ struct ImageBootTests {
         let file = stick.appendingPathExtension("efi")
         try write(program, to: file)
         let partition = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(partition.offset)", file.path, "::/EFI/BOOT/BOOTX64.EFI"])
+        let path = flaw == .loader ? BootFiles.loaderPath : BootFiles.path(of: BootFiles.program, in: .a, .good)
+        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(path)"])
         let log = try run(stick, try secureBoot(), until: "Access Denied")
         #expect(log.contains("Access Denied") && !log.contains("vsmp:"), "\(log)")
     }
@@ -145,7 +175,7 @@ struct ImageBootTests {
 
     private func expectReady(_ log: String, sourceLocation: SourceLocation = #_sourceLocation) {
         for fact in [
-            "STAND-IN run --board /etc/vsmp/board.dtb --config /config --firmware-hash-file /etc/vsmp/firmware-hash",
+            "STAND-IN run --board /etc/vsmp/board.dtb --config /config --firmware-hash-file /etc/vsmp/firmware-hash --boot /boot --state /dev/sda3",
             "npt=N", "force_emulation_prefix=1", "kvm=/dev/kvm", "thp=always madvise [never]", "swap=0",
             "accept_dad=0", "link-local=fe80", "events=kvmmmu", "reboot: Power down",
         ] {
@@ -197,17 +227,17 @@ struct ImageBootTests {
     }
 
     /// The serial port's log of a board that boots `stick`, until it ends or says `end`.
-    private func run(_ stick: URL, _ options: [String], until end: String? = nil) throws -> String {
+    private func run(_ stick: URL, _ options: [String], until end: String? = nil, reboots: Bool = false) throws -> String {
         let log = stick.deletingLastPathComponent().appendingPathComponent("serial.log")
         let board = Process()
         board.executableURL = HostTool.locate("qemu-system-x86_64")
         board.arguments =
             [
                 "-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max,+svm,+npt", "-m", "1024", "-nodefaults",
-                "-display", "none", "-no-reboot", "-serial", "file:\(log.path)", "-device", "qemu-xhci", "-drive",
+                "-display", "none", "-serial", "file:\(log.path)", "-device", "qemu-xhci", "-drive",
                 "if=none,id=stick,format=raw,file=\(stick.path)", "-device", "usb-storage,drive=stick,bootindex=0",
                 "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,romfile=",
-            ] + options
+            ] + (reboots ? [] : ["-no-reboot"]) + options
         try Data().write(to: log)
         let start = Date()
         try board.run()

@@ -34,9 +34,9 @@ struct ImageBuildTests {
     @Test func imageHoldsWhatTheBoardNeeds() throws {
         let reader = try ImageReader(image)
         try reader.verify()
-        #expect(reader.partitionTable.partitions.map(\.name) == ["VSMP-BIOS", "VSMP-BOOT", "VSMP-CONFIG"])
+        #expect(reader.partitionTable.partitions.map(\.name) == ["VSMP-BIOS", "VSMP-BOOT", "VSMP-STATE", "VSMP-CONFIG"])
         #expect(reader.partitionTable.partitions.last?.size == ImageLayout.configurationSize)
-        let archive = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "VSMP/INITRD")).archive)
+        let archive = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "INITRD")).archive)
         #expect(archive.entries["etc/vsmp/board.dtb"] == .file(workshop.builder.board.deviceTree, permissions: 0o644))
         #expect(archive.entries["bin/vsmp"] == .symbolicLink("/sbin/vsmpd"))
         let expected = """
@@ -65,7 +65,7 @@ struct ImageBuildTests {
             ("vsmpd", { try $0.replaceNode("#!/bin/busybox sh\n# other\n") }),
             ("init", { try $0.change("init", "#!/bin/busybox sh\n:\n") }),
             ("command line", { try $0.change("cmdline", "quiet") }),
-            ("GRUB's commands", { try $0.change("grub.cfg", "boot\n") }),
+            ("the version", { $0.builder.version = 2 }),
             ("module parameters", { try $0.change("modules.conf", "svm kvm_amd npt=1\n") }),
             ("rollback counter", { $0.builder.rollbackCounter = try #require(RollbackCounter(1)) }),
             ("brand", { $0.builder.brand = Brand(name: "B", colour: "#000000", support: "b") }),
@@ -106,11 +106,11 @@ struct ImageBuildTests {
         let own = manifest.inputs.filter { $0.name.hasPrefix("firmware/") || $0.name == "board.dtb" }.map { "\($0.name) \($0.digest)\n" }
         let ownFiles = ContentDigest(of: Data(own.joined().utf8))
         let known = Set(
-            [manifest.firmwareHash] + (manifest.parts + manifest.files + manifest.inputs).map(\.digest) + manifest.packages.map(\.digest)
+            [manifest.firmwareHash] + (manifest.parts + manifest.loaders + manifest.files + manifest.inputs).map(\.digest) + manifest.packages.map(\.digest)
                 + rootFiles.map { ContentDigest(of: $0) } + [ownFiles]
         ).map(\.description)
         let archive = workshop.scratch.url.appendingPathComponent("archive")
-        try Initramfs.split(try reader.contents(of: "VSMP/INITRD")).archive.write(to: archive)
+        try Initramfs.split(try reader.contents(of: "INITRD")).archive.write(to: archive)
         let found = String(
             decoding: try HostTool.run("grep", ["-haowE", "[0-9a-fA-F]{64}", image.path, archive.path]),
             as: UTF8.self

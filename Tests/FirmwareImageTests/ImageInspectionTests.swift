@@ -25,8 +25,8 @@ struct ImageInspectionTests {
     @Test func everythingIsExtractedAsTheImageHoldsIt() throws {
         let result = try ImageReader(image).extract(to: place("all"))
         #expect(result.leftOut == ["/dev/console"])
-        #expect(try Data(contentsOf: place("all/boot/VSMP/VMLINUZ")) == workshop.kernel)
-        #expect(try text("all/boot/VSMP/MANIFEST.TXT").hasPrefix("firmware-hash "))
+        #expect(try Data(contentsOf: place("all/boot/VMLINUZ")) == workshop.kernel)
+        #expect(try text("all/boot/MANIFEST.TXT").hasPrefix("firmware-hash "))
         #expect(try text("all/root/init") == "#!/bin/busybox sh\n")
         #expect(FileManager.default.isExecutableFile(atPath: place("all/root/init").path))
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: place("all/root/bin/vsmp").path) == "/sbin/vsmpd")
@@ -34,9 +34,9 @@ struct ImageInspectionTests {
     }
 
     @Test func whatIsNamedIsExtractedAndNothingElse() throws {
-        let result = try ImageReader(image).extract(["/etc/vsmp", "VSMP/VMLINUZ"], to: place("some"))
+        let result = try ImageReader(image).extract(["/etc/vsmp", "VMLINUZ"], to: place("some"))
         #expect(result.written.contains("/etc/vsmp/board.dtb"))
-        #expect(result.written.allSatisfy { $0.hasPrefix("/etc/vsmp/") || $0 == "VSMP/VMLINUZ" })
+        #expect(result.written.allSatisfy { $0.hasPrefix("/etc/vsmp/") || $0 == "VMLINUZ" })
         #expect(try FileManager.default.contentsOfDirectory(atPath: place("some/root").path) == ["etc"])
         let error = imageError { _ = try ImageReader(image).extract(["/init", "/absent"], to: place("none")) }
         #expect(error?.exitStatus == .missingInput)
@@ -86,7 +86,7 @@ struct ImageInspectionTests {
         let differences = try ImageReader(image).differences(from: ImageReader(try other.build()))
         func names(_ kind: ImageDifference.Kind) -> [String?] { differences.filter { $0.kind == kind }.map(\.name) }
         #expect(names(.rootFile) == ["/etc/vsmp/brand", "/sbin/vsmpd"])
-        #expect(names(.part) == ["bios-core", "command-line", "initramfs"])
+        #expect(names(.part) == ["command-line", "initramfs"])
         #expect(names(.brand) == [nil] && names(.commandLine) == [nil] && names(.firmwareHash) == [nil])
         #expect(names(.board).isEmpty && names(.package).isEmpty && names(.kernel).isEmpty)
         let node = try #require(differences.first { $0.name == "/sbin/vsmpd" })
@@ -111,9 +111,9 @@ struct ImageInspectionTests {
         let through = ["--chdir", place("empty").path]
         let list = try VSMP.run(["image", "ls", "--files", image.path], through: through)
         #expect(list.status == 0 && list.output.contains("root file      /sbin/vsmpd, 18 bytes"), "\(list.errors)")
-        #expect(list.output.contains("boot file      VSMP/INITRD, "))
+        #expect(list.output.contains("boot file      INITRD, "))
         let json = try VSMP.run(["image", "ls", "--json", image.path], through: through)
-        #expect(json.output.contains("\"name\" : \"VSMP/VMLINUZ\""))
+        #expect(json.output.contains("\"name\" : \"VMLINUZ\""))
         #expect(try VSMP.run(["image", "verify", image.path], through: through).status == 0)
         let out = try VSMP.run(["image", "extract", image.path, "/init", "--output", "out"], through: through)
         #expect(out.status == 0, "\(out.errors)")
@@ -139,6 +139,6 @@ struct ImageInspectionTests {
             let result = try VSMP.run(["image"] + arguments)
             #expect(result.status == 0, "\(arguments): \(result.errors)")
         }
-        #expect(try Data(contentsOf: place("out/boot/VSMP/VMLINUZ")) == workshop.kernel)
+        #expect(try Data(contentsOf: place("out/boot/VMLINUZ")) == workshop.kernel)
     }
 }

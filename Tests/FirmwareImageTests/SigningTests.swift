@@ -214,7 +214,8 @@ struct SignedImageTests {
 
     private func findings(_ image: URL, _ certificate: SigningCertificate? = nil) throws -> [ReleaseFinding] {
         let reader = try ImageReader(image)
-        return try reader.releaseFindings(signers: try reader.verify(), certificate: certificate)
+        try reader.verify()
+        return try reader.releaseFindings(certificate: certificate)
     }
 
     private mutating func release() { (workshop.builder.purpose, workshop.builder.signer) = (.release, signer) }
@@ -226,20 +227,24 @@ struct SignedImageTests {
         let unsigned = try workshop.build()
         let reader = try ImageReader(unsigned)
         #expect(try reader.verify().isEmpty)
-        let message = try reader.messageToSign()
-        let signature = try signer.signature(of: message)
+        var signatures: [SignedProgram: Data] = [:]
+        for (program, message) in try reader.messagesToSign() { signatures[program] = try signer.signature(of: message) }
         let signed = folder.appendingPathComponent("signed.img")
-        try reader.attach(signature, of: signer.certificate, to: signed)
+        try reader.attach(signatures, of: signer.certificate, to: signed)
         #expect(try ContentDigest(ofFile: signed) == ContentDigest(ofFile: atOnce))
         #expect(try read(signed.appendingPathExtension("spdx.json")) == read(atOnce.appendingPathExtension("spdx.json")))
         #expect(try ImageReader(signed).verify() == [signer.certificate])
         #expect(try ImageReader(signed).manifest.firmwareHash == reader.manifest.firmwareHash, "the hash is that of what is executed")
         // In place, and again.
-        try ImageReader(unsigned).attach(signature, of: signer.certificate, to: unsigned)
+        try ImageReader(unsigned).attach(signatures, of: signer.certificate, to: unsigned)
         #expect(try ContentDigest(ofFile: unsigned) == ContentDigest(ofFile: atOnce))
-        var wrong = signature
-        wrong[0] ^= 1
-        #expect(throws: ImageError.self) { try reader.attach(wrong, of: signer.certificate, to: signed) }
+        for program in SignedProgram.allCases {
+            var wrong = signatures
+            wrong[program]?[0] ^= 1
+            #expect(throws: ImageError.self) { try reader.attach(wrong, of: signer.certificate, to: signed) }
+            wrong[program] = nil
+            #expect(throws: ImageError.self) { try reader.attach(wrong, of: signer.certificate, to: signed) }
+        }
         #expect(try ContentDigest(ofFile: signed) == ContentDigest(ofFile: atOnce), "nothing is half written")
     }
 
@@ -251,14 +256,15 @@ struct SignedImageTests {
     @Test mutating func developmentIsRefused() throws {
         let key = try DevelopmentKey.signer(in: folder.appendingPathComponent("state"))
         workshop.builder.signer = key
-        #expect(try findings(try workshop.build()).map(\.rule) == [.development, .developmentKey])
+        #expect(try findings(try workshop.build()).map(\.rule) == [.development, .developmentKey, .developmentKey])
         workshop.builder.purpose = .release
         let error = try #require(throws: ImageError.self) { try workshop.builder.build(to: folder.appendingPathComponent("never.img")) }
         #expect(error.exitStatus == .badInput && !FileManager.default.fileExists(atPath: folder.appendingPathComponent("never.img").path))
         workshop.builder.signer = nil
         let unsigned = try ImageReader(try workshop.build())
-        let signature = try key.signature(of: unsigned.messageToSign())
-        #expect(throws: ImageError.self) { try unsigned.attach(signature, of: key.certificate, to: unsigned.file) }
+        var signatures: [SignedProgram: Data] = [:]
+        for (program, message) in try unsigned.messagesToSign() { signatures[program] = try key.signature(of: message) }
+        #expect(throws: ImageError.self) { try unsigned.attach(signatures, of: key.certificate, to: unsigned.file) }
     }
 
     @Test mutating func unsignedAndOthersSignaturesAreRefused() throws {
@@ -268,9 +274,9 @@ struct SignedImageTests {
             _ = try DevelopmentKey.signer(in: state)
             return state
         }()))
-        #expect(try findings(try workshop.build(), other).map(\.rule) == [.otherSigner])
+        #expect(try findings(try workshop.build(), other).map(\.rule) == [.otherSigner, .otherSigner])
         workshop.builder.signer = nil
-        #expect(try findings(try workshop.build(), signer.certificate).map(\.rule) == [.unsigned])
+        #expect(try findings(try workshop.build(), signer.certificate).map(\.rule) == [.unsigned, .unsigned])
     }
 
     @Test(arguments: [
@@ -310,6 +316,12 @@ struct SignedImageTests {
             try HostTool.run("mdel", ["-i", place, "::/\(file.path)"])
         }
         #expect(try findings(image) == [])
+        // systemd-boot's own settings may not let a person wait, choose or edit.
+        let settings = folder.appendingPathComponent("loader.conf")
+        try write(Data("timeout 0\neditor yes\n".utf8), to: settings)
+        let place = "\(image.path)@@\(try #require(table.partition(named: ImageLayout.systemName)).offset)"
+        try HostTool.run("mcopy", ["-o", "-i", place, settings.path, "::/loader/loader.conf"])
+        #expect(try findings(image).map(\.rule) == [.bootMenu])
     }
 
     @Test func passwordsAndKeysInTheRootFileSystemAreRefused() {
@@ -325,7 +337,7 @@ struct SignedImageTests {
 
     @Test mutating func theReleaseBootLoaderDoesNothingElse() throws {
         release()
-        try workshop.change("grub.cfg", "linux /VSMP/VMLINUZ @CMDLINE@\ninitrd /VSMP/INITRD\nnormal\n")
+        try workshop.change("grub.cfg", "linux /VSMP/a/VMLINUZ\ninitrd /VSMP/a/INITRD\nnormal\n")
         let error = try #require(throws: ImageError.self) { try workshop.build() }
         #expect(error.exitStatus == .badInput && error.description.contains("grub.cfg:3: found normal"))
     }
@@ -340,16 +352,16 @@ struct SignedImageTests {
         #expect(reader.manifest.firmwareHash != plain)
         let entries = try reader.rootArchive().entries
         #expect(entries["bin/acme"] == .symbolicLink("/sbin/vsmpd") && entries["bin/vsmp"] == nil)
-        #expect(try UnifiedKernelImage.sections(of: try reader.contents(of: "EFI/BOOT/BOOTX64.EFI"))[".splash"] == Data("a picture".utf8))
+        #expect(try UnifiedKernelImage.sections(of: try reader.contents(of: BootFiles.program))[".splash"] == Data("a picture".utf8))
     }
 
     @Test mutating func theImageSaysWhomItIsFor() throws {
         let image = try workshop.build()
         let reader = try ImageReader(image)
         #expect(reader.manifest.purpose == .development)
-        let entries = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "VSMP/INITRD")).archive).entries
+        let entries = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "INITRD")).archive).entries
         #expect(entries[ImagePurpose.path] == .file(Data("development\n".utf8), permissions: 0o644))
-        let sections = try UnifiedKernelImage.sections(of: try reader.contents(of: "EFI/BOOT/BOOTX64.EFI"))
+        let sections = try UnifiedKernelImage.sections(of: try reader.contents(of: BootFiles.program))
         #expect(String(decoding: sections[".osrel"] ?? Data(), as: UTF8.self).contains(", DEVELOPMENT IMAGE\""))
         let hash = reader.manifest.firmwareHash
         release()

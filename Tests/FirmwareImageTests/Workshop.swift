@@ -27,7 +27,7 @@ struct Workshop {
                 modules + "kernel/net.ko": moduleFile(), modules + "kernel/unused.ko": moduleFile(),
             ],
             "busybox-static": ["bin/busybox": Data("#!busybox".utf8)],
-            "systemd-boot-efi": ["usr/lib/systemd/boot/efi/linuxx64.efi.stub": stub],
+            "systemd-boot-efi": ["usr/lib/systemd/boot/efi/linuxx64.efi.stub": stub, "usr/lib/systemd/boot/efi/systemd-bootx64.efi": Self.stub(0xCC)],
             "grub-pc-bin": try Self.grub(),
         ]
         for name in more { contents["linux-image-9.9-test"]?[modules + "kernel/\(name).ko"] = moduleFile() }
@@ -57,7 +57,7 @@ struct Workshop {
         try change("vsmpd.copyright", "Format: 1.0\n\nFiles: *\nLicense: Apache-2.0\n")
         try change("licenses/Apache-2.0", "The Apache Licence.\n")
         try change("cmdline", "console=ttyS0 quiet\n")
-        try change("grub.cfg", "linux /VSMP/VMLINUZ @CMDLINE@\ninitrd /VSMP/INITRD\nboot\n")
+        try change("grub.cfg", "linux /VSMP/a/VMLINUZ\ninitrd /VSMP/a/INITRD\nboot\n")
         try change("modules.conf", "- kvm force_emulation_prefix=1\nsvm kvm_amd npt=0\n")
     }
 
@@ -86,7 +86,7 @@ struct Workshop {
     }
 
     /// A UEFI program as small as objcopy takes it (Microsoft, "PE Format"): headers of 1 KiB and a section that does nothing.
-    private static func stub() -> Data {
+    private static func stub(_ code: UInt8 = 0xC3) -> Data {
         func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
         let dos = Data("MZ".utf8) + Data(count: 58) + number(64, 4)
         // x86-64, one section, an optional header of 240 bytes; executable, no line numbers, large addresses.
@@ -98,14 +98,15 @@ struct Workshop {
         let section = Data(".text\0\0\0".utf8) + number(512, 4) + number(0x1000, 4) + number(512, 4) + number(1024, 4) + number(0, 12)
             + number(0x6000_0020, 4)
         let headers = dos + file + standard + windows + end + section
-        return headers + Data(count: 1024 - headers.count) + Data(repeating: 0xC3, count: 512)
+        return headers + Data(count: 1024 - headers.count) + Data(repeating: code, count: 512)
     }
 
     /// The smallest unified kernel image.
     static func program() throws -> Data {
         try UnifiedKernelImage.build(
             stub: stub(), kernel: Data("a kernel".utf8), initrd: Data("its files".utf8), commandLine: "quiet",
-            brand: Brand(name: "Test", colour: "#123456", support: "nobody"), purpose: .release, hash: ContentDigest(of: Data()))
+            brand: Brand(name: "Test", colour: "#123456", support: "nobody"), purpose: .release, version: 1,
+            hash: ContentDigest(of: Data()))
     }
 
     private static func grub() throws -> [String: Data] {

@@ -39,7 +39,7 @@ import Testing
         var table = PeerTable(identity: identity(0), key: testKey)
         var other = beacon(identity(1))
         other[4] = 9
-        #expect(table.handle(other, from: there, now: 0)?.contains("protocol version 9") == true)
+        #expect(table.handle(other, from: there, now: 0)?.contains("beacons have the format 9") == true)
         #expect(table.handle(beacon(identity(1, kit: "kit-2")), from: there, now: 0)?.contains("another kit") == true)
         #expect(table.handle(beacon(identity(1, of: 3)), from: there, now: 0)?.contains("3 nodes") == true)
         #expect(table.entries.isEmpty)

@@ -69,6 +69,7 @@ enum Joined: Sendable {
             } catch let error as MeshError {
                 switch error {
                 case .refused(let refusal, let message): return .refused(refusal, message)
+                case .otherFirmware(_, let message): return .failed(message)
                 case .timeout(let missing, _, let message): return .timeout(missing.members, message)
                 case .interconnect(let error): return .failed("\(error)")
                 }

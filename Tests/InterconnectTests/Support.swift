@@ -5,11 +5,12 @@ import Testing
 @testable import Interconnect
 
 func identity(
-    _ index: UInt8, of count: UInt8 = 2, kit: String = "kit-1", hash: FirmwareHash = testHash, seed: UInt64? = nil
+    _ index: UInt8, of count: UInt8 = 2, kit: String = "kit-1", hash: FirmwareHash = testHash,
+    holdings: [FirmwareHolding] = [], seed: UInt64? = nil
 ) -> NodeIdentity {
     var random = SeededGenerator(seed: seed ?? UInt64(index) + 100)
     do {
-        return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, random: &random)
+        return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, holdings: holdings, random: &random)
     } catch {
         preconditionFailure("\(error)")
     }

@@ -6,8 +6,8 @@ internal import Foundation
 ///
 /// It names no tool version and no moment, so that it is the same wherever the image is built.
 struct BillOfMaterials {
-    /// In the boot partition.
-    static let path = "VSMP/SBOM.JSN"
+    /// In the bank.
+    static let path = "SBOM.JSN"
 
     /// A file of the image: its name in the document, its content, the component it comes from.
     struct File {

@@ -3,8 +3,8 @@ internal import Foundation
 
 /// What an image says about where everything in it comes from and under which licence it may be given on.
 extension ImageBuilder {
-    static let licencesPath = "VSMP/LICENSES.GZ"
-    static let offerPath = "VSMP/OFFER.TXT"
+    static let licencesPath = "LICENSES.GZ"
+    static let offerPath = "OFFER.TXT"
 
     /// The tools whose versions the manifest states. They decide how things are packed, so that who wants the same bytes knows what
     /// to install; the firmware hash does not cover them.
@@ -74,7 +74,7 @@ extension ImageBuilder {
 
     /// Every component's copyright file, then the licences that these refer to, once each; packed with gzip.
     func licences(of components: [Component]) throws(ImageError) -> Data {
-        var text = "What this firmware is made of, and under which licences. VSMP/SBOM.JSN says which file is whose.\n"
+        var text = "What this firmware is made of, and under which licences. SBOM.JSN says which file is whose.\n"
         for component in components {
             text += "\n==== \(component.name) \(component.version): \(component.copyright.licence)\n\n\(component.copyright.text)"
         }
@@ -115,10 +115,11 @@ extension ImageBuilder {
     }
 
     /// Refuses an image that is larger than its limit, with the files that make it large.
-    func checkSize(_ files: [String: Data], archive: Data) throws(ImageError) {
-        let size = ImageLayout.imageSize(systemSize: FATVolume.size(for: files))
+    func checkSize(_ boot: BootFiles, archive: Data) throws(ImageError) {
+        let size = ImageLayout.imageSize(systemSize: boot.partitionSize)
         guard let limit = sizeLimit ?? board.sizeLimit, size > limit else { return }
-        var sizes = files.mapValues(\.count)
+        var sizes = boot.files.mapValues(\.count)
+        sizes[BootFiles.loaderPath] = boot.loader.count
         for (path, entry) in try NewcArchive(reading: archive).entries {
             if case .file(let content, _) = entry { sizes["/" + path] = content.count }
         }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import BoardSupport
+internal import StickState
 
 /// Why an image must not be shipped: rule, place, what stands there.
 public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConvertible {
@@ -26,21 +27,21 @@ public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConverti
 extension ImageReader {
     /// Every reason not to ship the image; none when it may go.
     ///
-    /// - Parameters:
-    ///   - signers: what ``verify()`` returned.
-    ///   - certificate: who must have signed; nil accepts whoever did.
-    public func releaseFindings(signers: [SigningCertificate], certificate: SigningCertificate? = nil) throws(ImageError) -> [ReleaseFinding] {
+    /// - Parameter certificate: who must have signed; nil accepts whoever did.
+    public func releaseFindings(certificate: SigningCertificate? = nil) throws(ImageError) -> [ReleaseFinding] {
         var findings: [ReleaseFinding] = []
         func report(_ rule: ReleaseFinding.Rule, _ place: String, _ found: String) {
             findings.append(ReleaseFinding(rule: rule, place: place, found: found))
         }
-        let program = ImageManifest.unifiedKernelPath
-        if manifest.purpose == .development { report(.development, ImageManifest.path, "purpose development") }
-        for blob in manifest.missingBlobs { report(.missingBlob, ImageManifest.path, "\(blob.path) was not there when the image was built") }
-        if signers.isEmpty { report(.unsigned, program, "no signature") }
-        for signer in signers where signer.isDevelopment { report(.developmentKey, program, "signed by \(signer)") }
-        if let certificate, !signers.isEmpty, !signers.contains(certificate) {
-            report(.otherSigner, program, "signed by \(signers.map(\.description).joined(separator: "; ")), not by \(certificate)")
+        if manifest.purpose == .development { report(.development, BootFiles.manifest, "purpose development") }
+        for blob in manifest.missingBlobs { report(.missingBlob, BootFiles.manifest, "\(blob.path) was not there when the image was built") }
+        for (name, program) in [(BootFiles.loaderPath, try loader()), (BootFiles.program, try contents(of: BootFiles.program))] {
+            let signers = try Authenticode.signers(of: program)
+            if signers.isEmpty { report(.unsigned, name, "no signature") }
+            for signer in signers where signer.isDevelopment { report(.developmentKey, name, "signed by \(signer)") }
+            if let certificate, !signers.isEmpty, !signers.contains(certificate) {
+                report(.otherSigner, name, "signed by \(signers.map(\.description).joined(separator: "; ")), not by \(certificate)")
+            }
         }
         for word in manifest.commandLine.split(separator: " ").map(String.init) where ReleaseRules.startsShell(commandLineWord: word) {
             report(.shell, "command line", word)
@@ -49,7 +50,7 @@ extension ImageReader {
             guard case .file(let content, _) = entry else { continue }
             for (rule, found) in ReleaseRules.findings(inRootFile: path, content) { report(rule, "/" + path, found) }
         }
-        for partition in ["VSMP-BOOT", ImageLayout.configurationName] {
+        for partition in [ImageLayout.systemName, ImageLayout.configurationName] {
             for path in try files(inPartition: partition).sorted() {
                 let content = try contents(of: path, inPartition: partition)
                 for (rule, found) in ReleaseRules.findings(inBootFile: path, content) { report(rule, "\(partition)/\(path)", found) }
@@ -96,6 +97,8 @@ enum ReleaseRules {
         let name = (path.split(separator: "/").last.map(String.init) ?? "").lowercased()
         var found = secrets(path, content)
         let menus = ["grub.cfg", "grub.conf", "menu.lst", "loader.conf", "syslinux.cfg", "extlinux.conf", "refind.conf", "startup.nsh"]
+        // The one that these sticks have: no waiting, no editing.
+        if path.lowercased() == LoaderConfiguration.path, LoaderConfiguration(content) != nil { return found }
         if menus.contains(name) || (name.hasSuffix(".conf") && path.lowercased().contains("loader/entries")) {
             found.append((.bootMenu, "a boot loader's menu or script"))
         }

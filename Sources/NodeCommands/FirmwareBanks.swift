@@ -1,0 +1,211 @@
+import Glibc
+import Interconnect
+import StickState
+
+/// The firmware on this node's stick: which banks there are, which one runs, and what boot counting and the state store say of them.
+///
+/// The boot partition is mounted read-only. It is written, in place and for a moment, in two cases only: a new bank carried its first machine,
+/// or the machine chose another bank than the one that started.
+struct FirmwareBanks {
+    struct Holding: Equatable {
+        let hash: FirmwareHash
+        let version: UInt32
+        /// UEFI's and BIOS's account.
+        var program: BootProgramName
+        var programFile: String
+        var tries: BootTries
+
+        var isBad: Bool { program.tries.isBad || tries.isBad }
+    }
+
+    enum Problem: Error, CustomStringConvertible {
+        case cannotChange(String, why: String)
+
+        var description: String {
+            switch self {
+            case .cannotChange(let path, let why): "cannot change \(path): \(why); is the stick write-protected?"
+            }
+        }
+    }
+
+    let running: FirmwareHash
+    private(set) var banks: [Bank: Holding] = [:]
+    /// What is wrong with the stick, for the console; nothing of it keeps the node from joining.
+    private(set) var complaints: [String] = []
+    private let folder: String?
+    private let store: StateStore?
+    private var facts = NodeFacts()
+    private let setWritable: (Bool) -> Bool
+
+    /// - Parameters:
+    ///   - folder: where the boot partition is mounted; nil where there is none.
+    ///   - store: the partition of the state store, or a file.
+    ///   - setWritable: mounts the boot partition anew, writable or not; false when that fails.
+    init(running: FirmwareHash, folder: String?, store: String?, setWritable: ((Bool) -> Bool)? = nil) {
+        self.running = running
+        self.folder = folder
+        self.store = store.map(StateStore.init)
+        self.setWritable = setWritable ?? folder.map(Self.remount) ?? { _ in false }
+        readBanks()
+        readStore()
+    }
+
+    // MARK: Reading
+
+    private mutating func readBanks() {
+        guard let folder else {
+            complaints.append("the boot partition of the stick is not mounted: this node offers the running firmware only")
+            return
+        }
+        let environment = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }
+        if environment == nil { complaints.append("\(folder)/\(GrubEnvironment.path) is damaged: BIOS cannot count starts; write the stick again") }
+        let programs = names(in: folder + "/" + BootProgramName.folder)
+        for bank in Bank.allCases {
+            guard let file = programs.first(where: { BootProgramName($0)?.bank == bank }), let program = BootProgramName(file) else { continue }
+            let manifest = "\(folder)/\(bank.folder)/MANIFEST.TXT"
+            guard let text = readText(manifest), let hash = Self.value("firmware-hash", in: text).flatMap({ FirmwareHash(hexadecimal: $0) }),
+                let version = Self.value("version", in: text).flatMap({ UInt32($0) })
+            else {
+                complaints.append("\(manifest) cannot be read: bank \(bank.rawValue) is left out")
+                continue
+            }
+            banks[bank] = Holding(
+                hash: hash, version: version, program: program, programFile: file, tries: environment?[bank] ?? program.tries)
+        }
+    }
+
+    private static func value(_ name: String, in text: String) -> String? {
+        text.split(separator: "\n").first { $0.hasPrefix(name + " ") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+
+    /// Marks that boot counting made are kept, because the next bank that is installed takes their place on the boot partition.
+    private mutating func readStore() {
+        guard let store else {
+            complaints.append("the stick has no state store: this node forgets which firmware was bad")
+            return
+        }
+        do throws(StateStore.Problem) {
+            facts = try store.read()
+            for holding in banks.values where holding.isBad && holding.hash != running { facts.badFirmware.insert("\(holding.hash)") }
+            try store.write(facts)
+            try store.checkWritable()
+        } catch {
+            complaints.append("\(error); this node goes on without")
+        }
+    }
+
+    /// What this node tells its peers, the running firmware among it.
+    var holdings: [FirmwareHolding] {
+        var all = Bank.allCases.compactMap { banks[$0] }.map {
+            FirmwareHolding(hash: $0.hash, version: $0.version, isBad: $0.hash != running && ($0.isBad || facts.badFirmware.contains("\($0.hash)")))
+        }
+        if all.count == 2, all[0].hash == all[1].hash { all.removeLast() }
+        if !all.contains(where: { $0.hash == running }) { all = [FirmwareHolding(hash: running, version: 0)] }
+        return all
+    }
+
+    var text: [String] {
+        let all = Bank.allCases.compactMap { bank in banks[bank].map { (bank, $0) } }
+        return all.map { bank, holding in
+            let state = holding.hash == running ? "runs" : holding.isBad || facts.badFirmware.contains("\(holding.hash)") ? "bad" : "held"
+            return "bank \(bank.rawValue): firmware \(holding.hash.short), version \(holding.version), \(state)"
+        }
+    }
+
+    // MARK: Changing
+
+    /// The running firmware has carried a machine: it is good from now on.
+    mutating func bless() throws(Problem) {
+        let unproven = banks.filter { $0.value.hash == running && ($0.value.program.tries != .good || $0.value.tries != .good) }
+        if !unproven.isEmpty {
+            try change { folder throws(Problem) in
+                for (bank, holding) in unproven {
+                    let old = "\(folder)/\(BootProgramName.folder)/\(holding.programFile)"
+                    let new = "\(folder)/\(BootProgramName.folder)/\(BootProgramName(bank, .good).name)"
+                    if old != new, unsafe rename(old, new) != 0 { throw .cannotChange(old, why: Self.reason()) }
+                }
+                try Self.changeEnvironment(folder) { for bank in unproven.keys { $0[bank] = .good } }
+            }
+        }
+        guard facts.badFirmware.remove("\(running)") != nil, let store else { return }
+        do throws(StateStore.Problem) { try store.write(facts) } catch { throw .cannotChange(store.path, why: "\(error)") }
+    }
+
+    enum Choice: Equatable {
+        /// The other bank starts next.
+        case chosen(Bank)
+        /// It was chosen before and did not start: it is marked bad now.
+        case failed(Bank)
+    }
+
+    /// Lets the bank with `hash` start next.
+    mutating func choose(_ hash: FirmwareHash) throws(Problem) -> Choice? {
+        guard let (bank, holding) = banks.first(where: { $0.value.hash == hash }), let folder else { return nil }
+        let isNewest = banks.values.allSatisfy { $0.version < holding.version || $0.hash == hash }
+        let preferred = readFile(folder + "/" + LoaderConfiguration.path).flatMap { LoaderConfiguration($0) }?.preferred
+        let first = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }?.first
+        if first == bank, preferred == bank || (preferred == nil && isNewest) {
+            facts.badFirmware.insert("\(hash)")
+            // A mark that is forgotten would have this board start over for ever.
+            guard let store else { throw .cannotChange("the state store", why: "there is none, and bank \(bank.rawValue) did not start") }
+            do throws(StateStore.Problem) { try store.write(facts) } catch { throw .cannotChange(store.path, why: "\(error)") }
+            return .failed(bank)
+        }
+        try change { folder throws(Problem) in
+            try Self.overwrite(folder + "/" + LoaderConfiguration.path, LoaderConfiguration(preferred: isNewest ? nil : bank).bytes)
+            try Self.changeEnvironment(folder) { $0.first = bank }
+        }
+        return .chosen(bank)
+    }
+
+    private func change(_ body: (String) throws(Problem) -> Void) throws(Problem) {
+        guard let folder else { return }
+        guard setWritable(true) else { throw .cannotChange(folder, why: Self.reason()) }
+        defer { _ = setWritable(false) }
+        try body(folder)
+        sync()
+    }
+
+    private static func changeEnvironment(_ folder: String, _ body: (inout GrubEnvironment) -> Void) throws(Problem) {
+        let path = folder + "/" + GrubEnvironment.path
+        guard let bytes = readFile(path), var environment = GrubEnvironment(bytes) else { throw .cannotChange(path, why: "it is damaged") }
+        body(&environment)
+        guard let new = environment.bytes else { throw .cannotChange(path, why: "it is full") }
+        if new != bytes { try overwrite(path, new) }
+    }
+
+    /// In place: no cluster and no folder entry but the file's time changes.
+    private static func overwrite(_ path: String, _ bytes: [UInt8]) throws(Problem) {
+        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .cannotChange(path, why: reason()) }
+        defer { close(descriptor) }
+        // SAFETY: the array lives through the call and its count is given.
+        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count == bytes.count, fsync(descriptor) == 0 else { throw .cannotChange(path, why: reason()) }
+    }
+
+    private static func remount(_ folder: String) -> (Bool) -> Bool {
+        { isWritable in
+            let flags = UInt(MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC) | (isWritable ? 0 : UInt(MS_RDONLY))
+            return unsafe mount(nil, folder, nil, flags, nil) == 0
+        }
+    }
+
+    private static func reason() -> String {
+        let code = errno
+        return unsafe String(cString: strerror(code))
+    }
+}
+
+/// The entries of a folder, but not itself and its parent.
+private func names(in folder: String) -> [String] {
+    guard let stream = unsafe opendir(folder) else { return [] }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+        // SAFETY: d_name is a C string within the entry, which lives until the next call.
+        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
+        if name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted()
+}

@@ -1,0 +1,71 @@
+internal import Crypto
+
+/// What a node remembers from one start to the next: short facts by name.
+public struct NodeFacts: Sendable, Equatable {
+    /// Firmware hashes that are marked bad: they did not carry a machine in all the starts they had.
+    public var badFirmware: Set<String> = []
+    /// Facts of other parts of the firmware, and those of newer firmware that this one does not know, kept as they are.
+    public var others: [String: String] = [:]
+
+    public init() {}
+
+    var text: String {
+        let lines = badFirmware.sorted().map { "bad-firmware=\($0)\n" } + others.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }
+        return lines.joined()
+    }
+
+    init?(text: String) {
+        for line in text.split(separator: "\n") {
+            let pair = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard pair.count == 2, !pair[0].isEmpty else { return nil }
+            if pair[0] == "bad-firmware" { badFirmware.insert(pair[1]) } else { others[pair[0]] = pair[1] }
+        }
+    }
+}
+
+/// One record of the state store, little-endian: the 8 bytes `vSMstate`, a format version (4 bytes), the length of the text (4),
+/// a sequence number (8), the text, zeros, and in the last 32 bytes the SHA-256 of all others.
+struct StateRecord: Sendable, Equatable {
+    /// Bytes of a record, one erase block of a small flash or less.
+    static let size = 4096
+    private static let magic = Array("vSMstate".utf8)
+    private static let headerSize = 24
+    private static let version: UInt32 = 1
+
+    var sequence: UInt64
+    var facts: NodeFacts
+
+    init(sequence: UInt64, facts: NodeFacts) {
+        self.sequence = sequence
+        self.facts = facts
+    }
+
+    /// Nil for what was never written, half written or damaged.
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.size, bytes.starts(with: Self.magic), Self.number(bytes, 8, 4) == UInt64(Self.version),
+            Array(SHA256.hash(data: bytes.dropLast(32))) == Array(bytes.suffix(32))
+        else { return nil }
+        let length = Self.number(bytes, 12, 4)
+        guard length <= UInt64(Self.size - Self.headerSize - 32) else { return nil }
+        sequence = Self.number(bytes, 16, 8)
+        guard let facts = NodeFacts(text: String(decoding: bytes[Self.headerSize..<Self.headerSize + Int(length)], as: UTF8.self)) else { return nil }
+        self.facts = facts
+    }
+
+    /// Nil when the facts are too long for a record.
+    var bytes: [UInt8]? {
+        let text = Array(facts.text.utf8)
+        guard text.count <= Self.size - Self.headerSize - 32 else { return nil }
+        var bytes = Self.magic + Self.bytes(UInt64(Self.version), 4) + Self.bytes(UInt64(text.count), 4) + Self.bytes(sequence, 8) + text
+        bytes += [UInt8](repeating: 0, count: Self.size - 32 - bytes.count)
+        return bytes + Array(SHA256.hash(data: bytes))
+    }
+
+    private static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
+        bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private static func bytes(_ value: UInt64, _ count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
+    }
+}

@@ -1,0 +1,75 @@
+internal import Glibc
+
+/// The state store: two records on a partition of their own. A write replaces the older one, so that a power cut in the middle of it leaves
+/// the newer one; the valid record with the highest sequence number counts.
+public struct StateStore: Sendable {
+    /// GPT name and size in bytes of its partition. The records start where it does and in its middle.
+    public static let partitionName = "VSMP-STATE"
+    public static let partitionSize = 1 << 20
+    private static let places = [0, partitionSize / 2]
+
+    public enum Problem: Error, Sendable, Equatable, CustomStringConvertible {
+        case unreadable(String, why: String)
+        case unwritable(String, why: String)
+        case tooLong(String)
+
+        public var description: String {
+            switch self {
+            case .unreadable(let path, let why): "the state store \(path) cannot be read: \(why)"
+            case .unwritable(let path, let why): "the state store \(path) cannot be written: \(why)"
+            case .tooLong(let path): "the state store \(path) has no room for what this node remembers"
+            }
+        }
+    }
+
+    /// The partition, or a file in its place.
+    public let path: String
+
+    public init(path: String) { self.path = path }
+
+    /// What the newest valid record says; nothing when there is none, as on a new stick.
+    public func read() throws(Problem) -> NodeFacts { try newest()?.record.facts ?? NodeFacts() }
+
+    /// Remembers `facts` and makes sure that they are on the medium.
+    public func write(_ facts: NodeFacts) throws(Problem) {
+        let newest = try newest()
+        guard newest?.record.facts != facts else { return }
+        guard let bytes = StateRecord(sequence: (newest?.record.sequence ?? 0) &+ 1, facts: facts).bytes else { throw .tooLong(path) }
+        let place = Self.places.first { $0 != newest?.place } ?? 0
+        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC | O_SYNC)
+        guard descriptor >= 0 else { throw .unwritable(path, why: Self.reason()) }
+        defer { close(descriptor) }
+        // SAFETY: the array lives through the call and its count is given.
+        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(place)) }
+        guard count == bytes.count, fsync(descriptor) == 0 else { throw .unwritable(path, why: Self.reason()) }
+    }
+
+    /// Whether the medium takes writes at all; nothing is written.
+    public func checkWritable() throws(Problem) {
+        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .unwritable(path, why: Self.reason()) }
+        close(descriptor)
+    }
+
+    private func newest() throws(Problem) -> (place: Int, record: StateRecord)? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .unreadable(path, why: Self.reason()) }
+        defer { close(descriptor) }
+        var found: (place: Int, record: StateRecord)?
+        for place in Self.places {
+            var bytes = [UInt8](repeating: 0, count: StateRecord.size)
+            // SAFETY: the array lives through the call and its count is given.
+            let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(place)) }
+            guard count >= 0 else { throw .unreadable(path, why: Self.reason()) }
+            guard count == bytes.count, let record = StateRecord(bytes) else { continue }
+            if let known = found, known.record.sequence >= record.sequence { continue }
+            found = (place, record)
+        }
+        return found
+    }
+
+    private static func reason() -> String {
+        let code = errno
+        return unsafe String(cString: strerror(code))
+    }
+}

@@ -1,0 +1,110 @@
+import BoardSupport
+import Foundation
+import StickState
+import Testing
+
+@testable import FirmwareImage
+
+/// A newer firmware goes into the bank that is not needed.
+@Suite(.serialized, .enabled(if: buildObstacle == nil, "\(buildObstacle ?? "")"))
+struct BankInstallationTests {
+    private static let shared = Result {
+        var (workshop, first) = try ImageBuildTests.shared.get()
+        var images = [first]
+        for version in 2...4 {
+            workshop = try workshop.copy()
+            workshop.builder.version = UInt32(version)
+            try workshop.replaceNode("#!/bin/busybox sh\n# version \(version)\n")
+            images.append(try workshop.build())
+        }
+        return images
+    }
+    private let images: [URL]
+    private let scratch: Scratch
+    private var stick: URL { scratch.url.appendingPathComponent("stick") }
+
+    init() throws {
+        images = try Self.shared.get()
+        scratch = try Scratch("install")
+        try FileManager.default.copyItem(at: images[0], to: stick)
+    }
+
+    private func install(_ version: Int) throws -> BankInstallation {
+        try ImageReader(stick).install(try ImageReader(images[version - 1]))
+    }
+
+    private func put(_ text: String, _ path: String) throws {
+        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: "VSMP-CONFIG")).offset
+        let file = scratch.url.appendingPathComponent("file")
+        try write(Data(text.utf8), to: file)
+        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(path)"])
+    }
+
+    @Test func theNewFirmwareIsWholeAndTheOldOneStays() throws {
+        try put("kit=a\n", "machine.conf")
+        let report = try install(2)
+        #expect(report.bank == .b && report.version == 2 && report.kept == 1)
+        let new = try ImageReader(stick)
+        #expect(new.bank == .b && new.banks == [.a: .good, .b: .new] && new.manifest.version == 2)
+        try new.verify()
+        try ImageReader(stick, bank: .a).verify()
+        #expect(try ImageReader(stick, bank: .a).manifest == ImageReader(images[0]).manifest)
+        #expect(try new.manifest == ImageReader(images[1]).manifest)
+        let environment = try #require(GrubEnvironment(try new.systemFile(GrubEnvironment.path)))
+        #expect(environment.first == .b && environment[.a] == .good && environment[.b] == .new)
+        #expect(try new.contents(of: "machine.conf", inPartition: "VSMP-CONFIG") == Data("kit=a\n".utf8))
+    }
+
+    @Test func theOlderBankIsReplacedNext() throws {
+        _ = try install(2)
+        let report = try install(3)
+        #expect(report.bank == .a && report.kept == 2)
+        let reader = try ImageReader(stick)
+        #expect(reader.bank == .a && reader.manifest.version == 3 && reader.banks[.a] == .new)
+        try reader.verify()
+        try ImageReader(stick, bank: .b).verify()
+        #expect(try install(4).bank == .b)
+    }
+
+    @Test func aBadBankIsReplacedWhateverItsVersion() throws {
+        _ = try install(3)
+        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset
+        try HostTool.run("mren", ["-i", "\(stick.path)@@\(offset)", "::/EFI/Linux/vsmp-b+3.efi", "vsmp-b+0-3.efi"])
+        #expect(try ImageReader(stick).manifest.version == 1, "the newest that is not bad")
+        #expect(try install(2).bank == .b)
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
+    }
+
+    @Test func whatIsNotNewerOrForSomethingElseIsRefusedAndNothingChanges() throws {
+        _ = try install(2)
+        let before = try ContentDigest(ofFile: stick)
+        let same = imageError { _ = try install(2) }
+        #expect(same?.exitStatus == .badInput && same?.description.contains("a higher --image-version") == true)
+        var other = try ImageBuildTests.shared.get().0.copy()
+        other.builder.version = 9
+        other.builder.board = BoardContents(name: "huge", deviceTree: Data([1]), modules: [])
+        let board = try other.build()
+        let refused = imageError { _ = try ImageReader(stick).install(try ImageReader(board)) }
+        #expect(refused?.description.contains("it is for the board huge, the stick for tiny") == true)
+        other = try ImageBuildTests.shared.get().0.copy()
+        (other.builder.version, other.builder.purpose) = (9, .release)
+        let release = try other.build()
+        #expect(imageError { _ = try ImageReader(stick).install(try ImageReader(release)) }?.description.contains("release image") == true)
+        #expect(try ContentDigest(ofFile: stick) == before)
+    }
+
+    @Test func theCommandInstallsAndShowsBothBanks() throws {
+        let run = try VSMP.run(["usb", "update", images[1].path, stick.path])
+        #expect(run.status == 0 && run.output.contains("bank b holds version 2") && run.output.contains("version 1 stays"), "\(run.errors)")
+        let list = try VSMP.run(["image", "ls", stick.path])
+        #expect(list.output.contains("bank a         good\n") && list.output.contains("bank b         new, 3 starts left, shown here"))
+        let first = try VSMP.run(["image", "ls", "--bank", "a", stick.path])
+        #expect(first.output.contains("version        1\n") && first.output.contains("bank a         good, shown here"))
+        #expect(try VSMP.run(["image", "ls", "--bank", "c", stick.path]).status == 64)
+        #expect(try VSMP.run(["image", "ls", "--bank", "b", images[0].path]).status == 66)
+        let again = try VSMP.run(["usb", "update", images[1].path, stick.path])
+        #expect(again.status == 65, "\(again.errors)")
+        #expect(try VSMP.run(["usb", "update", images[1].path, scratch.url.path + "/none"]).status == 66)
+        #expect(try VSMP.run(["usb", "update", images[1].path, images[1].path]).status == 77)
+    }
+}
