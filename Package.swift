@@ -87,9 +87,9 @@ let package = Package(
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
+        .testTarget(name: "StickStateTests", dependencies: ["StickState"]),
         .testTarget(
             name: "TrustedPlatformTests", dependencies: ["TrustedPlatform", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "StickStateTests", dependencies: ["StickState"]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "StickState", "vsmp"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "StickState"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),

@@ -14,11 +14,11 @@ public struct ImageBuilder: Sendable {
     public var store: PackageStore
     /// For whom the image is.
     public var purpose = ImagePurpose.development
-    /// Raised only when older images must never run again where this one did (docs/images.md, "Going back").
-    public var rollbackCounter = RollbackCounter.zero
     /// Which of two images is newer; what a maker ships next has a higher one.
     public var version: UInt32 = 1
-    /// Who signs the UEFI programs; nil leaves it unsigned, for `vsmp image digests` and `attach`.
+    /// Raised only when older images must never run again where this one did (docs/images.md, "Going back").
+    public var rollbackCounter = RollbackCounter.zero
+    /// Who signs the UEFI programs; nil leaves them unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
     public var offer: Data?
@@ -83,8 +83,8 @@ public struct ImageBuilder: Sendable {
         try checkSize(BootFiles(loader: loader, files: files), archive: content.archive)
         let manifest = ImageManifest(
             firmwareHash: hash, version: version, purpose: purpose, brand: brand.name, board: board.name,
-            kernelRelease: content.kernelRelease, commandLine: content.commandLine, rollbackCounter: rollbackCounter, parts: content.parts,
-            loaders: ImageReader.loaderParts(content.boot, loader),
+            kernelRelease: content.kernelRelease, commandLine: content.commandLine, rollbackCounter: rollbackCounter,
+            parts: content.parts, loaders: ImageReader.loaderParts(content.boot, loader),
             files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
             packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
         files[BootFiles.manifest] = Data(manifest.text.utf8)
@@ -178,8 +178,8 @@ public struct ImageBuilder: Sendable {
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         var archive = Initramfs.Contents(
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
-            board: board, brand: brand, purpose: purpose, version: version,
-            rollbackCounter: rollbackCounter, kernelRelease: tree.release, modules: modules
+            board: board, brand: brand, purpose: purpose, version: version, rollbackCounter: rollbackCounter, kernelRelease: tree.release,
+            modules: modules
         ).archive()
         try addBlobs(to: &archive)
         return Initramfs.layers(of: archive)

@@ -45,7 +45,8 @@ extension ImageReader {
         var name: String?
 
         static let order: [ImageDifference.Kind] = [
-            .firmwareHash, .version, .purpose, .brand, .board, .kernel, .commandLine, .rollbackCounter, .package, .input, .tool, .partition, .part, .loader, .bootFile, .rootFile,
+            .firmwareHash, .version, .purpose, .brand, .board, .kernel, .commandLine, .rollbackCounter, .package, .input, .tool, .partition,
+            .part, .loader, .bootFile, .rootFile,
         ]
 
         static func < (left: Self, right: Self) -> Bool {

@@ -72,8 +72,8 @@ public struct ImageManifest: Equatable, Sendable {
 
     var text: String {
         var lines = [
-            "firmware-hash \(firmwareHash)", "version \(version)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)",
-            "command-line \(commandLine)", "rollback-counter \(rollbackCounter)",
+            "firmware-hash \(firmwareHash)", "version \(version)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)",
+            "kernel \(kernelRelease)", "command-line \(commandLine)", "rollback-counter \(rollbackCounter)",
         ]
         lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
         lines += loaders.map { "loader \($0.name) \($0.length) \($0.digest)" }
@@ -142,12 +142,13 @@ public struct ImageManifest: Equatable, Sendable {
             let counter = single["rollback-counter"].flatMap({ RollbackCounter($0) })
         else {
             throw ImageError(
-                .inputOutput, "the manifest lacks firmware-hash, version, purpose, brand, board, kernel, command-line or rollback-counter, or one of "
-                    + "them is no such thing: build the image again")
+                .inputOutput, "the manifest lacks firmware-hash, version, purpose, brand, board, kernel, command-line or rollback-counter, or "
+                    + "one of them is no such thing: build the image again")
         }
         self.init(
             firmwareHash: hash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernel,
-            commandLine: commandLine, rollbackCounter: counter, parts: parts, loaders: loaders, files: files, packages: lock.packages, sources: lock.sources, inputs: inputs, tools: tools,
+            commandLine: commandLine, rollbackCounter: counter, parts: parts, loaders: loaders, files: files, packages: lock.packages,
+            sources: lock.sources, inputs: inputs, tools: tools,
             missingBlobs: missingBlobs)
     }
 }

@@ -110,12 +110,14 @@ public struct ImageReader: Sendable {
         try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
         try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
         let entries = try NewcArchive(reading: root.archive).entries
-        for (path, value) in [
+        let stated = [
             (ImagePurpose.path, manifest.purpose.rawValue), (Initramfs.versionPath, String(manifest.version)),
             (RollbackCounter.path, "\(manifest.rollbackCounter)"),
-        ] {
+        ]
+        for (path, value) in stated {
             guard case .file(let content, _) = entries[path], content == Data((value + "\n").utf8) else {
-                throw ImageError(.inputOutput, "\(file.path): the root file system states another /\(path): build the image again")
+                let name = path.split(separator: "/").last.map(String.init) ?? path
+                throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
             }
         }
         let loaderSigners = try verifyLoaders()

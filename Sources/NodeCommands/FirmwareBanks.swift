@@ -1,3 +1,4 @@
+import BoardSupport
 import Glibc
 import Interconnect
 import StickState
@@ -14,6 +15,8 @@ struct FirmwareBanks {
         var program: BootProgramName
         var programFile: String
         var tries: BootTries
+        /// This board does not let it run: its rollback counter is too low.
+        let isTooOld: Bool
 
         var isBad: Bool { program.tries.isBad || tries.isBad }
     }
@@ -36,13 +39,16 @@ struct FirmwareBanks {
     private let store: StateStore?
     private var facts = NodeFacts()
     private let setWritable: (Bool) -> Bool
+    private let floor: RollbackCounter
 
     /// - Parameters:
     ///   - folder: where the boot partition is mounted; nil where there is none.
     ///   - store: the partition of the state store, or a file.
+    ///   - floor: the least rollback counter of a firmware that may run on this board.
     ///   - setWritable: mounts the boot partition anew, writable or not; false when that fails.
-    init(running: FirmwareHash, folder: String?, store: String?, setWritable: ((Bool) -> Bool)? = nil) {
+    init(running: FirmwareHash, folder: String?, store: String?, floor: RollbackCounter = .zero, setWritable: ((Bool) -> Bool)? = nil) {
         self.running = running
+        self.floor = floor
         self.folder = folder
         self.store = store.map(StateStore.init)
         self.setWritable = setWritable ?? folder.map(Self.remount) ?? { _ in false }
@@ -70,7 +76,8 @@ struct FirmwareBanks {
                 continue
             }
             banks[bank] = Holding(
-                hash: hash, version: version, program: program, programFile: file, tries: environment?[bank] ?? program.tries)
+                hash: hash, version: version, program: program, programFile: file, tries: environment?[bank] ?? program.tries,
+                isTooOld: (Self.value("rollback-counter", in: text).flatMap { RollbackCounter($0) } ?? .zero) < floor)
         }
     }
 
@@ -97,17 +104,21 @@ struct FirmwareBanks {
     /// What this node tells its peers, the running firmware among it.
     var holdings: [FirmwareHolding] {
         var all = Bank.allCases.compactMap { banks[$0] }.map {
-            FirmwareHolding(hash: $0.hash, version: $0.version, isBad: $0.hash != running && ($0.isBad || facts.badFirmware.contains("\($0.hash)")))
+            FirmwareHolding(hash: $0.hash, version: $0.version, isBad: $0.hash != running && isRefused($0))
         }
         if all.count == 2, all[0].hash == all[1].hash { all.removeLast() }
         if !all.contains(where: { $0.hash == running }) { all = [FirmwareHolding(hash: running, version: 0)] }
         return all
     }
 
+    private func isRefused(_ holding: Holding) -> Bool {
+        holding.isBad || holding.isTooOld || facts.badFirmware.contains("\(holding.hash)")
+    }
+
     var text: [String] {
         let all = Bank.allCases.compactMap { bank in banks[bank].map { (bank, $0) } }
         return all.map { bank, holding in
-            let state = holding.hash == running ? "runs" : holding.isBad || facts.badFirmware.contains("\(holding.hash)") ? "bad" : "held"
+            let state = holding.hash == running ? "runs" : holding.isTooOld ? "older than this board allows" : isRefused(holding) ? "bad" : "held"
             return "bank \(bank.rawValue): firmware \(holding.hash.short), version \(holding.version), \(state)"
         }
     }

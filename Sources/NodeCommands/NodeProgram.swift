@@ -41,8 +41,6 @@ package enum NodeProgram {
           vsmpd run ... --boot FOLDER --state FILE
               the stick's boot partition, mounted, and its state store: with them the node takes part in choosing the
               firmware that the machine runs
-          vsmpd run ... --tpm PATH
-              another TPM than /dev/tpmrm0 or /dev/tpm0: a device, or the socket of a TPM made of software
           vsmpd machine stat [--json] | pages | processors | version
               ask the vsmpd that runs on this node
           vsmpd machine policies [LIST]
@@ -52,8 +50,8 @@ package enum NodeProgram {
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 image too old,
-        90 guest asked for a reboot, 91 the machine runs the firmware of the other bank.
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 image too old, 90 guest asked for a reboot,
+        91 the machine runs the firmware of the other bank.
         """
 
     static func report(_ text: String) {

@@ -67,6 +67,11 @@ final class RollbackGuard: Sendable {
         }
     }
 
+    /// The least counter of an image that may run here.
+    var floor: RollbackCounter {
+        if case .enforced(let floor) = state.withLock({ $0 }) { floor } else { .zero }
+    }
+
     /// Raises the floor to the image's counter, once a machine has started from it. A chip may take its time, and the machine does not wait.
     /// A TPM whose floor is high enough is not written.
     func raiseInBackground() {

@@ -19,9 +19,7 @@ enum RunCommand {
         do {
             let options = try Options(
                 arguments,
-                known: [
-                    "--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--state", "--tpm",
-                ])
+                known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--state"])
             return try run(options)
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem)")
@@ -82,7 +80,7 @@ enum RunCommand {
         // The image keeps what it says of itself in one folder.
         let image = hashFile.lastIndex(of: "/").map { String(hashFile[..<$0]) } ?? "."
         let rollback = RollbackGuard(
-            counter: try RollbackGuard.counter(inFolder: image), devices: options.last("--tpm").map { [$0] } ?? RollbackGuard.standardDevices)
+            counter: try RollbackGuard.counter(inFolder: image), devices: RollbackGuard.standardDevices)
         if let refusal = rollback.check() { throw Failure(status: .imageTooOld, text: refusal) }
         return try start(
             options, folder: folder, image: image, board: board, hash: hash, configuration: configuration, key: key, inventory, rollback)
@@ -104,7 +102,7 @@ enum RunCommand {
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
-        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), store: options.last("--state")))
+        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), store: options.last("--state"), floor: rollback.floor))
         if options.last("--boot") != nil || options.last("--state") != nil {
             for line in banks.withLock({ $0.text + $0.complaints }) { NodeProgram.report(line) }
         }
@@ -119,6 +117,7 @@ enum RunCommand {
             do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {
                 NodeProgram.report("this firmware has carried a machine, but that cannot be noted: \(error)")
             }
+            rollback.raiseInBackground()
         }
         let runtime = NodeRuntime(setup, machine: try VirtualMachine())
         let server = StatServer(

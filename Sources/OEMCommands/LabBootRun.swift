@@ -33,7 +33,7 @@ struct LabBootRun {
             cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
             firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
             strangers: Set(command.stranger), otherImages: try images(command.imageOf, of: "--image-of"), policies: command.policies,
-            emulator: command.emulator)
+            emulator: command.emulator, trustedPlatformModules: command.tpm)
         options.writeProtected = Set(command.writeProtect)
         options.updates = try images(command.updateOf, of: "--update-of")
         options.trustedPlatformModules = command.tpm

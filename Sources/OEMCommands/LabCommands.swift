@@ -95,7 +95,6 @@ package struct LabBootCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Run this node with its stick write-protected.", valueName: "NODE"))
     var writeProtect: [Int] = []
-
     @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
     var tpm: String?
 

@@ -103,12 +103,12 @@ struct FlawedBootTests {
     /// GRUB shows a menu from the boot partition, and an editor for what it boots.
     @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/serial.mod"), "grub-pc-bin is not installed"))
     mutating func anEditableBootMenu() throws {
-        builder.purpose = .release
+        (builder.purpose, builder.signer) = (.release, try vendor())
         let image = place("menu.img")
-        builder.signer = try vendor()
         let menu = "set timeout=-1\nmenuentry 'firmware of whoever wrote this' {\nlinux /VSMP/A/VMLINUZ quiet\ninitrd /VSMP/A/INITRD\n}\n"
         try FlawedImage.make(
-            image, by: builder, bootFiles: ["VSMP/GRUB.CFG": Data(menu.utf8)], bootCode: try FlawedImage.menuBootCode())
+            image, by: builder, bootFiles: ["VSMP/GRUB.CFG": Data(menu.utf8)], bootCode: try FlawedImage.menuBootCode(),
+            signer: builder.signer)
 
         #expect(try refusals(image) == ["VSMP-BOOT/VSMP/GRUB.CFG: editable-boot-menu"])
 

@@ -15,8 +15,9 @@ enum FlawedImage {
         let reader = try ImageReader(image)
         var (archive, text) = (try NewcArchive(reading: try Initramfs.split(try reader.contents(of: BootFiles.initrd)).archive), reader.manifest.text)
         for (path, content) in rootFiles { archive.add(path, .file(content, permissions: 0o644)) }
-        let root = FirmwareHash.part("initramfs", archive.bytes())
-        let hash = FirmwareHash.of(reader.manifest.parts.map { $0.name == root.name ? root : $0 })
+        let initramfs = FirmwareHash.part("initramfs", archive.bytes())
+        let parts = reader.manifest.parts.map { $0.name == initramfs.name ? initramfs : $0 }
+        let hash = FirmwareHash.of(parts)
         let initrd = try Initramfs.joined(archive: archive.bytes(), hash: hash)
         let package = image.appendingPathExtension("package")
         try builder.store.extract(builder.lock.package(named: "systemd-boot-efi", purpose: "this test"), into: package)
@@ -24,21 +25,23 @@ enum FlawedImage {
             stub: try read(package.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
             kernel: try reader.contents(of: BootFiles.kernel), initrd: initrd, commandLine: reader.manifest.commandLine,
             brand: builder.brand, purpose: builder.purpose, version: builder.version, hash: hash)
-        let program = try builder.signer.map { try Authenticode.sign(unsigned, by: $0) } ?? unsigned
+        let program = try signer.map { try Authenticode.sign(unsigned, by: $0) } ?? unsigned
 
-        // Each line of the manifest that is not true any more.
         var files = [BootFiles.initrd: initrd, BootFiles.program: program]
-        var changed = files.map { ("file", FirmwareHash.part($0.key, $0.value)) } + [("part", root)]
-        if let bootCode {
-            changed += [("loader", FirmwareHash.part("bios-boot-sector", bootCode.bootSector)), ("loader", FirmwareHash.part("bios-core", bootCode.core))]
+        func line(_ keyword: String, _ part: ImageManifest.Part) -> String { "\(keyword) \(part.name) \(part.length) \(part.digest)\n" }
+        let loader = try reader.loader()
+        for (before, after) in zip(reader.manifest.loaders, ImageReader.loaderParts(try bootCode ?? reader.bootCode(), loader)) {
+            text = text.replacingOccurrences(of: line("loader", before), with: line("loader", after))
         }
-        let lines = text.split(separator: "\n").map { line in
-            changed.first { line.hasPrefix("\($0.0) \($0.1.name) ") }.map { "\($0.0) \($0.1.name) \($0.1.length) \($0.1.digest)" } ?? String(line)
+        for (before, after) in zip(reader.manifest.parts, parts) { text = text.replacingOccurrences(of: line("part", before), with: line("part", after)) }
+        for file in reader.manifest.files {
+            guard let content = files[file.name] else { continue }
+            text = text.replacingOccurrences(of: line("file", file), with: line("file", FirmwareHash.part(file.name, content)))
         }
-        text = lines.joined(separator: "\n") + "\n"
         files[BootFiles.manifest] = Data(text.replacingOccurrences(of: "\(reader.manifest.firmwareHash)", with: "\(hash)").utf8)
-        for (name, content) in files { try put(content, BootFiles.path(of: name, in: .a, .good), on: image, partition: "VSMP-BOOT") }
-        for (path, content) in bootFiles { try put(content, path, on: image, partition: "VSMP-BOOT") }
+        var paths = bootFiles
+        for (name, content) in files { paths[BootFiles.path(of: name, in: .a, .good)] = content }
+        for (path, content) in paths { try put(content, path, on: image, partition: ImageLayout.systemName) }
         if let bootCode {
             let handle = try FileHandle(forUpdating: image)
             defer { try? handle.close() }

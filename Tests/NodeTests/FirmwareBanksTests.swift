@@ -1,3 +1,4 @@
+import BoardSupport
 import Foundation
 import Interconnect
 import StickState
@@ -123,6 +124,16 @@ import Testing
         #expect(try programs() == ["vsmp-a.efi", "vsmp-b+3.efi"])
         let bare = FirmwareBanks(running: testHash, folder: nil, store: nil)
         #expect(bare.holdings == [FirmwareHolding(hash: testHash, version: 0)] && bare.complaints.count == 2)
+    }
+
+    @Test func aBankBelowTheBoardsFloorIsNotOffered() throws {
+        try prepare(.good, .good)
+        try root.write("boot/VSMP/A/MANIFEST.TXT", Data("firmware-hash \(testHash)\nversion 1\nrollback-counter 1\n".utf8))
+        try root.write("boot/VSMP/B/MANIFEST.TXT", Data("firmware-hash \(otherHash)\nversion 2\nrollback-counter 2\n".utf8))
+        for (floor, isBad) in [("1", false), ("2", true)] {
+            let banks = FirmwareBanks(running: otherHash, folder: folder, store: store, floor: try #require(RollbackCounter(floor))) { _ in true }
+            #expect(banks.holdings.first == FirmwareHolding(hash: testHash, version: 1, isBad: isBad))
+        }
     }
 
     @Test func damageOnTheBootPartitionIsNamedAndTheNodeGoesOn() throws {
