@@ -113,7 +113,6 @@ enum RunCommand {
             minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
         setup.holdings = banks.withLock { $0.holdings }
         setup.onStart = {
-            rollback.raiseInBackground()
             do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {
                 NodeProgram.report("this firmware has carried a machine, but that cannot be noted: \(error)")
             }

@@ -36,7 +36,6 @@ struct LabBootRun {
             emulator: command.emulator, trustedPlatformModules: command.tpm)
         options.writeProtected = Set(command.writeProtect)
         options.updates = try images(command.updateOf, of: "--update-of")
-        options.trustedPlatformModules = command.tpm
         let lab = try EmulatedLab(options, board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }

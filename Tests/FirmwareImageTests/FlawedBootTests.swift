@@ -64,7 +64,7 @@ struct FlawedBootTests {
             image, by: builder,
             rootFiles: [
                 "etc/passwd": Data("root:*:0:0::/:/bin/sh\nacme:\(hash):1234:1234::/:/bin/sh\n".utf8), "etc/ssl/acme.pem": try read(place("secret")),
-            ])
+            ], signer: nil)
 
         #expect(try refusals(image) == ["EFI/BOOT/BOOTX64.EFI: unsigned", "FIRMWARE.EFI: unsigned", "/init: shell", "/etc/passwd: password", "/etc/ssl/acme.pem: secret"])
 

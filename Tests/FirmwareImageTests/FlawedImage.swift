@@ -9,7 +9,7 @@ import Testing
 enum FlawedImage {
     /// Builds an image, puts files into its root file system and onto its boot partition, and other code in place of its BIOS boot code.
     static func make(
-        _ image: URL, by builder: ImageBuilder, rootFiles: [String: Data] = [:], bootFiles: [String: Data] = [:], bootCode: BIOSBootCode? = nil
+        _ image: URL, by builder: ImageBuilder, rootFiles: [String: Data] = [:], bootFiles: [String: Data] = [:], bootCode: BIOSBootCode? = nil, signer: (any Signer)?
     ) throws {
         try builder.build(to: image)
         let reader = try ImageReader(image)
