@@ -21,6 +21,9 @@ extension ImageCommand {
         func run() throws {
             try reportingErrors {
                 let messages = try ImageReader(URL(fileURLWithPath: image)).messagesToSign()
+                do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
+                    throw ImageError(.cannotCreate, "cannot create the folder \(output): \(error.localizedDescription)")
+                }
                 for (program, message) in messages.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
                     let path = "\(output)/\(program.rawValue).message"
                     try writeFile(message, to: path)
