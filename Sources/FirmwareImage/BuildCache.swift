@@ -106,15 +106,11 @@ public struct BuildCache: Sendable {
     /// - Returns: whether it was made and kept.
     @discardableResult
     private func keep(_ place: URL, _ make: (URL) throws(ImageError) -> Void) -> Bool {
-        let folder = place.deletingLastPathComponent()
-        let partial = folder.appendingPathComponent(".\(UUID().uuidString)")
         do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            try make(partial)
-            try move(partial, onto: place)
+            try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try replace(place, make)
             return true
         } catch {
-            try? FileManager.default.removeItem(at: partial)
             return false
         }
     }

@@ -53,10 +53,7 @@ enum DiskImage {
 
     /// Gives `image` the place of `output` in one step.
     static func replace(_ output: URL, with image: URL) throws(ImageError) {
-        let partial = output.deletingLastPathComponent().appendingPathComponent(
-            ".\(output.lastPathComponent).\(UUID().uuidString)")
         // cp keeps the holes of a sparse file, also across file systems.
-        try HostTool.run("cp", ["--sparse=always", image.path, partial.path])
-        try move(partial, onto: output)
+        try FirmwareImage.replace(output) { partial throws(ImageError) in try HostTool.run("cp", ["--sparse=always", image.path, partial.path]) }
     }
 }

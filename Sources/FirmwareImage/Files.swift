@@ -19,6 +19,19 @@ func read(_ file: URL) throws(ImageError) -> Data {
     }
 }
 
+/// Gives what `body` makes the place of `target` in one step (rename(2)): it has another name in the same folder till then, and nothing is left of
+/// it when something fails. So nobody ever sees half of it.
+func replace(_ target: URL, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
+    let partial = target.deletingLastPathComponent().appendingPathComponent(".\(target.lastPathComponent).\(UUID().uuidString)")
+    do throws(ImageError) {
+        try body(partial)
+        try move(partial, onto: target)
+    } catch {
+        try? FileManager.default.removeItem(at: partial)
+        throw error
+    }
+}
+
 /// Makes `folder` in one step: it appears when `body` has filled it, under another name till then.
 ///
 /// - Throws: `cannotCreate` when something is at its place already; an empty folder does not count.
@@ -28,27 +41,20 @@ func makeFolder(_ folder: URL, _ body: (URL) throws(ImageError) -> Void) throws(
         throw ImageError(
             .cannotCreate, "\(folder.path) exists already and is not an empty folder: nothing is overwritten, name another one")
     }
-    let partial = folder.deletingLastPathComponent().appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
-    do {
-        try manager.createDirectory(at: partial, withIntermediateDirectories: false)
-    } catch {
-        throw ImageError(.cannotCreate, "cannot create \(folder.path): \(error.localizedDescription)")
-    }
-    do throws(ImageError) {
+    try replace(folder) { partial throws(ImageError) in
+        do {
+            try manager.createDirectory(at: partial, withIntermediateDirectories: false)
+        } catch {
+            throw ImageError(.cannotCreate, "cannot create \(folder.path): \(error.localizedDescription)")
+        }
         try body(partial)
-        try move(partial, onto: folder)
-    } catch {
-        try? manager.removeItem(at: partial)
-        throw error
     }
 }
 
-/// Gives `file` the place of `target` in one step (rename(2)); both are in one folder.
-func move(_ file: URL, onto target: URL) throws(ImageError) {
+private func move(_ file: URL, onto target: URL) throws(ImageError) {
     // SAFETY: both strings live until the call returns, and rename only reads them.
     guard unsafe rename(file.path, target.path) == 0 else {
         let reason = POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO).localizedDescription
-        try? FileManager.default.removeItem(at: file)
         throw ImageError(.cannotCreate, "cannot write \(target.path): \(reason)")
     }
 }

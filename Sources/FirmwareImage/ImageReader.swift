@@ -78,7 +78,10 @@ public struct ImageReader: Sendable {
     /// - Returns: whose signatures both UEFI programs carry, each right; none when one of them is not signed. Whether one of these may sign, and
     ///   whether the programs are theirs, is for the caller to say.
     @discardableResult
-    public func verify() throws(ImageError) -> [SigningCertificate] {
+    public func verify() throws(ImageError) -> [SigningCertificate] { try verifiedContents().signers }
+
+    /// What ``verify()`` checked: who signed, and the root file system without the firmware hash.
+    func verifiedContents() throws(ImageError) -> (signers: [SigningCertificate], root: NewcArchive) {
         var contents: [String: Data] = [:]
         for part in manifest.files {
             let content = try self.contents(of: part.name)
@@ -109,19 +112,19 @@ public struct ImageReader: Sendable {
         try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
         try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
         try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
-        let entries = try NewcArchive(reading: root.archive).entries
+        let archive = try NewcArchive(reading: root.archive)
         let stated = [
             (ImagePurpose.path, manifest.purpose.rawValue), (Initramfs.versionPath, String(manifest.version)),
             (RollbackCounter.path, "\(manifest.rollbackCounter)"),
         ]
         for (path, value) in stated {
-            guard case .file(let content, _) = entries[path], content == Data((value + "\n").utf8) else {
+            guard case .file(let content, _) = archive.entries[path], content == Data((value + "\n").utf8) else {
                 let name = path.split(separator: "/").last.map(String.init) ?? path
                 throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
             }
         }
         let loaderSigners = try verifyLoaders()
-        return try Authenticode.signers(of: program).filter(loaderSigners.contains)
+        return (try Authenticode.signers(of: program).filter(loaderSigners.contains), archive)
     }
 
     /// The boot loaders are those of the image that either bank came from: installing a firmware leaves them alone.

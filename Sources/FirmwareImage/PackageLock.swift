@@ -106,9 +106,7 @@ public struct PackageLock: Equatable, Sendable {
 
     /// Replaces the lock at `file` in one step.
     public func write(to file: URL) throws(ImageError) {
-        let partial = file.deletingLastPathComponent().appendingPathComponent(".\(UUID().uuidString)")
-        try FirmwareImage.write(Data(text.utf8), to: partial)
-        try move(partial, onto: file)
+        try replace(file) { partial throws(ImageError) in try FirmwareImage.write(Data(text.utf8), to: partial) }
     }
 
     public var text: String {

@@ -61,10 +61,11 @@ public struct PackageStore: Sendable {
         do {
             let manager = FileManager.default
             try manager.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
-            // Written beside its place first, so that a reader never sees half a file.
-            let partial = place.deletingLastPathComponent().appendingPathComponent(".\(UUID().uuidString)")
-            try manager.copyItem(at: file, to: partial)
-            try move(partial, onto: place)
+            try replace(place) { partial throws(ImageError) in
+                do { try manager.copyItem(at: file, to: partial) } catch {
+                    throw ImageError(.cannotCreate, "cannot write \(place.path): \(error.localizedDescription)")
+                }
+            }
             try? manager.removeItem(at: file)
         } catch let error as ImageError {
             throw error

@@ -46,41 +46,32 @@ enum UnifiedKernelImage {
     /// "PE Format"). UEFI reads neither.
     private static func withFixedHeader(_ image: Data) throws(ImageError) -> Data {
         var image = image
-        let header = image.dropFirst(0x3c).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
-        guard header + 24 + 68 <= image.count else {
+        guard let header = try? PEHeader(image), header.optional + 68 <= image.count else {
             throw ImageError(.badInput, "the UEFI stub of systemd-boot-efi has no PE header")
         }
         let time = (0..<4).map { UInt8(truncatingIfNeeded: HostTool.timestamp >> ($0 * 8)) }
-        image.replaceSubrange(header + 8..<header + 12, with: time)
-        image.replaceSubrange(header + 24 + 64..<header + 24 + 68, with: [0, 0, 0, 0])
+        image.replaceSubrange(header.offset + 8..<header.offset + 12, with: time)
+        image.replaceSubrange(header.optional + 64..<header.optional + 68, with: [0, 0, 0, 0])
         // Where a signature can follow at once.
         image.append(Data(count: (8 - image.count % 8) % 8))
         return image
     }
 
-    /// The sections of a PE image by name (Microsoft, "PE Format", section table), their padding cut off.
+    /// The sections of a PE image by name, their padding cut off.
     static func sections(of image: Data) throws(ImageError) -> [String: Data] {
-        func number(_ offset: Int, _ size: Int) throws(ImageError) -> Int {
-            guard offset >= 0, offset <= image.count - size else {
-                throw ImageError(.inputOutput, "the unified kernel image is cut off at byte \(offset)")
+        let header: PEHeader
+        do throws(PEHeader.Problem) { header = try PEHeader(image) } catch {
+            switch error {
+            case .cutOff(let byte): throw ImageError(.inputOutput, "the unified kernel image is cut off at byte \(byte)")
+            case .missing: throw ImageError(.inputOutput, "the unified kernel image has no PE header")
             }
-            return image.dropFirst(offset).prefix(size).reversed().reduce(0) { $0 << 8 | Int($1) }
         }
-        let header = try number(0x3c, 4)
-        guard try number(header, 4) == 0x4550 else {
-            throw ImageError(.inputOutput, "the unified kernel image has no PE header")
-        }
-        let table = header + 24 + (try number(header + 20, 2))
         var result: [String: Data] = [:]
-        for index in 0..<(try number(header + 6, 2)) {
-            let entry = table + index * 40
-            let size = min(try number(entry + 8, 4), try number(entry + 16, 4))
-            let start = try number(entry + 20, 4)
-            guard start <= image.count - size else {
+        for (index, section) in header.sections.enumerated() {
+            guard section.start <= image.count - section.contentSize else {
                 throw ImageError(.inputOutput, "section \(index) of the unified kernel image is cut off")
             }
-            let name = image.dropFirst(entry).prefix(8).prefix { $0 != 0 }
-            result[String(decoding: name, as: UTF8.self)] = Data(image.dropFirst(start).prefix(size))
+            result[section.name] = Data(image.dropFirst(section.start).prefix(section.contentSize))
         }
         return result
     }

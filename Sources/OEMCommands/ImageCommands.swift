@@ -227,18 +227,22 @@ package struct ImageCommand: ParsableCommand {
             try reportingErrors {
                 let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
                 let reader = try ImageReader(URL(fileURLWithPath: image))
-                let signers = try reader.verify()
+                let signers: [SigningCertificate]
                 if release {
-                    let findings = try reader.releaseFindings(certificate: wanted)
+                    let findings: [ReleaseFinding]
+                    (signers, findings) = try reader.verifyRelease(certificate: wanted)
                     guard findings.isEmpty else {
                         let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
                         let lines = findings.map(\.description) + ["\(image) must not be shipped: \(count)"]
                         throw ImageError(.badInput, lines.joined(separator: "\n"))
                     }
-                } else if let wanted, !signers.contains(wanted) {
-                    throw ImageError(
-                        .badInput, "\(image) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
-                            + "not by \(wanted)")
+                } else {
+                    signers = try reader.verify()
+                    if let wanted, !signers.contains(wanted) {
+                        throw ImageError(
+                            .badInput, "\(image) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
+                                + "not by \(wanted)")
+                    }
                 }
                 print("\(image): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
                 print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))

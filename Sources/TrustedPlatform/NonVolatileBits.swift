@@ -85,9 +85,4 @@ extension TrustedPlatformModule where Channel: ~Copyable {
         parameters.put(sized: area.bytes)
         _ = try execute(TPMCommand(.defineSpace, handles: [Self.owner], authorisations: 1, parameters: parameters.bytes))
     }
-
-    /// Takes the index away with all its bits, as any owner can.
-    package mutating func undefineNonVolatileBits(at index: UInt32) throws(TPMError) {
-        _ = try execute(TPMCommand(.undefineSpace, handles: [Self.owner, index], authorisations: 1))
-    }
 }

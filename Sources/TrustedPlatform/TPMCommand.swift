@@ -3,13 +3,12 @@
 package struct TPMCommand {
     /// TPM_CC (Part 2, 6.5.2), the ones that are used here.
     package enum Code: UInt32, Sendable {
-        case undefineSpace = 0x122, defineSpace = 0x12A, createPrimary = 0x131, setBits = 0x135, startup = 0x144, readNonVolatile = 0x14E
+        case defineSpace = 0x12A, createPrimary = 0x131, setBits = 0x135, startup = 0x144, readNonVolatile = 0x14E
         case flushContext = 0x165, readPublic = 0x169, getCapability = 0x17A
 
         /// As the specification writes it.
         package var name: String {
             switch self {
-            case .undefineSpace: "TPM2_NV_UndefineSpace"
             case .defineSpace: "TPM2_NV_DefineSpace"
             case .createPrimary: "TPM2_CreatePrimary"
             case .setBits: "TPM2_NV_SetBits"

@@ -213,9 +213,7 @@ struct SignedImageTests {
     }
 
     private func findings(_ image: URL, _ certificate: SigningCertificate? = nil) throws -> [ReleaseFinding] {
-        let reader = try ImageReader(image)
-        try reader.verify()
-        return try reader.releaseFindings(certificate: certificate)
+        try ImageReader(image).verifyRelease(certificate: certificate).findings
     }
 
     private mutating func release() { (workshop.builder.purpose, workshop.builder.signer) = (.release, signer) }

@@ -49,7 +49,7 @@ struct VendorBlobTests {
         let mark = Data("\(path) \(ContentDigest(of: Data("a vendor's".utf8)))\n".utf8)
         #expect(try reader.rootArchive().entries[ImageBuilder.missingBlobsPath] == .file(mark, permissions: 0o644))
         #expect(reader.manifest.firmwareHash != complete)
-        #expect(try reader.releaseFindings().map(\.rule).contains(.missingBlob), "and it must not be shipped")
+        #expect(try reader.verifyRelease().findings.map(\.rule).contains(.missingBlob), "and it must not be shipped")
     }
 
     @Test mutating func aReleaseImageMayLackNone() throws {

@@ -50,11 +50,11 @@ public enum DevelopmentKey {
         }
         // The certificate takes its place last: a key without one is made anew, never used.
         for (file, text) in [(keyFile(in: folder), texts.key), (certificateFile(in: folder), texts.certificate)] {
-            let partial = folder.appendingPathComponent(".\(file.lastPathComponent).\(UUID().uuidString)")
-            guard FileManager.default.createFile(
-                atPath: partial.path, contents: Data((text + "\n").utf8), attributes: [.posixPermissions: 0o600])
-            else { throw ImageError(.cannotCreate, "cannot write \(file.path), the development key") }
-            try move(partial, onto: file)
+            try replace(file) { partial throws(ImageError) in
+                guard FileManager.default.createFile(
+                    atPath: partial.path, contents: Data((text + "\n").utf8), attributes: [.posixPermissions: 0o600])
+                else { throw ImageError(.cannotCreate, "cannot write \(file.path), the development key") }
+            }
         }
     }
 

@@ -14,12 +14,17 @@ struct PortableExecutable {
     init(_ bytes: Data) throws(ImageError) {
         let bytes = Data(bytes)
         func number(_ offset: Int, _ size: Int) throws(ImageError) -> Int {
-            guard offset >= 0, offset <= bytes.count - size else { throw Self.damaged("it ends in its header") }
-            return bytes[offset..<offset + size].reversed().reduce(0) { $0 << 8 | Int($1) }
+            guard let value = PEHeader.number(in: bytes, at: offset, size) else { throw Self.damaged("it ends in its header") }
+            return value
         }
-        let header = try number(0x3c, 4)
-        guard try number(header, 4) == 0x4550 else { throw Self.damaged("it has no PE header") }
-        let optional = header + 24
+        let header: PEHeader
+        do throws(PEHeader.Problem) { header = try PEHeader(bytes) } catch {
+            switch error {
+            case .cutOff: throw Self.damaged("it ends in its header")
+            case .missing: throw Self.damaged("it has no PE header")
+            }
+        }
+        let optional = header.optional
         guard try number(optional, 2) == 0x20b, try number(optional + 108, 4) > 4 else {
             throw Self.damaged("it is no PE32+ file with a certificate directory")
         }
@@ -31,12 +36,7 @@ struct PortableExecutable {
         }
         // The hash follows the sections; with gaps between them it would not be that of the bytes in their order.
         var end = try number(optional + 60, 4)
-        var sections: [(start: Int, size: Int)] = []
-        for index in 0..<(try number(header + 6, 2)) {
-            let entry = optional + (try number(header + 20, 2)) + index * 40
-            sections.append((try number(entry + 20, 4), try number(entry + 16, 4)))
-        }
-        for section in sections.filter({ $0.size > 0 }).sorted(by: { $0.start < $1.start }) {
+        for section in header.sections.filter({ $0.size > 0 }).sorted(by: { $0.start < $1.start }) {
             guard section.start == end else { throw Self.damaged("there is a gap before the section at byte \(section.start)") }
             end += section.size
         }

@@ -25,10 +25,18 @@ public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConverti
 
 /// What an image must not have when it leaves the house (docs/images.md, "Release images").
 extension ImageReader {
-    /// Every reason not to ship the image; none when it may go.
+    /// Checks the image as ``verify()`` does, and then for every reason not to ship it.
     ///
     /// - Parameter certificate: who must have signed; nil accepts whoever did.
-    public func releaseFindings(certificate: SigningCertificate? = nil) throws(ImageError) -> [ReleaseFinding] {
+    /// - Returns: who signed, and the reasons; none when it may go.
+    public func verifyRelease(
+        certificate: SigningCertificate? = nil
+    ) throws(ImageError) -> (signers: [SigningCertificate], findings: [ReleaseFinding]) {
+        let (signers, root) = try verifiedContents()
+        return (signers, try releaseFindings(root, certificate))
+    }
+
+    private func releaseFindings(_ root: NewcArchive, _ certificate: SigningCertificate?) throws(ImageError) -> [ReleaseFinding] {
         var findings: [ReleaseFinding] = []
         func report(_ rule: ReleaseFinding.Rule, _ place: String, _ found: String) {
             findings.append(ReleaseFinding(rule: rule, place: place, found: found))
@@ -46,7 +54,7 @@ extension ImageReader {
         for word in manifest.commandLine.split(separator: " ").map(String.init) where ReleaseRules.startsShell(commandLineWord: word) {
             report(.shell, "command line", word)
         }
-        for (path, entry) in try rootArchive().entries.sorted(by: { $0.key < $1.key }) {
+        for (path, entry) in root.entries.sorted(by: { $0.key < $1.key }) {
             guard case .file(let content, _) = entry else { continue }
             for (rule, found) in ReleaseRules.findings(inRootFile: path, content) { report(rule, "/" + path, found) }
         }
