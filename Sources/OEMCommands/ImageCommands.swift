@@ -226,27 +226,34 @@ package struct ImageCommand: ParsableCommand {
         func run() throws {
             try reportingErrors {
                 let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
-                let reader = try ImageReader(URL(fileURLWithPath: image))
-                let signers: [SigningCertificate]
-                if release {
-                    let findings: [ReleaseFinding]
-                    (signers, findings) = try reader.verifyRelease(certificate: wanted)
-                    guard findings.isEmpty else {
-                        let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
-                        let lines = findings.map(\.description) + ["\(image) must not be shipped: \(count)"]
-                        throw ImageError(.badInput, lines.joined(separator: "\n"))
-                    }
-                } else {
-                    signers = try reader.verify()
-                    if let wanted, !signers.contains(wanted) {
-                        throw ImageError(
-                            .badInput, "\(image) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
-                                + "not by \(wanted)")
-                    }
+                let url = URL(fileURLWithPath: image)
+                let banks = try ImageReader(url).banks
+                for bank in Bank.allCases where banks[bank] != nil {
+                    try check(try ImageReader(url, bank: bank), named: banks.count == 1 ? image : "\(image), bank \(bank.rawValue)", wanted)
                 }
-                print("\(image): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
-                print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
             }
+        }
+
+        private func check(_ reader: ImageReader, named name: String, _ wanted: SigningCertificate?) throws(ImageError) {
+            let signers: [SigningCertificate]
+            if release {
+                let findings: [ReleaseFinding]
+                (signers, findings) = try reader.verifyRelease(certificate: wanted)
+                guard findings.isEmpty else {
+                    let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
+                    let lines = findings.map(\.description) + ["\(name) must not be shipped: \(count)"]
+                    throw ImageError(.badInput, lines.joined(separator: "\n"))
+                }
+            } else {
+                signers = try reader.verify()
+                if let wanted, !signers.contains(wanted) {
+                    throw ImageError(
+                        .badInput, "\(name) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
+                            + "not by \(wanted)")
+                }
+            }
+            print("\(name): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
+            print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
         }
     }
 }

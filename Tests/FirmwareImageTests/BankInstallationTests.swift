@@ -40,6 +40,14 @@ struct BankInstallationTests {
         try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(path)"])
     }
 
+    /// Other bytes in place of the bank's kernel.
+    private func damage(_ bank: Bank) throws {
+        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset
+        let file = scratch.url.appendingPathComponent("kernel")
+        try write(Data("damage".utf8), to: file)
+        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(bank.folder)/VMLINUZ"])
+    }
+
     @Test func theNewFirmwareIsWholeAndTheOldOneStays() throws {
         try put("kit=a\n", "machine.conf")
         let report = try install(2)
@@ -102,6 +110,11 @@ struct BankInstallationTests {
         #expect(first.output.contains("version        1\n") && first.output.contains("bank a         good, shown here"))
         #expect(try VSMP.run(["image", "ls", "--bank", "c", stick.path]).status == 64)
         #expect(try VSMP.run(["image", "ls", "--bank", "b", images[0].path]).status == 66)
+        let whole = try VSMP.run(["image", "verify", stick.path])
+        #expect(whole.status == 0 && whole.output.contains("\(stick.path), bank a: whole, development") && whole.output.contains(", bank b: whole"))
+        try damage(.a)
+        let damaged = try VSMP.run(["image", "verify", stick.path])
+        #expect(damaged.status == 74 && damaged.errors.contains("VMLINUZ is not what the manifest says"), "\(damaged.errors)")
         let again = try VSMP.run(["usb", "update", images[1].path, stick.path])
         #expect(again.status == 65, "\(again.errors)")
         #expect(try VSMP.run(["usb", "update", images[1].path, scratch.url.path + "/none"]).status == 66)
