@@ -136,7 +136,7 @@ extension PackageStore {
     ///   - remedy: what to do when something is missing.
     /// - Throws: `sourceMissing` that names every source package which is not there.
     public func writeSources(
-        _ files: [SourceFile], needed: [SourcePackage], to folder: URL, remedy: String
+        _ files: [SourceFile], needed: [SourcePackage], to folder: URL, remedy: String, relinkKit: RelinkKit? = nil
     ) throws(ImageError) {
         let lacking = needed.filter { source in
             let own = files.filter { $0.source == source.name && $0.version == source.version }
@@ -163,6 +163,7 @@ extension PackageStore {
                     throw ImageError(.cannotCreate, "cannot write \(target.path): \(error.localizedDescription)")
                 }
             }
+            try relinkKit?.write(into: partial)
         }
     }
 }

@@ -16,17 +16,29 @@ extension ImageCommand {
         var lock: String?
         @Option(help: ArgumentHelp("Folder of the package store (default: VSMP_STORE, else ~/.cache/vsmp/store).", valueName: "folder"))
         var store: String?
+        @Option(
+            help: ArgumentHelp(
+                "The release build that vsmpd comes from: with its objects and a script anyone can link it with a changed C library. "
+                    + "Without image and lock only these are written.", valueName: ".build/release"))
+        var vsmpdObjects: String?
         @Option(name: .shortAndLong, help: ArgumentHelp("The folder to make; nothing is overwritten.", valueName: "folder"))
         var output: String
 
         func validate() throws {
-            guard (image == nil) != (lock == nil) else { throw ValidationError("give either an image or --lock FILE") }
+            guard image == nil || lock == nil, image != nil || lock != nil || vsmpdObjects != nil else {
+                throw ValidationError("give either an image or --lock FILE, or --vsmpd-objects alone")
+            }
         }
 
         func run() throws {
             try reportingErrors {
                 let store = store.map { PackageStore(root: URL(fileURLWithPath: $0)) } ?? PackageStore.standard()
                 let folder = URL(fileURLWithPath: output)
+                let kit = try vsmpdObjects.map { path throws(ImageError) in try RelinkKit(buildFolder: URL(fileURLWithPath: path)) }
+                guard image != nil || lock != nil else {
+                    try kit?.write(to: folder)
+                    return print("\(output)/\(RelinkKit.folderName): what linking vsmpd again needs")
+                }
                 let files: [SourceFile]
                 let needed: [SourcePackage]
                 var remedy = "run vsmp image lock --sources"
@@ -36,12 +48,13 @@ extension ImageCommand {
                 } else {
                     let reader = try ImageReader(URL(fileURLWithPath: image ?? ""))
                     try reader.verify()
+                    try kit?.check(against: reader)
                     (files, needed) = (reader.manifest.sources, try reader.neededSources())
                     if files.isEmpty { remedy += " and build the image again: it names no source files" }
                 }
-                try store.writeSources(files, needed: needed, to: folder, remedy: remedy)
+                try store.writeSources(files, needed: needed, to: folder, remedy: remedy, relinkKit: kit)
                 for source in needed { print("\(source.name) \(source.version)") }
-                print("\(output): \(files.count) files of \(needed.count) source packages")
+                print("\(output): \(files.count) files of \(needed.count) source packages\(kit == nil ? "" : ", and what linking vsmpd again needs")")
             }
         }
     }

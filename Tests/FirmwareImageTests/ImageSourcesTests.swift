@@ -76,6 +76,30 @@ struct ImageSourcesTests {
         }
     }
 
+    @Test mutating func objectsOfAnotherBuildAreRefused() throws {
+        try withSources()
+        let image = try workshop.build()
+        let build = scratch.url.appendingPathComponent("build")
+        let object = build.appendingPathComponent("A.build/a.o")
+        try write(Data("an object".utf8), to: object)
+        try write(Data("'\(object.path)'\n".utf8), to: build.appendingPathComponent("vsmpd.product/Objects.LinkFileList"))
+        try write(Data("another vsmpd".utf8), to: build.appendingPathComponent("vsmpd"))
+        let words = ["image", "sources", image.path, "--store", store.root.path, "--vsmpd-objects", build.path, "--output", output.path]
+        let refused = try VSMP.run(words)
+        #expect(refused.status == 65 && refused.errors.contains("is not the vsmpd in"), "\(refused.errors)")
+        #expect(!FileManager.default.fileExists(atPath: output.path))
+        try FileManager.default.removeItem(at: object)
+        #expect(try VSMP.run(words).status == 66)
+        try write(Data("an object".utf8), to: object)
+        try FileManager.default.removeItem(at: build.appendingPathComponent("vsmpd"))
+        try FileManager.default.copyItem(at: workshop.builder.vsmpd, to: build.appendingPathComponent("vsmpd"))
+        let collected = try VSMP.run(words)
+        #expect(collected.status == 0, "\(collected.errors)")
+        let kit = output.appendingPathComponent(RelinkKit.folderName)
+        #expect(try Data(contentsOf: kit.appendingPathComponent("A.build/a.o")) == Data("an object".utf8))
+        #expect(try String(contentsOf: kit.appendingPathComponent("objects"), encoding: .utf8) == "A.build/a.o\n")
+    }
+
     @Test mutating func missingSourcesHaveAStatusOfTheirOwn() throws {
         // The image names no source files at all.
         let bare = try VSMP.run(["image", "sources", try workshop.build().path, "--store", store.root.path, "--output", output.path])
