@@ -71,7 +71,7 @@ public struct BuildCache: Sendable {
 
     // MARK: Entries
 
-    private static func head(_ content: Data) -> String { "vsmp-cache 1 \(ContentDigest(of: content))\n" }
+    static func head(_ content: Data) -> String { "vsmp-cache 1 \(ContentDigest(of: content))\n" }
 
     /// What stands in the file behind its digest; nil when it is not there or the digest is not that of it.
     private static func entry(_ file: URL) -> Data? {
@@ -81,7 +81,7 @@ public struct BuildCache: Sendable {
     }
 
     /// Every file with its digest and every link with its target, sorted.
-    private static func index(of folder: URL) throws(ImageError) -> Data {
+    static func index(of folder: URL) throws(ImageError) -> Data {
         var lines: [String] = []
         let manager = FileManager.default
         do {

@@ -154,7 +154,8 @@ public struct ImageBuilder: Sendable {
         for package in lock.packages {
             progress("unpacking \(package.name) \(package.version)")
             func extract(_ folder: URL) throws(ImageError) { try store.extract(package, into: folder) }
-            if let tree = cache?.tree(of: package.digest, extract: extract) {
+            // A digest beside a file says that it is whole, not that it is the package's: what is shipped comes from the package itself.
+            if purpose == .development, let tree = cache?.tree(of: package.digest, extract: extract) {
                 all[package.name] = tree
             } else {
                 let root = scratch.appendingPathComponent(package.name)

@@ -4,7 +4,11 @@ extension TrustedPlatformModule where Channel: ~Copyable {
     /// SHA-256 of the endorsement key's public area, 32 bytes: the key on the curve P-256 where the TPM has that curve, else RSA with 2048
     /// bits. Takes up to several seconds on some chips.
     package mutating func endorsementKeyDigest() throws(TPMError) -> [UInt8] {
-        let template = try supportsP256() ? Self.curveTemplate : Self.rsaTemplate
+        try primaryKeyDigest(try supportsP256() ? Self.curveTemplate : Self.rsaTemplate)
+    }
+
+    /// SHA-256 of the public area that the chip makes of `template` (TPMT_PUBLIC) in the endorsement hierarchy.
+    mutating func primaryKeyDigest(_ template: [UInt8]) throws(TPMError) -> [UInt8] {
         var parameters = TPMWriter()
         // TPM2B_SENSITIVE_CREATE without password and data, the template, no outside information, no PCRs.
         parameters.put(sized: [0, 0, 0, 0])

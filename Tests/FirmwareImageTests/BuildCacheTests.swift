@@ -81,6 +81,21 @@ struct BuildCacheTests {
         #expect(try build(cache) == right)
     }
 
+    /// Whoever can write into the cache can make an entry that agrees with itself. No release image is made of it.
+    @Test func aReleaseImageIsMadeOfThePackagesThemselves() throws {
+        let right = try build(nil) { $0.builder.purpose = .release }
+        _ = try build(cache)
+        for tree in entries("unpacked") {
+            let busybox = tree.appendingPathComponent("files/bin/busybox")
+            guard FileManager.default.fileExists(atPath: busybox.path) else { continue }
+            try write(Data("#!another".utf8), to: busybox)
+            let index = try BuildCache.index(of: tree.appendingPathComponent("files"))
+            try write(Data(BuildCache.head(index).utf8) + index, to: tree.appendingPathComponent("index"))
+        }
+        #expect(try build(cache) { $0.builder.purpose = .release } == right)
+        #expect(try build(cache) != build(nil), "a development image is made of what lies there")
+    }
+
     @Test func severalBuildsAtATimeAreAllRight() throws {
         let right = try build(nil)
         let results = SharedList()

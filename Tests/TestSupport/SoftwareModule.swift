@@ -20,7 +20,8 @@ package final class SoftwareModule: @unchecked Sendable {
         // A shell between the two ends it with the test's process, however that ends: then the shell's input ends, too. And nothing of a
         // test's output stays open for its sake.
         let command = [
-            Self.executable ?? "swtpm", "socket", "--tpm2", "--server", "type=unixio,path=\(socket)", "--tpmstate", "dir=\(state)",
+            Self.executable ?? "swtpm", "socket", "--tpm2", "--server", "type=unixio,path=\(socket)",
+            "--ctrl", "type=unixio,path=\(socket).ctrl", "--tpmstate", "dir=\(state)",
             "--flags", "not-need-init" + (isStarted ? ",startup-clear" : ""),
         ]
         process.executableURL = URL(fileURLWithPath: "/bin/sh")

@@ -67,6 +67,40 @@ struct SoftwareModuleTests {
         #expect(try stranger.endorsementKeyDigest() != digests[0])
     }
 
+    /// tpm2-tools makes the same key from the profile's template, and reads the bits as docs/images.md says.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/tpm2_createek"), "tpm2-tools are not installed"))
+    func anotherToolSeesTheSameKeyAndBits() throws {
+        let (folder, files) = (ScratchFolder(), ScratchFolder())
+        let chip = try SoftwareModule(state: folder.path)
+        let (digest, rsa): ([UInt8], [UInt8])
+        do {
+            var module = try chip.module()
+            digest = try module.endorsementKeyDigest()
+            rsa = try module.primaryKeyDigest(TrustedPlatformModule<DeviceChannel>.rsaTemplate)
+            try module.setNonVolatileBits(1 << 9 | 1, at: Self.index)
+        }
+        let tool = Process()
+        tool.executableURL = URL(fileURLWithPath: "/bin/sh")
+        tool.arguments = [
+            "-c",
+            """
+            cd \(files.path) && tpm2_createek -G ecc -c key -u ecc >log 2>&1 && tpm2_createek -G rsa -c key -u rsa >>log 2>&1 &&
+            tpm2_nvread 0x0187534d >bits 2>>log
+            """,
+        ]
+        tool.environment = ["PATH": "/usr/bin:/bin", "TPM2TOOLS_TCTI": "swtpm:path=\(chip.socket)"]
+        try tool.run()
+        tool.waitUntilExit()
+        let log = (try? String(contentsOfFile: files.path + "/log", encoding: .utf8)) ?? ""
+        try #require(tool.terminationStatus == 0, "\(log)")
+        // A TPM2B_PUBLIC: two bytes of length, then the area whose digest it is.
+        for (name, expected) in [("ecc", digest), ("rsa", rsa)] {
+            let area = try Data(contentsOf: URL(fileURLWithPath: "\(files.path)/\(name)")).dropFirst(2)
+            #expect(Array(SHA256.hash(data: area)) == expected, "\(name)")
+        }
+        #expect(try Array(Data(contentsOf: URL(fileURLWithPath: files.path + "/bits"))) == [0, 0, 0, 0, 0, 0, 2, 1])
+    }
+
     @Test func whatIsNoModuleIsSaid() throws {
         #expect(try DeviceChannel.open(["/nonexistent/a", "/nonexistent/b"]) == nil)
         let chip = try SoftwareModule(state: ScratchFolder().path)
