@@ -33,21 +33,21 @@ let package = Package(
         .target(
             name: "OEMCommands",
             dependencies: [
-                "HardwareLab",
+                "HardwareLab", "Licensing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "NodeCommands", dependencies: ["Node", "Machine"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",
-            dependencies: ["BoardSupport", "FirmwareImage", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["BoardSupport", "FirmwareImage", "Licensing", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "FirmwareImage",
             dependencies: [
-                "BoardSupport", .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
+                "BoardSupport", "Licensing", .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
             ]),
-        .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport"]),
+        .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport", "Licensing"]),
         .target(name: "Machine", dependencies: ["Hypervisor"]),
         .target(name: "Hypervisor", dependencies: ["CKVM"]),
         .target(name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
@@ -95,7 +95,7 @@ let package = Package(
             dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport"]),
         .testTarget(
             name: "OEMCommandsTests",
-            dependencies: ["OEMCommands", "BoardSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
     ]
 )

@@ -15,7 +15,13 @@ let package = Package(
         .executableTarget(
             name: "FuzzHandshake", dependencies: ["Interconnect"], swiftSettings: settings + fuzzer,
             linkerSettings: link),
+        .target(
+            name: "Licensing", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
     ]
+        + ["FuzzEnvelope", "FuzzArmour", "FuzzDenyList", "FuzzRequest"].map { name in
+            .executableTarget(name: name, dependencies: ["Licensing"], swiftSettings: settings + fuzzer, linkerSettings: link)
+        }
 )
 
 var settings: [SwiftSetting] {

@@ -15,6 +15,7 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case timeout = 82
     case guestFailed = 83
     case hardwareMismatch = 84
+    case licenceRefused = 85
     case tooLarge = 86
     case sourceMissing = 87
     case blobMissing = 88

@@ -43,7 +43,7 @@ public enum Binding: Sendable, Equatable {
 }
 
 extension BoardRecord {
-    func fingerprint(_ thing: Binding.Thing) -> Fingerprint? {
+    public func fingerprint(_ thing: Binding.Thing) -> Fingerprint? {
         switch thing {
         case .board: board
         case .tpm: tpm

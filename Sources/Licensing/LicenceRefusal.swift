@@ -74,7 +74,7 @@ extension Violation {
     public static func noRoot() -> Violation {
         Violation(
             .noRoot, "root key", have: "an image without a licence root", need: "an image of the vendor who issued the licence",
-            remedy: "build the image with vsmp image build --licence-root")
+            remedy: "build the image with vsmp image build --license-root")
     }
 
     /// What a node stated of itself makes no sense, or not the same twice.

@@ -1,0 +1,9 @@
+import Licensing
+
+/// libFuzzer's entry point: one input.
+@c(LLVMFuzzerTestOneInput)
+public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    // SAFETY: libFuzzer hands over `count` readable bytes for the length of the call.
+    LicensingExercise.request(unsafe [UInt8](UnsafeBufferPointer(start: start, count: count)))
+    return 0
+}
