@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(name: "LicensingTests", dependencies: ["Licensing", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
         .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "vsmp"]),
-        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage"]),
+        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "Licensing"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
