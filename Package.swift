@@ -36,7 +36,7 @@ let package = Package(
                 "HardwareLab", "Licensing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "NodeCommands", dependencies: ["Node", "Machine"]),
+        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "Licensing"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",
@@ -92,7 +92,7 @@ let package = Package(
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "TestSupport"]),
+            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "Licensing", "TestSupport"]),
         .testTarget(
             name: "OEMCommandsTests",
             dependencies: ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

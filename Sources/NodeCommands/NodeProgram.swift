@@ -47,11 +47,14 @@ package enum NodeProgram {
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 90 guest asked for a reboot.
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 not licensed, 90 guest asked for a reboot.
         """
 
-    static func report(_ text: String) {
-        var line = Array(("vsmp: " + text + "\n").utf8)
-        _ = unsafe line.withUnsafeMutableBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    static func report(_ text: String) { show("vsmp: " + text + "\n") }
+
+    /// Writes text as it is on the console.
+    static func show(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

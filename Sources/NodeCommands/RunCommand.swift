@@ -3,6 +3,7 @@ import Coherence
 import Glibc
 import Hypervisor
 import Interconnect
+import Licensing
 import Node
 
 /// `vsmpd run`: one node's life from its stick's configuration to the machine's end.
@@ -39,6 +40,10 @@ enum RunCommand {
         } catch let error as NodeResourcesError {
             NodeProgram.report("\(error)")
             return .badInput
+        } catch let error as NodeError {
+            NodeProgram.report("\(error)")
+            if case .licence = error { return .licenceRefused }
+            return .internalError
         } catch let error as HypervisorError {
             NodeProgram.report("\(error)")
             return error.subject == "/dev/kvm" ? .unavailable : .internalError
@@ -94,16 +99,36 @@ enum RunCommand {
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
-        let runtime = NodeRuntime(
+        let facts = LicenceFacts(image: LicenceFacts.imageFolder, stick: folder, inventory: inventory, endorsementKey: nil)
+        let licensing = facts.licensing(
+            interconnect: interconnectKind(reach), choosesPolicies: configuration.policies != nil || board.coherence?.policies != nil, marks: LicenceMarks(),
+            accepted: { _ in })
+        var setup =
             NodeRuntime.Setup(
                 configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
-                reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
-                identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) }),
-            machine: try VirtualMachine())
-        let server = StatServer(path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: firmware)
-        server.start()
-        let end = try runtime.run()
-        return end.exitStatus
+                reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
+                identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow, minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
+        let machine = try VirtualMachine()
+        let socket = options.last("--socket") ?? StatServer.defaultPath
+        do {
+            return try run(setup, machine, socket, firmware)
+        } catch NodeError.licence(let violations) {
+            guard violations.map(\.code) == [.expired], setup.guest != nil else {
+                NodeProgram.show(try facts.request())
+                NodeProgram.report("for a licence send what stands above to the OEM (vsmp license request)")
+                throw NodeError.licence(violations)
+            }
+            NodeProgram.report("THE LICENCE HAS EXPIRED: this board starts alone, without the others")
+            setup.configuration.nodes = 1
+            setup.configuration.node = 0
+            return try run(setup, machine, socket, firmware)
+        }
+    }
+
+    private static func run(_ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ socket: String, _ firmware: FirmwareIdentity) throws -> ExitStatus {
+        let runtime = NodeRuntime(setup, machine: machine)
+        StatServer(path: socket, runtime: runtime, firmware: firmware).start()
+        return try runtime.run().exitStatus
     }
 
     private static func readBoard(_ path: String) throws -> Board {
