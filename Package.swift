@@ -87,7 +87,7 @@ let package = Package(
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
         .testTarget(name: "LicensingTests", dependencies: ["Licensing", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
-        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "vsmp"]),
+        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "Licensing", "vsmp"]),
         .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "Licensing"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(

@@ -18,6 +18,8 @@ public struct ImageBuilder: Sendable {
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
     public var offer: Data?
+    /// Whose licences the image accepts; without it a release image starts no machine of several nodes.
+    public var licensing: LicensingRoot?
     /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
 
@@ -160,6 +162,7 @@ public struct ImageBuilder: Sendable {
             initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
             board: board, brand: brand, purpose: purpose, kernelRelease: tree.release, modules: modules
         ).archive()
+        licensing?.add(to: &archive)
         try addBlobs(to: &archive)
         return archive.bytes()
     }

@@ -137,7 +137,8 @@ package struct BootProgress {
         if !inflicted.isEmpty && pending.isEmpty { return faultVerdict(at: now, allStopped: allStopped) }
         if allStopped { return outcome() }
         // Such boards stay on, so that their consoles can be read.
-        if nodeEnds.count == nodes, nodeEnds.values.allSatisfy({ $0 == ExitStatus.licenceRefused.rawValue }) { return outcome() }
+        let refusing = nodeEnds.filter { $0.value == ExitStatus.licenceRefused.rawValue }.keys
+        if !refusing.isEmpty, stopped.union(refusing).count == nodes { return outcome() }
         if let endedAt, now - endedAt >= Self.powerOffLimit {
             let verdict = outcome()
             guard verdict.kind == .pass else { return verdict }

@@ -12,8 +12,11 @@ package enum NodeProgram {
         let rest = Array(arguments.dropFirst())
         // The image calls the operator's command as its brand wants it.
         if name != "vsmpd" {
+            if rest.first == "license" { return NodeLicenseCommand().run(Array(rest.dropFirst())) }
             guard rest.first == "machine" else {
-                report("on a node \(name) has one noun: machine (stat, pages, processors, version, policies); the rest runs on a workstation")
+                report(
+                    "on a node \(name) has the nouns machine (stat, pages, processors, version, policies) and license (request, install); the rest "
+                        + "runs on a workstation")
                 return .usage
             }
             return MachineCommand.run(Array(rest.dropFirst()), program: "\(name) machine")
@@ -21,6 +24,7 @@ package enum NodeProgram {
         switch rest.first {
         case "run": return RunCommand.run(Array(rest.dropFirst()))
         case "machine": return MachineCommand.run(Array(rest.dropFirst()), program: "vsmpd machine")
+        case "license": return NodeLicenseCommand().run(Array(rest.dropFirst()))
         case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
         case "--help", "help", nil:
             print(help)
@@ -43,6 +47,8 @@ package enum NodeProgram {
           vsmpd machine policies [LIST]
               show the coherence policies of every node, with LIST after switching all nodes to these: names with commas,
               all, none, or all,-NAME
+          vsmpd license request | install FILE  [--config FOLDER]
+              say what this board is, for a licence; put a licence on this board's stick, mounted at FOLDER (/config)
           vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 

@@ -106,12 +106,17 @@ package struct ImageCommand: ParsableCommand {
         var output: String
         @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
         var sizeLimit: Int?
+        @Option(help: ArgumentHelp("Whose licences the image accepts: the root key of vsmp license issue root, and a deny list behind it.", valueName: "file"))
+        var licenseRoot: String?
+        @Option(help: ArgumentHelp("When the image is built, as in 2027-01-31T12:00:00Z: no clock before that is believed. Default: the newest time in the root's file.", valueName: "time"))
+        var built: String?
         @OptionGroup var signing: SigningOptions
         @Flag(help: "Print JSON for a program.")
         var json = false
 
         func validate() throws {
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+            guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
         }
 
         func run() throws {
@@ -124,6 +129,7 @@ package struct ImageCommand: ParsableCommand {
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
                 builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
+                builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
                 builder.purpose = signing.purpose
                 builder.signer = try signing.signer()

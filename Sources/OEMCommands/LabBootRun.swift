@@ -25,15 +25,16 @@ struct LabBootRun {
         _ = signal(SIGPIPE, SIG_IGN)
         defer { for signal in signals { signal.cancel() } }
 
-        let folder = try WorkFolder(command.logDir, keep: command.keep)
+        let folder = try WorkFolder(command.logDir, keep: command.keep, keepSticks: command.keep || !command.stick.isEmpty)
         defer { folder.clean() }
         let lab = try EmulatedLab(
             EmulatedLabOptions(
-                image: command.image, nodes: command.nodes, processors: command.processors?.numbers ?? [],
+                image: command.image ?? "", nodes: command.stick.isEmpty ? command.nodes : command.stick.count, processors: command.processors?.numbers ?? [],
                 memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
                 cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
                 firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
-                strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies, emulator: command.emulator),
+                strangers: Set(command.stranger), otherImages: try otherImages(), policies: command.policies,
+                licence: try command.license.map { try LicenseFiles.bytes($0) }, sticks: command.stick, clock: command.clock, emulator: command.emulator),
             board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }
@@ -41,7 +42,7 @@ struct LabBootRun {
             boards: lab.boards,
             options: .init(
                 timeout: .seconds(command.timeout), faults: faults, logDirectory: folder.path,
-                forgetSticks: !command.keep),
+                forgetSticks: !command.keep && command.stick.isEmpty),
             keyboard: keyboard == nil ? nil : STDIN_FILENO, cancellation: cancellation
         ) { show($0, cancellation) }
         let result = try run.run()
@@ -140,9 +141,9 @@ private final class WorkFolder {
     let remains: Bool
     private let keepSticks: Bool
 
-    init(_ wanted: String?, keep: Bool) throws {
+    init(_ wanted: String?, keep: Bool, keepSticks: Bool) throws {
         remains = keep || wanted != nil
-        keepSticks = keep
+        self.keepSticks = keepSticks
         let files = FileManager.default
         if let wanted {
             path = wanted
