@@ -81,6 +81,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "LoopbackCalibrationTests", dependencies: ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "Hypervisor"]),
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
@@ -92,7 +93,7 @@ let package = Package(
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
-            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "Licensing", "TestSupport"]),
+            dependencies: ["Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "Licensing", "TestSupport", "CTestSupport"]),
         .testTarget(
             name: "OEMCommandsTests",
             dependencies: ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -92,6 +92,8 @@ public final class EmulatedLab {
                 guest: node == 0 ? options.guest : nil)
             if options.sticks.isEmpty {
                 try driver.prepareStick(image: options.otherImages[node] ?? options.image, personalisation: personalisation)
+            } else {
+                try driver.prepareVariables()
             }
             boards.append(
                 BoardUnderTest(

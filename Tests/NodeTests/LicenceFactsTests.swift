@@ -49,6 +49,18 @@ import Testing
         #expect(codes(self.facts().standing) == [.damaged])
     }
 
+    /// What a node runs is one program: no build flag and no variable makes another of it.
+    @Test(arguments: ["Licensing", "Node", "NodeCommands", "vsmpd"])
+    func noBuildFlagAndNoVariableChangesTheCheck(module: String) throws {
+        let folder = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/Sources/" + module
+        let files = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+        #expect(!files.isEmpty)
+        for file in files {
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            for word in ["#if", "getenv", "Glibc.environ", "ProcessInfo"] { #expect(!text.contains(word), "\(file) has \(word)") }
+        }
+    }
+
     @Test func aBoardIsWhatItMeasured() throws {
         try scratch.write("sys/class/dmi/id/product_uuid", "4c4c4544-0038-3010-8054-b7c04f564432\n")
         try scratch.write("sys/class/dmi/id/board_serial", "None\n")

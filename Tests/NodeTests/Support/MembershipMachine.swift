@@ -1,3 +1,4 @@
+import Coherence
 import Hypervisor
 import Interconnect
 import Licensing
@@ -58,6 +59,8 @@ struct MembershipMachine {
     var licensing: @Sendable (Int) -> NodeLicensing
     /// How node n reaches the others; nil uses 127.0.0.1.
     var reaches: (@Sendable (Int) -> Reach)?
+    /// Called on node n's thread before it joins.
+    var enter: @Sendable (Int) -> Void = { _ in }
 
     func run() throws -> Outcome {
         let ports = reaches == nil ? try freePorts(nodes) : []
@@ -65,7 +68,10 @@ struct MembershipMachine {
         let promises = try (0..<nodes).map { index in
             let way = try reaches?(index) ?? reach(index, ports: ports)
             let member = Member(node: index, count: nodes, licensing: licensing(index), log: logs[index])
-            return onThread { Result { try member.run(way) } }
+            return onThread { [enter] in
+                enter(index)
+                return Result { try member.run(way) }
+            }
         }
         return Outcome(
             errors: promises.map { promise in
@@ -96,10 +102,12 @@ final class Member: Sendable {
         let identity = try NodeIdentity(index: node, count: count, kit: "members", firmwareHash: testHash, random: &random)
         let links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
+        var coherence: [CoherenceLink] = []
         var controls = [ControlLink?](repeating: nil, count: Int(count))
         for link in links {
             controls[Int(link.peer.index)] = ControlLink(link.takeControl(), peer: link.peer.index)
-            _ = link.takeCoherence()
+            // Kept open: a peer has joined only when it has both.
+            coherence.append(CoherenceLink(link.takeCoherence(), peer: NodeID(link.peer.index), nodes: Int(count)))
         }
         let plane = try ControlPlane(
             links: controls, handler: { [self] frame in
@@ -111,6 +119,7 @@ final class Member: Sendable {
         defer { plane.stop() }
         let agreement = LicenceAgreement(node: Int(node), count: Int(count), licensing: licensing, log: { [log] in log($0) })
         defer { parker.park(timeout: 1_000_000_000) }
+        defer { withExtendedLifetime(coherence) {} }
         _ = try agreement.reach(broadcast: { plane.broadcast(.membership, $0, payload: $1) }, wait: take)
     }
 
