@@ -7,6 +7,7 @@ let package = Package(
         .library(name: "BoardSupport", targets: ["BoardSupport"]),
         .library(name: "Coherence", targets: ["Coherence"]),
         .library(name: "FirmwareImage", targets: ["FirmwareImage"]),
+        .library(name: "Licensing", targets: ["Licensing"]),
         .library(name: "Provisioning", targets: ["Provisioning"]),
         .library(name: "HardwareLab", targets: ["HardwareLab"]),
         .executable(name: "vsmp", targets: ["vsmp"]),
@@ -32,22 +33,22 @@ let package = Package(
         .target(
             name: "OEMCommands",
             dependencies: [
-                "HardwareLab", "StickState",
+                "HardwareLab", "Licensing", "StickState",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "StickState", "TrustedPlatform"]),
+        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "Licensing", "StickState", "TrustedPlatform"]),
         .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
         .target(
             name: "Provisioning",
-            dependencies: ["BoardSupport", "FirmwareImage", "StickState", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["BoardSupport", "FirmwareImage", "Licensing", "StickState", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "FirmwareImage",
             dependencies: [
-                "BoardSupport", "StickState", .product(name: "Crypto", package: "swift-crypto"),
+                "BoardSupport", "Licensing", "StickState", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
             ]),
-        .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport"]),
+        .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport", "Licensing"]),
         .target(name: "Machine", dependencies: ["Hypervisor"]),
         .target(name: "Hypervisor", dependencies: ["CKVM"]),
         .target(name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
@@ -67,6 +68,7 @@ let package = Package(
         .target(name: "StickState", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"]),
         .target(name: "TrustedPlatform"),
+        .target(name: "Licensing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CKVM"),
         .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
         .target(name: "CGuestCheck"),
@@ -82,26 +84,28 @@ let package = Package(
             ]),
         .testTarget(
             name: "LoopbackCalibrationTests", dependencies: ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "Hypervisor"]),
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
         .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
         .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
+        .testTarget(name: "LicensingTests", dependencies: ["Licensing", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
         .testTarget(name: "StickStateTests", dependencies: ["StickState"]),
         .testTarget(
             name: "TrustedPlatformTests", dependencies: ["TrustedPlatform", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "StickState", "vsmp"]),
-        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "StickState"]),
+        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "Licensing", "StickState", "vsmp"]),
+        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "Licensing", "StickState"]),
         .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "StickState",
-                "TestSupport", "TrustedPlatform",
+                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "Licensing",
+                "StickState", "TestSupport", "CTestSupport", "TrustedPlatform",
             ]),
         .testTarget(
             name: "OEMCommandsTests",
-            dependencies: ["OEMCommands", "BoardSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
     ]
 )

@@ -10,12 +10,17 @@ let package = Package(
         .target(
             name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
-        .executableTarget(
-            name: "FuzzFrames", dependencies: ["Interconnect"], swiftSettings: settings + fuzzer, linkerSettings: link),
-        .executableTarget(
-            name: "FuzzHandshake", dependencies: ["Interconnect"], swiftSettings: settings + fuzzer,
-            linkerSettings: link),
+        .target(
+            name: "Licensing", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(name: "CFuzzDriver"),
     ]
+        + [
+            ("FuzzFrames", "Interconnect"), ("FuzzHandshake", "Interconnect"), ("FuzzEnvelope", "Licensing"), ("FuzzArmour", "Licensing"),
+            ("FuzzDenyList", "Licensing"), ("FuzzRequest", "Licensing"),
+        ].map { name, module in
+            .executableTarget(name: name, dependencies: ["CFuzzDriver", .init(stringLiteral: module)], swiftSettings: settings + fuzzer, linkerSettings: link)
+        }
 )
 
 var settings: [SwiftSetting] {
@@ -28,6 +33,6 @@ var settings: [SwiftSetting] {
     ]
 }
 
-/// libFuzzer brings its own `main`.
+/// libFuzzer brings its own loop; `CFuzzDriver` starts it.
 var fuzzer: [SwiftSetting] { [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])] }
 var link: [LinkerSetting] { [.unsafeFlags(["-sanitize=fuzzer"])] }

@@ -15,10 +15,11 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case timeout = 82
     case guestFailed = 83
     case hardwareMismatch = 84
-    case imageTooOld = 85
+    case licenceRefused = 85
     case tooLarge = 86
     case sourceMissing = 87
     case blobMissing = 88
+    case imageTooOld = 89
     case guestReboot = 90
     case otherFirmware = 91
 }

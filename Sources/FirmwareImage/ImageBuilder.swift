@@ -22,6 +22,8 @@ public struct ImageBuilder: Sendable {
     public var signer: (any Signer)?
     /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
     public var offer: Data?
+    /// Whose licences the image accepts; without it a release image starts no machine of several nodes.
+    public var licensing: LicensingRoot?
     /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
     /// What builds before this one computed, beside the store; nil computes everything.
@@ -182,6 +184,7 @@ public struct ImageBuilder: Sendable {
             board: board, brand: brand, purpose: purpose, version: version, rollbackCounter: rollbackCounter, kernelRelease: tree.release,
             modules: modules
         ).archive()
+        licensing?.add(to: &archive)
         try addBlobs(to: &archive)
         return Initramfs.layers(of: archive)
     }

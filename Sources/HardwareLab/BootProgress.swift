@@ -33,6 +33,8 @@ package struct BootProgress {
     private var firmwarePanic: String?
     /// The last refusal that each node spoke of. It explains an ending, it is not one.
     private var refusals: [Int: String] = [:]
+    /// Why each node says that the licence does not cover the machine.
+    private var licenceRefusals: [Int: String] = [:]
     private var nodeEnds: [Int: Int32] = [:]
     /// When the machine's end became known; boards should switch off soon after.
     private var endedAt: Duration?
@@ -66,6 +68,7 @@ package struct BootProgress {
             losses.append(Loss(reporter: node, lost: lost, at: now))
             end(at: now)
         case .refusal(let why): refusals[node] = why
+        case .licenceRefusal(let why): licenceRefusals[node] = licenceRefusals[node].map { "\($0); \(why)" } ?? why
         case .nodeEnded(let status):
             if nodeEnds[node] == nil { nodeEnds[node] = status }
             end(at: now)
@@ -133,6 +136,9 @@ package struct BootProgress {
         let allStopped = stopped.count == nodes
         if !inflicted.isEmpty && pending.isEmpty { return faultVerdict(at: now, allStopped: allStopped) }
         if allStopped { return outcome() }
+        // Such boards stay on, so that their consoles can be read.
+        let refusing = nodeEnds.filter { $0.value == ExitStatus.licenceRefused.rawValue }.keys
+        if !refusing.isEmpty, stopped.union(refusing).count == nodes { return outcome() }
         if let endedAt, now - endedAt >= Self.powerOffLimit {
             let verdict = outcome()
             guard verdict.kind == .pass else { return verdict }
@@ -149,6 +155,10 @@ package struct BootProgress {
     private func outcome() -> Verdict {
         if nodeEnds.values.contains(ExitStatus.peerRefused.rawValue) {
             return refusal ?? Verdict(.fail, .peerRefused, "a node refused another and did not say why")
+        }
+        if nodeEnds.values.contains(ExitStatus.licenceRefused.rawValue) {
+            let why = licenceRefusals.min { $0.key < $1.key }.map { "node \($0.key) said: \($0.value)" }
+            return Verdict(.fail, .licenceRefused, why ?? "a node refused the licence and did not say why")
         }
         if let firmwarePanic { return Verdict(.fail, .guestFailed, firmwarePanic) }
         if let loss = losses.first {

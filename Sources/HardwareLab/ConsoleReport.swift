@@ -8,6 +8,8 @@ package enum ConsoleReport: Equatable, Sendable {
     case lost(node: Int)
     /// A sentence in which one node refuses another. The node may go on trying.
     case refusal(String)
+    /// A reason why a licence does not cover the machine, with its code.
+    case licenceRefusal(String)
     /// The node's program ended with this status (other than success or a reboot).
     case nodeEnded(status: Int32)
     /// `VSMP-STAT {json}` on a firmware console.
@@ -23,6 +25,7 @@ package enum ConsoleReport: Equatable, Sendable {
             return .lost(node: node)
         }
         if sentence.contains(" refuses ") { return .refusal(sentence) }
+        if sentence.hasPrefix("licence L") { return .licenceRefusal(sentence) }
         if let rest = sentence.text(after: "vsmpd ended with status "), let status = Int32(rest.prefix(while: \.isNumber)) {
             return .nodeEnded(status: status)
         }

@@ -27,12 +27,14 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var description: Board?
     /// Whether the board has a TPM 2.0, behind one more inherited descriptor.
     public var hasTrustedPlatformModule = false
+    /// What the clock shows at power-on, in Coordinated Universal Time; nil is now.
+    public var clock: String?
 
     public init(
         node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
         emulator: String, model: Board.Lab, mtu: Int = Board.InterconnectPort.usualMTU,
-        description: Board? = nil
+        description: Board? = nil, clock: String? = nil
     ) {
         self.node = node
         self.processors = processors
@@ -45,6 +47,7 @@ public struct EmulatedBoard: Equatable, Sendable {
         self.model = model
         self.mtu = mtu
         self.description = description
+        self.clock = clock
     }
 
     /// The descriptor numbers that the emulator inherits.
@@ -75,7 +78,9 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-machine", model.machine, "-accel", "tcg,tb-size=256,thread=\(processors == 1 ? "single" : "multi")",
             "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
-        words += memoryLayout + identity
+        // A board of its own, as a licence that is bound to boards or sticks needs it.
+        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Self.hexadecimal(node))"]
+        words += memoryLayout + identity + (clock.map { ["-rtc", "base=\($0)"] } ?? [])
         if firmware == .ovmf {
             words += [
                 "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=\(Self.escaped(firmwareCode))",
@@ -87,7 +92,7 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-chardev", "socket,id=monitor,fd=\(Inherited.monitor.rawValue)", "-mon", "chardev=monitor,mode=control",
             "-device", "\(model.usbController),id=usb",
             "-drive", "if=none,id=stick,format=raw,cache=unsafe,file=\(Self.escaped(stick))\(isStickWriteProtected ? ",readonly=on" : "")",
-            "-device", "usb-storage,id=stick0,bus=usb.0,drive=stick,removable=on,bootindex=0",
+            "-device", "usb-storage,id=stick0,bus=usb.0,drive=stick,removable=on,bootindex=0,serial=LAB-STICK-\(node)",
             "-netdev", "socket,id=wire,fd=\(Inherited.interconnect.rawValue)",
             "-device", "\(model.networkModel),id=port0,netdev=wire,mac=\(ethernetAddress),romfile=" + largestPacket,
         ]

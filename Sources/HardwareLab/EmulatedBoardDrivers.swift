@@ -86,6 +86,11 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
         } catch {
             throw LabError(error.exitStatus, "cannot make the stick of node \(board.node): \(error)")
         }
+        try prepareVariables()
+    }
+
+    /// UEFI: a fresh variable store of this board's own.
+    package func prepareVariables() throws(LabError) {
         guard board.firmware == .ovmf else { return }
         let template = "/usr/share/OVMF/OVMF_VARS_4M.fd"
         do {

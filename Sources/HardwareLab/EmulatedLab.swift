@@ -28,6 +28,12 @@ public struct EmulatedLabOptions {
     public var writeProtected: Set<Int> = []
     /// Names of coherence policies, separated by commas; nil leaves the choice to the node.
     public var policies: String?
+    /// A licence file that every stick gets, fitting or not.
+    public var licence: [UInt8]?
+    /// Sticks that are written already, one for each board, used as they are; empty writes fresh ones from the image.
+    public var sticks: [String]
+    /// What the boards' clocks show at power-on, as in 2027-01-31T12:00:00; nil is now.
+    public var clock: String?
     /// Path or name of the emulator; nil takes the one of the board's description.
     public var emulator: String?
     /// A folder for the boards' TPMs, one below it for each node; what they remember stays there. Nil gives boards without TPM.
@@ -36,8 +42,8 @@ public struct EmulatedLabOptions {
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
         cacheMiB: [Int] = [], lentProcessors: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
-        strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, emulator: String? = nil,
-        trustedPlatformModules: String? = nil
+        strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, licence: [UInt8]? = nil, sticks: [String] = [],
+        clock: String? = nil, emulator: String? = nil, trustedPlatformModules: String? = nil
     ) {
         self.image = image
         self.nodes = nodes
@@ -51,6 +57,9 @@ public struct EmulatedLabOptions {
         self.strangers = strangers
         self.otherImages = otherImages
         self.policies = policies
+        self.licence = licence
+        self.sticks = sticks
+        self.clock = clock
         self.emulator = emulator
         self.trustedPlatformModules = trustedPlatformModules
     }
@@ -71,16 +80,17 @@ public final class EmulatedLab {
         }
         try Self.check(options)
         try Self.check(options, lab, named: board.name)
-        let (kit, otherKey) = try Self.kits(nodes: options.nodes)
+        var (kit, otherKey) = try Self.kits(nodes: options.nodes)
+        if let licence = options.licence { (kit, otherKey) = (kit.carrying(licence: licence), otherKey.carrying(licence: licence)) }
         network = try EmulatedNetwork(boards: options.nodes)
         var boards: [BoardUnderTest] = []
         for node in 0..<options.nodes {
             var emulated = EmulatedBoard(
                 node: node, processors: options.processors.repeatingLast(node) ?? lab.processors,
                 memoryMiB: options.memoryMiB.repeatingLast(node) ?? lab.memoryMiB, firmware: options.firmware,
-                stick: "\(directory)/node\(node).stick.img",
+                stick: options.sticks.isEmpty ? "\(directory)/node\(node).stick.img" : options.sticks[node],
                 firmwareVariables: "\(directory)/node\(node).variables.fd", emulator: options.emulator ?? lab.emulator,
-                model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board)
+                model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board, clock: options.clock)
             emulated.isStickWriteProtected = options.writeProtected.contains(node)
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log",
@@ -90,8 +100,11 @@ public final class EmulatedLab {
                 cacheMiB: options.cacheMiB.repeatingLast(node), processors: options.lentProcessors.repeatingLast(node),
                 policies: options.policies,
                 guest: node == 0 ? options.guest : nil)
-            try driver.prepareStick(
-                image: options.otherImages[node] ?? options.image, personalisation: personalisation)
+            if options.sticks.isEmpty {
+                try driver.prepareStick(image: options.otherImages[node] ?? options.image, personalisation: personalisation)
+            } else {
+                try driver.prepareVariables()
+            }
             if let update = options.updates[node] { try driver.updateStick(image: update) }
             boards.append(
                 BoardUnderTest(
@@ -155,7 +168,10 @@ public final class EmulatedLab {
         if let stranger = (options.strangers.union(options.otherImages.keys).union(options.updates.keys).union(options.writeProtected)).first(where: { $0 >= options.nodes }) {
             throw LabError(.usage, "there is no node \(stranger): the nodes are 0 to \(options.nodes - 1)")
         }
-        let files = [options.image, options.guest?.kernel, options.guest?.initrd].compactMap { $0 }
+        guard options.sticks.isEmpty || options.sticks.count == options.nodes else {
+            throw LabError(.usage, "\(options.sticks.count) sticks are named for \(options.nodes) boards; one is needed for each")
+        }
+        let files = (options.sticks.isEmpty ? [options.image] : options.sticks) + [options.guest?.kernel, options.guest?.initrd].compactMap { $0 }
         for file in files + options.otherImages.values + options.updates.values
         where !FileManager.default.isReadableFile(atPath: file) {
             throw LabError(.missingInput, "cannot read \(file)")

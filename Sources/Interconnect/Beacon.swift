@@ -15,7 +15,7 @@ package struct Beacon: Sendable, Equatable {
     package var instance: [UInt8]
     /// Counts the beacons of one instance.
     package var sequence: UInt64
-    /// SHA-256 of the kit's name.
+    /// The kit's name with zeros behind it, or SHA-256 of a name that is longer than 32 bytes.
     package var kitHash: [UInt8]
     /// Which firmware it runs, of those it holds.
     package var running: FirmwareHash
@@ -32,7 +32,17 @@ package struct Beacon: Sendable, Equatable {
         holdings = identity.holdings
     }
 
-    static func hash(kit: String) -> [UInt8] { sha256(Array(kit.utf8)) }
+    static func hash(kit: String) -> [UInt8] {
+        let name = Array(kit.utf8)
+        return name.count <= 32 ? name + [UInt8](repeating: 0, count: 32 - name.count) : sha256(name)
+    }
+
+    /// To which kit a beacon says that it belongs, which is not proved; nil for what is no beacon, or names none.
+    static func statedKit(_ bytes: [UInt8]) -> String? {
+        guard bytes.count == byteCount, bytes.littleEndian(at: 0) == magic, bytes.littleEndian(at: 4) == version else { return nil }
+        let name = bytes[48..<80].prefix { $0 != 0 }
+        return NodeIdentity.isKitName(name) ? String(decoding: name, as: UTF8.self) : nil
+    }
 
     func encoded(with key: AuthenticationKey) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -135,6 +135,7 @@ package struct Handshake: Sendable {
         if kind == .refusal {
             let text = sanitized(content, limit: HandshakeMessage.maximumRefusalText)
             state = .refused(.byPeer(code: prefix.code, text: text, authenticated: peerIsAuthenticated))
+            if prefix.code == Refusal.wrongKey.code { nameOtherKit() }
             return
         }
         switch (kind, expectation) {
@@ -175,7 +176,10 @@ package struct Handshake: Sendable {
         let prover = side == .dialer ? Side.listener : .dialer
         guard content.count == AuthenticationKey.codeLength,
             key.isValid(content, for: transcript(provedBy: prover)), let peer = statedPeer
-        else { return refuse(.wrongKey) }
+        else {
+            refuse(.wrongKey)
+            return nameOtherKit()
+        }
         peerIsAuthenticated = true
         if side == .listener {
             output += HandshakeMessage.encode(.proof, key.code(for: transcript(provedBy: .listener)))
@@ -189,6 +193,12 @@ package struct Handshake: Sendable {
         guard let peer = statedPeer else { return refuse(.malformed("it accepted before it said who it is")) }
         expectation = .nothing
         state = side == .dialer ? .established(peer, role) : .awaitingAdmission(peer, role)
+    }
+
+    /// Says on this node's own console to which kit a peer without the key says that it belongs: not proved, but what a person has to compare.
+    private mutating func nameOtherKit() {
+        guard !peerIsAuthenticated, let stated = statedPeer?.kit, stated != local.kit else { return }
+        state = .refused(.otherKit(mine: local.kit, theirs: stated))
     }
 
     private func mismatch(with peer: NodeIdentity) -> Refusal? {

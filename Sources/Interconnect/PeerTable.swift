@@ -47,6 +47,12 @@ package struct PeerTable: Sendable {
             strangers += 1
             switch error {
             case .stranger:
+                if let kit = Beacon.statedKit(datagram), kit != identity.kit {
+                    return once(
+                        "stranger's kit",
+                        "node \(identity.index) refuses \(sender): its stick says that it belongs to kit '\(kit)', the stick of node \(identity.index) to kit '\(identity.kit)'; write all sticks with one kit"
+                    )
+                }
                 return once(
                     "stranger",
                     "node \(identity.index) refuses a stranger on the interconnect: \(sender) sends what no holder of this kit's cluster key has signed; write all sticks with one kit"

@@ -2,6 +2,8 @@
 package enum Refusal: Error, Sendable, Equatable {
     /// The peer does not hold this kit's cluster key.
     case wrongKey
+    /// The same, and the peer states another kit. It is told only that its key is wrong.
+    case otherKit(mine: String, theirs: String)
     case protocolVersion(mine: UInt16, theirs: UInt16)
     case firmwareHash(mine: FirmwareHash, theirs: FirmwareHash)
     case kit(mine: String, theirs: String)
@@ -28,6 +30,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .unexpectedPeer: 7
         case .malformed: 8
         case .timeout: 9
+        case .otherKit: 10
         case .byPeer(let code, _, _): code
         }
     }
@@ -49,6 +52,9 @@ package enum Refusal: Error, Sendable, Equatable {
         switch self {
         case .wrongKey:
             "\(me) refuses \(peer): it does not hold this kit's cluster key; write both sticks with the same kit"
+        case .otherKit(let mine, let theirs):
+            "\(me) refuses \(peer): it does not hold this kit's cluster key, its stick says that it belongs to kit '\(theirs)', the stick of \(me) to "
+                + "kit '\(mine)'; give all boards sticks of one kit"
         case .protocolVersion(let mine, let theirs):
             "\(me) refuses \(peer): it speaks protocol version \(theirs), \(me) speaks \(mine); give both the same firmware"
         case .firmwareHash(let mine, let theirs):

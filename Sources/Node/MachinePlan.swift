@@ -70,7 +70,7 @@ struct NodeHello {
 }
 
 /// First byte of a membership frame's body.
-enum MembershipKind: UInt8 {
+package enum MembershipKind: UInt8, Sendable {
     /// Node n to 0: payload is a `NodeHello`.
     case hello = 1
     /// Node 0 to all: payload is a `MachinePlan`.
@@ -85,4 +85,8 @@ enum MembershipKind: UInt8 {
     case report = 6
     /// Node 0 to all: everything is collected, connections may close.
     case goodbye = 7
+    /// Every node to every other: payload is a `LicenceStatement`.
+    case licence = 8
+    /// Every node to every other: payload is a `LicenceVerdictMessage`.
+    case licenceVerdict = 9
 }

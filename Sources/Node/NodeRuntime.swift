@@ -2,6 +2,7 @@ import BoardSupport
 package import Coherence
 package import Hypervisor
 package import Interconnect
+package import Licensing
 import Machine
 import Synchronization
 
@@ -18,6 +19,7 @@ package final class NodeRuntime: @unchecked Sendable {
         package var holdings: [FirmwareHolding] = []
         package var reach: Reach
         package var resources: NodeResources
+        package var licensing: NodeLicensing
         package var guest: GuestSource?
         package var console: GuestConsole
         /// What the guest is told of the machine's maker.
@@ -36,7 +38,7 @@ package final class NodeRuntime: @unchecked Sendable {
 
         package init(
             configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
-            resources: NodeResources, guest: GuestSource?, console: GuestConsole, identity: MachineIdentity = MachineIdentity(), forgetsShadows: Bool, minimumHold: UInt64,
+            resources: NodeResources, licensing: NodeLicensing, guest: GuestSource?, console: GuestConsole, identity: MachineIdentity = MachineIdentity(), forgetsShadows: Bool, minimumHold: UInt64,
             portSpeed: @escaping @Sendable () -> UInt64? = { nil }, patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
         ) {
             self.configuration = configuration
@@ -45,6 +47,7 @@ package final class NodeRuntime: @unchecked Sendable {
             self.firmwareHash = firmwareHash
             self.reach = reach
             self.resources = resources
+            self.licensing = licensing
             self.guest = guest
             self.console = console
             self.identity = identity
@@ -122,6 +125,12 @@ package final class NodeRuntime: @unchecked Sendable {
         do {
             plan = try agree()
         } catch let error as NodeError {
+            if case .licence = error {
+                // The others are about to say the same; nobody takes this node's leaving for its death.
+                isOver.store(true, ordering: .sequentiallyConsistent)
+                inboxParker.park(timeout: 1_000_000_000)
+                throw error
+            }
             guard let end = earlyEnd.withLock({ $0 }) else { throw error }
             announce(end)
             return end
@@ -150,8 +159,22 @@ package final class NodeRuntime: @unchecked Sendable {
         return conclude(session, end)
     }
 
-    /// Every node tells node 0 what it lends; node 0 answers with the plan.
+    /// Every node checks the licence; then all tell node 0 what they lend, and it answers with the plan.
     private func agree() throws -> MachinePlan {
+        let agreement = LicenceAgreement(node: node, count: count, licensing: setup.licensing, log: setup.log)
+        let statements = try agreement.reach(
+            broadcast: { control.broadcast(.membership, $0, payload: $1) }, wait: { try wait(for: $0, seconds: 60) })
+        let plan = try makePlan()
+        guard plan.resources.count == count else { throw NodeError.licence([.statement("\(plan.resources.count) nodes in the plan", need: "\(count)")]) }
+        let wrong = zip(plan.resources, statements).enumerated().compactMap { index, pair in pair.1.mismatch(pair.0, node: index) }
+        guard wrong.isEmpty else {
+            for violation in wrong { setup.log("\(violation)") }
+            throw NodeError.licence(wrong)
+        }
+        return plan
+    }
+
+    private func makePlan() throws -> MachinePlan {
         var resources = setup.resources
         let table = CPUIDTable(kvm: try machine.supportedCPUID())
         resources.timestampKilohertz = try measureTimestamp()
@@ -437,15 +460,19 @@ package final class NodeRuntime: @unchecked Sendable {
 }
 
 /// Why a node could not make the machine start.
-enum NodeError: Error, CustomStringConvertible {
+package enum NodeError: Error, CustomStringConvertible {
+    /// This node's reasons; none when only others refuse. They were said on the console.
+    case licence([Violation])
     case timeout(MembershipKind, seconds: UInt64)
     case ended
     case clock
     case frequencies(node: Int, theirs: UInt32, mine: UInt32)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .timeout(let kind, let seconds): "waited \(seconds) s for '\(kind)' of another node; look at that node's console"
+        case .licence(let violations):
+            violations.isEmpty ? "another node refuses the machine's licence" : "the licence does not cover this machine: \(violations.map(\.code.rawValue).joined(separator: ", "))"
         case .ended: "the machine ended before it started"
         case .clock: "node 0 answers no clock exchange; look at the interconnect"
         case .frequencies(let node, let theirs, let mine):

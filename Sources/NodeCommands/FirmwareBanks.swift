@@ -36,24 +36,23 @@ struct FirmwareBanks {
     /// What is wrong with the stick, for the console; nothing of it keeps the node from joining.
     private(set) var complaints: [String] = []
     private let folder: String?
-    private let store: StateStore?
-    private var facts = NodeFacts()
+    private let memory: NodeMemory
     private let setWritable: (Bool) -> Bool
     private let floor: RollbackCounter
 
     /// - Parameters:
     ///   - folder: where the boot partition is mounted; nil where there is none.
-    ///   - store: the partition of the state store, or a file.
+    ///   - memory: the marks of earlier starts.
     ///   - floor: the least rollback counter of a firmware that may run on this board.
     ///   - setWritable: mounts the boot partition anew, writable or not; false when that fails.
-    init(running: FirmwareHash, folder: String?, store: String?, floor: RollbackCounter = .zero, setWritable: ((Bool) -> Bool)? = nil) {
+    init(running: FirmwareHash, folder: String?, memory: NodeMemory, floor: RollbackCounter = .zero, setWritable: ((Bool) -> Bool)? = nil) {
         self.running = running
         self.floor = floor
         self.folder = folder
-        self.store = store.map(StateStore.init)
+        self.memory = memory
         self.setWritable = setWritable ?? folder.map(Self.remount) ?? { _ in false }
         readBanks()
-        readStore()
+        markBad()
     }
 
     // MARK: Reading
@@ -86,18 +85,12 @@ struct FirmwareBanks {
     }
 
     /// Marks that boot counting made are kept, because the next bank that is installed takes their place on the boot partition.
-    private mutating func readStore() {
-        guard let store else {
-            complaints.append("the stick has no state store: this node forgets which firmware was bad")
-            return
-        }
-        do throws(StateStore.Problem) {
-            facts = try store.read()
-            for holding in banks.values where holding.isBad && holding.hash != running { facts.badFirmware.insert("\(holding.hash)") }
-            try store.write(facts)
-            try store.checkWritable()
-        } catch {
-            complaints.append("\(error); this node goes on without")
+    private mutating func markBad() {
+        complaints += memory.complaints
+        let bad = banks.values.filter { $0.isBad && $0.hash != running }.map { "\($0.hash)" }
+        guard !memory.facts.badFirmware.isSuperset(of: bad) else { return }
+        do throws(StateStore.Problem) { try memory.update { $0.badFirmware.formUnion(bad) } } catch {
+            if memory.complaints.isEmpty { complaints.append("\(error); this node goes on without") }
         }
     }
 
@@ -112,7 +105,7 @@ struct FirmwareBanks {
     }
 
     private func isRefused(_ holding: Holding) -> Bool {
-        holding.isBad || holding.isTooOld || facts.badFirmware.contains("\(holding.hash)")
+        holding.isBad || holding.isTooOld || memory.facts.badFirmware.contains("\(holding.hash)")
     }
 
     var text: [String] {
@@ -138,8 +131,10 @@ struct FirmwareBanks {
                 try Self.changeEnvironment(folder) { for bank in unproven.keys { $0[bank] = .good } }
             }
         }
-        guard facts.badFirmware.remove("\(running)") != nil, let store else { return }
-        do throws(StateStore.Problem) { try store.write(facts) } catch { throw .cannotChange(store.path, why: "\(error)") }
+        guard memory.facts.badFirmware.contains("\(running)") else { return }
+        do throws(StateStore.Problem) { try memory.update { $0.badFirmware.remove("\(running)") } } catch {
+            throw .cannotChange("the state store", why: "\(error)")
+        }
     }
 
     enum Choice: Equatable {
@@ -156,10 +151,10 @@ struct FirmwareBanks {
         let preferred = readFile(folder + "/" + LoaderConfiguration.path).flatMap { LoaderConfiguration($0) }?.preferred
         let first = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }?.first
         if first == bank, preferred == bank || (preferred == nil && isNewest) {
-            facts.badFirmware.insert("\(hash)")
             // A mark that is forgotten would have this board start over for ever.
-            guard let store else { throw .cannotChange("the state store", why: "there is none, and bank \(bank.rawValue) did not start") }
-            do throws(StateStore.Problem) { try store.write(facts) } catch { throw .cannotChange(store.path, why: "\(error)") }
+            do throws(StateStore.Problem) { try memory.update { $0.badFirmware.insert("\(hash)") } } catch {
+                throw .cannotChange("the state store", why: "bank \(bank.rawValue) did not start, and that cannot be noted: \(error)")
+            }
             return .failed(bank)
         }
         try change { folder throws(Problem) in

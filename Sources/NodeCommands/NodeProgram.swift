@@ -12,8 +12,11 @@ package enum NodeProgram {
         let rest = Array(arguments.dropFirst())
         // The image calls the operator's command as its brand wants it.
         if name != "vsmpd" {
+            if rest.first == "license" { return NodeLicenseCommand().run(Array(rest.dropFirst())) }
             guard rest.first == "machine" else {
-                report("on a node \(name) has one noun: machine (stat, pages, processors, version, policies); the rest runs on a workstation")
+                report(
+                    "on a node \(name) has the nouns machine (stat, pages, processors, version, policies) and license (request, install); the rest "
+                        + "runs on a workstation")
                 return .usage
             }
             return MachineCommand.run(Array(rest.dropFirst()), program: "\(name) machine")
@@ -21,6 +24,7 @@ package enum NodeProgram {
         switch rest.first {
         case "run": return RunCommand.run(Array(rest.dropFirst()))
         case "machine": return MachineCommand.run(Array(rest.dropFirst()), program: "vsmpd machine")
+        case "license": return NodeLicenseCommand().run(Array(rest.dropFirst()))
         case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
         case "--help", "help", nil:
             print(help)
@@ -38,24 +42,28 @@ package enum NodeProgram {
               find the other nodes of the kit, pool processors and memory, run the guest
           vsmpd run ... --listen ADDRESS:PORT [--peer INDEX=ADDRESS:PORT]...
               the same with fixed addresses instead of discovery
-          vsmpd run ... --boot FOLDER --state FILE
-              the stick's boot partition, mounted, and its state store: with them the node takes part in choosing the
-              firmware that the machine runs
+          vsmpd run ... --boot FOLDER
+              the stick's boot partition, mounted: with it the node takes part in choosing the firmware that the machine runs
           vsmpd machine stat [--json] | pages | processors | version
               ask the vsmpd that runs on this node
           vsmpd machine policies [LIST]
               show the coherence policies of every node, with LIST after switching all nodes to these: names with commas,
               all, none, or all,-NAME
+          vsmpd license request | install FILE  [--config FOLDER]
+              say what this board is, for a licence; put a licence on this board's stick, mounted at FOLDER (/config)
           vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 image too old, 90 guest asked for a reboot,
-        91 the machine runs the firmware of the other bank.
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 not licensed, 89 image too old, 90 guest asked for a
+        reboot, 91 the machine runs the firmware of the other bank.
         """
 
-    static func report(_ text: String) {
-        var line = Array(("vsmp: " + text + "\n").utf8)
-        _ = unsafe line.withUnsafeMutableBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    static func report(_ text: String) { show("vsmp: " + text + "\n") }
+
+    /// Writes text as it is on the console.
+    static func show(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

@@ -3,6 +3,7 @@ import Coherence
 import Glibc
 import Hypervisor
 import Interconnect
+import Licensing
 import Node
 import StickState
 import Synchronization
@@ -19,7 +20,7 @@ enum RunCommand {
         do {
             let options = try Options(
                 arguments,
-                known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--state"])
+                known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot"])
             return try run(options)
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem)")
@@ -43,6 +44,10 @@ enum RunCommand {
         } catch let error as NodeResourcesError {
             NodeProgram.report("\(error)")
             return .badInput
+        } catch let error as NodeError {
+            NodeProgram.report("\(error)")
+            if case .licence = error { return .licenceRefused }
+            return .internalError
         } catch let error as HypervisorError {
             NodeProgram.report("\(error)")
             return error.subject == "/dev/kvm" ? .unavailable : .internalError
@@ -102,13 +107,24 @@ enum RunCommand {
         let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
-        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), store: options.last("--state"), floor: rollback.floor))
-        if options.last("--boot") != nil || options.last("--state") != nil {
+        let memory = NodeMemory(store: NodeMemory.device())
+        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), memory: memory, floor: rollback.floor))
+        if options.last("--boot") != nil {
             for line in banks.withLock({ $0.text + $0.complaints }) { NodeProgram.report(line) }
         }
+        let facts = LicenceFacts(
+            image: LicenceFacts.imageFolder, stick: folder, inventory: inventory, endorsementKey: LicenceFacts.endorsementKey())
+        let licensing = facts.licensing(
+            interconnect: interconnectKind(reach), choosesPolicies: configuration.policies != nil || board.coherence?.policies != nil,
+            marks: memory.licenceMarks,
+            accepted: { marks in
+                do throws(StateStore.Problem) { try memory.keep(marks) } catch {
+                    NodeProgram.report("this licensed start cannot be noted: \(error)")
+                }
+            })
         var setup = NodeRuntime.Setup(
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
-            reach: reach, resources: resources, guest: try guest(folder, configuration), console: console,
+            reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
             identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow,
             minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
         setup.holdings = banks.withLock { $0.holdings }
@@ -118,16 +134,33 @@ enum RunCommand {
             }
             rollback.raiseInBackground()
         }
-        let runtime = NodeRuntime(setup, machine: try VirtualMachine())
-        let server = StatServer(
-            path: options.last("--socket") ?? StatServer.defaultPath, runtime: runtime, firmware: { firmware.text + "\n" + rollback.text })
-        server.start()
+        let machine = try VirtualMachine()
+        let socket = options.last("--socket") ?? StatServer.defaultPath
+        let identity: @Sendable () -> String = { firmware.text + "\n" + rollback.text }
         do {
-            return try runtime.run().exitStatus
+            return try run(setup, machine, socket, identity)
         } catch MeshError.otherFirmware(let hash, let message) {
             NodeProgram.report(message)
             return try changeOver(to: hash, banks)
+        } catch NodeError.licence(let violations) {
+            guard violations.map(\.code) == [.expired], setup.guest != nil else {
+                NodeProgram.show(try facts.request())
+                NodeProgram.report("for a licence send what stands above to the OEM (vsmp license request)")
+                throw NodeError.licence(violations)
+            }
+            NodeProgram.report("THE LICENCE HAS EXPIRED: this board starts alone, without the others")
+            setup.configuration.nodes = 1
+            setup.configuration.node = 0
+            return try run(setup, machine, socket, identity)
         }
+    }
+
+    private static func run(
+        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ socket: String, _ firmware: @escaping @Sendable () -> String
+    ) throws -> ExitStatus {
+        let runtime = NodeRuntime(setup, machine: machine)
+        StatServer(path: socket, runtime: runtime, firmware: firmware).start()
+        return try runtime.run().exitStatus
     }
 
     /// Lets the bank with that firmware start next; the board has to start again for it.

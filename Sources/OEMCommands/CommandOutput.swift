@@ -3,6 +3,7 @@ internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
 internal import Glibc
+internal import Licensing
 internal import Provisioning
 
 /// Prints a value as JSON with sorted keys, so that equal values print equal text.
@@ -41,5 +42,11 @@ func reportingErrors(_ body: () throws -> Void) throws {
     } catch let error as ProvisioningError {
         for line in error.description.split(separator: "\n") { printError("vsmp: \(line)") }
         throw ExitCode(error.exitStatus.rawValue)
+    } catch let error as LicensingError {
+        printError("vsmp: \(error)")
+        throw ExitCode(ExitStatus.badInput.rawValue)
+    } catch let error as LicenceRefusal {
+        for violation in error.violations { printError("vsmp: \(violation)") }
+        throw ExitCode(ExitStatus.licenceRefused.rawValue)
     }
 }

@@ -114,6 +114,10 @@ package struct ImageCommand: ParsableCommand {
                 "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
                 valueName: "N"))
         var rollbackCounter = 0
+        @Option(help: ArgumentHelp("Whose licences the image accepts: the root key of vsmp license issue root, and a deny list behind it.", valueName: "file"))
+        var licenseRoot: String?
+        @Option(help: ArgumentHelp("When the image is built, as in 2027-01-31T12:00:00Z: no clock before that is believed. Default: the newest time in the root's file.", valueName: "time"))
+        var built: String?
         @OptionGroup var signing: SigningOptions
         @Flag(help: "Compute everything anew instead of using what earlier builds left in the store's folder cache; the image is the same.")
         var noCache = false
@@ -123,6 +127,7 @@ package struct ImageCommand: ParsableCommand {
         func validate() throws {
             guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+            guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
         }
 
         func run() throws {
@@ -135,6 +140,7 @@ package struct ImageCommand: ParsableCommand {
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
                 builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
+                builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
                 if noCache { builder.cache = nil }
                 builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero

@@ -25,14 +25,15 @@ struct LabBootRun {
         _ = signal(SIGPIPE, SIG_IGN)
         defer { for signal in signals { signal.cancel() } }
 
-        let folder = try WorkFolder(command.logDir, keep: command.keep)
+        let folder = try WorkFolder(command.logDir, keep: command.keep, keepSticks: command.keep || !command.stick.isEmpty)
         defer { folder.clean() }
         var options = EmulatedLabOptions(
-            image: command.image, nodes: command.nodes, processors: command.processors?.numbers ?? [],
-            memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
+            image: command.image ?? "", nodes: command.stick.isEmpty ? command.nodes : command.stick.count,
+            processors: command.processors?.numbers ?? [], memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
             cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
             firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
             strangers: Set(command.stranger), otherImages: try images(command.imageOf, of: "--image-of"), policies: command.policies,
+            licence: try command.license.map { try LicenseFiles.bytes($0) }, sticks: command.stick, clock: command.clock,
             emulator: command.emulator, trustedPlatformModules: command.tpm)
         options.writeProtected = Set(command.writeProtect)
         options.updates = try images(command.updateOf, of: "--update-of")
@@ -43,7 +44,7 @@ struct LabBootRun {
             boards: lab.boards,
             options: .init(
                 timeout: .seconds(command.timeout), faults: faults, logDirectory: folder.path,
-                forgetSticks: !command.keep),
+                forgetSticks: !command.keep && command.stick.isEmpty),
             keyboard: keyboard == nil ? nil : STDIN_FILENO, cancellation: cancellation
         ) { show($0, cancellation) }
         let result = try run.run()
@@ -142,9 +143,9 @@ private final class WorkFolder {
     let remains: Bool
     private let keepSticks: Bool
 
-    init(_ wanted: String?, keep: Bool) throws {
+    init(_ wanted: String?, keep: Bool, keepSticks: Bool) throws {
         remains = keep || wanted != nil
-        keepSticks = keep
+        self.keepSticks = keepSticks
         let files = FileManager.default
         if let wanted {
             path = wanted

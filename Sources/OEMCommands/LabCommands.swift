@@ -2,6 +2,8 @@ package import ArgumentParser
 import BoardSupport
 import Foundation
 import HardwareLab
+import Licensing
+import Provisioning
 
 /// `vsmp lab`: boards under test.
 package struct LabCommand: ParsableCommand {
@@ -36,7 +38,10 @@ package struct LabBootCommand: ParsableCommand {
     var nodes = 2
 
     @Option(help: "The firmware image (vsmp image build). Every board gets a copy with a fresh key as its stick.")
-    var image: String
+    var image: String?
+
+    @Option(help: ArgumentHelp("Boot this stick, a plain file of vsmp usb write, as it is; one for each board, in the order of the nodes.", valueName: "FILE"))
+    var stick: [String] = []
 
     @Option(help: "MiB of each board, separated by commas; the last counts for all others.")
     var memory: NumberList?
@@ -97,6 +102,11 @@ package struct LabBootCommand: ParsableCommand {
     var writeProtect: [Int] = []
     @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
     var tpm: String?
+    @Option(help: ArgumentHelp("A licence that every stick gets, fitting or not. Without one boards need a development image.", valueName: "FILE"))
+    var license: String?
+
+    @Option(help: ArgumentHelp("What the boards' clocks show at power-on, as in 2027-01-31T12:00:00. Default: now.", valueName: "TIME"))
+    var clock: String?
 
     @Option(help: "Folder for sticks and console logs. Default: a temporary one.")
     var logDir: String?
@@ -115,10 +125,22 @@ package struct LabBootCommand: ParsableCommand {
 
     package init() {}
 
+    package func validate() throws {
+        guard (image == nil) != stick.isEmpty else { throw ValidationError("give --image, or a --stick for each board") }
+        let written: [Any?] = [sliceMib, cacheMib, lendProcessors, policies, kernel, initrd, license]
+        guard stick.isEmpty || (written.allSatisfy { $0 == nil } && append.isEmpty && stranger.isEmpty && imageOf.isEmpty) else {
+            throw ValidationError("guest, licence and node options are on the --stick already")
+        }
+        guard clock.map({ Moment($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
+    }
+
     package func run() throws {
         let status: Int32
         do {
             status = try LabBootRun(self).run()
+        } catch let error as ProvisioningError {
+            LabBootRun.say("lab: INFRASTRUCTURE: \(error)")
+            status = error.exitStatus.rawValue
         } catch let error as LabError {
             LabBootRun.say("lab: INFRASTRUCTURE: \(error.description)")
             status = error.status.rawValue

@@ -7,7 +7,7 @@ package struct RootCommand: ParsableCommand {
             commandName: "vsmp",
             abstract: "Build, write and test vSMP firmware: many servers, one machine.",
             subcommands: [
-                BoardCommand.self, ImageCommand.self, KitCommand.self, USBCommand.self, LabCommand.self,
+                BoardCommand.self, ImageCommand.self, LicenseCommand.self, KitCommand.self, USBCommand.self, LabCommand.self,
             ])
     }
 

@@ -84,29 +84,29 @@ package struct USBCommand: ParsableCommand {
     struct Write: ParsableCommand {
         static var configuration: CommandConfiguration {
             CommandConfiguration(
-                abstract: "Write an image to a stick or a plain file, read it back and compare.",
+                abstract: "Write an image to sticks or plain files, read them back and compare.",
                 discussion: """
-                    With --kit-file the stick becomes one of a kit: --node says which. Without it the stick carries \
-                    the image alone and joins no machine.
+                    With --kit the sticks become those of a kit, numbered in the order in which they are named: all of them, or with --node one. \
+                    Without it a stick carries the image alone and joins no machine.
                     """)
         }
 
         @Argument(help: "The image, from vsmp image build.")
         var image: String
 
-        @Argument(help: "A whole disk such as /dev/sdb, or a plain file.")
-        var target: String
+        @Argument(help: "Whole disks such as /dev/sdb, or plain files.")
+        var targets: [String]
 
-        @Option(help: "The kit this stick belongs to, from vsmp kit create.")
-        var kitFile: String?
+        @Option(help: ArgumentHelp("The kit the sticks belong to, from vsmp kit create.", valueName: "folder"))
+        var kit: String?
 
-        @Option(help: "Index of this stick's node in the kit, from 0.")
+        @Option(help: "Index of this one stick's node in the kit, from 0. Default: all nodes, in their order.")
         var node: Int?
 
         @Option(help: "Refuse any disk but the one with this identity (vsmp usb list).")
         var identity: String?
 
-        @Option(help: "Linux kernel of the guest.")
+        @Option(help: "Linux kernel of the guest, for the stick of node 0.")
         var kernel: String?
 
         @Option(help: "Initial RAM disk of the guest.")
@@ -115,32 +115,36 @@ package struct USBCommand: ParsableCommand {
         @Option(help: "Command line of the guest.")
         var append: String?
 
-        @Option(help: "MiB of guest memory this node is home of.")
+        @Option(help: "MiB of guest memory a node is home of.")
         var sliceMib: Int?
 
-        @Option(help: "MiB of copies of other nodes' pages this node keeps.")
+        @Option(help: "MiB of copies of other nodes' pages a node keeps.")
         var cacheMib: Int?
 
-        @Option(help: "Processors this node lends.")
+        @Option(help: "Processors a node lends.")
         var processors: Int?
 
-        @Option(help: "What the node does after a failure: poweroff or wait.")
+        @Option(help: "What a node does after a failure: poweroff or wait.")
         var onFailure: String?
 
-        @Flag(help: "Print the report as JSON.")
+        @Flag(help: "Print the reports as JSON, one array.")
         var json = false
 
         func validate() throws {
-            guard (kitFile == nil) == (node == nil) else {
-                throw ValidationError("--kit-file and --node belong together")
+            guard node == nil || kit != nil else { throw ValidationError("--node belongs to --kit") }
+            guard targets.count == 1 || (kit != nil && node == nil) else {
+                throw ValidationError("several sticks are those of one --kit, without --node")
             }
+            guard Set(targets).count == targets.count else { throw ValidationError("a stick is named twice") }
+            guard targets.count == 1 || identity == nil else { throw ValidationError("--identity is of one stick") }
             let personal: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure]
-            guard kitFile != nil || personal.allSatisfy({ $0 == nil }) else {
-                throw ValidationError("guest and node options need --kit-file and --node")
+            guard kit != nil || personal.allSatisfy({ $0 == nil }) else {
+                throw ValidationError("guest and node options need --kit")
             }
             guard kernel != nil || (initrd == nil && append == nil) else {
                 throw ValidationError("--initrd and --append need --kernel")
             }
+            guard kernel == nil || node == nil || node == 0 else { throw ValidationError("the guest is on the stick of node 0") }
             guard onFailure.map({ StickPersonalisation.FailureAction(rawValue: $0) != nil }) ?? true else {
                 throw ValidationError("--on-failure is poweroff or wait")
             }
@@ -151,23 +155,32 @@ package struct USBCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
-                let personalisation = try personalisation()
-                let progress = ProgressPrinter()
-                defer { progress.finish() }
-                let report = try StickWriter(image: image).write(
-                    to: target, personalisation: personalisation, expected: expectedIdentity,
-                    progress: progress.show)
-                if json { return try printJSON(report) }
-                progress.finish()
-                if try ImageReader(URL(fileURLWithPath: image)).manifest.purpose == .development {
-                    print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
+                let personalisations = try personalisations()
+                var reports: [StickReport] = []
+                for (target, personalisation) in zip(targets, personalisations) {
+                    let progress = ProgressPrinter()
+                    defer { progress.finish() }
+                    let report = try StickWriter(image: image).write(
+                        to: target, personalisation: personalisation, expected: expectedIdentity,
+                        progress: progress.show)
+                    progress.finish()
+                    reports.append(report)
+                    if !json { try describe(report, personalisation) }
                 }
-                print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
-                if let kit = personalisation?.kit, let node {
-                    print("\(target): node \(node) of \(kit.nodes) of \(kit.id)")
-                } else {
-                    print("\(target): not personalised; it joins no machine until it is written with --kit-file")
-                }
+                if json { try printJSON(reports) }
+            }
+        }
+
+        private func describe(_ report: StickReport, _ personalisation: StickPersonalisation?) throws {
+            let target = report.target
+            if try ImageReader(URL(fileURLWithPath: image)).manifest.purpose == .development {
+                print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
+            }
+            print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
+            if let personalisation {
+                print("\(target): stick \(personalisation.node + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
+            } else {
+                print("\(target): not personalised; it joins no machine until it is written with --kit")
             }
         }
 
@@ -178,12 +191,19 @@ package struct USBCommand: ParsableCommand {
             return BlockDevice.Identity(size: size, serial: parts[1].isEmpty ? nil : String(parts[1]))
         }
 
-        private func personalisation() throws -> StickPersonalisation? {
-            guard let kitFile, let node else { return nil }
-            return StickPersonalisation(
-                kit: try Kit(path: kitFile), node: node, sliceMiB: sliceMib, cacheMiB: cacheMib,
-                processors: processors, onFailure: onFailure.flatMap(StickPersonalisation.FailureAction.init),
-                guest: kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") })
+        /// One for each target.
+        private func personalisations() throws -> [StickPersonalisation?] {
+            guard let folder = kit else { return [nil] }
+            let kit = try Kit(folder: folder)
+            guard node != nil || targets.count == kit.nodes else {
+                throw ProvisioningError.failed(.usage, "\(kit.id) has \(kit.nodes) sticks, \(targets.count) are named; name all of them, or one with --node")
+            }
+            return (node.map { [$0] } ?? Array(0..<kit.nodes)).map { node in
+                StickPersonalisation(
+                    kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors,
+                    onFailure: onFailure.flatMap(StickPersonalisation.FailureAction.init),
+                    guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
+            }
         }
     }
 }

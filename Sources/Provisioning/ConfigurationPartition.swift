@@ -19,6 +19,11 @@ enum ConfigurationPartition {
         let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
         try run("mkfs.fat", ["--invariant", "-i", number, "-n", name, "-C", image, String(size / 1024)])
         try run("mcopy", ["-i", image, folder.path + "/machine.conf", folder.path + "/cluster.key", "::"])
+        for (name, bytes) in [(StickLicence.licenceFile, personalisation.kit.licence), (StickLicence.denyListFile, personalisation.kit.denyList)] {
+            guard let bytes else { continue }
+            try folder.write(name, bytes)
+            try run("mcopy", ["-i", image, "\(folder.path)/\(name)", "::"])
+        }
         if let guest = personalisation.guest { try add(guest, to: image, in: folder, size: size) }
         return try DeviceFile(reading: image, direct: false)
     }

@@ -1,45 +1,19 @@
 internal import BoardSupport
+internal import Licensing
 
-/// The 256-bit key that all nodes of a kit share. Never printed: its text form says only that there is one.
-public struct ClusterKey: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    private let bytes: [UInt8]
-
-    /// A new key from the system's random number generator (getrandom(2)).
-    public init() {
-        var generator = SystemRandomNumberGenerator()
-        self.init(using: &generator)
-    }
-
-    /// A key from `generator`; for tests that need a known one.
-    public init(using generator: inout some RandomNumberGenerator) {
-        bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-    }
-
-    /// Reads 64 hexadecimal digits; nil when `text` is anything else.
-    public init?(hexadecimal text: String) {
-        let digits = text.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
-        guard digits.count == 64, text.utf8.count == 64 else { return nil }
-        bytes = stride(from: 0, to: 64, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
-    }
-
-    /// The key in clear, for the stick and the kit file only.
-    package var hexadecimal: String { bytes.map { hexByte($0) }.joined() }
-
-    public var description: String { "ClusterKey(hidden)" }
-    public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
-}
-
-/// A set of boards that become one machine: how many, under which name, with which key.
-///
-/// A kit file is text, `key=value` on each line: `kit`, `nodes`, `cluster-key`. Whoever holds it can join the machine,
-/// so it is made readable for its owner only.
+/// A set of boards that become one machine: how many, under which name, with which key and licence.
 public struct Kit: Sendable, Equatable {
     /// Letters, digits, hyphens; no secret.
     public let id: String
     /// Boards in the machine, 1 to `maximumNodes`.
     public let nodes: Int
     public let key: ClusterKey
+    /// Name of the edition under which it was sold; nil for a kit of development images.
+    public private(set) var edition: String?
+    /// The licence file, for every stick.
+    public private(set) var licence: [UInt8]?
+    /// A deny-list that goes along.
+    public private(set) var denyList: [UInt8]?
 
     public static let maximumNodes = 64
 
@@ -63,45 +37,44 @@ public struct Kit: Sendable, Equatable {
         self.key = key
     }
 
-    /// A new kit with a random id and a random key.
-    public static func create(nodes: Int) throws(ProvisioningError) -> Kit {
-        let id = "kit-" + String(UInt64.random(in: .min ... .max), radix: 16)
-        return try Kit(id: id, nodes: nodes, key: ClusterKey())
+    /// A kit for development images, with a random key unless one is given; the key gives it its id.
+    public static func create(nodes: Int, key: ClusterKey = ClusterKey()) throws(ProvisioningError) -> Kit {
+        try Kit(id: key.kitID, nodes: nodes, key: key)
     }
 
-    /// Reads a kit file.
-    public init(path: String) throws(ProvisioningError) {
-        guard let text = SystemFiles().text(path) else {
-            throw .failed(.missingInput, "cannot read the kit file \(path); make one with: vsmp kit create")
+    /// A kit that is sold.
+    ///
+    /// - Parameters:
+    ///   - edition: must be the licence's.
+    ///   - nodes: nil where the edition allows one number only.
+    ///   - licence: a file with one licence and its grant; whether a board accepts it depends on the board's image.
+    /// - Throws: ``LicensingError`` for a damaged file, ``ProvisioningError`` for what does not fit together.
+    public static func create(
+        edition: String, nodes: Int?, licence: [UInt8], denyList: [UInt8]? = nil, key: ClusterKey = ClusterKey()
+    ) throws -> Kit {
+        var documents = DocumentSet()
+        try documents.read(licence, place: StickLicence.licenceFile)
+        if let denyList { try documents.read(denyList, place: StickLicence.denyListFile) }
+        guard documents.licences.count == 1, let grant = documents.grants.first(where: { $0.envelope.digest == documents.licences[0].grant }) else {
+            throw ProvisioningError.failed(.badInput, "the licence file must hold one licence and its grant; it has \(documents.licences.count) licence(s)")
         }
-        var values: [String: String] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = line.trimmed
-            if line.isEmpty || line.hasPrefix("#") { continue }
-            let parts = line.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, ["kit", "nodes", "cluster-key"].contains(parts[0]), values[parts[0]] == nil else {
-                throw .failed(
-                    .badInput, "\(path), line \(index + 1): expected one each of kit=, nodes= and cluster-key=")
-            }
-            values[parts[0]] = parts[1]
+        guard grant.edition.name == edition else {
+            throw ProvisioningError.failed(.badInput, "the licence is for edition \(grant.edition.name), not \(edition)")
         }
-        guard let id = values["kit"], let nodes = values["nodes"].flatMap({ Int($0) }) else {
-            throw .failed(.badInput, "\(path) lacks kit=ID or nodes=N")
+        let bound = grant.edition.bounds[.nodes] ?? Edition.Bound()
+        guard let nodes = nodes ?? (bound.least == bound.most ? bound.least : nil) else {
+            throw ProvisioningError.failed(.usage, "edition \(edition) leaves the number of boards open: give --nodes")
         }
-        guard let key = values["cluster-key"].flatMap({ ClusterKey(hexadecimal: $0) }) else {
-            throw .failed(.badInput, "\(path) lacks cluster-key= with 64 hexadecimal digits")
+        guard nodes >= bound.least ?? 1, nodes <= bound.most ?? maximumNodes else {
+            throw ProvisioningError.failed(.badInput, "edition \(edition) has \(bound.least ?? 1) to \(bound.most ?? maximumNodes) boards, not \(nodes)")
         }
-        try self.init(id: id, nodes: nodes, key: key)
+        return try create(nodes: nodes, key: key).carrying(licence: licence, denyList: denyList, edition: edition)
     }
 
-    /// Writes a kit file that did not exist, with mode 0600.
-    public func write(to path: String) throws(ProvisioningError) {
-        guard FileStatus(path) == nil else {
-            throw .failed(.cannotCreate, "\(path) exists already; a kit's key is never overwritten, name another file")
-        }
-        let text = Array("kit=\(id)\nnodes=\(nodes)\ncluster-key=\(key.hexadecimal)\n".utf8)
-        let file = try DeviceFile(creating: path, size: text.count)
-        try file.write(text, at: 0)
-        try file.flush()
+    /// The same kit with a licence that nobody looked at, for boards under test.
+    package func carrying(licence: [UInt8], denyList: [UInt8]? = nil, edition: String? = nil) -> Kit {
+        var kit = self
+        (kit.licence, kit.denyList, kit.edition) = (licence, denyList, edition)
+        return kit
     }
 }

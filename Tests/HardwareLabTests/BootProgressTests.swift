@@ -97,6 +97,19 @@ import Testing
         #expect(verdict(progress.tick(at: .seconds(10)))?.status == ExitStatus.hardwareMismatch.rawValue)
     }
 
+    /// Boards that refuse a licence stay on; when all have said so there is nothing to wait for.
+    @Test func aRefusedLicenceIsTheVerdictAtOnce() throws {
+        var progress = try progress(2)
+        progress.firmwareLine("vsmp: licence L302 nodes: have 3 node(s); need at most 2", node: 1, at: .seconds(20))
+        for node in 0..<2 {
+            #expect(progress.tick(at: .seconds(21)).isEmpty)
+            progress.firmwareLine("vsmp: vsmpd ended with status 85", node: node, at: .seconds(21))
+        }
+        let result = try #require(verdict(progress.tick(at: .seconds(22))))
+        #expect(result.kind == .fail && result.status == ExitStatus.licenceRefused.rawValue)
+        #expect(result.reason.contains("node 1 said: licence L302 nodes: have 3 node(s)"))
+    }
+
     @Test func unexpectedLossHasItsOwnStatus() throws {
         var progress = try progress(2)
         progress.firmwareLine("vsmp: LOST node 1 (silence): guest stopped", node: 0, at: .seconds(9))

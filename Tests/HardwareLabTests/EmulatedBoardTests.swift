@@ -29,6 +29,20 @@ import Testing
         #expect(value("-device", words).contains { $0.hasPrefix("qemu-xhci,") })
     }
 
+    /// So that a licence can be bound to boards and sticks of the lab.
+    @Test func everyBoardAndStickHasAnIdentityAndAClock() {
+        var other = board()
+        other.node = 1
+        let words = [board().command, other.command]
+        #expect(value("-uuid", words[0]).count == 1 && value("-uuid", words[0]) != value("-uuid", words[1]))
+        for (node, words) in words.enumerated() {
+            #expect(value("-device", words).contains { $0.hasPrefix("usb-storage,") && $0.hasSuffix(",serial=LAB-STICK-\(node)") })
+            #expect(value("-rtc", words).isEmpty)
+        }
+        other.clock = "2001-02-03T04:05:06"
+        #expect(value("-rtc", other.command) == ["base=2001-02-03T04:05:06"])
+    }
+
     @Test func aVirtioPortIsToldOfLargePackets() {
         var large = board()
         large.mtu = 9000

@@ -35,6 +35,19 @@ import Testing
         #expect(table.strangers == 3 && table.entries.isEmpty)
     }
 
+    @Test func aStickOfAnotherKitIsRefusedByName() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        let sentence = table.handle(beacon(identity(1, kit: "kit-2"), key: otherKey), from: there, now: 0) ?? ""
+        #expect(sentence.contains("node 0 refuses") && sentence.contains("'kit-1'") && sentence.contains("'kit-2'"), "\(sentence)")
+        #expect(table.handle(beacon(identity(1, kit: "kit-3"), key: otherKey), from: there, now: 0) == nil)
+        #expect(table.strangers == 2 && table.entries.isEmpty)
+        // A name that is longer than its field is no name on the wire, and control characters are none.
+        #expect(Beacon.statedKit(beacon(identity(1, kit: String(repeating: "k", count: 33)), key: otherKey)) == nil)
+        var damaged = beacon(identity(1))
+        damaged[48] = 0x1b
+        #expect(Beacon.statedKit(damaged) == nil)
+    }
+
     @Test func otherVersionKitAndCountAreNamed() {
         var table = PeerTable(identity: identity(0), key: testKey)
         var other = beacon(identity(1))

@@ -84,9 +84,19 @@ import Testing
     }
 
     @Test func mismatchIsNotRevealedToWhoeverLacksTheKey() {
-        var both = Conversation(dialer: identity(1, kit: "other", hash: otherHash), dialerKey: otherKey)
+        var both = Conversation(dialer: identity(1, hash: otherHash), dialerKey: otherKey)
         both.run()
         #expect(refusal(both.listener.state) == .wrongKey)
+    }
+
+    /// Each says on its own console to which kits the two sticks belong; on the wire it is a wrong key.
+    @Test func sticksOfDifferentKitsRefuseEachOtherByName() {
+        var both = Conversation(dialer: identity(1, kit: "kit-2"), dialerKey: otherKey)
+        both.run()
+        #expect(refusal(both.listener.state) == .otherKit(mine: "kit-1", theirs: "kit-2"))
+        #expect(refusal(both.dialer.state) == .otherKit(mine: "kit-2", theirs: "kit-1"))
+        let said = refusal(both.dialer.state)?.message(me: "node 1", peer: "node 0") ?? ""
+        #expect(said.contains("kit-1") && said.contains("kit-2"))
     }
 
     @Test func anotherProtocolVersionIsToldBothVersions() {

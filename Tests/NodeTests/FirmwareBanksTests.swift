@@ -32,7 +32,7 @@ import Testing
     }
 
     private func banks(_ running: Bank, writable: Bool = true) -> FirmwareBanks {
-        FirmwareBanks(running: hash(running), folder: folder, store: store, setWritable: { _ in writable })
+        FirmwareBanks(running: hash(running), folder: folder, memory: NodeMemory(store: store), setWritable: { _ in writable })
     }
 
     private func environment() throws -> GrubEnvironment {
@@ -81,7 +81,7 @@ import Testing
 
     @Test func aGoodBankIsNotWritten() throws {
         try prepare(.good, nil)
-        var banks = FirmwareBanks(running: testHash, folder: folder, store: store) { _ in
+        var banks = FirmwareBanks(running: testHash, folder: folder, memory: NodeMemory(store: store)) { _ in
             Issue.record("nothing has to change")
             return true
         }
@@ -122,7 +122,7 @@ import Testing
         #expect(banks.holdings.count == 2)
         #expect(throws: FirmwareBanks.Problem.self) { try banks.bless() }
         #expect(try programs() == ["vsmp-a.efi", "vsmp-b+3.efi"])
-        let bare = FirmwareBanks(running: testHash, folder: nil, store: nil)
+        let bare = FirmwareBanks(running: testHash, folder: nil, memory: NodeMemory(store: nil))
         #expect(bare.holdings == [FirmwareHolding(hash: testHash, version: 0)] && bare.complaints.count == 2)
     }
 
@@ -131,7 +131,7 @@ import Testing
         try root.write("boot/VSMP/A/MANIFEST.TXT", Data("firmware-hash \(testHash)\nversion 1\nrollback-counter 1\n".utf8))
         try root.write("boot/VSMP/B/MANIFEST.TXT", Data("firmware-hash \(otherHash)\nversion 2\nrollback-counter 2\n".utf8))
         for (floor, isBad) in [("1", false), ("2", true)] {
-            let banks = FirmwareBanks(running: otherHash, folder: folder, store: store, floor: try #require(RollbackCounter(floor))) { _ in true }
+            let banks = FirmwareBanks(running: otherHash, folder: folder, memory: NodeMemory(store: store), floor: try #require(RollbackCounter(floor))) { _ in true }
             #expect(banks.holdings.first == FirmwareHolding(hash: testHash, version: 1, isBad: isBad))
         }
     }

@@ -4,6 +4,7 @@ import Foundation
 import HardwareLab
 import Hypervisor
 import Machine
+import Synchronization
 import TestSupport
 import Testing
 
@@ -265,10 +266,24 @@ struct LoopbackTests {
             MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
             log: { _ in })
         let link = try #require(links.first)
+        let inbox = Mutex<[ControlFrame]>([])
         let control = try ControlPlane(
-            links: [ControlLink(link.takeControl(), peer: 0), nil], handler: { _ in }, onLoss: { _, _ in }, onBeat: {})
+            links: [ControlLink(link.takeControl(), peer: 0), nil], handler: { frame in inbox.withLock { $0.append(frame) } },
+            onLoss: { _, _ in }, onBeat: {})
         control.start()
         defer { control.stop() }
+        _ = try LicenceAgreement(node: 1, count: 2, licensing: .test(.development), log: { _ in }).reach(
+            broadcast: { control.broadcast(.membership, $0, payload: $1) },
+            wait: { kind in
+                for _ in 0..<2000 {
+                    let found = inbox.withLock { frames -> ControlFrame? in
+                        frames.firstIndex { $0.kind == .membership && $0.body.first == kind.rawValue }.map { frames.remove(at: $0) }
+                    }
+                    if let found { return found }
+                    usleep(5000)
+                }
+                throw NodeError.timeout(kind, seconds: 10)
+            })
         let machine = try VirtualMachine()
         var resources = LoopbackMachine.resources
         resources.timestampKilohertz = try VirtualProcessor(machine, id: 0).timestampKilohertz()

@@ -1,4 +1,5 @@
 import Coherence
+import Licensing
 import Machine
 import TestSupport
 import Testing
@@ -13,6 +14,31 @@ import Testing
         .init(function: 0, eax: 13, ebx: 0x756E_6547), .init(function: 4, index: 1, flags: 1, eax: 7),
     ])
     private static let plan = MachinePlan(resources: [resources, resources], cpuid: cpuid, clockOrigin: 0x1234_5678_9ABC_DEF0)
+
+    private static let statement = LicenceStatement(
+        node: .init(
+            index: 1, licence: "lic-1", isDevelopment: false,
+            record: BoardRecord(
+                sockets: 2, cores: 16, memoryMiB: 1 << 40, model: "Acme / One", board: .tpm(endorsementKeyDigest: [1]), tpm: nil,
+                stick: .stick(size: 1, serialNumber: "S1")),
+            interconnect: .infiniband, choosesPolicies: true), threads: 32, denyList: Array("list".utf8))
+
+    @Test func licenceStatementsAndVerdictsArriveAsTheyWere() throws {
+        #expect(try LicenceStatement(decoding: Self.statement.encoded(), from: 1) == Self.statement)
+        // The sender is who the connection says it is.
+        #expect(try LicenceStatement(decoding: Self.statement.encoded(), from: 3).node.index == 3)
+        let without = LicenceStatement(
+            node: .init(index: 0, licence: nil, isDevelopment: true, record: BoardRecord(sockets: 1, cores: 1, memoryMiB: 1, model: nil), interconnect: .ethernet),
+            threads: 1, denyList: [UInt8](repeating: 0, count: 70_000))
+        #expect(without.denyList.isEmpty)
+        #expect(try LicenceStatement(decoding: without.encoded(), from: 0) == without)
+        for violations in [[], ["one"], ["one", "two"]] {
+            #expect(try LicenceVerdictMessage(decoding: LicenceVerdictMessage(violations: violations).encoded()).violations == violations)
+        }
+        var impossible = Self.statement.encoded()
+        impossible[2] = 9
+        #expect(throws: WireError.self) { try LicenceStatement(decoding: impossible, from: 1) }
+    }
 
     private static var report: NodeReport {
         var report = NodeReport(node: 1, resources: resources)
@@ -83,6 +109,8 @@ import Testing
         ("end", MachineEnd.lost(node: 1, why: "gone").encoded(), { _ = try MachineEnd(decoding: $0) }),
         ("device request", DeviceRequest(sequence: 1, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 2).encoded(),
             { _ = try DeviceRequest(decoding: $0) }),
+        ("licence statement", statement.encoded(), { _ = try LicenceStatement(decoding: $0, from: 1) }),
+        ("licence verdict", LicenceVerdictMessage(violations: ["L301", "L302"]).encoded(), { _ = try LicenceVerdictMessage(decoding: $0) }),
         ("policies", PolicySet.all.encoded(), { _ = try PolicySet(decoding: $0) }),
     ]
 

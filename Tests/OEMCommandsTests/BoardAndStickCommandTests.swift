@@ -35,8 +35,12 @@ import Testing
         #expect(status(["usb", "write", "image", "stick", "--node", "1"]) == 64)
         #expect(status(["usb", "write", "image", "stick", "--kernel", "vmlinuz"]) == 64)
         #expect(status(["usb", "write", "image", "stick", "--identity", "nonsense"]) == 64)
+        #expect(status(["usb", "write", "image", "one", "two"]) == 64)
+        #expect(status(["usb", "write", "image", "one", "two", "--kit", "k", "--node", "0"]) == 64)
+        #expect(status(["usb", "write", "image", "one", "one", "--kit", "k"]) == 64)
+        #expect(status(["usb", "write", "image", "one", "--kit", "k", "--node", "1", "--kernel", "v"]) == 64)
         #expect(
-            status(["usb", "write", "image", "stick", "--kit-file", "k", "--node", "0", "--append", "x"]) == 64)
+            status(["usb", "write", "image", "stick", "--kit", "k", "--node", "0", "--append", "x"]) == 64)
     }
 
     @Test(arguments: [
@@ -49,8 +53,12 @@ import Testing
 
     @Test func stickCommandsEndWithTheDocumentedStatus() {
         #expect(status(["usb", "write", "/nonexistent/image", "/tmp/stick"]) == 66)
-        #expect(status(["usb", "write", "/nonexistent/image", "s", "--kit-file", "/nonexistent/kit", "--node", "0"]) == 66)
+        #expect(status(["usb", "write", "/nonexistent/image", "s", "--kit", "/nonexistent/kit", "--node", "0"]) == 66)
         #expect(status(["usb", "list", "--all", "--json"]) == 0)
-        #expect(status(["kit", "create", "--nodes", "0", "/tmp/never-made.kit"]) == 65)
+        #expect(status(["kit", "create", "--edition", "development", "--nodes", "0", "--out", "/tmp/never-made"]) == 65)
+        for words in [["development"], ["development", "--nodes", "2", "--license", "l"], ["standalone"], ["standalone", "--nodes", "2"]] {
+            #expect(status(["kit", "create", "--out", "/tmp/never-made", "--edition"] + words) == 64)
+        }
+        #expect(status(["kit", "create", "--out", "/tmp/never-made", "--edition", "standalone", "--license", "/nonexistent/l"]) == 66)
     }
 }

@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+import Licensing
 import Testing
 
 @testable import Provisioning
@@ -49,34 +50,90 @@ import Testing
         }
     }
 
-    @Test func kitFileIsPrivateAndNeverOverwritten() throws {
+    @Test func aKitsFolderIsPrivateAndNeverOverwritten() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/kit"
         let kit = try Kit.create(nodes: 3)
         try kit.write(to: path)
-        #expect(try Kit(path: path) == kit)
-        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
-        #expect(mode == 0o600)
+        #expect(try Kit(folder: path) == kit)
+        for (name, mode) in [("", 0o700), ("/cluster.key", 0o600), ("/kit.conf", 0o600)] {
+            #expect(try FileManager.default.attributesOfItem(atPath: path + name)[.posixPermissions] as? Int == mode)
+        }
         #expect(throws: ProvisioningError.self) { try kit.write(to: path) }
-        #expect(try Kit(path: path) == kit)
+        #expect(try Kit(folder: path) == kit)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["kit"])
+        #expect(throws: ProvisioningError.self) { try kit.write(to: scratch.path + "/absent/kit") }
     }
 
-    @Test func damagedKitFilesAreRefusedWithoutShowingTheKey() throws {
-        let scratch = ScratchFolder()
+    @Test func damagedKitsAreRefusedWithoutShowingTheKey() throws {
         let digits = String(repeating: "ab", count: 32)
-        for text in [
-            "", "kit=a\nnodes=2\n", "kit=a\nnodes=x\ncluster-key=\(digits)\n",
-            "kit=a\nnodes=2\ncluster-key=\(digits)0\n", "kit=a\nkit=b\nnodes=2\ncluster-key=\(digits)\n",
-            "\(digits)\n",
+        for (configuration, key) in [
+            ("", digits), ("kit=a\nnodes=x\n", digits), ("kit=a\nnodes=2\n", digits + "0"), ("kit=a\nkit=b\nnodes=2\n", digits),
+            ("kit=a\nnodes=2\nedition=standalone\n", digits), ("kit=a\nnodes=2\ncluster-key=\(digits)\n", digits), ("kit=a\nnodes=2\n", ""),
         ] {
-            try scratch.write("kit", text)
+            let scratch = ScratchFolder()
+            try scratch.write("kit.conf", configuration)
+            try scratch.write("cluster.key", key)
             do {
-                _ = try Kit(path: scratch.path + "/kit")
-                Issue.record("a damaged kit file was read")
+                _ = try Kit(folder: scratch.path)
+                Issue.record("a damaged kit was read")
             } catch {
                 #expect(error.exitStatus == .badInput)
                 #expect(!error.description.contains(digits))
             }
         }
     }
+
+    /// The same key, licence and edition give the same bytes, and the name tells kits apart without telling the key.
+    @Test func aKitIsReproducibleExceptForItsKey() throws {
+        var random = SeededKeys()
+        let key = ClusterKey(using: &random)
+        let licence = try licenceFile(edition: "two", nodes: 2...2)
+        var folders: [[String: Data]] = []
+        for key in [key, key, ClusterKey()] {
+            let scratch = ScratchFolder()
+            let kit = try Kit.create(edition: "two", nodes: nil, licence: licence, key: key)
+            try kit.write(to: scratch.path + "/kit")
+            #expect(try Kit(folder: scratch.path + "/kit") == kit)
+            var content: [String: Data] = [:]
+            for name in try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/kit") {
+                content[name] = try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/kit/\(name)"))
+            }
+            folders.append(content)
+        }
+        #expect(folders[0] == folders[1])
+        #expect(folders[0]["kit.conf"] != folders[2]["kit.conf"] && folders[0]["license.vsl"] == folders[2]["license.vsl"])
+        let id = try Kit.create(nodes: 2, key: key).id
+        #expect(id.hasPrefix("kit-") && !key.hexadecimal.contains(id.dropFirst(4)))
+    }
+
+    @Test func aKitHasTheBoardsOfItsEdition() throws {
+        let fixed = try licenceFile(edition: "two", nodes: 2...2)
+        let open = try licenceFile(edition: "few", nodes: 4...16)
+        #expect(try Kit.create(edition: "two", nodes: nil, licence: fixed).nodes == 2)
+        #expect(try Kit.create(edition: "few", nodes: 5, licence: open).nodes == 5)
+        for (edition, nodes, licence) in [("two", 3, fixed), ("few", nil, open), ("few", 3, open), ("few", 17, open), ("other", 2, fixed)] as [(String, Int?, [UInt8])] {
+            #expect(throws: ProvisioningError.self) { try Kit.create(edition: edition, nodes: nodes, licence: licence) }
+        }
+        #expect(throws: (any Error).self) { try Kit.create(edition: "two", nodes: 2, licence: Array(fixed.dropLast(30))) }
+    }
+}
+
+struct SeededKeys: RandomNumberGenerator {
+    var state: UInt64 = 1
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state
+    }
+}
+
+/// A licence that somebody signed, for an edition with so many boards.
+func licenceFile(edition: String, nodes: ClosedRange<Int>) throws -> [UInt8] {
+    let (root, oem) = (SecretKey(), SecretKey())
+    let text = "edition=\(edition)\ntitle=E\nmin-nodes=\(nodes.lowerBound)\nmax-nodes=\(nodes.upperBound)\n"
+    let issued = try #require(Moment("2026-01-01T00:00:00Z"))
+    let grant = try EditionGrant(
+        oem: "Acme", key: oem.publicKey, edition: Edition(parsing: text, place: "edition"), issued: issued, notAfter: nil, signedBy: root)
+    let licence = try Licence(customer: "C", issued: issued, notAfter: nil, under: grant, binding: .none, signedBy: oem)
+    return Array((grant.envelope.armoured + licence.envelope.armoured).utf8)
 }

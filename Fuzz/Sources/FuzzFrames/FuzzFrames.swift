@@ -1,3 +1,4 @@
+internal import CFuzzDriver
 import Interconnect
 
 /// libFuzzer's entry point: one input.
@@ -6,4 +7,11 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     // SAFETY: libFuzzer hands over `count` readable bytes for the length of the call.
     FrameStream.exercise(unsafe [UInt8](UnsafeBufferPointer(start: start, count: count)))
     return 0
+}
+
+/// The package manager renames the program's `main` to this.
+@c(FuzzFrames_main)
+public func start(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+    // SAFETY: the process's own arguments.
+    unsafe fuzz_main(count, arguments)
 }

@@ -119,7 +119,8 @@ enum ReleaseRules {
             return [(.secret, "a key")]
         }
         if name == "machine.conf" { return [(.secret, "a kit's personalisation")] }
-        for kind in ["", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH "] where content.range(of: Data("-----BEGIN \(kind)PRIVATE KEY-----".utf8)) != nil {
+        for kind in ["PRIVATE", "RSA PRIVATE", "EC PRIVATE", "ENCRYPTED PRIVATE", "OPENSSH PRIVATE", "VSMP SECRET"]
+        where content.range(of: Data("-----BEGIN \(kind) KEY-----".utf8)) != nil {
             return [(.secret, "a private key")]
         }
         if content.range(of: Data("cluster-key=".utf8)) != nil { return [(.secret, "a kit's key")] }

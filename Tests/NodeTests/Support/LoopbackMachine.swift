@@ -1,6 +1,7 @@
 import Coherence
 import Glibc
 import Hypervisor
+import Licensing
 import Synchronization
 import TestSupport
 import Testing
@@ -75,6 +76,8 @@ struct LoopbackMachine {
     var policies = PolicySet.all
     /// Called with the node's number when its machine has started.
     var onStart: @Sendable (Int) -> Void = { _ in }
+    /// A node's licensing; the default is that of a development image.
+    var licensing: @Sendable (Int) -> NodeLicensing = { _ in .test(.development) }
 
     static let resources = NodeResources(
         sockets: 1, coresPerSocket: 1, threadsPerCore: 1, physicalMiB: 160, firmwareMiB: 64, sliceMiB: TinyMachine.sliceMiB,
@@ -84,7 +87,7 @@ struct LoopbackMachine {
         var setup = NodeRuntime.Setup(
             configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
-            resources: Self.resources, guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
+            resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
         setup.onStart = { [onStart] in onStart(node) }
         return setup
@@ -106,6 +109,22 @@ struct LoopbackMachine {
         let ends = promises.map { $0.wait() }
         return Outcome(ends: ends, words: pipe.words(), logs: logs)
     }
+}
+
+extension NodeLicensing {
+    /// A board of the size that ``LoopbackMachine/resources`` has.
+    static func test(
+        _ standing: Standing, sockets: Int = 1, memoryMiB: Int = LoopbackMachine.resources.physicalMiB, marks: LicenceMarks = LicenceMarks(),
+        clock: @escaping @Sendable () -> LicenceClock = { testClock("2026-06-01T00:00:00Z") }, accepted: @escaping @Sendable (LicenceMarks) -> Void = { _ in }
+    ) -> NodeLicensing {
+        NodeLicensing(
+            standing: standing, record: BoardRecord(sockets: sockets, cores: sockets, memoryMiB: memoryMiB, model: "Acme / One"), threads: sockets,
+            interconnect: .ethernet, marks: marks, clock: clock, accepted: accepted)
+    }
+}
+
+func testClock(_ now: String, highWater: Moment? = nil) -> LicenceClock {
+    LicenceClock(now: Moment(now)!, imageBuilt: Moment("2026-01-01T00:00:00Z")!, highWater: highWater)
 }
 
 func expectEnd(_ outcome: LoopbackMachine.Outcome, _ end: MachineEnd) {

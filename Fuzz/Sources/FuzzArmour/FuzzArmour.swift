@@ -1,0 +1,17 @@
+internal import CFuzzDriver
+import Licensing
+
+/// libFuzzer's entry point: one input.
+@c(LLVMFuzzerTestOneInput)
+public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    // SAFETY: libFuzzer hands over `count` readable bytes for the length of the call.
+    LicensingExercise.armour(unsafe [UInt8](UnsafeBufferPointer(start: start, count: count)))
+    return 0
+}
+
+/// The package manager renames the program's `main` to this.
+@c(FuzzArmour_main)
+public func start(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+    // SAFETY: the process's own arguments.
+    unsafe fuzz_main(count, arguments)
+}

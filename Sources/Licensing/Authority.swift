@@ -1,0 +1,77 @@
+/// Who may sign what: the root that an image carries, the roots that follow it, and the newest deny-list that one of them signed.
+public struct Authority: Sendable {
+    /// In the order of their sequence; the first is the image's.
+    public private(set) var roots: [RootStatement]
+    public private(set) var denyList: DenyList?
+
+    /// - Parameter root: trusted without further question, so it must come from the image.
+    public init(trusting root: RootStatement) { roots = [root] }
+
+    /// Takes the roots that follow a trusted one and the newest deny-list that a trusted root signed; what others signed is left out.
+    ///
+    /// Where two roots claim to follow the same one, neither is taken: the old key is in more than one hand.
+    public mutating func learn(_ documents: DocumentSet) {
+        while true {
+            let newest = roots[roots.count - 1]
+            let next = documents.roots.filter { $0.previous == newest.key && $0.sequence == newest.sequence + 1 }
+            guard next.count == 1, !roots.contains(where: { $0.key == next[0].key }) else { break }
+            roots.append(next[0])
+        }
+        for list in documents.denyLists where roots.contains(where: { $0.key == list.signer }) && list.version > (denyList?.version ?? 0) {
+            denyList = list
+        }
+    }
+
+    /// Whether the deny-list names this root; it can name only one that is older than its own signer.
+    func isDenied(_ root: RootStatement) -> Bool {
+        guard let denyList, denyList.keys.contains(root.key), let signer = roots.first(where: { $0.key == denyList.signer }) else { return false }
+        return root.sequence < signer.sequence
+    }
+
+    /// Follows a licence up to a trusted root.
+    ///
+    /// - Parameters:
+    ///   - documents: hold one licence and the grant under which it was issued.
+    ///   - newestDenyList: version of the newest deny-list that this node has seen; 0 for none.
+    /// - Throws: ``LicenceRefusal`` with what is missing, untrusted or denied.
+    public func accept(_ documents: DocumentSet, newestDenyList: Int = 0) throws(LicenceRefusal) -> AcceptedLicence {
+        guard let licence = documents.licences.first else { throw LicenceRefusal(.noLicence()) }
+        guard documents.licences.count == 1 else { throw LicenceRefusal(.severalLicences(documents.licences.map(\.id))) }
+        guard let grant = documents.grants.first(where: { $0.envelope.digest == licence.grant }) else {
+            throw LicenceRefusal(
+                .untrusted("licence \(licence.id) without its edition grant", "the grant \(licence.grant.prefix(12)) beside it", "install the whole licence file as the OEM sent it"))
+        }
+        do throws(LicensingError) {
+            try licence.check(under: grant, place: "")
+        } catch {
+            throw LicenceRefusal(.untrusted(error.problem, "a licence that keeps to its grant", "ask the OEM for a correct licence"))
+        }
+        guard let root = roots.first(where: { $0.key == grant.signer }) else {
+            throw LicenceRefusal(
+                .untrusted(
+                    "a grant signed by key \(grant.signer.short)", "one signed by \(roots.map { "\($0.vendor)'s root \($0.key.short)" }.joined(separator: " or "))",
+                    "use an image of \(grant.oem), or ask for a licence for this image; after a root's rotation the new root key belongs into the licence file"))
+        }
+        let denied = [
+            denyList?.licences.contains(licence.id) == true ? "licence \(licence.id)" : nil,
+            denyList?.keys.contains(grant.key) == true ? "key \(grant.key.short) of \(grant.oem)" : nil, isDenied(root) ? "root \(root.key.short)" : nil,
+        ].compactMap { $0 }
+        guard denied.isEmpty else { throw LicenceRefusal(.denied(denied.joined(separator: " and "), version: denyList?.version ?? 0)) }
+        guard (denyList?.version ?? 0) >= newestDenyList else {
+            throw LicenceRefusal(.denyListTooOld(have: denyList?.version ?? 0, need: newestDenyList))
+        }
+        return AcceptedLicence(licence: licence, grant: grant, root: root, denyList: denyList)
+    }
+}
+
+/// A licence whose signatures lead to a trusted root and that nobody has withdrawn. Whether it covers a machine, now, is ``LicenceCheck``'s question.
+public struct AcceptedLicence: Sendable {
+    public let licence: Licence
+    public let grant: EditionGrant
+    public let root: RootStatement
+    public let denyList: DenyList?
+    public var edition: Edition { grant.edition }
+
+    /// The time before which none of these documents existed: no clock that shows an earlier one is set.
+    public var newestDocument: Moment { max(licence.issued, grant.issued, root.issued, denyList?.issued ?? root.issued) }
+}

@@ -1,0 +1,32 @@
+/// What a board knows of the time. Its real-time clock may be wrong, so it is held against times that have certainly passed.
+public struct LicenceClock: Sendable, Equatable {
+    /// How far a clock may be behind what has certainly passed, in seconds: a day, because clocks are set to local time.
+    public static let tolerance = 86400
+
+    /// What the board's clock says.
+    public var now: Moment
+    /// A time that has passed, and from what the board knows it.
+    public private(set) var floor: Moment
+    public private(set) var floorSource: String
+
+    /// - Parameters:
+    ///   - imageBuilt: when the image was built.
+    ///   - highWater: the latest time at which this board started a licensed machine; nil when it knows none.
+    public init(now: Moment, imageBuilt: Moment, highWater: Moment?) {
+        self.now = now
+        floor = imageBuilt
+        floorSource = "the image was built"
+        if let highWater { raise(to: highWater, "this board last started its machine") }
+    }
+
+    mutating func raise(to moment: Moment, _ source: String) {
+        guard moment > floor else { return }
+        floor = moment
+        floorSource = source
+    }
+
+    /// Whether the clock cannot be right.
+    var isNotSet: Bool { now.seconds < floor.seconds - Self.tolerance }
+    /// The later of clock and floor.
+    public var effective: Moment { max(now, floor) }
+}

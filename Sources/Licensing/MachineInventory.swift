@@ -1,0 +1,41 @@
+/// What the boards of one machine measured of themselves.
+public struct MachineInventory: Sendable, Equatable {
+    public struct Node: Sendable, Equatable {
+        public var index: Int
+        /// Id of the licence that this node carries; nil for none.
+        public var licence: String?
+        /// Whether it runs a development image.
+        public var isDevelopment: Bool
+        public var record: BoardRecord
+        public var interconnect: InterconnectKind
+        /// The node uses policies that somebody chose.
+        public var choosesPolicies: Bool
+
+        public init(
+            index: Int, licence: String?, isDevelopment: Bool = false, record: BoardRecord, interconnect: InterconnectKind, choosesPolicies: Bool = false
+        ) {
+            self.index = index
+            self.licence = licence
+            self.isDevelopment = isDevelopment
+            self.record = record
+            self.interconnect = interconnect
+            self.choosesPolicies = choosesPolicies
+        }
+    }
+
+    /// In the order of their indices.
+    public var nodes: [Node]
+
+    public init(nodes: [Node]) { self.nodes = nodes }
+
+    /// What the machine uses beyond the ordinary.
+    var features: Set<MachineFeature> {
+        var features: Set<MachineFeature> = []
+        let sizes = nodes.map { [$0.record.sockets, $0.record.cores] }
+        // Firmware keeps more or less for itself; a sixteenth apart is another size of memory.
+        let (least, most) = (nodes.map(\.record.memoryMiB).min() ?? 0, nodes.map(\.record.memoryMiB).max() ?? 0)
+        if sizes.contains(where: { $0 != sizes[0] }) || (most - least) * 16 > most { features.insert(.unequalBoards) }
+        if nodes.contains(where: \.choosesPolicies) { features.insert(.policyChoice) }
+        return features
+    }
+}

@@ -1,0 +1,153 @@
+import Interconnect
+import Licensing
+
+/// The licence check of a machine: every node tells every other one what it is, checks all of them itself, and tells what it concludes. Memory is lent
+/// only when all accept. Nobody believes another node's word about a third.
+package struct LicenceAgreement: Sendable {
+    let node: Int
+    let count: Int
+    let licensing: NodeLicensing
+    let log: @Sendable (String) -> Void
+
+    package init(node: Int, count: Int, licensing: NodeLicensing, log: @escaping @Sendable (String) -> Void) {
+        self.node = node
+        self.count = count
+        self.licensing = licensing
+        self.log = log
+    }
+
+    /// - Parameters:
+    ///   - broadcast: sends a membership message's body and payload to every other node.
+    ///   - wait: gives the next membership message of a kind.
+    /// - Returns: what every node stated, in the order of the nodes.
+    /// - Throws: ``NodeError/licence(_:)`` with this node's reasons, or with what other nodes said.
+    package func reach(
+        broadcast: ([UInt8], [UInt8]) -> Void, wait: (MembershipKind) throws -> ControlFrame
+    ) throws -> [BoardStatement] {
+        let own = ownStatement()
+        broadcast([MembershipKind.licence.rawValue], own.encoded())
+        var statements = [LicenceStatement?](repeating: nil, count: count)
+        var broken: [Violation] = []
+        statements[node] = own
+        for frame in try eachOther(.licence, wait) {
+            do throws(WireError) {
+                statements[Int(frame.from)] = try LicenceStatement(decoding: frame.payload, from: Int(frame.from))
+            } catch {
+                broken.append(.statement("node \(frame.from): \(error)", need: "a statement that can be read"))
+            }
+        }
+        let verdict = broken.isEmpty ? self.verdict(statements.compactMap { $0 }) : .failure(LicenceRefusal(broken))
+        return try conclude(verdict, statements.compactMap { $0 }, broadcast, wait)
+    }
+
+    private func ownStatement() -> LicenceStatement {
+        var licence: String?
+        var denyList: [UInt8] = []
+        var isDevelopment = false
+        switch licensing.standing {
+        case .development: isDevelopment = true
+        case .release(let documents, let authority):
+            licence = documents.licences.first?.id
+            denyList = authority.denyList.map { Array($0.envelope.armoured.utf8) } ?? []
+        case .refused: break
+        }
+        let inventory = MachineInventory.Node(
+            index: node, licence: licence, isDevelopment: isDevelopment, record: licensing.record, interconnect: licensing.interconnect,
+            choosesPolicies: licensing.choosesPolicies)
+        return LicenceStatement(node: inventory, threads: licensing.threads, denyList: denyList)
+    }
+
+    /// One message of every other node.
+    private func eachOther(_ kind: MembershipKind, _ wait: (MembershipKind) throws -> ControlFrame) throws -> [ControlFrame] {
+        var frames: [ControlFrame] = []
+        while frames.count < count - 1 {
+            let frame = try wait(kind)
+            if !frames.contains(where: { $0.from == frame.from }) { frames.append(frame) }
+        }
+        return frames
+    }
+
+    private enum Outcome {
+        /// Sentences for the console.
+        case success(banners: [String], LicenceMarks)
+        case failure(LicenceRefusal)
+    }
+
+    private func verdict(_ statements: [LicenceStatement]) -> Outcome {
+        if count == 1 { return .success(banners: ["one board alone: no licence is asked"], licensing.marks) }
+        switch licensing.standing {
+        case .development:
+            let others = statements.filter { !$0.node.isDevelopment }.map(\.node.index)
+            guard others.isEmpty else { return .failure(LicenceRefusal(.developmentBeside(others))) }
+            return .success(banners: ["edition \(Edition.development.name): for images that do not leave the house"], licensing.marks)
+        case .refused(let refusal): return .failure(refusal)
+        case .release(let documents, var authority):
+            // Another node may know a newer list; who signed it is checked like one's own.
+            for statement in statements where !statement.denyList.isEmpty {
+                var theirs = DocumentSet()
+                if (try? theirs.read(statement.denyList, place: "node \(statement.node.index)")) != nil { authority.learn(theirs) }
+            }
+            let accepted: AcceptedLicence
+            do throws(LicenceRefusal) {
+                accepted = try authority.accept(documents, newestDenyList: licensing.marks.denyList)
+            } catch {
+                return .failure(error)
+            }
+            let clock = licensing.clock()
+            switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: statements.map(\.node)), clock: clock) {
+            case .refused(let refusal): return .failure(refusal)
+            case .accepted(let banners):
+                let name =
+                    "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
+                let marks = LicenceMarks(highWater: clock.effective, denyList: max(licensing.marks.denyList, accepted.denyList?.version ?? 0))
+                return .success(banners: [name] + banners, marks)
+            }
+        }
+    }
+
+    private func conclude(
+        _ outcome: Outcome, _ statements: [LicenceStatement], _ broadcast: ([UInt8], [UInt8]) -> Void, _ wait: (MembershipKind) throws -> ControlFrame
+    ) throws -> [BoardStatement] {
+        var mine: [Violation] = []
+        if case .failure(let refusal) = outcome { mine = refusal.violations }
+        for violation in mine { log("\(violation)") }
+        broadcast([MembershipKind.licenceVerdict.rawValue], LicenceVerdictMessage(violations: mine.map(\.description)).encoded())
+        var isRefusedByOthers = false
+        for frame in try eachOther(.licenceVerdict, wait) {
+            let theirs = (try? LicenceVerdictMessage(decoding: frame.payload).violations) ?? ["what it concludes cannot be read"]
+            isRefusedByOthers = isRefusedByOthers || !theirs.isEmpty
+            // What this node found itself need not be said twice.
+            for text in theirs where !mine.contains(where: { $0.description.prefix(400) == text }) {
+                log("node \(frame.from) says: \(sanitized(text.utf8, limit: 400))")
+            }
+        }
+        guard case .success(let banners, let marks) = outcome else { throw NodeError.licence(mine) }
+        guard !isRefusedByOthers else { throw NodeError.licence([]) }
+        for banner in banners { log(banner) }
+        if count > 1, case .release = licensing.standing { licensing.accepted(marks) }
+        return statements.map { BoardStatement(threads: $0.threads, sockets: $0.node.record.sockets, memoryMiB: $0.node.record.memoryMiB) }
+    }
+}
+
+/// What a board stated, against which its part of the plan is held.
+package struct BoardStatement: Sendable, Equatable {
+    package var threads: Int
+    package var sockets: Int
+    package var memoryMiB: Int
+
+    /// What the plan says of this board that the board did not state; nil when it fits.
+    func mismatch(_ resources: NodeResources, node: Int) -> Violation? {
+        guard resources.processors > threads || resources.sockets > sockets || resources.physicalMiB != memoryMiB else { return nil }
+        return .statement(
+            "node \(node) lends \(resources.processors) processors of \(resources.sockets) socket(s) and has \(resources.physicalMiB) MiB",
+            need: "no more than it stated for the licence: \(threads), \(sockets), \(memoryMiB) MiB")
+    }
+}
+
+extension Violation {
+    static func developmentBeside(_ nodes: [Int]) -> Violation {
+        Violation(
+            .mixture, "licence", have: "a release image on node \(nodes.map(String.init).joined(separator: ", ")), a development image here",
+            need: "one kind of image", remedy: "write every stick from one image")
+    }
+}

@@ -1,0 +1,55 @@
+package import Licensing
+
+/// What a node needs for its part in the licence check. The program fills it from the image, the stick and the hardware; only tests fill it otherwise.
+package struct NodeLicensing: Sendable {
+    /// Under what this node starts.
+    package enum Standing: Sendable {
+        /// A development image: no licence is asked, and no node of another kind is joined.
+        case development
+        /// A release image with documents that are whole, and whom it trusts.
+        case release(DocumentSet, Authority)
+        /// A release image that cannot start a machine of several nodes.
+        case refused(LicenceRefusal)
+    }
+
+    package var standing: Standing
+    /// What this board measured of itself.
+    package var record: BoardRecord
+    /// Logical processors of the board.
+    package var threads: Int
+    package var interconnect: InterconnectKind
+    /// Somebody chose coherence policies.
+    package var choosesPolicies: Bool
+    package var marks: LicenceMarks
+    /// What the clock says, asked once, when the machine is about to start.
+    package var clock: @Sendable () -> LicenceClock
+    /// Told when every node accepted: the time, and the version of the newest deny-list (0 for none).
+    package var accepted: @Sendable (LicenceMarks) -> Void
+
+    package init(
+        standing: Standing, record: BoardRecord, threads: Int, interconnect: InterconnectKind, choosesPolicies: Bool = false,
+        marks: LicenceMarks = LicenceMarks(), clock: @escaping @Sendable () -> LicenceClock, accepted: @escaping @Sendable (LicenceMarks) -> Void = { _ in }
+    ) {
+        self.standing = standing
+        self.record = record
+        self.threads = threads
+        self.interconnect = interconnect
+        self.choosesPolicies = choosesPolicies
+        self.marks = marks
+        self.clock = clock
+        self.accepted = accepted
+    }
+}
+
+/// What a board remembers from one start to the next, each only ever counting up.
+package struct LicenceMarks: Sendable, Equatable {
+    /// The latest time at which a licensed machine started here.
+    package var highWater: Moment?
+    /// Version of the newest deny-list seen; 0 for none.
+    package var denyList: Int
+
+    package init(highWater: Moment? = nil, denyList: Int = 0) {
+        self.highWater = highWater
+        self.denyList = denyList
+    }
+}

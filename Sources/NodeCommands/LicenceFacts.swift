@@ -1,0 +1,130 @@
+import BoardSupport
+import Glibc
+import Interconnect
+import Licensing
+import Node
+import TrustedPlatform
+
+/// What the image, the stick and the hardware say for the licence check. The image's part is at one fixed place, and the hardware's is measured: no
+/// option, variable or file of the stick changes either.
+struct LicenceFacts {
+    /// Where the image keeps what it says of itself.
+    static let imageFolder = "/etc/vsmp"
+
+    var standing: NodeLicensing.Standing
+    var record: BoardRecord
+    var threads: Int
+    /// Year 1970 for an image that does not say when it was built.
+    var imageBuilt: Moment
+
+    /// - Parameters:
+    ///   - image: folder with `purpose`, `licence-root` and `built`.
+    ///   - stick: folder with `license.vsl` and `deny.vsl`.
+    ///   - endorsementKey: digest of the TPM's endorsement key; nil without one.
+    ///   - root: in front of /sys, for tests.
+    init(image: String, stick: String, inventory: HardwareInventory, endorsementKey: [UInt8]?, root: String = "") {
+        imageBuilt = readText(image + "/built").flatMap { Moment(String($0.prefix { $0 != "\n" })) } ?? Moment(seconds: 0)!
+        standing = Self.standing(image: image, stick: stick)
+        record = Self.record(inventory, endorsementKey: endorsementKey, root: root)
+        threads = max(1, inventory.threads)
+    }
+
+    /// The TPM's identity, which only a release image asks for: some chips take seconds. Nil without a TPM 2.0.
+    static func endorsementKey() -> [UInt8]? {
+        guard readText(imageFolder + "/purpose") != "development\n" else { return nil }
+        do throws(TPMError) {
+            guard let channel = try DeviceChannel.open(DeviceChannel.devices) else { return nil }
+            var module = TrustedPlatformModule(channel)
+            return try module.endorsementKeyDigest()
+        } catch {
+            NodeProgram.report("the TPM does not say who it is: \(error)")
+            return nil
+        }
+    }
+
+    /// Only an image that says so is a development image.
+    private static func standing(image: String, stick: String) -> NodeLicensing.Standing {
+        if readText(image + "/purpose") == "development\n" { return .development }
+        var trusted = DocumentSet()
+        var held = DocumentSet()
+        do throws(LicensingError) {
+            try read(image + "/licence-root", into: &trusted)
+            try read(stick + "/license.vsl", into: &held)
+            try read(stick + "/deny.vsl", into: &held)
+        } catch {
+            return .refused(LicenceRefusal(.damaged(error)))
+        }
+        guard let root = trusted.roots.min(by: { $0.sequence < $1.sequence }) else { return .refused(LicenceRefusal(.noRoot())) }
+        var authority = Authority(trusting: root)
+        authority.learn(trusted)
+        authority.learn(held)
+        return .release(held, authority)
+    }
+
+    private static func read(_ path: String, into documents: inout DocumentSet) throws(LicensingError) {
+        if let bytes = readFile(path) { try documents.read(bytes, place: path) }
+    }
+
+    private static func record(_ inventory: HardwareInventory, endorsementKey: [UInt8]?, root: String) -> BoardRecord {
+        let files = SystemFiles(root: root)
+        let dmi = "/sys/class/dmi/id"
+        let stick = StickIdentity(files)
+        return BoardRecord(
+            sockets: max(1, inventory.sockets), cores: max(1, inventory.cores), memoryMiB: max(1, inventory.memoryMiB),
+            model: BoardRecord.model(manufacturer: inventory.identity.systemManufacturer, product: inventory.identity.systemProduct),
+            board: .board(systemUUID: files.line(dmi + "/product_uuid"), serialNumber: files.line(dmi + "/board_serial")),
+            tpm: endorsementKey.map { .tpm(endorsementKeyDigest: $0) },
+            stick: stick.flatMap { .stick(size: $0.size, serialNumber: $0.serialNumber) })
+    }
+
+    /// - Parameter clock: seconds since 1970, as the board has them.
+    func licensing(
+        interconnect: InterconnectKind, choosesPolicies: Bool, marks: LicenceMarks, clock: @escaping @Sendable () -> Int = { time(nil) },
+        accepted: @escaping @Sendable (LicenceMarks) -> Void
+    ) -> NodeLicensing {
+        NodeLicensing(
+            standing: standing, record: record, threads: threads, interconnect: interconnect, choosesPolicies: choosesPolicies, marks: marks,
+            clock: { [imageBuilt] in
+                LicenceClock(now: Moment(seconds: clock()) ?? Moment(seconds: 0)!, imageBuilt: imageBuilt, highWater: marks.highWater)
+            },
+            accepted: accepted)
+    }
+
+    /// This board's own request, armoured, for its console.
+    func request() throws(LicensingError) -> String {
+        let now = max(Moment(seconds: time(nil)) ?? imageBuilt, imageBuilt)
+        return try LicenceRequest(made: now, customer: nil, replaces: nil, boards: [record]).envelope.armoured
+    }
+}
+
+/// The disk that holds the partition VSMP-CONFIG: bytes and serial number, as `vsmp usb list` shows them on a workstation.
+struct StickIdentity: Equatable {
+    var size: Int
+    var serialNumber: String?
+
+    /// Nil when no disk, or more than one, has such a partition.
+    init?(_ files: SystemFiles) {
+        let folder = "/sys/class/block"
+        let partitions = files.names(in: folder).filter { files.text("\(folder)/\($0)/uevent")?.contains("PARTNAME=VSMP-CONFIG\n") == true }
+        guard partitions.count == 1, let target = files.linkTarget("\(folder)/\(partitions[0])") else { return nil }
+        // ../../devices/pci.../usb2/2-1/2-1:1.0/host0/.../block/sda/sda3: the disk is above the partition, the USB device above the disk.
+        var above = target.split(separator: "/").drop { $0 == ".." }.map(String.init)
+        above.removeLast()
+        guard !above.isEmpty, let sectors = files.number("/sys/\(above.joined(separator: "/"))/size") else { return nil }
+        size = sectors * 512
+        while above.count > 2 {
+            let path = "/sys/\(above.joined(separator: "/"))"
+            if let serial = files.line(path + "/serial") ?? files.line(path + "/device/serial") {
+                serialNumber = serial
+                return
+            }
+            above.removeLast()
+        }
+    }
+}
+
+/// What kind of network leads to the other nodes: ARPHRD_INFINIBAND is 32 (linux/if_arp.h).
+func interconnectKind(_ reach: Reach) -> InterconnectKind {
+    guard case .discovery(let interface, _) = reach, readText("/sys/class/net/\(interface)/type")?.hasPrefix("32\n") == true else { return .ethernet }
+    return .infiniband
+}

@@ -1,0 +1,76 @@
+import BoardSupport
+import Licensing
+import Node
+import StickState
+import Synchronization
+
+/// What this node remembers from one start to the next, in the state store of its stick. Without a store, or with one that cannot be written, it
+/// forgets, and the console says so.
+final class NodeMemory: Sendable {
+    private let store: StateStore?
+    private let known: Mutex<NodeFacts>
+    /// What is wrong with the store; nothing of it keeps the node from joining.
+    let complaints: [String]
+
+    init(store path: String?) {
+        var (facts, complaints) = (NodeFacts(), [String]())
+        store = path.map(StateStore.init)
+        if let store {
+            do throws(StateStore.Problem) {
+                facts = try store.read()
+                try store.checkWritable()
+            } catch {
+                complaints.append("\(error); this node goes on without")
+            }
+        } else {
+            complaints.append("the stick has no state store: this node forgets which firmware was bad")
+        }
+        known = Mutex(facts)
+        self.complaints = complaints
+    }
+
+    var facts: NodeFacts { known.withLock { $0 } }
+
+    /// Changes what is known, and keeps it.
+    func update(_ body: (inout NodeFacts) -> Void) throws(StateStore.Problem) {
+        let facts = known.withLock { facts in
+            body(&facts)
+            return facts
+        }
+        guard let store else { throw .unwritable("of this stick", why: "there is none") }
+        try store.write(facts)
+    }
+
+    // MARK: Licences
+
+    private static let highWater = "licence-high-water"
+    private static let denyList = "deny-list"
+
+    /// The time and the deny list that a licensed machine was last started with.
+    var licenceMarks: LicenceMarks {
+        let others = facts.others
+        return LicenceMarks(
+            highWater: others[Self.highWater].flatMap { Int($0) }.flatMap { Moment(seconds: $0) },
+            denyList: others[Self.denyList].flatMap { Int($0) } ?? 0)
+    }
+
+    func keep(_ marks: LicenceMarks) throws(StateStore.Problem) {
+        try update { facts in
+            if let highWater = marks.highWater { facts.others[Self.highWater] = String(highWater.seconds) }
+            if marks.denyList > 0 { facts.others[Self.denyList] = String(marks.denyList) }
+        }
+    }
+
+    // MARK: The store's place
+
+    /// The device of the partition VSMP-STATE beside this machine's VSMP-CONFIG; nil without one, or with several sticks. No option names another.
+    static func device(_ files: SystemFiles = SystemFiles()) -> String? {
+        let folder = "/sys/class/block"
+        func named(_ name: String, _ partition: String) -> Bool { files.text("\(folder)/\(partition)/uevent")?.contains("PARTNAME=\(name)\n") == true }
+        func disk(_ partition: String) -> [Substring]? { files.linkTarget("\(folder)/\(partition)")?.split(separator: "/").dropLast() }
+        let partitions = files.names(in: folder)
+        let configurations = partitions.filter { named("VSMP-CONFIG", $0) }
+        guard configurations.count == 1, let own = disk(configurations[0]) else { return nil }
+        return partitions.first { named(StateStore.partitionName, $0) && disk($0) == own }.map { "/dev/\($0)" }
+    }
+}

@@ -1,0 +1,54 @@
+package import ArgumentParser
+import BoardSupport
+import Foundation
+import Licensing
+import Provisioning
+
+/// `vsmp license`: keys, licences and what belongs to them, without a network.
+package struct LicenseCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "license", abstract: "Make keys, issue licences, check and install them (docs/licensing.md).",
+            subcommands: [Keygen.self, Request.self, Issue.self, Inspect.self, Verify.self, Explain.self, Install.self, Transfer.self])
+    }
+
+    package init() {}
+
+    struct Keygen: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Make a secret key, readable for its owner only, and FILE.pub with its public half.",
+                discussion: "Keep the secret key where nobody builds; without it nothing can be signed, and nobody can restore it.")
+        }
+
+        @Argument(help: "The file to make; neither it nor FILE.pub may exist.")
+        var file: String
+
+        @Flag(help: "Print JSON for a program; the secret key is never printed.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let key = SecretKey()
+                let publicFile = file + ".pub"
+                try LicenseFiles.create(publicFile, "\(key.publicKey)\n", isSecret: false)
+                do {
+                    try LicenseFiles.create(file, key.armoured, isSecret: true)
+                } catch {
+                    try? FileManager.default.removeItem(atPath: publicFile)
+                    throw error
+                }
+                if json { return try printJSON(["file": file, "public-file": publicFile, "public-key": key.publicKey.description]) }
+                print("\(file): secret key, keep it; \(publicFile): public key \(key.publicKey.short)")
+            }
+        }
+    }
+
+    struct Issue: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Sign a root key, an edition grant, a licence or a deny list.", subcommands: [Root.self, Grant.self, NewLicence.self, Deny.self],
+                defaultSubcommand: NewLicence.self)
+        }
+    }
+}
