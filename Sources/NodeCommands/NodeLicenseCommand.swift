@@ -25,7 +25,7 @@ struct NodeLicenseCommand {
     }
 
     private func request(_ folder: String) -> ExitStatus {
-        let facts = LicenceFacts(image: image, stick: folder, inventory: HardwareInventory(), endorsementKey: nil)
+        let facts = LicenceFacts(image: image, stick: folder, inventory: HardwareInventory(), endorsementKey: LicenceFacts.endorsementKey())
         guard let text = try? facts.request() else {
             NodeProgram.report("this computer's inventory makes no request: the firmware's SMBIOS strings cannot be written")
             return .internalError
