@@ -104,13 +104,8 @@ struct StickIdentity: Equatable {
 
     /// Nil when no disk, or more than one, has such a partition.
     init?(_ files: SystemFiles) {
-        let folder = "/sys/class/block"
-        let partitions = files.names(in: folder).filter { files.text("\(folder)/\($0)/uevent")?.contains("PARTNAME=VSMP-CONFIG\n") == true }
-        guard partitions.count == 1, let target = files.linkTarget("\(folder)/\(partitions[0])") else { return nil }
-        // ../../devices/pci.../usb2/2-1/2-1:1.0/host0/.../block/sda/sda3: the disk is above the partition, the USB device above the disk.
-        var above = target.split(separator: "/").drop { $0 == ".." }.map(String.init)
-        above.removeLast()
-        guard !above.isEmpty, let sectors = files.number("/sys/\(above.joined(separator: "/"))/size") else { return nil }
+        // The USB device is above the disk.
+        guard var above = OwnStick(files)?.disk, let sectors = files.number("/sys/\(above.joined(separator: "/"))/size") else { return nil }
         size = sectors * 512
         while above.count > 2 {
             let path = "/sys/\(above.joined(separator: "/"))"

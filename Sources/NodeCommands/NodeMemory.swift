@@ -65,12 +65,6 @@ final class NodeMemory: Sendable {
 
     /// The device of the partition VSMP-STATE beside this machine's VSMP-CONFIG; nil without one, or with several sticks. No option names another.
     static func device(_ files: SystemFiles = SystemFiles()) -> String? {
-        let folder = "/sys/class/block"
-        func named(_ name: String, _ partition: String) -> Bool { files.text("\(folder)/\(partition)/uevent")?.contains("PARTNAME=\(name)\n") == true }
-        func disk(_ partition: String) -> [Substring]? { files.linkTarget("\(folder)/\(partition)")?.split(separator: "/").dropLast() }
-        let partitions = files.names(in: folder)
-        let configurations = partitions.filter { named("VSMP-CONFIG", $0) }
-        guard configurations.count == 1, let own = disk(configurations[0]) else { return nil }
-        return partitions.first { named(StateStore.partitionName, $0) && disk($0) == own }.map { "/dev/\($0)" }
+        OwnStick(files)?.device(ofPartition: StateStore.partitionName)
     }
 }
