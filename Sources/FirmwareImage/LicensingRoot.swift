@@ -45,6 +45,19 @@ public struct LicensingRoot: Sendable, Equatable {
         return authority
     }
 
+    /// Why boards with this root file system accept nobody's licence; nil when they accept those of a vendor.
+    static func problem(in archive: NewcArchive) -> String? {
+        guard case .file(let text, _)? = archive.entries[path] else {
+            return "no vendor's root key, so this image starts no machine of several boards; build it with --license-root"
+        }
+        do throws(ImageError) {
+            _ = try LicensingRoot(text, place: "it")
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
     func add(to archive: inout NewcArchive) {
         archive.add(Self.path, .file(Data(text.utf8), permissions: 0o644))
         archive.add(Self.builtPath, .file(Data("\(built)\n".utf8), permissions: 0o644))

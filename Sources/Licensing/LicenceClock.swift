@@ -11,12 +11,12 @@ public struct LicenceClock: Sendable, Equatable {
 
     /// - Parameters:
     ///   - imageBuilt: when the image was built.
-    ///   - highWater: the latest time at which this board started a licensed machine; nil when it knows none.
+    ///   - highWater: the latest time at which this board ran a licensed machine; nil when it knows none.
     public init(now: Moment, imageBuilt: Moment, highWater: Moment?) {
         self.now = now
         floor = imageBuilt
         floorSource = "the image was built"
-        if let highWater { raise(to: highWater, "this board last started its machine") }
+        if let highWater { raise(to: highWater, "this board last ran its machine") }
     }
 
     mutating func raise(to moment: Moment, _ source: String) {

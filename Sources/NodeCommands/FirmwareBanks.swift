@@ -50,7 +50,7 @@ struct FirmwareBanks {
         self.floor = floor
         self.folder = folder
         self.memory = memory
-        self.setWritable = setWritable ?? folder.map(Self.remount) ?? { _ in false }
+        self.setWritable = setWritable ?? { isWritable in folder.map { MountedFolder.setWritable($0, isWritable) } ?? false }
         readBanks()
         markBad()
     }
@@ -188,13 +188,6 @@ struct FirmwareBanks {
         // SAFETY: the array lives through the call and its count is given.
         let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
         guard count == bytes.count, fsync(descriptor) == 0 else { throw .cannotChange(path, why: reason()) }
-    }
-
-    private static func remount(_ folder: String) -> (Bool) -> Bool {
-        { isWritable in
-            let flags = UInt(MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC) | (isWritable ? 0 : UInt(MS_RDONLY))
-            return unsafe mount(nil, folder, nil, flags, nil) == 0
-        }
     }
 
     private static func reason() -> String {

@@ -42,7 +42,7 @@ struct NodeLicenseCommand {
         }
         do {
             let id = try check(bytes, path, folder)
-            try replace(folder + "/license.vsl", with: bytes)
+            try replace("license.vsl", in: folder, with: bytes)
             print("\(id) is in \(folder)/license.vsl; it counts from the machine's next start")
             return .success
         } catch let error as LicensingError {
@@ -74,11 +74,17 @@ struct NodeLicenseCommand {
         let description: String
     }
 
-    private func replace(_ path: String, with bytes: [UInt8]) throws(WriteError) {
+    private func replace(_ name: String, in folder: String, with bytes: [UInt8]) throws(WriteError) {
+        let path = "\(folder)/\(name)"
         let new = path + ".new"
-        let descriptor = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        func create() -> Int32 { unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        var descriptor = create()
+        // A node mounts its stick read-only.
+        let isReadOnly = descriptor < 0 && errno == EROFS
+        if isReadOnly, MountedFolder.setWritable(folder, true) { descriptor = create() }
+        defer { if isReadOnly { _ = MountedFolder.setWritable(folder, false) } }
         guard descriptor >= 0 else {
-            let hint = errno == EROFS ? ": the stick is mounted read-only, run mount -o remount,rw on its folder first" : ""
+            let hint = errno == EROFS ? ": the stick is write-protected, or this program may not mount it writable" : ""
             throw WriteError(description: "cannot write \(new)\(hint)")
         }
         let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }

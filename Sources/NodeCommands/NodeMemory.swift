@@ -33,12 +33,11 @@ final class NodeMemory: Sendable {
 
     /// Changes what is known, and keeps it.
     func update(_ body: (inout NodeFacts) -> Void) throws(StateStore.Problem) {
-        let facts = known.withLock { facts in
+        try known.withLock { facts throws(StateStore.Problem) in
             body(&facts)
-            return facts
+            guard let store else { throw .unwritable("of this stick", why: "there is none") }
+            try store.write(facts)
         }
-        guard let store else { throw .unwritable("of this stick", why: "there is none") }
-        try store.write(facts)
     }
 
     // MARK: Licences
@@ -46,7 +45,7 @@ final class NodeMemory: Sendable {
     private static let highWater = "licence-high-water"
     private static let denyList = "deny-list"
 
-    /// The time and the deny list that a licensed machine was last started with.
+    /// When a licensed machine last ran here, and the newest deny list that it knew.
     var licenceMarks: LicenceMarks {
         let others = facts.others
         return LicenceMarks(

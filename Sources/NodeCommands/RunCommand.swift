@@ -114,14 +114,10 @@ enum RunCommand {
         }
         let facts = LicenceFacts(
             image: LicenceFacts.imageFolder, stick: folder, inventory: inventory, endorsementKey: LicenceFacts.endorsementKey())
+        let diary = LicenceDiary(memory: memory, clock: { time(nil) }, log: { NodeProgram.report($0) })
         let licensing = facts.licensing(
             interconnect: interconnectKind(reach), choosesPolicies: configuration.policies != nil || board.coherence?.policies != nil,
-            marks: memory.licenceMarks,
-            accepted: { marks in
-                do throws(StateStore.Problem) { try memory.keep(marks) } catch {
-                    NodeProgram.report("this licensed start cannot be noted: \(error)")
-                }
-            })
+            marks: memory.licenceMarks, accepted: { diary.begin($0) })
         var setup = NodeRuntime.Setup(
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
             reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,

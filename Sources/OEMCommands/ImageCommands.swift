@@ -226,7 +226,7 @@ package struct ImageCommand: ParsableCommand {
         var image: String
         @Option(help: ArgumentHelp("Who must have signed it: an X.509 certificate, PEM.", valueName: "file"))
         var certificate: String?
-        @Flag(help: "Also refuse what must not leave the house: development keys, shells, passwords, open boot menus, secrets.")
+        @Flag(help: "Also refuse what must not leave the house: development keys, shells, passwords, open boot menus, secrets, no vendor's root key.")
         var release = false
 
         func run() throws {

@@ -51,7 +51,7 @@ struct FlawedBootTests {
 
     /// An unsigned program starts; whoever sits at the serial port has a shell, reads a private key, and logs in with a password.
     @Test mutating func anUnsignedImageWithAShellAPasswordAndAKey() throws {
-        builder.purpose = .release
+        (builder.purpose, builder.licensing) = (.release, try Workshop.vendorRoot())
         let script = String(decoding: try read(builder.firmwareFolder.appendingPathComponent("init")), as: UTF8.self)
         let flawed = script.replacingOccurrences(of: "\nsay() {", with: "\nwhile :; do sh -i </dev/ttyS0 >/dev/ttyS0 2>&1; done &\nsay() {")
         #expect(flawed != script)
@@ -103,7 +103,7 @@ struct FlawedBootTests {
     /// GRUB shows a menu from the boot partition, and an editor for what it boots.
     @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/serial.mod"), "grub-pc-bin is not installed"))
     mutating func anEditableBootMenu() throws {
-        (builder.purpose, builder.signer) = (.release, try vendor())
+        (builder.purpose, builder.signer, builder.licensing) = (.release, try vendor(), try Workshop.vendorRoot())
         let image = place("menu.img")
         let menu = "set timeout=-1\nmenuentry 'firmware of whoever wrote this' {\nlinux /VSMP/A/VMLINUZ quiet\ninitrd /VSMP/A/INITRD\n}\n"
         try FlawedImage.make(

@@ -216,10 +216,12 @@ struct SignedImageTests {
         try ImageReader(image).verifyRelease(certificate: certificate).findings
     }
 
-    private mutating func release() { (workshop.builder.purpose, workshop.builder.signer) = (.release, signer) }
+    private mutating func release() throws {
+        (workshop.builder.purpose, workshop.builder.signer, workshop.builder.licensing) = (.release, signer, try Workshop.vendorRoot())
+    }
 
     @Test mutating func signingApartGivesTheBytesOfSigningAtOnce() throws {
-        release()
+        try release()
         let atOnce = try workshop.build()
         workshop.builder.signer = nil
         let unsigned = try workshop.build()
@@ -247,8 +249,21 @@ struct SignedImageTests {
     }
 
     @Test mutating func aReleaseImageHasNothingToHide() throws {
-        release()
+        try release()
         #expect(try findings(try workshop.build(), signer.certificate) == [])
+    }
+
+    /// One that accepts nobody's licence starts no machine of several boards.
+    @Test mutating func aReleaseImageNeedsAVendorsRootKey() throws {
+        try release()
+        let image = folder.appendingPathComponent("rootless.img")
+        for flaw in ["no root", String(decoding: try #require(workshop.builder.licensing).text.utf8.dropLast(40), as: UTF8.self)] {
+            try FlawedImage.make(image, by: workshop.builder, rootFiles: [LicensingRoot.path: Data(flaw.utf8)], signer: signer)
+            let found = try findings(image, signer.certificate)
+            #expect(found.map(\.rule) == [.noLicenceRoot] && found.first?.place == "/etc/vsmp/licence-root", "\(found)")
+        }
+        workshop.builder.licensing = nil
+        #expect(try findings(try workshop.build(), signer.certificate).map(\.rule) == [.noLicenceRoot])
     }
 
     @Test mutating func developmentIsRefused() throws {
@@ -266,7 +281,7 @@ struct SignedImageTests {
     }
 
     @Test mutating func unsignedAndOthersSignaturesAreRefused() throws {
-        release()
+        try release()
         let other = try SigningCertificate(file: DevelopmentKey.certificateFile(in: {
             let state = folder.appendingPathComponent("state")
             _ = try DevelopmentKey.signer(in: state)
@@ -281,7 +296,7 @@ struct SignedImageTests {
         "console=ttyS0 rdinit=/bin/sh", "console=ttyS0 init=/bin/sh", "quiet single", "quiet kgdboc=ttyS0", "systemd.debug_shell=1",
     ])
     mutating func aCommandLineThatOpensAShellIsRefused(line: String) throws {
-        release()
+        try release()
         try workshop.change("cmdline", line + "\n")
         let found = try findings(try workshop.build())
         #expect(found.map(\.rule) == [.shell] && found.first?.place == "command line", "\(found)")
@@ -289,14 +304,14 @@ struct SignedImageTests {
 
     @Test(arguments: ["setsid cttyhack sh", "exec /bin/sh </dev/tty1", "while :; do getty 115200 ttyS0; done", "busybox ash -i"])
     mutating func aShellOnAConsoleIsRefused(line: String) throws {
-        release()
+        try release()
         try workshop.change("init", "#!/bin/busybox sh\n# a shell is no login\n\(line)\n")
         let found = try findings(try workshop.build())
         #expect(found.map(\.rule) == [.shell] && found.first?.place == "/init" && found.first?.found == "line 3: \(line)", "\(found)")
     }
 
     @Test mutating func secretsAndMenusOnTheBootPartitionsAreRefused() throws {
-        release()
+        try release()
         let image = try workshop.build()
         let table = try GUIDPartitionTable(of: image)
         let files: [(partition: String, path: String, text: String, rule: ReleaseFinding.Rule)] = [
@@ -334,7 +349,7 @@ struct SignedImageTests {
     }
 
     @Test mutating func theReleaseBootLoaderDoesNothingElse() throws {
-        release()
+        try release()
         try workshop.change("grub.cfg", "linux /VSMP/a/VMLINUZ\ninitrd /VSMP/a/INITRD\nnormal\n")
         let error = try #require(throws: ImageError.self) { try workshop.build() }
         #expect(error.exitStatus == .badInput && error.description.contains("grub.cfg:3: found normal"))
@@ -362,7 +377,7 @@ struct SignedImageTests {
         let sections = try UnifiedKernelImage.sections(of: try reader.contents(of: BootFiles.program))
         #expect(String(decoding: sections[".osrel"] ?? Data(), as: UTF8.self).contains(", DEVELOPMENT IMAGE\""))
         let hash = reader.manifest.firmwareHash
-        release()
+        try release()
         #expect(try workshop.builder.firmwareHash() != hash, "the purpose is part of the firmware")
     }
 }

@@ -1,4 +1,6 @@
 import Foundation
+import Licensing
+import Testing
 
 @testable import FirmwareImage
 
@@ -8,6 +10,12 @@ struct Workshop {
     private var own: Scratch
     let kernel = Data("not really a kernel, but unmistakable".utf8)
     var builder: ImageBuilder
+
+    /// A vendor's root key, as a release image has one.
+    static func vendorRoot() throws -> LicensingRoot {
+        let root = try RootStatement(vendor: "Vendor", key: SecretKey(), issued: try #require(Moment("2026-01-01T00:00:00Z")))
+        return try LicensingRoot(Data(root.envelope.armoured.utf8), place: "a test's root")
+    }
 
     /// - Parameter moduleNames: more modules for the kernel's package to hold.
     init(moduleNames: [String] = []) throws {

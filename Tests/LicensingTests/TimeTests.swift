@@ -25,7 +25,7 @@ import Testing
     @Test func aClockThatIsNotSetIsNotAnExpiry() throws {
         let cases: [(now: String, built: String, highWater: String?, why: String)] = [
             ("1970-01-01T00:00:00Z", "2026-05-01T00:00:00Z", nil, "the image was built"),
-            ("2026-05-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-05-03T00:00:00Z", "this board last started its machine"),
+            ("2026-05-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-05-03T00:00:00Z", "this board last ran its machine"),
             ("2026-01-15T00:00:00Z", "2026-01-01T00:00:00Z", nil, "the newest of the licence's documents was issued"),
         ]
         for each in cases {

@@ -3,6 +3,7 @@ import Foundation
 import Licensing
 import Node
 import StickState
+import Synchronization
 import TestSupport
 import Testing
 
@@ -21,6 +22,27 @@ import Testing
         let memory = NodeMemory(store: path)
         #expect(memory.licenceMarks == LicenceMarks(highWater: moment, denyList: 7) && memory.facts.badFirmware == ["ab"])
         #expect(memory.complaints == [])
+    }
+
+    /// A machine that runs for days is noted each day, and never with an earlier time than before.
+    @Test func aMachineThatRunsOnIsNotedEachDay() throws {
+        try root.write("state", Data(count: StateStore.partitionSize))
+        let path = root.path + "/state"
+        let start = try #require(Moment("2026-11-24T01:00:00Z"))
+        let days = Mutex(0)
+        let memory = NodeMemory(store: path)
+        let diary = LicenceDiary(memory: memory, clock: { start.seconds + days.withLock { $0 } * 86400 }, log: { Issue.record("\($0)") })
+        var noted: [Moment?] = []
+        diary.goOn(LicenceMarks(highWater: start, denyList: 2)) {
+            if days.withLock({ $0 }) != 0 { noted.append(NodeMemory(store: path).licenceMarks.highWater) }
+            days.withLock { $0 = noted.count == 2 ? -7 : $0 + 1 }
+            return noted.count < 3
+        }
+        #expect(noted == [start.adding(days: 1), start.adding(days: 2), start.adding(days: 2)])
+        #expect(NodeMemory(store: path).licenceMarks == LicenceMarks(highWater: start.adding(days: 2), denyList: 2))
+        let complaints = Mutex<[String]>([])
+        LicenceDiary(memory: NodeMemory(store: nil), clock: { 0 }, log: { text in complaints.withLock { $0.append(text) } }).begin(LicenceMarks())
+        #expect(complaints.withLock { $0.first?.contains("cannot be noted") } == true)
     }
 
     @Test func withoutAStoreItForgetsAndSaysSo() throws {

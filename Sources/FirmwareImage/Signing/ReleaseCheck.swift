@@ -14,6 +14,7 @@ public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConverti
         case bootMenu = "editable-boot-menu"
         case secret
         case missingBlob = "missing-blob"
+        case noLicenceRoot = "no-licence-root"
     }
 
     public let rule: Rule
@@ -42,6 +43,8 @@ extension ImageReader {
             findings.append(ReleaseFinding(rule: rule, place: place, found: found))
         }
         if manifest.purpose == .development { report(.development, BootFiles.manifest, "purpose development") }
+        // A development image asks for no licence.
+        if manifest.purpose == .release, let problem = LicensingRoot.problem(in: root) { report(.noLicenceRoot, "/" + LicensingRoot.path, problem) }
         for blob in manifest.missingBlobs { report(.missingBlob, BootFiles.manifest, "\(blob.path) was not there when the image was built") }
         for (name, program) in [(BootFiles.loaderPath, try loader()), (BootFiles.program, try contents(of: BootFiles.program))] {
             let signers = try Authenticode.signers(of: program)

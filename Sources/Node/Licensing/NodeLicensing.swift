@@ -43,7 +43,7 @@ package struct NodeLicensing: Sendable {
 
 /// What a board remembers from one start to the next, each only ever counting up.
 package struct LicenceMarks: Sendable, Equatable {
-    /// The latest time at which a licensed machine started here.
+    /// The latest time at which a licensed machine ran here.
     package var highWater: Moment?
     /// Version of the newest deny-list seen; 0 for none.
     package var denyList: Int
