@@ -1,6 +1,6 @@
 public import Foundation
 internal import BoardSupport
-package import Licensing
+internal import Licensing
 
 /// What an image knows of licences: the vendor's root key with its successors, a deny-list if there is one, and when the image was built.
 public struct LicensingRoot: Sendable, Equatable {
@@ -20,10 +20,13 @@ public struct LicensingRoot: Sendable, Equatable {
         do throws(LicensingError) {
             var documents = DocumentSet()
             try documents.read(Array(file), place: place)
-            let authority = try Self.authority(documents, place: place)
+            guard let authority = Authority(ofImage: documents) else {
+                throw LicensingError(.chain, place, "there is no root key in it; make one with: vsmp license issue root")
+            }
             guard documents.grants.isEmpty, documents.licences.isEmpty, documents.requests.isEmpty, authority.roots.count == documents.roots.count,
-                authority.denyList == documents.denyLists.max(by: { $0.version < $1.version })
+                documents.denyLists.isEmpty || authority.denyList != nil
             else { throw LicensingError(.chain, place, "expected root keys that follow each other, and a deny list that one of them signed; nothing else") }
+            guard documents.denyLists.count <= 1 else { throw LicensingError(.chain, place, "there are several deny lists in it; leave the newest") }
             let newest = authority.roots.map(\.issued) + [authority.denyList?.issued].compactMap { $0 }
             guard let time = built.map({ Moment($0) }) ?? newest.max() else {
                 throw LicensingError(.text, place, "the build's time \(built ?? "") is none; write it as 2027-01-31T12:00:00Z")
@@ -35,16 +38,6 @@ public struct LicensingRoot: Sendable, Equatable {
         }
     }
 
-    /// The authority of the first root in `documents`, with what follows it.
-    package static func authority(_ documents: DocumentSet, place: String) throws(LicensingError) -> Authority {
-        guard let root = documents.roots.min(by: { $0.sequence < $1.sequence }) else {
-            throw LicensingError(.chain, place, "there is no root key in it; make one with: vsmp license issue root")
-        }
-        var authority = Authority(trusting: root)
-        authority.learn(documents)
-        return authority
-    }
-
     /// Why boards with this root file system accept nobody's licence; nil when they accept those of a vendor.
     static func problem(in archive: NewcArchive) -> String? {
         guard case .file(let text, _)? = archive.entries[path] else {
@@ -52,6 +45,9 @@ public struct LicensingRoot: Sendable, Equatable {
         }
         do throws(ImageError) {
             _ = try LicensingRoot(text, place: "it")
+            guard case .file(let time, _)? = archive.entries[builtPath], Moment(String(decoding: time.dropLast(), as: UTF8.self)) != nil else {
+                return "\(builtPath) does not say when the image was built"
+            }
             return nil
         } catch {
             return error.description

@@ -3,9 +3,18 @@ public struct Authority: Sendable {
     /// In the order of their sequence; the first is the image's.
     public private(set) var roots: [RootStatement]
     public private(set) var denyList: DenyList?
+    /// The deny-list's; nil without one.
+    public private(set) var denyListRank: DenyListRank?
 
     /// - Parameter root: trusted without further question, so it must come from the image.
     public init(trusting root: RootStatement) { roots = [root] }
+
+    /// Trusts the oldest root of what an image carries, and takes what follows it; nil without a root.
+    public init?(ofImage documents: DocumentSet) {
+        guard let root = documents.roots.min(by: { $0.sequence < $1.sequence }) else { return nil }
+        self.init(trusting: root)
+        learn(documents)
+    }
 
     /// Takes the roots that follow a trusted one and the newest deny-list that a trusted root signed; what others signed is left out.
     ///
@@ -17,24 +26,30 @@ public struct Authority: Sendable {
             guard next.count == 1, !roots.contains(where: { $0.key == next[0].key }) else { break }
             roots.append(next[0])
         }
-        for list in documents.denyLists where roots.contains(where: { $0.key == list.signer }) && list.version > (denyList?.version ?? 0) {
-            denyList = list
+        for list in documents.denyLists {
+            guard let rank = rank(of: list), denyListRank.map({ $0 < rank }) ?? true else { continue }
+            (denyList, denyListRank) = (list, rank)
         }
+    }
+
+    /// Nil for a list that no trusted root signed.
+    func rank(of list: DenyList) -> DenyListRank? {
+        roots.first { $0.key == list.signer }.map { DenyListRank(root: $0.sequence, version: list.version) }
     }
 
     /// Whether the deny-list names this root; it can name only one that is older than its own signer.
     func isDenied(_ root: RootStatement) -> Bool {
-        guard let denyList, denyList.keys.contains(root.key), let signer = roots.first(where: { $0.key == denyList.signer }) else { return false }
-        return root.sequence < signer.sequence
+        guard let denyList, let denyListRank, denyList.keys.contains(root.key) else { return false }
+        return root.sequence < denyListRank.root
     }
 
     /// Follows a licence up to a trusted root.
     ///
     /// - Parameters:
     ///   - documents: hold one licence and the grant under which it was issued.
-    ///   - newestDenyList: version of the newest deny-list that this node has seen; 0 for none.
+    ///   - newestDenyList: the newest deny-list that this node has seen; nil for none.
     /// - Throws: ``LicenceRefusal`` with what is missing, untrusted or denied.
-    public func accept(_ documents: DocumentSet, newestDenyList: Int = 0) throws(LicenceRefusal) -> AcceptedLicence {
+    public func accept(_ documents: DocumentSet, newestDenyList: DenyListRank? = nil) throws(LicenceRefusal) -> AcceptedLicence {
         guard let licence = documents.licences.first else { throw LicenceRefusal(.noLicence()) }
         guard documents.licences.count == 1 else { throw LicenceRefusal(.severalLicences(documents.licences.map(\.id))) }
         guard let grant = documents.grants.first(where: { $0.envelope.digest == licence.grant }) else {
@@ -56,9 +71,9 @@ public struct Authority: Sendable {
             denyList?.licences.contains(licence.id) == true ? "licence \(licence.id)" : nil,
             denyList?.keys.contains(grant.key) == true ? "key \(grant.key.short) of \(grant.oem)" : nil, isDenied(root) ? "root \(root.key.short)" : nil,
         ].compactMap { $0 }
-        guard denied.isEmpty else { throw LicenceRefusal(.denied(denied.joined(separator: " and "), version: denyList?.version ?? 0)) }
-        guard (denyList?.version ?? 0) >= newestDenyList else {
-            throw LicenceRefusal(.denyListTooOld(have: denyList?.version ?? 0, need: newestDenyList))
+        guard denied.isEmpty else { throw LicenceRefusal(.denied(denied.joined(separator: " and "), list: denyListRank)) }
+        if let newestDenyList, denyListRank.map({ $0 < newestDenyList }) ?? true {
+            throw LicenceRefusal(.denyListTooOld(have: denyListRank, need: newestDenyList))
         }
         return AcceptedLicence(licence: licence, grant: grant, root: root, denyList: denyList)
     }

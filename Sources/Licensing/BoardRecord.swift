@@ -24,10 +24,13 @@ public struct BoardRecord: Sendable, Equatable {
         self.stick = stick
     }
 
+    /// In Unicode scalars.
+    static let longestModel = 160
+
     /// The board's model as a licence names it; nil when the firmware says neither.
     public static func model(manufacturer: String?, product: String?) -> String? {
         let parts = [manufacturer, product].compactMap { $0 }.map(printable).filter { !$0.isEmpty }
-        return parts.isEmpty ? nil : parts.joined(separator: " / ")
+        return parts.isEmpty ? nil : String(String.UnicodeScalarView(parts.joined(separator: " / ").unicodeScalars.prefix(Self.longestModel)))
     }
 }
 

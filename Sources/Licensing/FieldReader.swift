@@ -13,7 +13,8 @@ struct FieldReader {
     init(_ text: String, place: String, comments: Bool) throws(LicensingError) {
         self.place = place
         var fields: [Field] = []
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // A person's editor may end lines with CR LF, which is one Character; signed content has one form.
+        var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || comments && $0 == "\r\n" }
         if lines.last?.isEmpty == true { lines.removeLast() }
         for (index, line) in lines.enumerated() {
             if comments, line.isEmpty || line.hasPrefix("#") { continue }

@@ -21,6 +21,11 @@ public enum LicenceCheck {
         return violations.isEmpty ? .accepted(banners: time.banners) : .refused(LicenceRefusal(violations))
     }
 
+    /// That the licence and its grace have ended; nil while it runs, and where the clock is not set.
+    public static func expiry(_ accepted: AcceptedLicence, clock: LicenceClock) -> Violation? {
+        time(accepted, clock).violations.first { $0.code == .expired }
+    }
+
     /// Whether all nodes carry this licence, and none runs a development image.
     static func mixture(_ id: String, _ machine: MachineInventory) -> [Violation] {
         let carriers = machine.nodes.filter { $0.licence == id }.map(\.index)
@@ -41,7 +46,8 @@ public enum LicenceCheck {
                 [
                     Violation(
                         .clockNotSet, "clock", have: "\(clock.now), which is not the time", need: "\(clock.floor) or later, when \(clock.floorSource)",
-                        remedy: "the clock is not set: set date and time in the board's firmware set-up, in Coordinated Universal Time")
+                        remedy: "the clock is not set: set date and time in the board's firmware set-up, in Coordinated Universal Time"
+                            + (clock.isFloorRemembered ? "; if they are right, the clock was ahead when the machine ran: write this stick again with vsmp usb write" : ""))
                 ], []
             )
         }
@@ -65,7 +71,7 @@ public enum LicenceCheck {
             [
                 Violation(
                     .expired, "expiry", have: "\(clock.effective)", need: "a licence that runs; \(accepted.licence.id) ran until \(end.day)\(grace)",
-                    remedy: "install a renewed licence; until then each board can start alone")
+                    remedy: "install a renewed licence; until then the board whose stick holds the guest starts alone")
             ], []
         )
     }

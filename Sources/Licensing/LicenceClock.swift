@@ -16,7 +16,7 @@ public struct LicenceClock: Sendable, Equatable {
         self.now = now
         floor = imageBuilt
         floorSource = "the image was built"
-        if let highWater { raise(to: highWater, "this board last ran its machine") }
+        if let highWater { raise(to: highWater, Self.lastRun) }
     }
 
     mutating func raise(to moment: Moment, _ source: String) {
@@ -25,6 +25,9 @@ public struct LicenceClock: Sendable, Equatable {
         floorSource = source
     }
 
+    private static let lastRun = "this board last ran its machine"
+    /// Whether the floor is what the board remembers of its own clock, which may have been wrong.
+    var isFloorRemembered: Bool { floorSource == Self.lastRun }
     /// Whether the clock cannot be right.
     var isNotSet: Bool { now.seconds < floor.seconds - Self.tolerance }
     /// The later of clock and floor.

@@ -86,15 +86,15 @@ extension Violation {
         Violation(.untrusted, "signature", have: have, need: need, remedy: remedy)
     }
 
-    static func denied(_ what: String, version: Int) -> Violation {
+    static func denied(_ what: String, list: DenyListRank?) -> Violation {
         Violation(
-            .denied, "deny list", have: "\(what), which version \(version) of the deny list names", need: "one that was not withdrawn",
+            .denied, "deny list", have: "\(what), which the deny list names (\(list.map(String.init(describing:)) ?? "none"))", need: "one that was not withdrawn",
             remedy: "ask the OEM for a new licence")
     }
 
-    static func denyListTooOld(have: Int, need: Int) -> Violation {
+    static func denyListTooOld(have: DenyListRank?, need: DenyListRank) -> Violation {
         Violation(
-            .denyListTooOld, "deny list", have: have == 0 ? "none" : "version \(have)", need: "version \(need) or newer, which this board has seen",
+            .denyListTooOld, "deny list", have: have.map(String.init(describing:)) ?? "none", need: "\(need) or newer, which this board has seen",
             remedy: "put the newest deny list as deny.vsl on the partition VSMP-CONFIG")
     }
 

@@ -54,7 +54,7 @@ public struct SecretKey: Sendable, CustomStringConvertible, CustomDebugStringCon
         return Array(signature)
     }
 
-    static let label = "VSMP SECRET KEY"
+    package static let label = "VSMP SECRET KEY"
 
     /// The seed in clear, armoured, for the key's own file only.
     package var armoured: String { Armour(Self.label, Array(key.rawRepresentation)).text }

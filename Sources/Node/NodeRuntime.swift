@@ -76,6 +76,8 @@ package final class NodeRuntime: @unchecked Sendable {
     private let estimator = Mutex(ClockOffsetEstimator())
     private let pongs = Parker()
     private let isOver = Atomic<Bool>(false)
+    /// Whether the licence's edition permits a choice of policies; until there is a machine, nobody may.
+    private let isPolicyChoiceFree = Atomic<Bool>(false)
     private let isLossTold = Mutex(false)
     private var node: Int { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
@@ -162,15 +164,16 @@ package final class NodeRuntime: @unchecked Sendable {
     /// Every node checks the licence; then all tell node 0 what they lend, and it answers with the plan.
     private func agree() throws -> MachinePlan {
         let agreement = LicenceAgreement(node: node, count: count, licensing: setup.licensing, log: setup.log)
-        let statements = try agreement.reach(
+        let terms = try agreement.reach(
             broadcast: { control.broadcast(.membership, $0, payload: $1) }, wait: { try wait(for: $0, seconds: 60) })
         let plan = try makePlan()
         guard plan.resources.count == count else { throw NodeError.licence([.statement("\(plan.resources.count) nodes in the plan", need: "\(count)")]) }
-        let wrong = zip(plan.resources, statements).enumerated().compactMap { index, pair in pair.1.mismatch(pair.0, node: index) }
+        let wrong = zip(plan.resources, terms.statements).enumerated().compactMap { index, pair in pair.1.mismatch(pair.0, node: index) }
         guard wrong.isEmpty else {
             for violation in wrong { setup.log("\(violation)") }
             throw NodeError.licence(wrong)
         }
+        isPolicyChoiceFree.store(terms.isPolicyChoiceFree, ordering: .sequentiallyConsistent)
         return plan
     }
 
@@ -333,7 +336,7 @@ package final class NodeRuntime: @unchecked Sendable {
                 statisticsParker.unpark()
             }
         case .policies:
-            if let policies = try? PolicySet(decoding: frame.body) { take(policies) }
+            if isPolicyChoiceFree.load(ordering: .sequentiallyConsistent), let policies = try? PolicySet(decoding: frame.body) { take(policies) }
         default:
             _ = session.withLock { $0 }?.handle(frame)
         }
@@ -427,12 +430,14 @@ package final class NodeRuntime: @unchecked Sendable {
 
     // MARK: Policies
 
-    /// Every node of the machine goes over to other coherence policies; false while there is no machine.
-    package func use(_ policies: PolicySet) -> Bool {
-        guard session.withLock({ $0 }) != nil else { return false }
+    /// Every node of the machine goes over to other coherence policies.
+    ///
+    /// - Throws: ``PolicyChoiceError``; nothing changes then.
+    package func use(_ policies: PolicySet) throws(PolicyChoiceError) {
+        guard session.withLock({ $0 }) != nil else { throw .noMachine }
+        guard isPolicyChoiceFree.load(ordering: .sequentiallyConsistent) else { throw .notLicensed }
         control.broadcast(.policies, policies.encoded())
         take(policies)
-        return true
     }
 
     private func take(_ policies: PolicySet) {
@@ -456,6 +461,18 @@ package final class NodeRuntime: @unchecked Sendable {
         return MachineReport(
             nodes: ([mine] + others).sorted { $0.node < $1.node }, firmwareHash: "\(setup.firmwareHash)",
             kit: setup.configuration.kit)
+    }
+}
+
+/// Why a running machine keeps its coherence policies.
+package enum PolicyChoiceError: Error, CustomStringConvertible {
+    case noMachine, notLicensed
+
+    package var description: String {
+        switch self {
+        case .noMachine: "no machine runs yet"
+        case .notLicensed: "licence L312 features: the licence's edition does not permit policy-choice"
+        }
     }
 }
 

@@ -24,6 +24,9 @@ struct LicenceDiary: Sendable {
         }
     }
 
+    /// A newer deny list, noted whatever becomes of the machine.
+    func learn(_ list: DenyListRank) { note(LicenceMarks(denyList: list)) }
+
     /// - Parameter wait: until the next note is due; false when there is to be none.
     func goOn(_ marks: LicenceMarks, wait: () -> Bool) {
         var marks = marks
@@ -35,6 +38,6 @@ struct LicenceDiary: Sendable {
     }
 
     private func note(_ marks: LicenceMarks) {
-        do throws(StateStore.Problem) { try memory.keep(marks) } catch { log("that this licensed machine runs cannot be noted: \(error)") }
+        do throws(StateStore.Problem) { try memory.keep(marks) } catch { log("what the licence check has to remember cannot be noted: \(error)") }
     }
 }

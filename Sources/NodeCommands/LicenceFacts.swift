@@ -54,9 +54,7 @@ struct LicenceFacts {
         } catch {
             return .refused(LicenceRefusal(.damaged(error)))
         }
-        guard let root = trusted.roots.min(by: { $0.sequence < $1.sequence }) else { return .refused(LicenceRefusal(.noRoot())) }
-        var authority = Authority(trusting: root)
-        authority.learn(trusted)
+        guard var authority = Authority(ofImage: trusted) else { return .refused(LicenceRefusal(.noRoot())) }
         authority.learn(held)
         return .release(held, authority)
     }
@@ -80,14 +78,14 @@ struct LicenceFacts {
     /// - Parameter clock: seconds since 1970, as the board has them.
     func licensing(
         interconnect: InterconnectKind, choosesPolicies: Bool, marks: LicenceMarks, clock: @escaping @Sendable () -> Int = { time(nil) },
-        accepted: @escaping @Sendable (LicenceMarks) -> Void
+        accepted: @escaping @Sendable (LicenceMarks) -> Void, learned: @escaping @Sendable (DenyListRank) -> Void = { _ in }
     ) -> NodeLicensing {
         NodeLicensing(
             standing: standing, record: record, threads: threads, interconnect: interconnect, choosesPolicies: choosesPolicies, marks: marks,
             clock: { [imageBuilt] in
                 LicenceClock(now: Moment(seconds: clock()) ?? Moment(seconds: 0)!, imageBuilt: imageBuilt, highWater: marks.highWater)
             },
-            accepted: accepted)
+            accepted: accepted, learned: learned)
     }
 
     /// This board's own request, armoured, for its console.

@@ -1,11 +1,13 @@
 import BoardSupport
 import Glibc
 import Licensing
+import Node
 
 /// `vsmpd license request|install`: what this board is, and a licence for its own stick.
 struct NodeLicenseCommand {
     /// Where the image keeps what it says of itself; another folder is for tests only, no option leads to it.
     var image = LicenceFacts.imageFolder
+    var memory = NodeMemory(store: NodeMemory.device())
 
     func run(_ arguments: [String]) -> ExitStatus {
         let usage = "usage: vsmpd license request | install FILE  [--config FOLDER]"
@@ -60,14 +62,12 @@ struct NodeLicenseCommand {
     private func check(_ bytes: [UInt8], _ path: String, _ folder: String) throws -> String {
         var trusted = DocumentSet()
         if let root = readFile(image + "/licence-root") { try trusted.read(root, place: image + "/licence-root") }
-        guard let root = trusted.roots.min(by: { $0.sequence < $1.sequence }) else { throw LicenceRefusal(.noRoot()) }
+        guard var authority = Authority(ofImage: trusted) else { throw LicenceRefusal(.noRoot()) }
         var held = DocumentSet()
         try held.read(bytes, place: path)
         if let list = readFile(folder + "/deny.vsl") { try held.read(list, place: folder + "/deny.vsl") }
-        var authority = Authority(trusting: root)
-        authority.learn(trusted)
         authority.learn(held)
-        return try authority.accept(held).licence.id
+        return try authority.accept(held, newestDenyList: memory.licenceMarks.denyList).licence.id
     }
 
     private struct WriteError: Error, CustomStringConvertible {
@@ -84,7 +84,7 @@ struct NodeLicenseCommand {
         if isReadOnly, MountedFolder.setWritable(folder, true) { descriptor = create() }
         defer { if isReadOnly { _ = MountedFolder.setWritable(folder, false) } }
         guard descriptor >= 0 else {
-            let hint = errno == EROFS ? ": the stick is write-protected, or this program may not mount it writable" : ""
+            let hint = isReadOnly ? ": the stick is write-protected, or this program may not mount it writable" : ""
             throw WriteError(description: "cannot write \(new)\(hint)")
         }
         let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }

@@ -23,7 +23,7 @@ final class NodeMemory: Sendable {
                 complaints.append("\(error); this node goes on without")
             }
         } else {
-            complaints.append("the stick has no state store: this node forgets which firmware was bad")
+            complaints.append("the stick has no state store: this node forgets which firmware was bad, and until when its licence was seen to run")
         }
         known = Mutex(facts)
         self.complaints = complaints
@@ -50,13 +50,13 @@ final class NodeMemory: Sendable {
         let others = facts.others
         return LicenceMarks(
             highWater: others[Self.highWater].flatMap { Int($0) }.flatMap { Moment(seconds: $0) },
-            denyList: others[Self.denyList].flatMap { Int($0) } ?? 0)
+            denyList: others[Self.denyList].flatMap { DenyListRank(stored: $0) })
     }
 
     func keep(_ marks: LicenceMarks) throws(StateStore.Problem) {
         try update { facts in
             if let highWater = marks.highWater { facts.others[Self.highWater] = String(highWater.seconds) }
-            if marks.denyList > 0 { facts.others[Self.denyList] = String(marks.denyList) }
+            if let denyList = marks.denyList { facts.others[Self.denyList] = denyList.stored }
         }
     }
 

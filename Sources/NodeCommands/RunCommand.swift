@@ -117,7 +117,7 @@ enum RunCommand {
         let diary = LicenceDiary(memory: memory, clock: { time(nil) }, log: { NodeProgram.report($0) })
         let licensing = facts.licensing(
             interconnect: interconnectKind(reach), choosesPolicies: configuration.policies != nil || board.coherence?.policies != nil,
-            marks: memory.licenceMarks, accepted: { diary.begin($0) })
+            marks: memory.licenceMarks, accepted: { diary.begin($0) }, learned: { diary.learn($0) })
         var setup = NodeRuntime.Setup(
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
             reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
@@ -134,13 +134,17 @@ enum RunCommand {
         let socket = options.last("--socket") ?? StatServer.defaultPath
         let identity: @Sendable () -> String = { firmware.text + "\n" + rollback.text }
         do {
+            if setup.configuration.nodes > 1, let expiry = licensing.expiry {
+                NodeProgram.report("\(expiry)")
+                throw NodeError.licence([expiry])
+            }
             return try run(setup, machine, socket, identity)
         } catch MeshError.otherFirmware(let hash, let message) {
             NodeProgram.report(message)
             return try changeOver(to: hash, banks)
         } catch NodeError.licence(let violations) {
             guard violations.map(\.code) == [.expired], setup.guest != nil else {
-                NodeProgram.show(try facts.request())
+                do throws(LicensingError) { NodeProgram.show(try facts.request()) } catch { NodeProgram.report("this board makes no request: \(error)") }
                 NodeProgram.report("for a licence send what stands above to the OEM (vsmp license request)")
                 throw NodeError.licence(violations)
             }

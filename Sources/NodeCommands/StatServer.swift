@@ -52,7 +52,9 @@ final class StatServer: @unchecked Sendable {
     /// Does what a request line asks for, and says what comes of it.
     func answer(line: some Collection<UInt8>) -> String {
         guard let request = StatRequest(line: line) else { return "error unknown request\n" }
-        if case .policies(let policies?) = request, !runtime.use(policies) { return "error no machine runs yet\n" }
+        if case .policies(let policies?) = request {
+            do throws(PolicyChoiceError) { try runtime.use(policies) } catch { return "error \(error)\n" }
+        }
         guard let report = runtime.machineReport() else { return "error no machine runs yet\n" }
         let text =
             switch request {

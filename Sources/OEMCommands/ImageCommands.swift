@@ -116,7 +116,7 @@ package struct ImageCommand: ParsableCommand {
         var rollbackCounter = 0
         @Option(help: ArgumentHelp("Whose licences the image accepts: the root key of vsmp license issue root, and a deny list behind it.", valueName: "file"))
         var licenseRoot: String?
-        @Option(help: ArgumentHelp("When the image is built, as in 2027-01-31T12:00:00Z: no clock before that is believed. Default: the newest time in the root's file.", valueName: "time"))
+        @Option(help: ArgumentHelp("When the image is built, as in 2027-01-31T12:00:00Z: no clock before that is believed. A release image needs it.", valueName: "time"))
         var built: String?
         @OptionGroup var signing: SigningOptions
         @Flag(help: "Compute everything anew instead of using what earlier builds left in the store's folder cache; the image is the same.")
@@ -128,6 +128,9 @@ package struct ImageCommand: ParsableCommand {
             guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
             guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
+            guard licenseRoot == nil || built != nil || signing.purpose == .development else {
+                throw ValidationError("a release image with --license-root needs --built, as in --built \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"")
+            }
         }
 
         func run() throws {

@@ -12,13 +12,22 @@ public struct StickLicence: Sendable {
     /// Id of the licence.
     public let id: String
     private let documents: DocumentSet
+    private let denyLists: [DenyList]
     private let files: [(name: String, bytes: [UInt8])]
 
     /// - Throws: ``LicensingError`` for damaged files, ``LicenceRefusal`` where there is not one licence in them.
     public init(licence: [UInt8], denyList: [UInt8]? = nil) throws {
         var documents = DocumentSet()
         try documents.read(licence, place: Self.licenceFile)
-        if let denyList { try documents.read(denyList, place: Self.denyListFile) }
+        var beside = DocumentSet()
+        if let denyList {
+            try beside.read(denyList, place: Self.denyListFile)
+            try documents.read(denyList, place: Self.denyListFile)
+            guard beside.denyLists.count == 1 else {
+                throw ProvisioningError.failed(.badInput, "the deny list's file holds \(beside.denyLists.count) deny lists; one is expected")
+            }
+        }
+        denyLists = beside.denyLists
         guard documents.licences.count == 1 else {
             throw ProvisioningError.failed(.badInput, "the licence file holds \(documents.licences.count) licences; one is expected")
         }
@@ -27,9 +36,10 @@ public struct StickLicence: Sendable {
         files = [(Self.licenceFile, licence)] + (denyList.map { [(Self.denyListFile, $0)] } ?? [])
     }
 
-    /// Whether the stick is a personalised one, may be changed, and its image accepts the licence.
+    /// Whether the stick is a personalised one, may be changed, and its image and the deny list on it accept the licence. A deny list must be one that
+    /// the boards will follow: neither a stranger's nor an older one than they have.
     public func check(stick: String) throws {
-        _ = try place(on: stick)
+        let place = try place(on: stick)
         let archive: NewcArchive
         do {
             archive = try ImageReader(URL(fileURLWithPath: stick)).rootArchive()
@@ -42,8 +52,22 @@ public struct StickLicence: Sendable {
         }
         var held = DocumentSet()
         try held.read(Array(text), place: "\(stick): \(LicensingRoot.path)")
-        var authority = try LicensingRoot.authority(held, place: stick)
+        guard var authority = Authority(ofImage: held) else {
+            throw ProvisioningError.failed(.badInput, "\(stick): \(LicensingRoot.path) holds no root key; this image is damaged")
+        }
         authority.learn(documents)
+        if let old = try? tool("mtype", ["-i", place, "::\(Self.denyListFile)"], stick) {
+            var known = DocumentSet()
+            do throws(LicensingError) { try known.read(old, place: "\(stick): \(Self.denyListFile)") } catch {
+                // A new one takes a damaged one's place.
+                guard !denyLists.isEmpty else { throw error }
+            }
+            authority.learn(known)
+        }
+        guard denyLists.allSatisfy({ $0 == authority.denyList }) else {
+            throw ProvisioningError.failed(
+                .badInput, "\(stick): its boards will not follow this deny list: no root that they trust has signed it, or they have a newer one")
+        }
         _ = try authority.accept(documents)
     }
 

@@ -55,6 +55,15 @@ import Testing
         #expect(throws: LicensingError.self) { try codes(.listed(.board, [], quorum: nil)) }
     }
 
+    /// What firmware may say is longer than what a licence holds.
+    @Test func aLongModelIsCutToWhatALicenceHolds() throws {
+        let model = try #require(BoardRecord.model(manufacturer: String(repeating: "m", count: 90), product: String(repeating: "p", count: 90)))
+        #expect(model.unicodeScalars.count == 160)
+        let record = BoardRecord(sockets: 1, cores: 1, memoryMiB: 1, model: model)
+        let request = try LicenceRequest(made: at("2026-03-01T00:00:00Z"), customer: nil, replaces: nil, boards: [record])
+        #expect(request.boards[0].model == model)
+    }
+
     @Test func placeholdersAreNoIdentity() {
         for text in ["", "None", "To Be Filled By O.E.M.", "Default string", "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "Not Specified"] {
             #expect(Fingerprint.board(systemUUID: text, serialNumber: nil) == nil, "\(text)")

@@ -8,7 +8,7 @@ import Testing
     let third = SecretKey(seed: [UInt8](repeating: 4, count: 32))!
     let later = at("2026-03-01T00:00:00Z")
 
-    func refusal(_ authority: Authority, _ documents: DocumentSet, newest: Int = 0) -> [Violation.Code] {
+    func refusal(_ authority: Authority, _ documents: DocumentSet, newest: DenyListRank? = nil) -> [Violation.Code] {
         do throws(LicenceRefusal) {
             _ = try authority.accept(documents, newestDenyList: newest)
             return []
@@ -99,10 +99,10 @@ import Testing
         func list(_ version: Int, _ licences: Set<String> = [], _ keys: Set<PublicKey> = [], by key: SecretKey? = nil) throws -> DocumentSet {
             try documents(DenyList(version: version, issued: later, licences: licences, keys: keys, signedBy: key ?? shop.rootKey).envelope)
         }
-        func refusal(_ lists: DocumentSet..., newest: Int = 0) throws -> [Violation.Code] {
+        func refusal(_ lists: DocumentSet..., newest: Int? = nil) throws -> [Violation.Code] {
             var authority = Authority(trusting: shop.root)
             for list in lists { authority.learn(list) }
-            return self.refusal(authority, held, newest: newest)
+            return self.refusal(authority, held, newest: newest.map { DenyListRank(root: 1, version: $0) })
         }
         #expect(try refusal(list(1, ["lic-other"])) == [])
         #expect(try refusal(list(1, [licence.id])) == [.denied])
@@ -119,5 +119,13 @@ import Testing
         #expect(try refusal(list(1, [], [shop.rootKey.publicKey])) == [])
         let next = try documents(shop.root.rotated(from: shop.rootKey, to: second, issued: later).envelope)
         #expect(try refusal(next, list(1, [], [shop.rootKey.publicKey], by: second)) == [.denied])
+        // A stolen root takes its own withdrawal back neither with a later version, in either order, nor on a board that has seen its successor's list.
+        let withdrawn = try list(1, [], [shop.rootKey.publicKey], by: second)
+        #expect(try refusal(next, withdrawn, list(1 << 40)) == [.denied] && refusal(next, list(1 << 40), withdrawn) == [.denied])
+        var authority = Authority(trusting: shop.root)
+        authority.learn(try list(1 << 40))
+        #expect(self.refusal(authority, held, newest: DenyListRank(root: 2, version: 1)) == [.denyListTooOld])
+        #expect(DenyListRank(stored: "2.5") == DenyListRank(root: 2, version: 5))
+        for text in ["", "5", "2.", ".5", "2.5.1", "0.1", "2.0", "-1.5", "a.b"] { #expect(DenyListRank(stored: text) == nil, "\(text)") }
     }
 }

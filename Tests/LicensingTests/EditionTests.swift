@@ -45,6 +45,8 @@ import Testing
         // In a file the keys may come in any order, with comments.
         let turned = "# sold since 2027\n" + text.split(separator: "\n").reversed().joined(separator: "\n")
         #expect(try Edition(parsing: turned, place: "f") == edition)
+        // An editor that ends lines with CR LF changes nothing.
+        #expect(try Edition(parsing: turned.replacing("\n", with: "\r\n"), place: "f") == edition)
     }
 
     @Test(arguments: [

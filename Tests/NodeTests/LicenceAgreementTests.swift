@@ -18,7 +18,7 @@ private let two = "edition=two\ntitle=Two\nmin-nodes=2\nmax-nodes=2\nmax-sockets
         let licence = try shop.licence()
         let standing = try shop.standing(licence, denyList: shop.denyList(3, []))
         let told = Log()
-        let outcome = try run { _ in .test(standing, accepted: { told("\($0.denyList) \($0.highWater?.description ?? "")") }) }
+        let outcome = try run { _ in .test(standing, accepted: { told("\($0.denyList?.version ?? 0) \($0.highWater?.description ?? "")") }) }
         #expect(told.all == ["3 2026-06-01T00:00:00Z", "3 2026-06-01T00:00:00Z"])
         for node in 0..<2 {
             #expect(outcome.errors[node] == nil, "\(outcome.logs[node].all)")
@@ -54,7 +54,7 @@ private let two = "edition=two\ntitle=Two\nmin-nodes=2\nmax-nodes=2\nmax-sockets
         let outcome = try run { node in .test(standing, clock: { testClock(node == 1 ? "2020-01-01T00:00:00Z" : "2026-06-01T00:00:00Z") }) }
         #expect(outcome.codes(1) == [.clockNotSet] && outcome.codes(0) == [])
         #expect(outcome.logs[0].contains("node 1 says: licence L201 clock"))
-        let seen = try run { node in .test(standing, marks: LicenceMarks(denyList: node == 0 ? 7 : 0)) }
+        let seen = try run { node in .test(standing, marks: LicenceMarks(denyList: node == 0 ? DenyListRank(root: 1, version: 7) : nil)) }
         #expect(seen.codes(0) == [.denyListTooOld] && seen.codes(1) == [])
     }
 
@@ -88,11 +88,43 @@ private let two = "edition=two\ntitle=Two\nmin-nodes=2\nmax-nodes=2\nmax-sockets
         let shop = try LicenceShop(two)
         let licence = try shop.licence()
         let standings = [try shop.standing(licence), try shop.standing(licence, denyList: shop.denyList(1, [licence.id]))]
-        let outcome = try run { .test(standings[$0]) }
+        let noted = Log()
+        let outcome = try run { node in .test(standings[node], learned: { noted("node \(node): \($0)") }) }
         #expect(outcome.codes(0) == [.denied] && outcome.codes(1) == [.denied])
+        // Who takes the list away after the refusal gains nothing.
+        #expect(noted.all.sorted() == ["node 0: version 1", "node 1: version 1"])
         let stranger = try LicenceShop(two).denyList(9, [licence.id])
         let ignored = try run { .test($0 == 0 ? standings[0] : (try? shop.standing(licence, denyList: stranger)) ?? .development) }
         #expect(ignored.errors.allSatisfy { $0 == nil })
+    }
+
+    /// An edition without the feature keeps the running machine's policies, too.
+    @Test func policiesAreChosenWhereTheEditionPermitsIt() throws {
+        for (features, isFree) in [("", true), ("features=none\n", false), ("features=policy-choice\n", true)] {
+            let shop = try LicenceShop(two + features)
+            let standing = try shop.standing(shop.licence())
+            let outcome = try run { _ in .test(standing) }
+            #expect(outcome.terms.map { $0?.isPolicyChoiceFree } == [isFree, isFree], "\(features)")
+        }
+        let shop = try LicenceShop(two + "features=none\n")
+        let standing = try shop.standing(shop.licence())
+        let outcome = try run { node in
+            var licensing = NodeLicensing.test(standing)
+            licensing.choosesPolicies = node == 1
+            return licensing
+        }
+        #expect(outcome.codes(0) == [.feature] && outcome.codes(1) == [.feature])
+    }
+
+    /// A board knows the end of its licence's grace by itself, so that it need not wait for boards that may not come.
+    @Test func theEndOfGraceIsKnownWithoutTheOthers() throws {
+        let shop = try LicenceShop(two)
+        func expiry(_ end: String?, clock: String = "2026-06-01T00:00:00Z") throws -> Violation.Code? {
+            NodeLicensing.test(try shop.standing(shop.licence(until: end)), clock: { testClock(clock) }).expiry?.code
+        }
+        #expect(try expiry(nil) == nil && expiry("2026-05-20T00:00:00Z") == nil && expiry("2026-04-01T00:00:00Z") == .expired)
+        #expect(try expiry("2026-04-01T00:00:00Z", clock: "2020-01-01T00:00:00Z") == nil, "a clock that is not set is another matter")
+        #expect(NodeLicensing.test(.development).expiry == nil && NodeLicensing.test(.refused(LicenceRefusal(.noLicence()))).expiry == nil)
     }
 
     @Test func inGraceTheMachineStartsWithABanner() throws {
@@ -172,5 +204,14 @@ private let two = "edition=two\ntitle=Two\nmin-nodes=2\nmax-nodes=2\nmax-sockets
             }
             #expect(violations.map(\.code) == [.statement])
         }
+    }
+
+    /// More memory to lend than the board stated to have, in a plan whose total is the stated one.
+    @Test func memoryThatIsLentCounts() {
+        var resources = LoopbackMachine.resources
+        let statement = BoardStatement(threads: resources.processors, sockets: resources.sockets, memoryMiB: resources.physicalMiB)
+        #expect(statement.mismatch(resources, node: 1) == nil)
+        resources.sliceMiB += 1 << 20
+        #expect(statement.mismatch(resources, node: 1)?.code == .statement)
     }
 }

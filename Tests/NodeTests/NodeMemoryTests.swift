@@ -17,10 +17,10 @@ import Testing
         let path = root.path + "/state"
         let moment = try #require(Moment("2026-11-24T01:00:00Z"))
         #expect(NodeMemory(store: path).licenceMarks == LicenceMarks())
-        try NodeMemory(store: path).keep(LicenceMarks(highWater: moment, denyList: 7))
+        try NodeMemory(store: path).keep(LicenceMarks(highWater: moment, denyList: DenyListRank(root: 2, version: 7)))
         try NodeMemory(store: path).update { $0.badFirmware.insert("ab") }
         let memory = NodeMemory(store: path)
-        #expect(memory.licenceMarks == LicenceMarks(highWater: moment, denyList: 7) && memory.facts.badFirmware == ["ab"])
+        #expect(memory.licenceMarks == LicenceMarks(highWater: moment, denyList: DenyListRank(root: 2, version: 7)) && memory.facts.badFirmware == ["ab"])
         #expect(memory.complaints == [])
     }
 
@@ -29,17 +29,21 @@ import Testing
         try root.write("state", Data(count: StateStore.partitionSize))
         let path = root.path + "/state"
         let start = try #require(Moment("2026-11-24T01:00:00Z"))
+        let list = DenyListRank(root: 1, version: 2)
         let days = Mutex(0)
         let memory = NodeMemory(store: path)
         let diary = LicenceDiary(memory: memory, clock: { start.seconds + days.withLock { $0 } * 86400 }, log: { Issue.record("\($0)") })
         var noted: [Moment?] = []
-        diary.goOn(LicenceMarks(highWater: start, denyList: 2)) {
+        diary.goOn(LicenceMarks(highWater: start, denyList: list)) {
             if days.withLock({ $0 }) != 0 { noted.append(NodeMemory(store: path).licenceMarks.highWater) }
             days.withLock { $0 = noted.count == 2 ? -7 : $0 + 1 }
             return noted.count < 3
         }
         #expect(noted == [start.adding(days: 1), start.adding(days: 2), start.adding(days: 2)])
-        #expect(NodeMemory(store: path).licenceMarks == LicenceMarks(highWater: start.adding(days: 2), denyList: 2))
+        #expect(NodeMemory(store: path).licenceMarks == LicenceMarks(highWater: start.adding(days: 2), denyList: list))
+        // A list is noted by itself; the time stays.
+        diary.learn(DenyListRank(root: 2, version: 1))
+        #expect(NodeMemory(store: path).licenceMarks == LicenceMarks(highWater: start.adding(days: 2), denyList: DenyListRank(root: 2, version: 1)))
         let complaints = Mutex<[String]>([])
         LicenceDiary(memory: NodeMemory(store: nil), clock: { 0 }, log: { text in complaints.withLock { $0.append(text) } }).begin(LicenceMarks())
         #expect(complaints.withLock { $0.first?.contains("cannot be noted") } == true)
@@ -48,8 +52,8 @@ import Testing
     @Test func withoutAStoreItForgetsAndSaysSo() throws {
         for memory in [NodeMemory(store: nil), NodeMemory(store: root.path + "/none")] {
             #expect(memory.complaints.count == 1 && memory.licenceMarks == LicenceMarks())
-            #expect(throws: StateStore.Problem.self) { try memory.keep(LicenceMarks(highWater: nil, denyList: 1)) }
-            #expect(memory.licenceMarks.denyList == 1, "until it ends")
+            #expect(throws: StateStore.Problem.self) { try memory.keep(LicenceMarks(denyList: DenyListRank(root: 1, version: 1))) }
+            #expect(memory.licenceMarks.denyList?.version == 1, "until it ends")
         }
     }
 

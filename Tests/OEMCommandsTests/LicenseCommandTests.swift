@@ -116,6 +116,11 @@ struct LicenseDesk {
         #expect(desk.status("verify --root @root.vsl @standalone.vsl") == 85)
         #expect(desk.status("issue root --key @vendor.key --output @x.vsl") == 64)
         #expect(desk.status("request @acme.key.pub --output @x.vsr") == 65)
+        // No document is written over a secret key.
+        let secret = FileManager.default.contents(atPath: desk.folder + "/vendor.key")
+        #expect(desk.status("issue root --key @vendor.key --vendor V --output @vendor.key") == 73)
+        #expect(desk.issue("--customer C", to: "vendor.key") == 73)
+        #expect(secret != nil && FileManager.default.contents(atPath: desk.folder + "/vendor.key") == secret)
     }
 
     @Test func whatItPermitsIsExplainedAndMachinesAreHeldAgainstIt() throws {

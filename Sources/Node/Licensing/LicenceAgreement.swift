@@ -16,14 +16,20 @@ package struct LicenceAgreement: Sendable {
         self.log = log
     }
 
+    /// Under what the nodes start.
+    package struct Terms: Sendable {
+        package var statements: [BoardStatement]
+        package var isPolicyChoiceFree: Bool
+    }
+
     /// - Parameters:
     ///   - broadcast: sends a membership message's body and payload to every other node.
     ///   - wait: gives the next membership message of a kind.
-    /// - Returns: what every node stated, in the order of the nodes.
+    /// - Returns: what every node stated, in the order of the nodes, and whether the running machine's policies may be chosen.
     /// - Throws: ``NodeError/licence(_:)`` with this node's reasons, or with what other nodes said.
     package func reach(
         broadcast: ([UInt8], [UInt8]) -> Void, wait: (MembershipKind) throws -> ControlFrame
-    ) throws -> [BoardStatement] {
+    ) throws -> Terms {
         let own = ownStatement()
         broadcast([MembershipKind.licence.rawValue], own.encoded())
         var statements = [LicenceStatement?](repeating: nil, count: count)
@@ -49,6 +55,7 @@ package struct LicenceAgreement: Sendable {
         case .release(let documents, let authority):
             licence = documents.licences.first?.id
             denyList = authority.denyList.map { Array($0.envelope.armoured.utf8) } ?? []
+            if denyList.count > LicenceStatement.longestDenyList { log("the deny list is too long to tell the other nodes: put it on every stick") }
         case .refused: break
         }
         let inventory = MachineInventory.Node(
@@ -69,17 +76,18 @@ package struct LicenceAgreement: Sendable {
 
     private enum Outcome {
         /// Sentences for the console.
-        case success(banners: [String], LicenceMarks)
+        case success(banners: [String], LicenceMarks, isPolicyChoiceFree: Bool)
         case failure(LicenceRefusal)
     }
 
     private func verdict(_ statements: [LicenceStatement]) -> Outcome {
-        if count == 1 { return .success(banners: ["one board alone: no licence is asked"], licensing.marks) }
+        func success(_ banners: [String]) -> Outcome { .success(banners: banners, licensing.marks, isPolicyChoiceFree: true) }
+        if count == 1 { return success(["one board alone: no licence is asked"]) }
         switch licensing.standing {
         case .development:
             let others = statements.filter { !$0.node.isDevelopment }.map(\.node.index)
             guard others.isEmpty else { return .failure(LicenceRefusal(.developmentBeside(others))) }
-            return .success(banners: ["edition \(Edition.development.name): for images that do not leave the house"], licensing.marks)
+            return success(["edition \(Edition.development.name): for images that do not leave the house"])
         case .refused(let refusal): return .failure(refusal)
         case .release(let documents, var authority):
             // Another node may know a newer list; who signed it is checked like one's own.
@@ -87,6 +95,7 @@ package struct LicenceAgreement: Sendable {
                 var theirs = DocumentSet()
                 if (try? theirs.read(statement.denyList, place: "node \(statement.node.index)")) != nil { authority.learn(theirs) }
             }
+            if let rank = authority.denyListRank, licensing.marks.denyList.map({ $0 < rank }) ?? true { licensing.learned(rank) }
             let accepted: AcceptedLicence
             do throws(LicenceRefusal) {
                 accepted = try authority.accept(documents, newestDenyList: licensing.marks.denyList)
@@ -99,15 +108,16 @@ package struct LicenceAgreement: Sendable {
             case .accepted(let banners):
                 let name =
                     "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
-                let marks = LicenceMarks(highWater: clock.effective, denyList: max(licensing.marks.denyList, accepted.denyList?.version ?? 0))
-                return .success(banners: [name] + banners, marks)
+                let marks = LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank)
+                let isPolicyChoiceFree = accepted.edition.features?.contains(.policyChoice) ?? true
+                return .success(banners: [name] + banners, marks, isPolicyChoiceFree: isPolicyChoiceFree)
             }
         }
     }
 
     private func conclude(
         _ outcome: Outcome, _ statements: [LicenceStatement], _ broadcast: ([UInt8], [UInt8]) -> Void, _ wait: (MembershipKind) throws -> ControlFrame
-    ) throws -> [BoardStatement] {
+    ) throws -> Terms {
         var mine: [Violation] = []
         if case .failure(let refusal) = outcome { mine = refusal.violations }
         for violation in mine { log("\(violation)") }
@@ -121,11 +131,13 @@ package struct LicenceAgreement: Sendable {
                 log("node \(frame.from) says: \(sanitized(text.utf8, limit: 400))")
             }
         }
-        guard case .success(let banners, let marks) = outcome else { throw NodeError.licence(mine) }
+        guard case .success(let banners, let marks, let isPolicyChoiceFree) = outcome else { throw NodeError.licence(mine) }
         guard !isRefusedByOthers else { throw NodeError.licence([]) }
         for banner in banners { log(banner) }
         if count > 1, case .release = licensing.standing { licensing.accepted(marks) }
-        return statements.map { BoardStatement(threads: $0.threads, sockets: $0.node.record.sockets, memoryMiB: $0.node.record.memoryMiB) }
+        return Terms(
+            statements: statements.map { BoardStatement(threads: $0.threads, sockets: $0.node.record.sockets, memoryMiB: $0.node.record.memoryMiB) },
+            isPolicyChoiceFree: isPolicyChoiceFree)
     }
 }
 
@@ -137,9 +149,11 @@ package struct BoardStatement: Sendable, Equatable {
 
     /// What the plan says of this board that the board did not state; nil when it fits.
     func mismatch(_ resources: NodeResources, node: Int) -> Violation? {
-        guard resources.processors > threads || resources.sockets > sockets || resources.physicalMiB != memoryMiB else { return nil }
+        let isWhole = resources.physicalMiB == memoryMiB && resources.firmwareMiB + resources.sliceMiB + resources.cacheMiB == memoryMiB
+        guard resources.processors > threads || resources.sockets > sockets || !isWhole else { return nil }
         return .statement(
-            "node \(node) lends \(resources.processors) processors of \(resources.sockets) socket(s) and has \(resources.physicalMiB) MiB",
+            "node \(node) lends \(resources.processors) processors of \(resources.sockets) socket(s) and has \(resources.physicalMiB) MiB = "
+                + "firmware \(resources.firmwareMiB) + slice \(resources.sliceMiB) + cache \(resources.cacheMiB)",
             need: "no more than it stated for the licence: \(threads), \(sockets), \(memoryMiB) MiB")
     }
 }

@@ -23,12 +23,15 @@ package struct NodeLicensing: Sendable {
     package var marks: LicenceMarks
     /// What the clock says, asked once, when the machine is about to start.
     package var clock: @Sendable () -> LicenceClock
-    /// Told when every node accepted: the time, and the version of the newest deny-list (0 for none).
+    /// Told when every node accepted: the time, and the newest deny-list.
     package var accepted: @Sendable (LicenceMarks) -> Void
+    /// Told as soon as a trusted deny-list is newer than the newest seen, whatever becomes of the machine: who takes the list away again gains nothing.
+    package var learned: @Sendable (DenyListRank) -> Void
 
     package init(
         standing: Standing, record: BoardRecord, threads: Int, interconnect: InterconnectKind, choosesPolicies: Bool = false,
-        marks: LicenceMarks = LicenceMarks(), clock: @escaping @Sendable () -> LicenceClock, accepted: @escaping @Sendable (LicenceMarks) -> Void = { _ in }
+        marks: LicenceMarks = LicenceMarks(), clock: @escaping @Sendable () -> LicenceClock, accepted: @escaping @Sendable (LicenceMarks) -> Void = { _ in },
+        learned: @escaping @Sendable (DenyListRank) -> Void = { _ in }
     ) {
         self.standing = standing
         self.record = record
@@ -38,6 +41,16 @@ package struct NodeLicensing: Sendable {
         self.marks = marks
         self.clock = clock
         self.accepted = accepted
+        self.learned = learned
+    }
+
+    /// What this board finds before it asks the others: the end of its licence's grace, and nothing else. A board that waited for the others to be
+    /// told so could not start alone without them.
+    package var expiry: Violation? {
+        guard case .release(let documents, let authority) = standing,
+            let accepted = try? authority.accept(documents, newestDenyList: marks.denyList)
+        else { return nil }
+        return LicenceCheck.expiry(accepted, clock: clock())
     }
 }
 
@@ -45,10 +58,10 @@ package struct NodeLicensing: Sendable {
 package struct LicenceMarks: Sendable, Equatable {
     /// The latest time at which a licensed machine ran here.
     package var highWater: Moment?
-    /// Version of the newest deny-list seen; 0 for none.
-    package var denyList: Int
+    /// The newest deny-list seen; nil for none.
+    package var denyList: DenyListRank?
 
-    package init(highWater: Moment? = nil, denyList: Int = 0) {
+    package init(highWater: Moment? = nil, denyList: DenyListRank? = nil) {
         self.highWater = highWater
         self.denyList = denyList
     }

@@ -32,12 +32,9 @@ enum LicenseFiles {
 
     /// The root of which the others of a file are successors, and the others.
     static func authority(_ path: String, learning others: DocumentSet = DocumentSet()) throws -> Authority {
-        let documents = try self.documents([path])
-        guard let root = documents.roots.min(by: { $0.sequence < $1.sequence }) else {
+        guard var authority = Authority(ofImage: try documents([path])) else {
             throw ProvisioningError.failed(.badInput, "\(path) holds no root key; make one with: vsmp license issue root")
         }
-        var authority = Authority(trusting: root)
-        authority.learn(documents)
         authority.learn(others)
         return authority
     }
@@ -71,6 +68,12 @@ enum LicenseFiles {
         }
     }
 
+    /// Refuses to write over a secret key.
+    static func keepSecretKey(_ path: String) throws(ProvisioningError) {
+        guard let old = FileManager.default.contents(atPath: path), old.range(of: Data(SecretKey.label.utf8)) != nil else { return }
+        throw .failed(.cannotCreate, "\(path) holds a secret key, which is never overwritten; name another file")
+    }
+
     static func now() -> Moment { Moment(seconds: Int(Date().timeIntervalSince1970)) ?? Moment(seconds: 0)! }
 }
 
@@ -95,7 +98,9 @@ struct IssueOptions: ParsableArguments {
 
     var time: Moment { issued?.moment ?? LicenseFiles.now() }
 
+    /// - Throws: before anything is written, where the file holds a secret key: nobody can restore one.
     func write(_ envelopes: [Envelope]) throws {
+        try LicenseFiles.keepSecretKey(output)
         try writeFile(Data(envelopes.map(\.armoured).joined().utf8), to: output)
     }
 }

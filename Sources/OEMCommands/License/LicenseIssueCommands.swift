@@ -179,6 +179,9 @@ struct LicenceTerms: ParsableArguments {
                 .badInput, "\(request.boards.count) boards are in the request, and \(Set(fingerprints).count) different \(thing.rawValue) identities: "
                     + "choose another --bind, boards without an identity of their own cannot be told apart")
         }
+        if let quorum, quorum * 2 <= fingerprints.count {
+            printError("vsmp: warning: with \(quorum) of \(fingerprints.count) \(thing.rawValue)s as the quorum, several machines can run under this licence at once")
+        }
         return .listed(thing, Set(fingerprints), quorum: quorum)
     }
 

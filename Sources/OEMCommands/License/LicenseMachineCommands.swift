@@ -34,6 +34,7 @@ extension LicenseCommand {
                 }
                 let old = try replaces.map { try LicenseFiles.documents([$0]).licences.first?.id ?? LicenceTerms.missing("licence", $0) }
                 let request = try LicenceRequest(made: LicenseFiles.now(), customer: customer, replaces: old, boards: boards)
+                try LicenseFiles.keepSecretKey(output)
                 try writeFile(Data(request.envelope.armoured.utf8), to: output)
                 print("\(output): \(request.id), \(boards.count) board(s)")
             }

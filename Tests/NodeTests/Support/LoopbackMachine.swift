@@ -115,11 +115,12 @@ extension NodeLicensing {
     /// A board of the size that ``LoopbackMachine/resources`` has.
     static func test(
         _ standing: Standing, sockets: Int = 1, memoryMiB: Int = LoopbackMachine.resources.physicalMiB, marks: LicenceMarks = LicenceMarks(),
-        clock: @escaping @Sendable () -> LicenceClock = { testClock("2026-06-01T00:00:00Z") }, accepted: @escaping @Sendable (LicenceMarks) -> Void = { _ in }
+        clock: @escaping @Sendable () -> LicenceClock = { testClock("2026-06-01T00:00:00Z") }, accepted: @escaping @Sendable (LicenceMarks) -> Void = { _ in },
+        learned: @escaping @Sendable (DenyListRank) -> Void = { _ in }
     ) -> NodeLicensing {
         NodeLicensing(
             standing: standing, record: BoardRecord(sockets: sockets, cores: sockets, memoryMiB: memoryMiB, model: "Acme / One"), threads: sockets,
-            interconnect: .ethernet, marks: marks, clock: clock, accepted: accepted)
+            interconnect: .ethernet, marks: marks, clock: clock, accepted: accepted, learned: learned)
     }
 }
 

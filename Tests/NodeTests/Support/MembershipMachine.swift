@@ -47,6 +47,7 @@ struct MembershipMachine {
     struct Outcome {
         /// What every node ended with; nil is acceptance.
         var errors: [(any Error)?]
+        var terms: [LicenceAgreement.Terms?]
         var logs: [Log]
 
         func codes(_ node: Int) -> [Violation.Code]? {
@@ -73,14 +74,15 @@ struct MembershipMachine {
                 return Result { try member.run(way) }
             }
         }
+        let results = promises.map { $0.wait(seconds: 120) }
         return Outcome(
-            errors: promises.map { promise in
-                switch promise.wait(seconds: 120) {
+            errors: results.map { result in
+                switch result {
                 case .success: nil
                 case .failure(let error): error
                 case nil: NodeError.ended
                 }
-            }, logs: logs)
+            }, terms: results.map { try? $0?.get() }, logs: logs)
     }
 }
 
@@ -96,7 +98,7 @@ final class Member: Sendable {
         (self.node, self.count, self.licensing, self.log) = (node, count, licensing, log)
     }
 
-    func run(_ reach: Reach) throws {
+    func run(_ reach: Reach) throws -> LicenceAgreement.Terms {
         var random = SystemRandomNumberGenerator()
         guard let count = UInt8(exactly: count), let node = UInt8(exactly: node) else { throw NodeError.ended }
         let identity = try NodeIdentity(index: node, count: count, kit: "members", firmwareHash: testHash, random: &random)
@@ -120,7 +122,7 @@ final class Member: Sendable {
         let agreement = LicenceAgreement(node: Int(node), count: Int(count), licensing: licensing, log: { [log] in log($0) })
         defer { parker.park(timeout: 1_000_000_000) }
         defer { withExtendedLifetime(coherence) {} }
-        _ = try agreement.reach(broadcast: { plane.broadcast(.membership, $0, payload: $1) }, wait: take)
+        return try agreement.reach(broadcast: { plane.broadcast(.membership, $0, payload: $1) }, wait: take)
     }
 
     private func take(_ kind: MembershipKind) throws -> ControlFrame {
