@@ -14,9 +14,16 @@ struct BIOSBootCode {
     ]
     /// Commands that let nobody do anything else.
     static let releaseCommands = [
-        "set", "export", "load_env", "save_env", "if", "elif", "else", "fi", "for", "done", "echo", "linux", "initrd", "boot", "sleep", "reboot",
-        "halt",
+        "[", "set", "export", "load_env", "save_env", "fi", "for", "done", "echo", "linux", "initrd", "boot", "sleep", "reboot", "halt",
     ]
+
+    /// What a line of GRUB's script runs: the first word of each command, behind the words that only lead to one.
+    static func commands(inLine line: some StringProtocol) -> [String] {
+        guard !line.hasPrefix("#") else { return [] }
+        return line.split(separator: ";").compactMap { command in
+            command.split(whereSeparator: { " \t".contains($0) }).first { !["if", "elif", "then", "else", "do"].contains($0) }.map { String($0) }
+        }
+    }
 
     /// Boot code that an image holds already.
     init(bootSector: Data, core: Data) {

@@ -193,12 +193,10 @@ public struct ImageBuilder: Sendable {
     private func bootCommands() throws(ImageError) -> String {
         let text = try firmwareText("grub.cfg")
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() where purpose == .release {
-            let command = line.split(separator: " ").first.map(String.init) ?? ""
-            guard command.isEmpty || command.hasPrefix("#") || BIOSBootCode.releaseCommands.contains(command) else {
-                throw ImageError(
-                    .badInput, "\(firmwareFolder.path)/grub.cfg:\(index + 1): found \(command), but the boot loader of a release image "
-                        + "only does \(BIOSBootCode.releaseCommands.joined(separator: ", "))")
-            }
+            guard let command = BIOSBootCode.commands(inLine: line).first(where: { !BIOSBootCode.releaseCommands.contains($0) }) else { continue }
+            throw ImageError(
+                .badInput, "\(firmwareFolder.path)/grub.cfg:\(index + 1): found \(command), but the boot loader of a release image "
+                    + "only does \(BIOSBootCode.releaseCommands.joined(separator: ", "))")
         }
         return text
     }

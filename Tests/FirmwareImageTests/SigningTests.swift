@@ -293,7 +293,7 @@ struct SignedImageTests {
     }
 
     @Test(arguments: [
-        "console=ttyS0 rdinit=/bin/sh", "console=ttyS0 init=/bin/sh", "quiet single", "quiet kgdboc=ttyS0", "systemd.debug_shell=1",
+        "console=ttyS0 rdinit=/bin/sh", "quiet \"rdinit=/bin/sh\"", "console=ttyS0 init=/bin/sh", "quiet single", "quiet kgdboc=ttyS0", "systemd.debug_shell=1",
     ])
     mutating func aCommandLineThatOpensAShellIsRefused(line: String) throws {
         try release()
@@ -318,6 +318,10 @@ struct SignedImageTests {
             ("VSMP-BOOT", "GRUB.CFG", "menuentry x {}\n", .bootMenu), ("VSMP-BOOT", "STARTUP.NSH", "fs0:\n", .bootMenu),
             ("VSMP-CONFIG", "cluster.key", "00\n", .secret), ("VSMP-CONFIG", "machine.conf", "kit=a\n", .secret),
             ("VSMP-BOOT", "NOTES.TXT", "-----BEGIN RSA PRIVATE KEY-----\n", .secret),
+            // systemd-boot lists each of these, and starts some.
+            ("VSMP-BOOT", "EFI/Linux/debug.efi", "MZ", .unexpectedFile),
+            ("VSMP-BOOT", "shellx64.efi", "MZ", .unexpectedFile), ("VSMP-BOOT", "VSMP/A/MORE.EFI", "MZ", .unexpectedFile),
+            ("VSMP-CONFIG", "NOTES.TXT", "text", .unexpectedFile),
         ]
         for file in files {
             let source = folder.appendingPathComponent("file")
@@ -335,6 +339,8 @@ struct SignedImageTests {
         let place = "\(image.path)@@\(try #require(table.partition(named: ImageLayout.systemName)).offset)"
         try HostTool.run("mcopy", ["-o", "-i", place, settings.path, "::/loader/loader.conf"])
         #expect(try findings(image).map(\.rule) == [.bootMenu])
+        try HostTool.run("mdel", ["-i", place, "::/loader/loader.conf"])
+        #expect(try findings(image).map(\.rule) == [.bootMenu])
     }
 
     @Test func passwordsAndKeysInTheRootFileSystemAreRefused() {
@@ -345,7 +351,10 @@ struct SignedImageTests {
         #expect(rules("etc/ssl/some.pem", "-----BEGIN EC PRIVATE KEY-----\n") == [.secret])
         #expect(rules("usr/sbin/dropbear", "elf") == [.shell])
         #expect(rules("etc/inittab", "ttyS0::respawn:/sbin/getty 115200 ttyS0\n") == [.shell])
-        #expect(rules("bin/busybox", "elf with sh and login inside") == [])
+        #expect(rules("bin/busybox", "elf\0with sh and login inside") == [])
+        // What a script reads in need not say that it is one.
+        #expect(rules("lib/functions", "begin() {\nexec sh </dev/tty1\n}\n") == [.shell])
+        #expect(rules("etc/vsmp/brand", "name=sh\n") == [])
     }
 
     @Test mutating func theReleaseBootLoaderDoesNothingElse() throws {
@@ -353,6 +362,9 @@ struct SignedImageTests {
         try workshop.change("grub.cfg", "linux /VSMP/a/VMLINUZ\ninitrd /VSMP/a/INITRD\nnormal\n")
         let error = try #require(throws: ImageError.self) { try workshop.build() }
         #expect(error.exitStatus == .badInput && error.description.contains("grub.cfg:3: found normal"))
+        for line in ["boot; normal (hd0)/x.cfg", "if [ -z \"$a\" ]; then normal; fi", "for a in b; do configfile $a; done", "if search -l x; then boot; fi"] {
+            #expect(!BIOSBootCode.commands(inLine: line).allSatisfy(BIOSBootCode.releaseCommands.contains), "\(line)")
+        }
     }
 
     @Test mutating func logoAndToolsNameGoIntoTheImage() throws {

@@ -15,6 +15,7 @@ public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConverti
         case secret
         case missingBlob = "missing-blob"
         case noLicenceRoot = "no-licence-root"
+        case unexpectedFile = "unexpected-file"
     }
 
     public let rule: Rule
@@ -54,7 +55,8 @@ extension ImageReader {
                 report(.otherSigner, name, "signed by \(signers.map(\.description).joined(separator: "; ")), not by \(certificate)")
             }
         }
-        for word in manifest.commandLine.split(separator: " ").map(String.init) where ReleaseRules.startsShell(commandLineWord: word) {
+        // Linux takes quotes away.
+        for word in manifest.commandLine.split(separator: " ").map({ $0.filter { $0 != "\"" } }) where ReleaseRules.startsShell(commandLineWord: word) {
             report(.shell, "command line", word)
         }
         for (path, entry) in root.entries.sorted(by: { $0.key < $1.key }) {
@@ -62,12 +64,34 @@ extension ImageReader {
             for (rule, found) in ReleaseRules.findings(inRootFile: path, content) { report(rule, "/" + path, found) }
         }
         for partition in [ImageLayout.systemName, ImageLayout.configurationName] {
-            for path in try files(inPartition: partition).sorted() {
-                let content = try contents(of: path, inPartition: partition)
-                for (rule, found) in ReleaseRules.findings(inBootFile: path, content) { report(rule, "\(partition)/\(path)", found) }
+            let paths = try files(inPartition: partition).sorted()
+            let unexpected = partition == ImageLayout.systemName ? unexpectedFiles(paths) : Set(paths)
+            for path in paths {
+                let found = ReleaseRules.findings(inBootFile: path, try contents(of: path, inPartition: partition))
+                for (rule, found) in found { report(rule, "\(partition)/\(path)", found) }
+                if found.isEmpty, unexpected.contains(path) { report(.unexpectedFile, "\(partition)/\(path)", "no manifest names it, and a boot loader may start it") }
+            }
+            if partition == ImageLayout.systemName, !paths.contains(where: { $0.lowercased() == LoaderConfiguration.path }) {
+                report(.bootMenu, "\(partition)/\(LoaderConfiguration.path)", "it is missing, so systemd-boot lets a person edit what it starts")
             }
         }
         return findings
+    }
+
+    /// What is neither the boot loader, nor what both loaders count in, nor a bank's. Another bank's files are that bank's reader's question.
+    private func unexpectedFiles(_ paths: [String]) -> Set<String> {
+        let loaders = [BootFiles.loaderPath, LoaderConfiguration.path, GrubEnvironment.path]
+        let own = Set((loaders + (manifest.files.map(\.name) + [BootFiles.manifest]).map { "\(bank.folder)/\($0)" }).map { $0.lowercased() })
+        var programs: Set<Bank> = []
+        return Set(paths.filter { path in
+            let path = path.lowercased()
+            if own.contains(path) { return false }
+            if banks[bank.other] != nil, path.hasPrefix(bank.other.folder.lowercased() + "/") { return false }
+            guard path.hasPrefix(BootProgramName.folder.lowercased() + "/"),
+                let program = BootProgramName(String(path.dropFirst(BootProgramName.folder.utf8.count + 1)))
+            else { return true }
+            return !programs.insert(program.bank).inserted
+        })
     }
 }
 
@@ -75,6 +99,8 @@ extension ImageReader {
 enum ReleaseRules {
     private static let shells: Set<String> = ["sh", "ash", "bash", "dash", "hush"]
     private static let consoles: Set<String> = ["getty", "agetty", "login", "sulogin", "cttyhack", "setsid", "telnetd", "sshd", "dropbear"]
+
+    private static let accounts: Set<String> = ["etc/passwd", "etc/shadow"]
 
     /// Words by which Linux, or an init, gives whoever sits at a console a shell or a debugger (Documentation/admin-guide/kernel-parameters.txt).
     static func startsShell(commandLineWord word: String) -> Bool {
@@ -87,10 +113,10 @@ enum ReleaseRules {
     static func findings(inRootFile path: String, _ content: Data) -> [(ReleaseFinding.Rule, String)] {
         var found = secrets(path, content)
         let text = content.prefix(1 << 20)
-        if content.starts(with: Data("#!".utf8)) || path == "etc/inittab" {
+        if isScript(path, text) {
             for (number, line) in lines(text) where startsShell(scriptLine: line) { found.append((.shell, "line \(number): \(line)")) }
         }
-        if ["etc/passwd", "etc/shadow"].contains(path) {
+        if accounts.contains(path) {
             for (_, line) in lines(text) {
                 let fields = line.split(separator: ":", omittingEmptySubsequences: false)
                 guard fields.count > 1, !["x", "*", "!", "!!", "!*"].contains(fields[1]) else { continue }
@@ -101,6 +127,13 @@ enum ReleaseRules {
             found.append((.shell, "a program that lets people log in"))
         }
         return found
+    }
+
+    /// Whether a shell may run it: it says so, or it is text that a script can read in. What the SDK itself puts below /etc/vsmp and the kernel's lists
+    /// of modules are data.
+    private static func isScript(_ path: String, _ text: Data) -> Bool {
+        if text.starts(with: Data("#!".utf8)) || path == "etc/inittab" { return true }
+        return !accounts.contains(path) && !path.hasPrefix("etc/vsmp/") && !path.hasPrefix("lib/modules/") && !path.hasPrefix("lib/firmware/") && !text.contains(0)
     }
 
     /// Files by which boot loaders show menus, take other command lines or run scripts.
