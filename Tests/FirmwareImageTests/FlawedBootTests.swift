@@ -100,6 +100,26 @@ struct FlawedBootTests {
         board.expect("vsmp: DEVELOPMENT IMAGE: not for customers")
     }
 
+    /// A second program beside ours, unsigned and with a higher version: systemd-boot starts that one.
+    @Test mutating func aProgramThatNoManifestNames() throws {
+        (builder.purpose, builder.signer, builder.licensing) = (.release, try vendor(), try Workshop.vendorRoot())
+        let (plain, image) = (place("plain.img"), place("another.img"))
+        try builder.build(to: plain)
+        let reader = try ImageReader(plain)
+        let package = place("package")
+        try builder.store.extract(builder.lock.package(named: "systemd-boot-efi", purpose: "this test"), into: package)
+        let another = try UnifiedKernelImage.build(
+            stub: try read(package.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")), kernel: try reader.contents(of: BootFiles.kernel),
+            initrd: try reader.contents(of: BootFiles.initrd), commandLine: "console=ttyS0,115200 another.program=1", brand: builder.brand,
+            purpose: .release, version: 99, hash: reader.manifest.firmwareHash)
+        try FlawedImage.make(image, by: builder, bootFiles: ["EFI/Linux/another.efi": another], signer: builder.signer)
+
+        #expect(try refusals(image) == ["VSMP-BOOT/EFI/Linux/another.efi: unexpected-file"])
+
+        let board = try AttendedBoard(image, uefi: true)
+        board.expect("Command line: console=ttyS0,115200 another.program=1")
+    }
+
     /// GRUB shows a menu from the boot partition, and an editor for what it boots.
     @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/serial.mod"), "grub-pc-bin is not installed"))
     mutating func anEditableBootMenu() throws {
