@@ -130,7 +130,7 @@ public struct ImageBuilder: Sendable {
 
         progress("root file system")
         let inputs = try inputs(node: node)
-        let commandLine = try firmwareText("cmdline").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        let commandLine = board.commandLine(try firmwareText("cmdline"))
         return Content(
             kernel: try read(roots.kernel.appendingPathComponent("boot/vmlinuz-\(tree.release)")),
             stub: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
