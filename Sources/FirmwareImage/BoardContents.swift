@@ -3,6 +3,7 @@ public import Foundation
 
 /// What an image takes from a board's description.
 public struct BoardContents: Equatable, Sendable {
+    /// `name`, or `name@revision`: what the manifest and /etc/vsmp/board call it.
     public let name: String
     /// The compiled device tree; a node reads it as /etc/vsmp/board.dtb.
     public let deviceTree: Data
@@ -16,7 +17,7 @@ public struct BoardContents: Equatable, Sendable {
     public init(_ compiled: CompiledBoard) {
         let board = compiled.board
         self.init(
-            name: board.name, deviceTree: Data(compiled.deviceTree),
+            name: board.fullName, deviceTree: Data(compiled.deviceTree),
             modules: (board.stick.kernelModules + board.interconnect.flatMap(\.kernelModules)).map { .init($0) }
                 + board.virtualization.amdKernelModules.map { .init($0, when: .svm) }
                 + board.virtualization.intelKernelModules.map { .init($0, when: .vmx) })
