@@ -147,11 +147,12 @@ package struct BoardCommand: ParsableCommand {
                     throw ValidationError("'\(compatible)' has not the form vendor,board")
                 }
                 var capture = BoardCapture(root: root)
-                do {
+                do throws(BoardCapture.Problem) {
                     print(try capture.source(vendor: words[0], name: words[1], evidence: evidence), terminator: "")
                 } catch {
+                    if case .argument = error { throw ValidationError("\(error)") }
                     printError("vsmp: \(error)")
-                    throw ExitCode(ExitStatus.missingInput.rawValue)
+                    throw ExitCode(error.exitStatus.rawValue)
                 }
             }
         }

@@ -177,6 +177,12 @@ import Testing
         let absent = try run("vsmp", ["board", "capture", "acme,b1", "--evidence", "x", "--root", folder.path + "/absent"])
         #expect(absent.status == 66 && absent.errors.contains("cannot capture this computer"))
         #expect(try run("vsmp", ["board", "capture", "acme", "--evidence", "x"]).status == 64)
+        for (name, evidence, hint) in [("ACME,B1", "x", "expected \"acme,b1\""), ("acme,b1", "", "expected when, where and by whom")] {
+            for program in [("vsmp", ["board", "capture"]), ("vsmpd", ["capture"])] {
+                let said = try run(program.0, program.1 + [name, "--evidence", evidence, "--root", folder.path + "/root"])
+                #expect(said.status == 64 && said.output.isEmpty && said.errors.contains(hint), "\(program.0): \(said.errors)")
+            }
+        }
     }
 
     /// The same board twice: where the sockets must be exact the node ends with both sides, where they are reported it goes on, up to the
