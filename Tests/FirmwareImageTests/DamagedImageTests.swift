@@ -80,6 +80,28 @@ import Testing
             _ = imageError { _ = try UnifiedKernelImage.sections(of: damaged) }
         }
     }
+
+    /// A certificate directory that begins inside its own entry, as the file's last bytes.
+    @Test func certificatesOverTheirOwnDirectoryEntryAreRefused() throws {
+        func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
+        func program(certificates start: Int, fileSize: Int) -> Data {
+            var program = Data(count: fileSize)
+            func put(_ value: Int, _ size: Int, at offset: Int) { program.replaceSubrange(offset..<offset + size, with: number(value, size)) }
+            put(0x84, 4, at: 0x3c)
+            put(0x4550, 4, at: 0x84)
+            // The optional header is at 156, its certificate entry at 300.
+            put(0x20b, 2, at: 156)
+            put(16, 4, at: 156 + 108)
+            put(start, 4, at: 300)
+            put(fileSize - start, 4, at: 304)
+            return program
+        }
+        for start in [296, 304] {
+            let error = imageError { _ = try PortableExecutable(program(certificates: start, fileSize: 320)).digest() }
+            #expect(error?.exitStatus == .inputOutput && error?.description.contains("certificates") == true, "start \(start)")
+        }
+        #expect(try PortableExecutable(program(certificates: 312, fileSize: 320)).unsigned().count == 312)
+    }
 }
 
 @Suite(.serialized, .enabled(if: buildObstacle == nil, "\(buildObstacle ?? "")"))
