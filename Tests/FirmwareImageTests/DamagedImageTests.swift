@@ -81,6 +81,24 @@ import Testing
         }
     }
 
+    /// As many sections as the header can count, each as large as the file: 512 GiB, were they copied.
+    @Test func sectionsThatNobodyWantsAreNotRead() throws {
+        func program(_ sections: [String]) -> Data {
+            func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
+            let size = 8 << 20
+            var program = Data(count: 0x3c) + number(0x40, 4) + Data("PE\0\0".utf8) + number(0x8664, 2) + number(sections.count, 2) + Data(count: 16)
+            for name in sections {
+                program += Data(name.utf8) + Data(count: 8 - name.utf8.count) + number(size, 4) + number(0, 4) + number(size, 4) + Data(count: 20)
+            }
+            return program + Data(count: size - program.count)
+        }
+        let many = [String](repeating: ".pad", count: 65534)
+        #expect(try UnifiedKernelImage.sections(of: program(many + [".linux"])).mapValues(\.count) == [".linux": 8 << 20])
+        // systemd's stub starts the first, so a second one must not be what is checked.
+        let twice = imageError { _ = try UnifiedKernelImage.sections(of: program([".linux", ".linux"])) }
+        #expect(twice?.exitStatus == .inputOutput && twice?.description.contains("two sections .linux") == true)
+    }
+
     /// A certificate directory that begins inside its own entry, as the file's last bytes.
     @Test func certificatesOverTheirOwnDirectoryEntryAreRefused() throws {
         func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
