@@ -46,6 +46,30 @@ import Testing
         #expect(try Initramfs.split(bomb, limit: 64 << 20).archive.count == 64 << 20)
     }
 
+    /// One name of a megabyte would stand for half a million folders, each with a name of its own.
+    @Test func namesThatLinuxDoesNotReadAreRefused() throws {
+        func archive(nameBytes: Int) -> Data {
+            var archive = NewcArchive()
+            archive.add(String(repeating: "n", count: nameBytes - 1), .file(Data(), permissions: 0o644))
+            return archive.bytes()
+        }
+        #expect(try NewcArchive(reading: archive(nameBytes: 4096)).entries.count == 1)
+        let long = imageError { _ = try NewcArchive(reading: archive(nameBytes: 4097)) }
+        #expect(long?.exitStatus == .inputOutput && long?.description.contains("has 4097 bytes") == true, "\(long?.description ?? "")")
+        func entry(_ path: String) -> Data {
+            let name = Data(path.utf8) + [0]
+            let fields = [1, 0o100644, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.count, 0].map { String(format: "%08x", $0) }.joined()
+            let entry = Data(("070701" + fields).utf8) + name
+            return entry + Data(count: (4 - entry.count % 4) % 4)
+        }
+        let megabyte = imageError { _ = try NewcArchive(reading: entry(String(repeating: "a/", count: 1 << 19)) + entry("TRAILER!!!")) }
+        #expect(megabyte?.description.contains("4096 at most") == true)
+        // Nor does a name that fits stand for two thousand folders.
+        let deep = imageError { _ = try NewcArchive(reading: entry(String(repeating: "a/", count: 2000) + "b") + entry("TRAILER!!!")) }
+        #expect(deep?.exitStatus == .inputOutput && deep?.description.contains("has no folder for a/a/") == true, "\(deep?.description ?? "")")
+        #expect(try NewcArchive(reading: entry("init") + entry("/absolute") + entry("TRAILER!!!")).entries.count >= 2)
+    }
+
     @Test func damagedManifestsNeverCrash() throws {
         let digest = String(repeating: "ab", count: 32)
         let text = """
