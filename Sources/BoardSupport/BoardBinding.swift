@@ -194,7 +194,7 @@ private func isPCIID(_ text: String) -> Bool {
         && parts.allSatisfy { $0.utf8.count == 4 && $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) } }
 }
 
-private func isCompatible(_ text: String) -> Bool {
+func isCompatible(_ text: String) -> Bool {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)
     return parts.count == 2 && parts.allSatisfy { isWord($0, and: "_-") && $0 == $0.lowercased() }
 }

@@ -3,10 +3,20 @@ public struct BoardCapture: Sendable {
     public enum Problem: Error, Equatable, CustomStringConvertible {
         /// What a description needs, and this computer does not show.
         case absent(what: String, hint: String)
+        /// What was given cannot stand in a description.
+        case argument(found: String, expected: String)
 
         public var description: String {
             switch self {
             case .absent(let what, let hint): "cannot capture this computer: \(what); \(hint)"
+            case .argument(let found, let expected): "found \(found), expected \(expected)"
+            }
+        }
+
+        public var exitStatus: ExitStatus {
+            switch self {
+            case .absent: .missingInput
+            case .argument: .usage
             }
         }
     }
@@ -26,6 +36,7 @@ public struct BoardCapture: Sendable {
     ///
     /// - Parameter evidence: what the status `captured` rests on.
     public mutating func source(vendor: String, name: String, evidence: String) throws(Problem) -> String {
+        try check(compatible: "\(vendor),\(name)", evidence: evidence)
         lines = ["/dts-v1/;", "", "/* Captured from a running computer. Each comment says where the value was read. */", ""]
         depth = 0
         open("/")
@@ -43,6 +54,19 @@ public struct BoardCapture: Sendable {
         try consoles()
         close()
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    private func check(compatible: String, evidence: String) throws(Problem) {
+        guard isCompatible(compatible) else {
+            let lower = compatible.lowercased()
+            throw .argument(
+                found: "\"\(compatible)\"",
+                expected: isCompatible(lower)
+                    ? "\"\(lower)\"" : "vendor,board in lower case, each of letters a to z, digits, dashes and underscores")
+        }
+        guard !printable(evidence).isEmpty else {
+            throw .argument(found: "no printable ASCII in --evidence", expected: "when, where and by whom, as in --evidence 'rack 7, 2026-03-01'")
+        }
     }
 
     private mutating func identity() {
@@ -65,9 +89,16 @@ public struct BoardCapture: Sendable {
         open("processors")
         let origin = "ACPI MADT and CPUID, by /sys/devices/system/cpu"
         property("sockets", "<\(hardware.sockets)>", origin)
-        property("cores-per-socket", "<\(max(1, hardware.cores / hardware.sockets))>", origin)
-        property("threads-per-core", "<\(max(1, hardware.threads / hardware.cores))>", origin)
+        quotient("cores-per-socket", hardware.cores, "cores", hardware.sockets, "sockets", origin)
+        quotient("threads-per-core", hardware.threads, "threads", hardware.cores, "cores", origin)
         close()
+    }
+
+    /// Where a division leaves a remainder, no number is exact, and the computer itself would be refused.
+    private mutating func quotient(_ name: String, _ count: Int, _ things: String, _ parts: Int, _ what: String, _ origin: String) {
+        property(name, "<\(max(1, count / parts))>", origin)
+        guard !count.isMultiple(of: parts) else { return }
+        property(name + "-match", text(Board.MatchRule.report.rawValue), "\(count) \(things) in \(parts) \(what) leave a remainder")
     }
 
     /// The numbers are rounded down to an eighth less, because kernels differ in what they keep for themselves.

@@ -67,6 +67,8 @@ extension CompiledBoard {
 /// Which values boots of a board have seen at work: `boards/NAME/NAME.proven`, one `PATH = VALUE` a line.
 public struct BoardProof: Sendable, Equatable {
     private var values: [String: String]
+    /// What the consoles said of properties that they saw with another value or rule only, by path. Not part of the record.
+    public private(set) var differing: [String: String] = [:]
 
     public init(parsing text: String) {
         values = [:]
@@ -76,21 +78,25 @@ public struct BoardProof: Sendable, Equatable {
         }
     }
 
-    /// Reads what a board's nodes said at boot.
+    /// Reads what a board's nodes said at boot. A line of another value, or of another rule, than the description's proves nothing of it.
     ///
     /// - Parameters:
     ///   - consoles: texts of firmware consoles.
-    ///   - includesLab: whether the lab started these boards from the board's own lab node.
-    public init(consoles: [String], includesLab: Bool, values all: [BoardValue]) {
+    ///   - includesLab: whether the lab started these boards from the board's own lab node. No console names its values, so they count as they are.
+    public init(consoles: [String], includesLab: Bool, of compiled: CompiledBoard) {
+        let expected = HardwareReport.expectedWords(of: compiled.board)
         var seen: Set<String> = []
         for line in consoles.joined(separator: "\n").split(whereSeparator: \.isNewline) {
             guard let mark = line.firstRange(of: HardwareReport.seen) else { continue }
-            seen.insert(String(line[mark.upperBound...].prefix { $0 != ":" && $0 != " " }))
+            let path = String(line[mark.upperBound...].prefix { $0 != ":" && $0 != " " })
+            let words = String(line[mark.upperBound...].dropFirst(path.count + 1)).trimmed
+            if let wanted = expected[path], (words + "\n").hasPrefix(wanted) { seen.insert(path) } else { differing[path] = words }
         }
         values = [:]
-        for value in all where seen.contains(value.path) || includesLab && value.path.hasPrefix("/lab/") {
+        for value in compiled.values() where seen.contains(value.path) || includesLab && value.path.hasPrefix("/lab/") {
             values[value.path] = value.value
         }
+        differing = differing.filter { !seen.contains($0.key) }
     }
 
     /// Whether no boot was recorded.

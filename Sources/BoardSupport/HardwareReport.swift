@@ -25,11 +25,31 @@ public struct HardwareReport: Sendable {
             case .differs: break
             }
         }
-        for (path, modules) in moduleLists where modules.allSatisfy(hardware.modules.contains) {
-            lines.append("\(Self.seen)\(path): loaded: \(modules.joined(separator: " "))")
+        let atWork = zip(board.interconnect, portModuleLists).filter { isAtWork("/interconnect/\($0.0.name)") }.map(\.1)
+        for (path, modules) in moduleLists + atWork where modules.allSatisfy(hardware.modules.contains) {
+            lines.append("\(Self.seen)\(path): \(Self.loaded(modules))")
         }
         return lines
     }
+
+    /// What a node says when it has kept the firmware's memory.
+    public static func reserveLine(of board: Board) -> String { "\(seen)\(reservePath): \(kept(board))" }
+
+    /// What stands behind the path of each property that a boot of `board` can see at work: the beginning of the line that the description
+    /// decides, with a newline where that is all of it.
+    static func expectedWords(of board: Board) -> [String: String] {
+        let nothing = HardwareInventory(sockets: 0, cores: 0, threads: 0, memoryMiB: 0, networkInterfaces: [], serialPorts: [])
+        let comparisons = board.comparisons(with: nothing)
+        var words: [String: String] = [reservePath: kept(board) + "\n"]
+        for comparison in comparisons { words[comparison.path] = comparison.boardSide }
+        let report = HardwareReport(board: board, comparisons: [], hardware: nothing)
+        for (path, modules) in report.moduleLists + report.portModuleLists { words[path] = loaded(modules) + "\n" }
+        return words
+    }
+
+    private static let reservePath = "/memory/firmware-reserve-mib"
+    private static func kept(_ board: Board) -> String { "\(board.memory.firmwareReserveMiB) MiB kept" }
+    private static func loaded(_ modules: [String]) -> String { "loaded: " + modules.joined(separator: " ") }
 
     /// A module without its device is loaded, and proves nothing.
     private func isAtWork(_ port: String) -> Bool {
@@ -42,7 +62,9 @@ public struct HardwareReport: Sendable {
             ("/virtualization/intel-kernel-modules", board.virtualization.intelKernelModules),
             ("/stick/kernel-modules", board.stick.kernelModules),
         ]
-            + board.interconnect.filter { isAtWork("/interconnect/\($0.name)") }
-            .map { ("/interconnect/\($0.name)/kernel-modules", $0.kernelModules) }
+    }
+
+    private var portModuleLists: [(String, [String])] {
+        board.interconnect.map { ("/interconnect/\($0.name)/kernel-modules", $0.kernelModules) }
     }
 }

@@ -51,9 +51,15 @@ enum DiskImage {
         }
     }
 
-    /// Gives `image` the place of `output` in one step.
-    static func replace(_ output: URL, with image: URL) throws(ImageError) {
-        // cp keeps the holes of a sparse file, also across file systems.
-        try FirmwareImage.replace(output) { partial throws(ImageError) in try HostTool.run("cp", ["--sparse=always", image.path, partial.path]) }
+    /// Gives `image` the place of `output` in one step, and just before that the bill of materials its place beside it.
+    static func replace(_ output: URL, with image: URL, materials: Data?) throws(ImageError) {
+        try FirmwareImage.replace(output) { partial throws(ImageError) in
+            // cp keeps the holes of a sparse file, also across file systems.
+            try HostTool.run("cp", ["--sparse=always", image.path, partial.path])
+            guard let materials else { return }
+            try FirmwareImage.replace(output.appendingPathExtension("spdx.json")) { partial throws(ImageError) in
+                try FirmwareImage.write(materials, to: partial)
+            }
+        }
     }
 }

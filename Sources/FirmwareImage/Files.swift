@@ -21,7 +21,10 @@ func read(_ file: URL) throws(ImageError) -> Data {
 
 /// Gives what `body` makes the place of `target` in one step (rename(2)): it has another name in the same folder till then, and nothing is left of
 /// it when something fails. So nobody ever sees half of it.
-func replace(_ target: URL, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
+///
+/// - Throws: `cannotCreate` when something other than a file (for `isFolder`: than a folder) is at its place.
+func replace(_ target: URL, isFolder: Bool = false, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
+    try checkReplaceable(target, isFolder: isFolder)
     let partial = target.deletingLastPathComponent().appendingPathComponent(".\(target.lastPathComponent).\(UUID().uuidString)")
     do throws(ImageError) {
         try body(partial)
@@ -30,6 +33,13 @@ func replace(_ target: URL, _ body: (URL) throws(ImageError) -> Void) throws(Ima
         try? FileManager.default.removeItem(at: partial)
         throw error
     }
+}
+
+/// Refuses a target that rename(2) would take away from its folder: a device, a pipe, a socket. Links count as what they lead to.
+func checkReplaceable(_ target: URL, isFolder: Bool = false) throws(ImageError) {
+    guard let kind = FileKind(at: target.path), kind != (isFolder ? .folder : .file) else { return }
+    let advice = kind == .device ? "name a file, and write a stick from an image with vsmp usb write" : "name another one"
+    throw ImageError(.cannotCreate, "\(target.path) exists and is no \(isFolder ? "folder" : "regular file"): \(advice)")
 }
 
 /// Makes `folder` in one step: it appears when `body` has filled it, under another name till then.
@@ -41,7 +51,7 @@ func makeFolder(_ folder: URL, _ body: (URL) throws(ImageError) -> Void) throws(
         throw ImageError(
             .cannotCreate, "\(folder.path) exists already and is not an empty folder: nothing is overwritten, name another one")
     }
-    try replace(folder) { partial throws(ImageError) in
+    try replace(folder, isFolder: true) { partial throws(ImageError) in
         do {
             try manager.createDirectory(at: partial, withIntermediateDirectories: false)
         } catch {

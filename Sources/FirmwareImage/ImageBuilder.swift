@@ -54,6 +54,7 @@ public struct ImageBuilder: Sendable {
         if let certificate = signer?.certificate, purpose == .release, certificate.isDevelopment {
             throw ImageError(.badInput, "a release image cannot be signed with the development key: give the key of \(brand.name)")
         }
+        try checkReplaceable(output)
         let content = try assemble(progress)
         let hash = FirmwareHash.of(content.parts)
         let initrd = try Initramfs.joined(archive: content.archive, hash: hash, cache: cache)
@@ -95,8 +96,7 @@ public struct ImageBuilder: Sendable {
         let scratch = try Scratch("image")
         let image = scratch.url.appendingPathComponent("image")
         try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash)
-        try DiskImage.replace(output, with: image)
-        try write(materials, to: output.appendingPathExtension("spdx.json"))
+        try DiskImage.replace(output, with: image, materials: materials)
         cache?.prune()
         return manifest
     }
@@ -130,7 +130,7 @@ public struct ImageBuilder: Sendable {
 
         progress("root file system")
         let inputs = try inputs(node: node)
-        let commandLine = try firmwareText("cmdline").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        let commandLine = board.commandLine(try firmwareText("cmdline"))
         return Content(
             kernel: try read(roots.kernel.appendingPathComponent("boot/vmlinuz-\(tree.release)")),
             stub: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),

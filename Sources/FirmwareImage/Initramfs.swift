@@ -7,6 +7,8 @@ internal import Synchronization
 package enum Initramfs {
     package static let hashPath = "etc/vsmp/firmware-hash"
     package static let versionPath = "etc/vsmp/version"
+    /// The firmware console's device name, for init.
+    package static let consolePath = "etc/vsmp/console"
 
     /// Everything but the hash.
     package struct Contents {
@@ -33,6 +35,7 @@ package enum Initramfs {
             archive.add("sbin/vsmpd", .file(vsmpd, permissions: 0o755))
             archive.add("etc/vsmp/board", .file(Data((board.name + "\n").utf8), permissions: 0o644))
             archive.add("etc/vsmp/board.dtb", .file(board.deviceTree, permissions: 0o644))
+            if let port = board.consoles?.firmware { archive.add(consolePath, .file(Data((port + "\n").utf8), permissions: 0o644)) }
             archive.add("etc/vsmp/brand", .file(Data(brand.text.utf8), permissions: 0o644))
             archive.add(versionPath, .file(Data("\(version)\n".utf8), permissions: 0o644))
             archive.add(ImagePurpose.path, .file(Data((purpose.rawValue + "\n").utf8), permissions: 0o644))

@@ -10,6 +10,9 @@ extension NewcArchive {
         repeat { try read(&cursor) } while !cursor.isAtEnd
     }
 
+    /// PATH_MAX with the zero at the end; Linux skips an entry whose name is longer (init/initramfs.c, do_header).
+    private static let longestName = 4096
+
     /// The archives in `data`, each with the zeros behind it; all of it as one where there is something else in it.
     static func archives(in data: Data) -> [Data] {
         var cursor = Cursor(data: data)
@@ -32,6 +35,9 @@ extension NewcArchive {
             }
             var fields: [Int] = []
             for _ in 0..<13 { fields.append(try cursor.hexadecimal()) }
+            guard fields[11] <= Self.longestName else {
+                throw ImageError(.inputOutput, "an initramfs name at byte \(start) has \(fields[11]) bytes, and Linux reads \(Self.longestName) at most")
+            }
             let name = try cursor.take(fields[11])
             try cursor.align()
             let content = try cursor.take(fields[6])
@@ -39,6 +45,10 @@ extension NewcArchive {
             guard name.last == 0 else { throw ImageError(.inputOutput, "an initramfs name has no end at byte \(start)") }
             let path = String(decoding: name.dropLast(), as: UTF8.self)
             if path == "TRAILER!!!" { return cursor.skipZeros() }
+            // Linux makes no folder that the archive does not name. Here a short archive of long names would become many.
+            if let slash = path.lastIndex(of: "/"), slash > path.startIndex, entries[String(path[..<slash])] == nil {
+                throw ImageError(.inputOutput, "the initramfs has no folder for \(path.prefix(80)), the entry at byte \(start)")
+            }
             let permissions = UInt16(fields[1] & 0o7777)
             switch fields[1] & 0o170000 {
             case 0o040000: add(path, .directory)

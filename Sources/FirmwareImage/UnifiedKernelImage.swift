@@ -57,7 +57,10 @@ enum UnifiedKernelImage {
         return image
     }
 
-    /// The sections of a PE image by name, their padding cut off.
+    /// What `build` adds to the stub; the logo's is not always there.
+    private static let names: Set = [".osrel", ".cmdline", ".linux", ".initrd", ".splash"]
+
+    /// The sections of a unified kernel image that `build` adds, by name, their padding cut off; each may occur once.
     static func sections(of image: Data) throws(ImageError) -> [String: Data] {
         let header: PEHeader
         do throws(PEHeader.Problem) { header = try PEHeader(image) } catch {
@@ -70,6 +73,10 @@ enum UnifiedKernelImage {
         for (index, section) in header.sections.enumerated() {
             guard section.start <= image.count - section.contentSize else {
                 throw ImageError(.inputOutput, "section \(index) of the unified kernel image is cut off")
+            }
+            guard names.contains(section.name) else { continue }
+            guard result[section.name] == nil else {
+                throw ImageError(.inputOutput, "the unified kernel image has two sections \(section.name)")
             }
             result[section.name] = Data(image.dropFirst(section.start).prefix(section.contentSize))
         }

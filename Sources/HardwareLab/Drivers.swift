@@ -57,9 +57,9 @@ public protocol LinkDriver: AnyObject {
 /// One board under test: how to reach its power, its two serial ports, its stick and its link.
 public struct BoardUnderTest {
     public var power: any PowerDriver
-    /// First serial port: the firmware's own words.
+    /// The serial port of the firmware's own words.
     public var firmwareConsole: any ConsoleDriver
-    /// Second serial port: the guest's console. Only node 0's is used.
+    /// The serial port of the guest's console. Only node 0's is used.
     public var guestConsole: (any ConsoleDriver)?
     public var media: any MediaDriver
     public var link: (any LinkDriver)?

@@ -87,7 +87,8 @@ public struct EmulatedBoard: Equatable, Sendable {
                 "-drive", "if=pflash,unit=1,format=raw,file=\(Self.escaped(firmwareVariables))",
             ]
         }
-        words += serial("firmware", .firmwareConsole) + serial("guest", .guestConsole)
+        let ports = [serial("firmware", .firmwareConsole), serial("guest", .guestConsole)]
+        words += (firmwareComesSecond ? ports.reversed() : ports).joined()
         words += [
             "-chardev", "socket,id=monitor,fd=\(Inherited.monitor.rawValue)", "-mon", "chardev=monitor,mode=control",
             "-device", "\(model.usbController),id=usb",
@@ -148,6 +149,9 @@ public struct EmulatedBoard: Equatable, Sendable {
         guard mtu > Board.InterconnectPort.usualMTU, model.networkModel.hasPrefix("virtio-net") else { return "" }
         return ",host_mtu=\(mtu)"
     }
+
+    /// The emulator has two ports, ttyS0 and ttyS1 in the order of its arguments.
+    private var firmwareComesSecond: Bool { description?.consoles.firmware == "ttyS1" }
 
     private func serial(_ name: String, _ descriptor: Inherited) -> [String] {
         ["-chardev", "socket,id=\(name),fd=\(descriptor.rawValue)", "-serial", "chardev:\(name)"]

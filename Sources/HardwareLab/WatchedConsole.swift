@@ -2,7 +2,7 @@
 final class WatchedConsole {
     enum Role: Equatable {
         case firmware(node: Int)
-        /// Node 0's second serial port.
+        /// Node 0's serial port for the guest.
         case guest
         case unused
 

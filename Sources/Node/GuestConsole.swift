@@ -6,12 +6,23 @@ package struct GuestConsole: Sendable {
     private let input: Int32
     private let output: Int32
 
+    /// Linux's speeds (termios(3)).
+    private static let speeds = [
+        1200: B1200, 1800: B1800, 2400: B2400, 4800: B4800, 9600: B9600, 19200: B19200, 38400: B38400, 57600: B57600, 115_200: B115200,
+        230_400: B230400, 460_800: B460800, 500_000: B500000, 576_000: B576000, 921_600: B921600, 1_000_000: B1000000, 1_152_000: B1152000,
+        1_500_000: B1500000, 2_000_000: B2000000, 2_500_000: B2500000, 3_000_000: B3000000, 3_500_000: B3500000, 4_000_000: B4000000,
+    ]
+
     /// - Parameter device: path of a terminal device, 8N1 at `baudRate`; nil for standard input and output.
+    /// - Throws: EINVAL when Linux has no such speed.
     package init(device: String?, baudRate: Int = 115_200) throws(HypervisorError) {
         guard let device else {
             input = STDIN_FILENO
             output = STDOUT_FILENO
             return
+        }
+        guard let speed = Self.speeds[baudRate] else {
+            throw HypervisorError("set \(baudRate) bits per second", on: "guest console \(device)", code: EINVAL)
         }
         let fd = unsafe open(device, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else { throw HypervisorError("open", on: "guest console \(device)", code: errno) }
@@ -19,8 +30,7 @@ package struct GuestConsole: Sendable {
         if unsafe tcgetattr(fd, &settings) == 0 {
             unsafe cfmakeraw(&settings)
             settings.c_cflag |= tcflag_t(CLOCAL | CREAD)
-            let speed = baudRate == 9600 ? speed_t(B9600) : baudRate == 38_400 ? speed_t(B38400) : speed_t(B115200)
-            unsafe cfsetspeed(&settings, speed)
+            unsafe cfsetspeed(&settings, speed_t(speed))
             unsafe tcsetattr(fd, TCSANOW, &settings)
         }
         input = fd

@@ -17,9 +17,12 @@ enum CaptureCommand {
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem); \(usage)")
             return .usage
+        } catch let problem as BoardCapture.Problem {
+            if case .argument = problem { NodeProgram.report("\(problem); \(usage)") } else { NodeProgram.report("\(problem)") }
+            return problem.exitStatus
         } catch {
             NodeProgram.report("\(error)")
-            return .missingInput
+            return .internalError
         }
     }
 }

@@ -100,7 +100,7 @@ enum RunCommand {
             threadsPerCore: max(1, inventory.threads / max(1, inventory.cores)), physicalMiB: inventory.memoryMiB,
             firmwareReserveMiB: board.memory.firmwareReserveMiB, sliceMiB: configuration.sliceMiB,
             cacheMiB: configuration.cacheMiB, processors: configuration.processors)
-        NodeProgram.report("\(HardwareReport.seen)/memory/firmware-reserve-mib: \(board.memory.firmwareReserveMiB) MiB kept")
+        NodeProgram.report(HardwareReport.reserveLine(of: board))
         let console = try GuestConsole(
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
         let firmware = FirmwareIdentity(folder: image)

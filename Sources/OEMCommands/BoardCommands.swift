@@ -147,11 +147,12 @@ package struct BoardCommand: ParsableCommand {
                     throw ValidationError("'\(compatible)' has not the form vendor,board")
                 }
                 var capture = BoardCapture(root: root)
-                do {
+                do throws(BoardCapture.Problem) {
                     print(try capture.source(vendor: words[0], name: words[1], evidence: evidence), terminator: "")
                 } catch {
+                    if case .argument = error { throw ValidationError("\(error)") }
                     printError("vsmp: \(error)")
-                    throw ExitCode(ExitStatus.missingInput.rawValue)
+                    throw ExitCode(error.exitStatus.rawValue)
                 }
             }
         }
@@ -185,11 +186,14 @@ package struct BoardCommand: ParsableCommand {
                     }
                     return String(decoding: bytes, as: UTF8.self)
                 }
-                guard consoles.allSatisfy({ $0.contains(" for board \(compiled.board.name),") }) else {
-                    printError("vsmp: a log is not of board \(compiled.board.name): its firmware did not say so; boot an image of that board")
+                guard consoles.allSatisfy({ $0.contains(" for board \(compiled.board.fullName),") }) else {
+                    printError("vsmp: a log is not of board \(compiled.board.fullName): its firmware did not say so; boot an image of that board")
                     throw ExitCode(ExitStatus.badInput.rawValue)
                 }
-                let proof = BoardProof(consoles: consoles, includesLab: lab, values: compiled.values())
+                let proof = BoardProof(consoles: consoles, includesLab: lab, of: compiled)
+                for (path, words) in proof.differing.sorted(by: { $0.key < $1.key }) {
+                    printError("vsmp: left out \(path): the boot saw \"\(words)\", which is not what the description says now; boot an image of it")
+                }
                 let file = output ?? location.catalogue.proofPath(of: name)
                 try writeFile(Data(proof.text.utf8), to: file)
             }

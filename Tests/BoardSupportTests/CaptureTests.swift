@@ -92,6 +92,39 @@ import Testing
         #expect(problem?.description.hasPrefix("cannot capture this computer: \(what)") == true)
     }
 
+    @Test(arguments: [
+        ("ACME", "B1", "rack 7", "found \"ACME,B1\", expected \"acme,b1\""), ("acme", "b 1", "x", "expected vendor,board in lower case"),
+        ("acme", "b@1", "x", "expected vendor,board in lower case"), ("\u{e4}", "b1", "x", "expected vendor,board in lower case"),
+        ("acme", "b1", "", "no printable ASCII in --evidence"), ("acme", "b1", " \n", "no printable ASCII in --evidence"),
+        ("acme", "b1", "\u{d0}\u{e9}\u{4e2d}", "no printable ASCII in --evidence"),
+    ])
+    func whatDoesNotLintIsNotWritten(vendor: String, name: String, evidence: String, message: String) throws {
+        var capture = BoardCapture(root: try Self.computer().path)
+        let problem = #expect(throws: BoardCapture.Problem.self) { try capture.source(vendor: vendor, name: name, evidence: evidence) }
+        #expect(problem?.exitStatus == .usage && problem?.description.contains(message) == true, "\(String(describing: problem))")
+    }
+
+    /// Processors of two kinds of core, or with some threads switched off: eight threads on cores that do not divide them, or cores on sockets.
+    @Test(arguments: [
+        ([0, 0, 1, 1, 2, 3, 4, 5], [0, 0, 0, 0, 0, 0, 0, 0], ["threads-per-core"]),
+        ([0, 1, 2, 3, 4, 0, 1, 2], [0, 0, 0, 0, 0, 1, 1, 1], []),
+        ([0, 1, 2, 3, 0, 1, 2, 2], [0, 0, 0, 0, 1, 1, 1, 1], ["cores-per-socket", "threads-per-core"]),
+    ])
+    func unevenProcessorsAreReportedOnly(cores: [Int], sockets: [Int], reported: [String]) throws {
+        let computer = try Self.computer()
+        for processor in 0..<8 {
+            let folder = "sys/devices/system/cpu/cpu\(processor)/topology/"
+            try computer.write(folder + "physical_package_id", "\(sockets[processor])\n")
+            try computer.write(folder + "core_id", "\(cores[processor])\n")
+        }
+        let text = try capture(computer)
+        let board = try ScratchBoards(["t9/t9.dts": text]).load("t9").board
+        let hardware = HardwareInventory(root: computer.path)
+        #expect(board.mismatches(with: hardware).isEmpty)
+        let lines = text.split(separator: "\n").filter { $0.contains("-match = \"report\"; /* ") && $0.contains(" leave a remainder */") }
+        #expect(lines.map { String($0.trimmed.prefix { $0 != " " }) } == reported.map { $0 + "-match" }, "\(text)")
+    }
+
     @Test func withoutTheTableTheFirstPortIsTheConsole() throws {
         let computer = try Self.computer()
         for table in [[], [UInt8]("SPCR".utf8), [UInt8](repeating: 0xFF, count: 100)] {

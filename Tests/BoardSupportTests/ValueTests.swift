@@ -24,7 +24,6 @@ import Testing
 
     @Test func whatABootSawIsProvenUntilItChanges() throws {
         let compiled = try BoardCatalogue(path: boardsPath).load("qemu-q35")
-        let values = compiled.values()
         let console = """
             [    1.0] vsmp: Brand firmware 0123456789ab for board qemu-q35, init at 1 s\r
             [    2.0] vsmp: board: seen /processors/sockets: the board has at least 1, this computer has 1\r
@@ -32,15 +31,54 @@ import Testing
             vsmp: board: warning: /consoles/guest-console: the board has ttyS1, this computer has ttyS0
             """
         func standing(_ proof: BoardProof, _ path: String) throws -> BoardValue.Standing { try value(path, compiled.values(proof: proof)).standing }
-        let proof = BoardProof(consoles: [console], includesLab: false, values: values)
+        let proof = BoardProof(consoles: [console], includesLab: false, of: compiled)
         #expect(try standing(proof, "/processors/sockets") == .proven && standing(proof, "/processors/match") == .proven)
         #expect(try standing(proof, "/interconnect/ethernet0/technology") == .proven)
         #expect(try standing(proof, "/consoles/guest-console") == .unproven && standing(proof, "/lab/machine") == .unproven)
         #expect(try standing(BoardProof(parsing: proof.text), "/processors/sockets") == .proven, "the record can be read again")
-        #expect(try standing(BoardProof(consoles: [], includesLab: true, values: values), "/lab/machine") == .proven)
+        #expect(try standing(BoardProof(consoles: [], includesLab: true, of: compiled), "/lab/machine") == .proven)
         let changed = BoardProof(parsing: proof.text.replacingOccurrences(of: "sockets = <1>", with: "sockets = <2>"))
         #expect(try standing(changed, "/processors/sockets") == .unproven)
         #expect(BoardProof(parsing: "/ = \n/a\n = 1\n\u{0}").text.contains("/") && BoardProof(parsing: "").isEmpty)
+    }
+
+    /// A log of an older description, or of another rule, proves nothing of the one at hand; a newer log beside it does.
+    @Test(arguments: [
+        ("/processors/sockets", "the board has at least 2, this computer has 2"), ("/processors/sockets", "the board has exactly 1, this computer has 1"),
+        ("/processors/sockets", "the board has at least 1"), ("/consoles/firmware-console", "the board has ttyS1, this computer has ttyS0, ttyS1"),
+        ("/memory/firmware-reserve-mib", "1920 MiB kept"), ("/virtualization/amd-kernel-modules", "loaded: kvm kvm_amd more"),
+        ("/virtualization/amd-kernel-modules", "loaded: kvm"), ("/identity/board-product", "the board has \"B\", this computer has \"B\""),
+    ])
+    func anOlderLogProvesNothingOfAChangedValue(path: String, words: String) throws {
+        let compiled = try BoardCatalogue(path: boardsPath).load("qemu-q35")
+        let old = "vsmp: board: seen \(path): \(words)\r\n"
+        let proof = BoardProof(consoles: [old], includesLab: false, of: compiled)
+        #expect(proof.isEmpty && proof.differing == [path: words])
+        let now = """
+            vsmp: board: seen /processors/sockets: the board has at least 1, this computer has 4
+            vsmp: board: seen /consoles/firmware-console: the board has ttyS0, this computer has ttyS0
+            vsmp: \(HardwareReport.reserveLine(of: compiled.board))
+            vsmp: board: seen /virtualization/amd-kernel-modules: loaded: kvm kvm_amd
+
+            """
+        let both = BoardProof(consoles: [now, old], includesLab: false, of: compiled)
+        #expect(both.differing.keys.allSatisfy { $0 == "/identity/board-product" })
+        #expect(both.text.split(separator: "\n").count == 5, "\(both.text)")
+    }
+
+    /// Whatever a node says that it saw is what the description expects it to say.
+    @Test func everythingThatANodeSaysProvesItsValue() throws {
+        let compiled = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband")
+        let board = compiled.board
+        var computer = HardwareInventory(
+            sockets: board.processors.sockets, cores: board.processors.sockets * board.processors.coresPerSocket, threads: board.processors.count,
+            memoryMiB: 1 << 20, networkInterfaces: [.init(name: "eth0", driver: board.interconnect[0].driver, address: nil)],
+            serialPorts: ["ttyS0", "ttyS1"], memoryNodesMiB: [1 << 19, 1 << 19], identity: board.identity)
+        computer.modules = board.kernelModules
+        let report = HardwareReport(board: board, comparisons: board.comparisons(with: computer), hardware: computer)
+        let said = report.lines.filter { $0.hasPrefix(HardwareReport.seen) }
+        let proof = BoardProof(consoles: report.lines, includesLab: false, of: compiled)
+        #expect(said.count > 10 && proof.differing.isEmpty && proof.text.split(separator: "\n").count == said.count + 1)
     }
 
     @Test func theTableOfBoardsInTheReadmeIsTheCommandsOwn() throws {

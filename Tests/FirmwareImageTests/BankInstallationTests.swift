@@ -83,6 +83,30 @@ struct BankInstallationTests {
         #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
     }
 
+    /// Two revisions are two boards, in the manifest and on the console.
+    @Test func aFirmwareForAnotherRevisionIsRefused() throws {
+        let source = String(decoding: try read(repository.appendingPathComponent("boards/qemu-q35/qemu-q35.dts")), as: UTF8.self)
+        var boards = ["qemu-q35/qemu-q35.dts": Data(source.utf8)]
+        for revision in ["1", "2"] {
+            boards["qemu-q35/qemu-q35@\(revision).dts"] = Data("/dts-v1/;\n/include/ \"qemu-q35.dts\"\n/ { revision = \"\(revision)\"; };\n".utf8)
+        }
+        let sources = try folder(boards)
+        func build(_ name: String, version: UInt32) throws -> ImageReader {
+            let contents = BoardContents(try BoardCatalogue(path: sources.url.path).load(name))
+            var other = try ImageBuildTests.shared.get().0.copy()
+            other.builder.version = version
+            other.builder.board = BoardContents(name: contents.name, deviceTree: contents.deviceTree, modules: other.builder.board.modules)
+            return try ImageReader(try other.build())
+        }
+        let held = try build("qemu-q35@1", version: 1)
+        #expect(held.manifest.board == "qemu-q35@1")
+        #expect(try held.rootArchive().entries["etc/vsmp/board"] == .file(Data("qemu-q35@1\n".utf8), permissions: 0o644))
+        let refused = imageError { _ = try held.install(try build("qemu-q35@2", version: 2)) }
+        #expect(refused?.exitStatus == .badInput)
+        #expect(refused?.description.contains("it is for the board qemu-q35@2, the stick for qemu-q35@1") == true)
+        #expect(try held.install(try build("qemu-q35@1", version: 2)).version == 2)
+    }
+
     @Test func whatIsNotNewerOrForSomethingElseIsRefusedAndNothingChanges() throws {
         _ = try install(2)
         let before = try ContentDigest(ofFile: stick)

@@ -46,6 +46,30 @@ import Testing
         #expect(try Initramfs.split(bomb, limit: 64 << 20).archive.count == 64 << 20)
     }
 
+    /// One name of a megabyte would stand for half a million folders, each with a name of its own.
+    @Test func namesThatLinuxDoesNotReadAreRefused() throws {
+        func archive(nameBytes: Int) -> Data {
+            var archive = NewcArchive()
+            archive.add(String(repeating: "n", count: nameBytes - 1), .file(Data(), permissions: 0o644))
+            return archive.bytes()
+        }
+        #expect(try NewcArchive(reading: archive(nameBytes: 4096)).entries.count == 1)
+        let long = imageError { _ = try NewcArchive(reading: archive(nameBytes: 4097)) }
+        #expect(long?.exitStatus == .inputOutput && long?.description.contains("has 4097 bytes") == true, "\(long?.description ?? "")")
+        func entry(_ path: String) -> Data {
+            let name = Data(path.utf8) + [0]
+            let fields = [1, 0o100644, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.count, 0].map { String(format: "%08x", $0) }.joined()
+            let entry = Data(("070701" + fields).utf8) + name
+            return entry + Data(count: (4 - entry.count % 4) % 4)
+        }
+        let megabyte = imageError { _ = try NewcArchive(reading: entry(String(repeating: "a/", count: 1 << 19)) + entry("TRAILER!!!")) }
+        #expect(megabyte?.description.contains("4096 at most") == true)
+        // Nor does a name that fits stand for two thousand folders.
+        let deep = imageError { _ = try NewcArchive(reading: entry(String(repeating: "a/", count: 2000) + "b") + entry("TRAILER!!!")) }
+        #expect(deep?.exitStatus == .inputOutput && deep?.description.contains("has no folder for a/a/") == true, "\(deep?.description ?? "")")
+        #expect(try NewcArchive(reading: entry("init") + entry("/absolute") + entry("TRAILER!!!")).entries.count >= 2)
+    }
+
     @Test func damagedManifestsNeverCrash() throws {
         let digest = String(repeating: "ab", count: 32)
         let text = """
@@ -79,6 +103,46 @@ import Testing
         for damaged in Self.mutations(of: program, count: 3000) {
             _ = imageError { _ = try UnifiedKernelImage.sections(of: damaged) }
         }
+    }
+
+    /// As many sections as the header can count, each as large as the file: 512 GiB, were they copied.
+    @Test func sectionsThatNobodyWantsAreNotRead() throws {
+        func program(_ sections: [String]) -> Data {
+            func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
+            let size = 8 << 20
+            var program = Data(count: 0x3c) + number(0x40, 4) + Data("PE\0\0".utf8) + number(0x8664, 2) + number(sections.count, 2) + Data(count: 16)
+            for name in sections {
+                program += Data(name.utf8) + Data(count: 8 - name.utf8.count) + number(size, 4) + number(0, 4) + number(size, 4) + Data(count: 20)
+            }
+            return program + Data(count: size - program.count)
+        }
+        let many = [String](repeating: ".pad", count: 65534)
+        #expect(try UnifiedKernelImage.sections(of: program(many + [".linux"])).mapValues(\.count) == [".linux": 8 << 20])
+        // systemd's stub starts the first, so a second one must not be what is checked.
+        let twice = imageError { _ = try UnifiedKernelImage.sections(of: program([".linux", ".linux"])) }
+        #expect(twice?.exitStatus == .inputOutput && twice?.description.contains("two sections .linux") == true)
+    }
+
+    /// A certificate directory that begins inside its own entry, as the file's last bytes.
+    @Test func certificatesOverTheirOwnDirectoryEntryAreRefused() throws {
+        func number(_ value: Int, _ size: Int) -> Data { Data((0..<size).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }) }
+        func program(certificates start: Int, fileSize: Int) -> Data {
+            var program = Data(count: fileSize)
+            func put(_ value: Int, _ size: Int, at offset: Int) { program.replaceSubrange(offset..<offset + size, with: number(value, size)) }
+            put(0x84, 4, at: 0x3c)
+            put(0x4550, 4, at: 0x84)
+            // The optional header is at 156, its certificate entry at 300.
+            put(0x20b, 2, at: 156)
+            put(16, 4, at: 156 + 108)
+            put(start, 4, at: 300)
+            put(fileSize - start, 4, at: 304)
+            return program
+        }
+        for start in [296, 304] {
+            let error = imageError { _ = try PortableExecutable(program(certificates: start, fileSize: 320)).digest() }
+            #expect(error?.exitStatus == .inputOutput && error?.description.contains("certificates") == true, "start \(start)")
+        }
+        #expect(try PortableExecutable(program(certificates: 312, fileSize: 320)).unsigned().count == 312)
     }
 }
 

@@ -248,6 +248,36 @@ struct SignedImageTests {
         #expect(try ContentDigest(ofFile: signed) == ContentDigest(ofFile: atOnce), "nothing is half written")
     }
 
+    /// Renaming over a device would leave a file in its place, and the stick as it was.
+    @Test mutating func noImageTakesADevicesPlace() throws {
+        let reader = try ImageReader(try workshop.build())
+        var signatures: [SignedProgram: Data] = [:]
+        for (program, message) in try reader.messagesToSign() { signatures[program] = try signer.signature(of: message) }
+        let scratch = try Scratch("device")
+        let (device, pipe) = (scratch.url.appendingPathComponent("device"), scratch.url.appendingPathComponent("pipe"))
+        try FileManager.default.createSymbolicLink(atPath: device.path, withDestinationPath: "/dev/null")
+        try HostTool.run("mkfifo", [pipe.path])
+        for output in [device, pipe] {
+            let advice = output == device ? "vsmp usb write" : "name another one"
+            let built = imageError { try workshop.builder.build(to: output) { Issue.record("started with \($0)") } }
+            #expect(built?.exitStatus == .cannotCreate && built?.description.contains(advice) == true, "\(built?.description ?? "")")
+            let signed = imageError { try reader.attach(signatures, of: signer.certificate, to: output) }
+            #expect(signed?.exitStatus == .cannotCreate && signed?.description.contains(advice) == true, "\(signed?.description ?? "")")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).sorted() == ["device", "pipe"])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: device.path) == "/dev/null")
+    }
+
+    @Test mutating func anImageWhoseBillOfMaterialsCannotBeWrittenIsNotReplaced() throws {
+        let scratch = try Scratch("beside")
+        let output = scratch.url.appendingPathComponent("a.img")
+        try write(Data("old".utf8), to: output)
+        try write(Data(), to: scratch.url.appendingPathComponent("a.img.spdx.json/file"))
+        #expect(imageError { try workshop.builder.build(to: output) }?.exitStatus == .cannotCreate)
+        #expect(try read(output) == Data("old".utf8))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).sorted() == ["a.img", "a.img.spdx.json"])
+    }
+
     @Test mutating func aReleaseImageHasNothingToHide() throws {
         try release()
         #expect(try findings(try workshop.build(), signer.certificate) == [])

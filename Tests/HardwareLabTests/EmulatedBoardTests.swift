@@ -43,6 +43,19 @@ import Testing
         #expect(value("-rtc", other.command) == ["base=2001-02-03T04:05:06"])
     }
 
+    @Test func theFirmwaresPortIsTheOneThatTheBoardNames() throws {
+        let path = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/boards"
+        var emulated = board()
+        #expect(value("-serial", emulated.command) == ["chardev:firmware", "chardev:guest"])
+        var description = try BoardCatalogue(path: path).load("qemu-q35").board
+        emulated.description = description
+        #expect(value("-serial", emulated.command) == ["chardev:firmware", "chardev:guest"])
+        description.consoles.firmware = "ttyS1"
+        description.consoles.guest = "ttyS0"
+        emulated.description = description
+        #expect(value("-serial", emulated.command) == ["chardev:guest", "chardev:firmware"])
+    }
+
     @Test func aVirtioPortIsToldOfLargePackets() {
         var large = board()
         large.mtu = 9000

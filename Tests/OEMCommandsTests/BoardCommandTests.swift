@@ -110,6 +110,35 @@ import Testing
         #expect(folder.read("other").isEmpty)
     }
 
+    @Test func proveTakesLogsOfTheVeryRevisionAndLeavesOutWhatHasChanged() throws {
+        let folder = try Folder()
+        let source = try String(contentsOfFile: repository + "/boards/qemu-q35/qemu-q35.dts", encoding: .utf8)
+        try folder.write("qemu-q35/qemu-q35.dts", source)
+        for revision in ["1", "2"] {
+            try folder.write(
+                "qemu-q35/qemu-q35@\(revision).dts",
+                "/dts-v1/;\n/include/ \"qemu-q35.dts\"\n/ { revision = \"\(revision)\";\n\tmemory { minimum-mib = <5\(revision)2>; };\n};\n")
+        }
+        let sockets = "vsmp: board: seen /processors/sockets: the board has at least 1, this computer has 1\n"
+        let memory = "vsmp: board: seen /memory/minimum-mib: the board has at least 512 MiB, this computer has 900 MiB\n"
+        for name in ["qemu-q35", "qemu-q35@1", "qemu-q35@2"] {
+            try folder.write(name + ".log", "vsmp: Brand firmware 0123456789ab for board \(name), init at 1 s\n" + sockets + memory)
+        }
+        func prove(_ name: String, by log: String) throws -> (status: Int32, output: String, errors: String) {
+            try board(["prove", name, folder.path + "/\(log).log", "--output", folder.path + "/record"], in: folder.path)
+        }
+        for (name, log) in [("qemu-q35@2", "qemu-q35@1"), ("qemu-q35@2", "qemu-q35"), ("qemu-q35", "qemu-q35@1")] {
+            let refused = try prove(name, by: log)
+            #expect(refused.status == 65 && refused.errors.contains("a log is not of board \(name):"), "\(name) by \(log)")
+        }
+        #expect(folder.read("record").isEmpty)
+        #expect(try prove("qemu-q35@1", by: "qemu-q35@1").errors.isEmpty)
+        #expect(folder.read("record").contains("/memory/minimum-mib = <512>\n"))
+        let changed = try prove("qemu-q35@2", by: "qemu-q35@2")
+        #expect(changed.status == 0 && changed.errors.hasPrefix("vsmp: left out /memory/minimum-mib: the boot saw \"the board has at least 512 MiB, "))
+        #expect(folder.read("record").split(separator: "\n").dropFirst() == ["/processors/sockets = <1>"])
+    }
+
     @Test func theTableIsPrintedAndPutIntoADocument() throws {
         let folder = try Folder()
         let table = try board(["table"])
@@ -148,6 +177,12 @@ import Testing
         let absent = try run("vsmp", ["board", "capture", "acme,b1", "--evidence", "x", "--root", folder.path + "/absent"])
         #expect(absent.status == 66 && absent.errors.contains("cannot capture this computer"))
         #expect(try run("vsmp", ["board", "capture", "acme", "--evidence", "x"]).status == 64)
+        for (name, evidence, hint) in [("ACME,B1", "x", "expected \"acme,b1\""), ("acme,b1", "", "expected when, where and by whom")] {
+            for program in [("vsmp", ["board", "capture"]), ("vsmpd", ["capture"])] {
+                let said = try run(program.0, program.1 + [name, "--evidence", evidence, "--root", folder.path + "/root"])
+                #expect(said.status == 64 && said.output.isEmpty && said.errors.contains(hint), "\(program.0): \(said.errors)")
+            }
+        }
     }
 
     /// The same board twice: where the sockets must be exact the node ends with both sides, where they are reported it goes on, up to the

@@ -39,7 +39,6 @@ extension ImageReader {
         let scratch = try Scratch("sign")
         let image = scratch.url.appendingPathComponent("image")
         try DiskImage.write(to: image, boot: try bootCode(), files: BootFiles(loader: loader, files: files), hash: manifest.firmwareHash)
-        try DiskImage.replace(output, with: image)
-        if let materials = files[BillOfMaterials.path] { try write(materials, to: output.appendingPathExtension("spdx.json")) }
+        try DiskImage.replace(output, with: image, materials: files[BillOfMaterials.path])
     }
 }

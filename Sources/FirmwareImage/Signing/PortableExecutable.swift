@@ -31,7 +31,7 @@ struct PortableExecutable {
         checksum = optional + 64
         certificateEntry = optional + 112 + 4 * 8
         let (start, size) = (try number(certificateEntry, 4), try number(certificateEntry + 4, 4))
-        guard size == 0 || (start % 8 == 0 && start > certificateEntry && start + size == bytes.count) else {
+        guard size == 0 || (start % 8 == 0 && start >= certificateEntry + 8 && start + size == bytes.count) else {
             throw Self.damaged("its certificates are not at its end")
         }
         // The hash follows the sections; with gaps between them it would not be that of the bytes in their order.
