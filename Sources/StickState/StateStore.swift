@@ -24,13 +24,19 @@ public struct StateStore: Sendable {
 
     /// The partition, or a file in its place.
     public let path: String
+    /// Where the store begins there, in bytes.
+    private let offset: Int
     /// The bytes of a record from an offset of the open store, fewer where it ends; nil, with errno, when the medium does not return them.
     private let record: @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?
 
     public init(path: String) { self.init(path: path, reading: Self.bytes) }
 
-    init(path: String, reading record: @escaping @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?) {
+    /// The store at `offset` bytes of a whole stick or its image.
+    public init(path: String, offset: Int) { self.init(path: path, offset: offset, reading: Self.bytes) }
+
+    init(path: String, offset: Int = 0, reading record: @escaping @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?) {
         self.path = path
+        self.offset = offset
         self.record = record
     }
 
@@ -47,7 +53,7 @@ public struct StateStore: Sendable {
         guard descriptor >= 0 else { throw .unwritable(path, why: Self.reason()) }
         defer { close(descriptor) }
         // SAFETY: the array lives through the call and its count is given.
-        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(place)) }
+        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + place)) }
         guard count == bytes.count, fsync(descriptor) == 0 else { throw .unwritable(path, why: Self.reason()) }
     }
 
@@ -66,7 +72,7 @@ public struct StateStore: Sendable {
         var found: (place: Int, record: StateRecord)?
         var failures: [String] = []
         for place in Self.places {
-            guard let bytes = record(descriptor, place) else {
+            guard let bytes = record(descriptor, offset + place) else {
                 failures.append(Self.reason())
                 continue
             }

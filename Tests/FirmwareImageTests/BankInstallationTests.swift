@@ -40,12 +40,20 @@ struct BankInstallationTests {
         try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(path)"])
     }
 
-    /// Other bytes in place of the bank's kernel.
-    private func damage(_ bank: Bank) throws {
-        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset
-        let file = scratch.url.appendingPathComponent("kernel")
+    /// The boot partition, for mtools.
+    private func place() throws -> String {
+        "\(stick.path)@@\(try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset)"
+    }
+
+    /// Other bytes in place of the bank's kernel, or of another of its files.
+    private func damage(_ bank: Bank, _ name: String = "VMLINUZ") throws {
+        let file = scratch.url.appendingPathComponent("damage")
         try write(Data("damage".utf8), to: file)
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(bank.folder)/VMLINUZ"])
+        try HostTool.run("mcopy", ["-o", "-i", place(), file.path, "::/\(bank.folder)/\(name)"])
+    }
+
+    private func rename(_ program: String, _ new: String) throws {
+        try HostTool.run("mren", ["-i", place(), "::/\(BootProgramName.folder)/\(program)", new])
     }
 
     @Test func theNewFirmwareIsWholeAndTheOldOneStays() throws {
@@ -72,6 +80,43 @@ struct BankInstallationTests {
         try reader.verify()
         try ImageReader(stick, bank: .b).verify()
         #expect(try install(4).bank == .b)
+    }
+
+    /// systemd-boot writes the starts that are behind a bank into its name, too.
+    @Test(arguments: [("vsmp-b+2-1.efi", BootTries.left(2)), ("vsmp-b+0-3.efi", .left(0))])
+    func aStickWhoseNewBankWasStartedIsReadWhole(name: String, tries: BootTries) throws {
+        _ = try install(2)
+        try rename("vsmp-b+3.efi", name)
+        let reader = try ImageReader(stick, bank: .b)
+        #expect(reader.banks == [.a: .good, .b: tries])
+        try reader.verify()
+        let all = try reader.extract(to: scratch.url.appendingPathComponent("all"))
+        #expect(all.written.contains(BootFiles.program))
+        #expect(try reader.differences(from: ImageReader(images[1])).isEmpty)
+        for command in [["verify"], ["ls", "--files", "--bank", "b"]] {
+            let run = try VSMP.run(["image"] + command + [stick.path])
+            #expect(run.status == 0, "\(run.errors)")
+        }
+        let folder = scratch.url.appendingPathComponent("some").path
+        let run = try VSMP.run(["image", "extract", stick.path, BootFiles.program, "--output", folder])
+        #expect(run.status == 0, "\(run.errors)")
+    }
+
+    @Test(arguments: [true, false])
+    func aBankWithoutAManifestCountsAsBad(isMissing: Bool) throws {
+        _ = try install(3)
+        if isMissing { try HostTool.run("mdel", ["-i", place(), "::/VSMP/B/MANIFEST.TXT"]) } else { try damage(.b, "MANIFEST.TXT") }
+        let reader = try ImageReader(stick)
+        #expect(reader.bank == .a && reader.banks == [.a: .good, .b: .left(0)])
+        try reader.verify()
+        #expect(try reader.differences(from: ImageReader(images[0])).isEmpty)
+        _ = try reader.extract(["VMLINUZ"], to: scratch.url.appendingPathComponent("some"))
+        let list = try VSMP.run(["image", "ls", stick.path])
+        #expect(list.status == 0 && list.output.contains("bank b         bad\n"), "\(list.errors)")
+        let whole = try VSMP.run(["image", "verify", stick.path])
+        #expect(whole.status == 74 && whole.output.contains("bank a: whole"), "\(whole.errors)")
+        #expect(whole.errors.contains("bank b: VSMP/B/MANIFEST.TXT cannot be used"), "\(whole.errors)")
+        #expect(try VSMP.run(["image", "ls", "--bank", "b", stick.path]).status == 74)
     }
 
     @Test func aBadBankIsReplacedWhateverItsVersion() throws {
