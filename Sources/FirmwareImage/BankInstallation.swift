@@ -12,14 +12,14 @@ public struct BankInstallation: Equatable, Sendable, Encodable {
 }
 
 extension ImageReader {
-    /// Puts the firmware of `image` into the bank of this stick that is not needed: the empty, the bad, or the older one. Personalisation, boot
-    /// loaders and the other bank stay as they are.
+    /// Puts the firmware of `image` into the bank of this stick that is not needed: the empty, the bad, the one that has yet to prove itself, or the
+    /// older one. Personalisation, boot loaders and the other bank stay as they are.
     ///
     /// The bank cannot be started while it is written: its program goes first and comes back last, after everything was read back and found
     /// right. Boot counting then gives it three starts to carry a machine.
     ///
-    /// - Throws: `ImageError`, with nothing changed, when the firmware is not newer than what is there, is for another board or purpose, or does
-    ///   not fit.
+    /// - Throws: `ImageError`, with nothing changed, when the firmware is not newer than what is there, is for another board or purpose, does
+    ///   not fit, or when no bank of the stick is whole.
     public func install(_ image: ImageReader, progress: (String) -> Void = { _ in }) throws(ImageError) -> BankInstallation {
         try image.verify()
         let kept = try keptBank(for: image)
@@ -61,21 +61,41 @@ extension ImageReader {
             bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash.description, kept: kept.manifest.version)
     }
 
-    /// The bank that must stay: the newest that is not bad.
+    /// The bank that must stay: of those that are whole, the best.
     private func keptBank(for image: ImageReader) throws(ImageError) -> ImageReader {
-        let kept = try ImageReader(file)
         let new = image.manifest
         func refuse(_ why: String) -> ImageError { ImageError(.badInput, "\(image.file.path) cannot be installed on \(file.path): \(why)") }
+        let kept = try bestWholeBank()
         guard new.board == kept.manifest.board else { throw refuse("it is for the board \(new.board), the stick for \(kept.manifest.board)") }
         guard new.purpose == kept.manifest.purpose else {
             throw refuse("it is a \(new.purpose.rawValue) image, the stick holds a \(kept.manifest.purpose.rawValue) image: write the stick anew")
         }
-        guard new.version > kept.manifest.version else {
+        for bank in [kept.bank, kept.bank.other] {
+            guard let content = stick.contents[bank], case .success(let present) = content.manifest, new.version <= present.version else { continue }
+            // What is bad, unfinished or damaged is replaced whatever its version.
+            guard bank == kept.bank || (!content.isUnfinished && !content.tries.isBad && (try? ImageReader(file, bank: bank).verifiedBank()) != nil)
+            else { continue }
             throw refuse(
-                "it has the version \(new.version), and bank \(kept.bank.rawValue) of the stick \(kept.manifest.version) already: "
+                "it has the version \(new.version), and bank \(bank.rawValue) of the stick \(present.version) already: "
                     + "build it with a higher --image-version")
         }
         return kept
+    }
+
+    private func bestWholeBank() throws(ImageError) -> ImageReader {
+        var problems: [String] = []
+        for bank in stick.worthKeeping {
+            do throws(ImageError) {
+                let reader = try ImageReader(file, bank: bank)
+                _ = try reader.verifiedBank()
+                return reader
+            } catch {
+                problems.append("bank \(bank.rawValue): \(error)")
+            }
+        }
+        throw ImageError(
+            .inputOutput, "\(file.path) holds no firmware that could stay while another is installed: write the stick anew"
+                + (problems.isEmpty ? "" : " (\(problems.joined(separator: "; ")))"))
     }
 
     private func checkRoom(for needed: Int, in target: Bank, _ old: [String]) throws(ImageError) {

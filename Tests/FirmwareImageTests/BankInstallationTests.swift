@@ -56,6 +56,27 @@ struct BankInstallationTests {
         try HostTool.run("mren", ["-i", place(), "::/\(BootProgramName.folder)/\(program)", new])
     }
 
+    private func count(_ bank: Bank, _ tries: BootTries?) throws {
+        var block = try #require(GrubEnvironment(try ImageReader(stick).systemFile(GrubEnvironment.path)))
+        block[bank] = tries
+        let file = scratch.url.appendingPathComponent("block")
+        try write(Data(try #require(block.bytes)), to: file)
+        try HostTool.run("mcopy", ["-o", "-i", place(), file.path, "::/\(GrubEnvironment.path)"])
+    }
+
+    /// A new bank has carried a machine.
+    private func prove(_ bank: Bank) throws {
+        try rename(BootProgramName(bank, .new).name, BootProgramName(bank, .good).name)
+        try count(bank, .good)
+    }
+
+    private func mark(_ bank: Bank) throws {
+        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: StateStore.partitionName))
+        var facts = NodeFacts()
+        facts.badFirmware = [try ImageReader(stick, bank: bank).manifest.firmwareHash.description]
+        try StateStore(path: stick.path, offset: partition.offset).write(facts)
+    }
+
     @Test func theNewFirmwareIsWholeAndTheOldOneStays() throws {
         try put("kit=a\n", "machine.conf")
         let report = try install(2)
@@ -73,13 +94,54 @@ struct BankInstallationTests {
 
     @Test func theOlderBankIsReplacedNext() throws {
         _ = try install(2)
+        try prove(.b)
         let report = try install(3)
         #expect(report.bank == .a && report.kept == 2)
         let reader = try ImageReader(stick)
         #expect(reader.bank == .a && reader.manifest.version == 3 && reader.banks[.a] == .new)
         try reader.verify()
         try ImageReader(stick, bank: .b).verify()
+        try prove(.a)
         #expect(try install(4).bank == .b)
+    }
+
+    @Test func aBankThatHasYetToProveItselfIsReplacedBeforeAGoodOne() throws {
+        _ = try install(2)
+        let report = try install(3)
+        #expect(report.bank == .b && report.kept == 1)
+        try ImageReader(stick, bank: .a).verify()
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
+    }
+
+    /// BIOS counts in GRUB's block alone, and a node's mark stands in its state store: the UEFI program's name says nothing of either.
+    @Test(arguments: [true, false])
+    func aBankThatIsBadForBIOSOrForTheNodeIsReplaced(byMark: Bool) throws {
+        _ = try install(3)
+        if byMark {
+            try prove(.b)
+            try mark(.b)
+        } else {
+            try count(.b, .left(0))
+        }
+        let before = try ImageReader(stick)
+        #expect(before.banks == [.a: .good, .b: .left(0)] && before.bank == .a)
+        #expect(try VSMP.run(["image", "ls", stick.path]).output.contains("bank b         bad\n"))
+        let report = try install(2)
+        #expect(report.bank == .b && report.kept == 1)
+        try ImageReader(stick, bank: .a).verify()
+    }
+
+    @Test func whatStaysIsVerifiedBeforeAnythingIsErased() throws {
+        _ = try install(2)
+        try prove(.b)
+        try damage(.b)
+        #expect(try install(3).bank == .b, "the newer good one is damaged")
+        try damage(.a)
+        try damage(.b)
+        let before = try ContentDigest(ofFile: stick)
+        let error = imageError { _ = try install(4) }
+        #expect(error?.exitStatus == .inputOutput && error?.description.contains("bank a:") == true, "\(error?.description ?? "installed")")
+        #expect(try ContentDigest(ofFile: stick) == before)
     }
 
     /// systemd-boot writes the starts that are behind a bank into its name, too.
