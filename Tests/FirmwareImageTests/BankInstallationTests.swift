@@ -40,28 +40,23 @@ struct BankInstallationTests {
         try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(path)"])
     }
 
-    /// The boot partition, for mtools.
-    private func place() throws -> String {
-        "\(stick.path)@@\(try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset)"
+    private func system() throws -> SystemPartition {
+        SystemPartition(file: stick, partition: try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)))
     }
 
     /// Other bytes in place of the bank's kernel, or of another of its files.
-    private func damage(_ bank: Bank, _ name: String = "VMLINUZ") throws {
-        let file = scratch.url.appendingPathComponent("damage")
-        try write(Data("damage".utf8), to: file)
-        try HostTool.run("mcopy", ["-o", "-i", place(), file.path, "::/\(bank.folder)/\(name)"])
-    }
+    private func damage(_ bank: Bank, _ name: String = "VMLINUZ") throws { try system().put("\(bank.folder)/\(name)", Data("damage".utf8)) }
 
-    private func rename(_ program: String, _ new: String) throws {
-        try HostTool.run("mren", ["-i", place(), "::/\(BootProgramName.folder)/\(program)", new])
+    private func rename(_ program: String, _ new: String) throws { try system().rename("\(BootProgramName.folder)/\(program)", to: new) }
+
+    private func environment() throws -> GrubEnvironment {
+        try #require(try system().read(GrubEnvironment.path).flatMap { GrubEnvironment($0) })
     }
 
     private func count(_ bank: Bank, _ tries: BootTries?) throws {
-        var block = try #require(GrubEnvironment(try ImageReader(stick).systemFile(GrubEnvironment.path)))
+        var block = try environment()
         block[bank] = tries
-        let file = scratch.url.appendingPathComponent("block")
-        try write(Data(try #require(block.bytes)), to: file)
-        try HostTool.run("mcopy", ["-o", "-i", place(), file.path, "::/\(GrubEnvironment.path)"])
+        try system().put(GrubEnvironment.path, Data(try #require(block.bytes)))
     }
 
     /// A new bank has carried a machine.
@@ -144,6 +139,120 @@ struct BankInstallationTests {
         #expect(try ContentDigest(ofFile: stick) == before)
     }
 
+    /// At any step the stick has its good bank, none that is half written and starts, and takes the same update again.
+    @Test func anUpdateThatIsCutOffCanBeRepeated() throws {
+        _ = try install(3)
+        try count(.b, .left(0))
+        var cuts: [URL] = []
+        _ = try ImageReader(stick).install(try ImageReader(images[3])) { step in
+            let cut = scratch.url.appendingPathComponent("cut\(cuts.count)")
+            do { try FileManager.default.copyItem(at: stick, to: cut) } catch { Issue.record("\(step): \(error)") }
+            cuts.append(cut)
+        }
+        #expect(cuts.count > 8)
+        // Between GRUB's block and the rename.
+        try rename("vsmp-b+3.efi", "vsmp-b+3.new")
+        cuts.append(stick)
+        for (number, cut) in cuts.enumerated() {
+            let reader = try ImageReader(cut)
+            try reader.verify()
+            #expect(reader.bank == .a && reader.banks == (number == 0 ? [.a: .good, .b: .left(0)] : [.a: .good]), "cut \(number)")
+            guard number % 4 == 1 || number > cuts.count - 3 else { continue }
+            let report = try ImageReader(cut).install(try ImageReader(images[3]))
+            #expect(report.bank == .b && report.kept == 1)
+            let whole = try ImageReader(cut)
+            #expect(whole.bank == .b && whole.banks == [.a: .good, .b: .new])
+            try whole.verify()
+            let names = try ImageReader.list(cut, whole.system).filter { $0.hasPrefix(BootProgramName.folder) }
+            #expect(names.sorted() == ["EFI/Linux/vsmp-a.efi", "EFI/Linux/vsmp-b+3.efi"])
+        }
+    }
+
+    /// GRUB's block calls the bank empty: a program was written whose bank nobody has checked.
+    @Test func aProgramThatGRUBsBlockDoesNotKnowCountsAsUnfinished() throws {
+        _ = try install(2)
+        try count(.b, nil)
+        #expect(try ImageReader(stick).bank == .a)
+        #expect(try VSMP.run(["image", "verify", stick.path]).output.contains("bank b: whole"), "UEFI would start it")
+        try damage(.b)
+        #expect(try VSMP.run(["image", "verify", stick.path]).status == 74)
+        #expect(try install(2).bank == .b)
+    }
+
+    /// What an update left half done takes no room from the next.
+    @Test func leftoversAreNotCountedAsUsed() throws {
+        let partition = try system()
+        let room = try partition.freeBytes() - (256 << 10)
+        try partition.put(BootFiles.unfinishedProgram(in: .b), Data(count: room / 2))
+        try partition.makeFolder(Bank.b.folder)
+        try partition.put("VSMP/B/INITRD", Data(count: room / 2))
+        #expect(try install(2).bank == .b)
+        try ImageReader(stick).verify()
+    }
+
+    /// A cut between two writes of mcopy: the folder names a file of which the table knows nothing, or only the beginning.
+    @Test(arguments: [0, 5])
+    func aFileThatTheTableDoesNotKnowIsRemovedAndTheFileSystemStaysWhole(known: Int) throws {
+        let partition = try system()
+        let path = BootFiles.unfinishedProgram(in: .b)
+        try partition.put(path, Data(count: 40_000))
+        let geometry = try partition.geometry()
+        let output = String(decoding: try HostTool.run("mshowfat", ["-i", "\(stick.path)@@\(partition.partition.offset)", "::/\(path)"]), as: UTF8.self)
+        let first = try #require(output.split(separator: "<").last.flatMap { Int($0.prefix { $0.isNumber }) })
+        let count = (40_000 + geometry.clusterSize - 1) / geometry.clusterSize
+        var content = try Data(contentsOf: stick)
+        for cluster in first + known..<first + count {
+            for entry in geometry.entries(ofCluster: cluster) {
+                let place = partition.partition.offset + entry
+                content.replaceSubrange(place..<place + 4, with: [0, 0, 0, 0])
+            }
+        }
+        let heads = geometry.entries(ofCluster: 0).map { partition.partition.offset + $0 }.map { content[$0..<$0 + 8] }
+        try content.write(to: stick)
+        #expect(try install(2).bank == .b)
+        for bank in Bank.allCases { try ImageReader(stick, bank: bank).verify() }
+        content = try Data(contentsOf: stick)
+        for head in heads { #expect(content[head.startIndex..<head.endIndex] == head, "the media descriptor") }
+        #expect(try partition.allocation(of: [GrubEnvironment.path]) == (1024 + geometry.clusterSize - 1) / geometry.clusterSize * geometry.clusterSize)
+    }
+
+    @Test(arguments: [Data(), Data("rubbish".utf8), Data(repeating: 0, count: 1024), nil])
+    func whatTheLoadersChooseByIsMadeAnewWhereItIsMissingOrDamaged(content: Data?) throws {
+        _ = try install(2)
+        for path in [GrubEnvironment.path, LoaderConfiguration.path] {
+            if let content { try system().put(path, content) } else { try system().remove(path) }
+        }
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
+        let report = try install(3)
+        #expect(report.bank == .b && report.kept == 1)
+        let block = try environment()
+        #expect(block.first == .b && block[.a] == .good && block[.b] == .new)
+        #expect(try system().read(LoaderConfiguration.path) == Data(LoaderConfiguration().bytes))
+        try ImageReader(stick).verify()
+    }
+
+    /// A cut leaves the old or the new bytes: one sector of the stick changes, and no folder or table of the file system.
+    @Test func whatTheLoadersChooseByIsChangedInPlace() throws {
+        func sectors(_ body: () throws -> Void) throws -> Int {
+            let before = try Data(contentsOf: stick)
+            try body()
+            let after = try Data(contentsOf: stick)
+            guard before.count == after.count else { return -1 }
+            return stride(from: 0, to: before.count, by: 512).count { before[$0..<min($0 + 512, before.count)] != after[$0..<min($0 + 512, before.count)] }
+        }
+        var block = try environment()
+        block[.b] = .left(2)
+        let bytes = Data(try #require(block.bytes))
+        #expect(try sectors { try system().overwrite(GrubEnvironment.path, with: bytes) } == 1)
+        #expect(try system().read(GrubEnvironment.path) == bytes)
+        let chosen = Data(LoaderConfiguration(preferred: .b).bytes)
+        #expect(try sectors { try system().overwrite(LoaderConfiguration.path, with: chosen) } == 1)
+        #expect(try system().read(LoaderConfiguration.path) == chosen)
+        #expect(try sectors { try system().overwrite(LoaderConfiguration.path, with: chosen) } == 0)
+        _ = try install(2)
+        #expect(try sectors { try rename("vsmp-b+3.efi", "vsmp-b+3.new") } == 1, "the last step")
+    }
+
     /// systemd-boot writes the starts that are behind a bank into its name, too.
     @Test(arguments: [("vsmp-b+2-1.efi", BootTries.left(2)), ("vsmp-b+0-3.efi", .left(0))])
     func aStickWhoseNewBankWasStartedIsReadWhole(name: String, tries: BootTries) throws {
@@ -165,9 +274,10 @@ struct BankInstallationTests {
     }
 
     @Test(arguments: [true, false])
-    func aBankWithoutAManifestCountsAsBad(isMissing: Bool) throws {
+    func aBankWithoutAManifestCountsAsBadAndIsReplaced(isMissing: Bool) throws {
         _ = try install(3)
-        if isMissing { try HostTool.run("mdel", ["-i", place(), "::/VSMP/B/MANIFEST.TXT"]) } else { try damage(.b, "MANIFEST.TXT") }
+        try prove(.b)
+        if isMissing { try system().remove("VSMP/B/MANIFEST.TXT") } else { try damage(.b, "MANIFEST.TXT") }
         let reader = try ImageReader(stick)
         #expect(reader.bank == .a && reader.banks == [.a: .good, .b: .left(0)])
         try reader.verify()
@@ -179,6 +289,8 @@ struct BankInstallationTests {
         #expect(whole.status == 74 && whole.output.contains("bank a: whole"), "\(whole.errors)")
         #expect(whole.errors.contains("bank b: VSMP/B/MANIFEST.TXT cannot be used"), "\(whole.errors)")
         #expect(try VSMP.run(["image", "ls", "--bank", "b", stick.path]).status == 74)
+        #expect(try install(2).bank == .b)
+        try ImageReader(stick).verify()
     }
 
     @Test func aBadBankIsReplacedWhateverItsVersion() throws {
