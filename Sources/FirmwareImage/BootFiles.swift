@@ -21,9 +21,21 @@ struct BootFiles {
     /// The files of the bank, by name.
     var files: [String: Data]
 
-    /// Where a file of a bank lies.
+    /// Nil for the path of anything but a bank's UEFI program.
+    static func programName(_ path: String) -> BootProgramName? {
+        let parts = path.split(separator: "/")
+        guard let name = parts.last, parts.dropLast().joined(separator: "/").lowercased() == BootProgramName.folder.lowercased() else { return nil }
+        return BootProgramName(String(name))
+    }
+
+    /// Where a file of a bank lies that was just installed or, with `good`, written with the stick. A program on a stick may have another name.
     static func path(of name: String, in bank: Bank, _ tries: BootTries) -> String {
         name == program ? "\(BootProgramName.folder)/\(BootProgramName(bank, tries).name)" : "\(bank.folder)/\(name)"
+    }
+
+    /// What a program is called until everything of its bank was read back: systemd-boot starts names that end in `.efi` only.
+    static func unfinishedProgram(in bank: Bank) -> String {
+        "\(BootProgramName.folder)/\(BootProgramName(bank, .new).name.dropLast(4)).new"
     }
 
     /// Everything, by path, of a partition whose only firmware is in bank a.

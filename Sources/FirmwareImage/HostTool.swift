@@ -9,7 +9,7 @@ package enum HostTool {
 
     private static let packages = [
         "dpkg-deb": "dpkg", "objcopy": "binutils", "mkfs.fat": "dosfstools", "mcopy": "mtools", "mmd": "mtools",
-        "mdir": "mtools", "sfdisk": "fdisk", "grub-mkimage": "grub-common", "zstd": "zstd", "apt-get": "apt",
+        "mdir": "mtools", "mdel": "mtools", "mren": "mtools", "mshowfat": "mtools", "sfdisk": "fdisk", "grub-mkimage": "grub-common", "zstd": "zstd", "apt-get": "apt",
         "apt-cache": "apt", "gzip": "gzip", "prlimit": "util-linux",
     ]
 

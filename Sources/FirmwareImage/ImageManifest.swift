@@ -6,10 +6,13 @@ public struct ImageManifest: Equatable, Sendable {
     /// One part that the firmware hash covers.
     public struct Part: Equatable, Sendable {
         public let name: String
-        /// In bytes.
+        /// In bytes, at most `maximumLength`.
         public let length: Int
         public let digest: ContentDigest
     }
+
+    /// The most bytes of a part: what a file of FAT32 can have (Microsoft, "FAT: General Overview of On-Disk Format", DIR_FileSize).
+    static let maximumLength = Int(UInt32.max)
 
     /// A program of the host that made the image.
     public struct Tool: Equatable, Sendable {
@@ -115,8 +118,8 @@ public struct ImageManifest: Equatable, Sendable {
             let fields = line.split(separator: " ").map(String.init)
             switch pair.first {
             case "part" where fields.count == 4, "loader" where fields.count == 4, "file" where fields.count == 4, "input" where fields.count == 4:
-                guard let length = Int(fields[2]), length >= 0, let digest = ContentDigest(fields[3]) else {
-                    throw ImageError(.inputOutput, "the manifest line \"\(line)\" holds no length and digest")
+                guard let length = Int(fields[2]), (0...Self.maximumLength).contains(length), let digest = ContentDigest(fields[3]) else {
+                    throw ImageError(.inputOutput, "the manifest line \"\(line)\" holds no possible length and digest")
                 }
                 let part = Part(name: fields[1], length: length, digest: digest)
                 switch fields[0] {

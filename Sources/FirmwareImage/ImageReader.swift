@@ -6,12 +6,15 @@ internal import BoardSupport
 public struct ImageReader: Sendable {
     public let file: URL
     public let partitionTable: GUIDPartitionTable
-    /// What boot counting says about each bank that holds a firmware. For UEFI; a node keeps GRUB's account the same.
-    public let banks: [Bank: BootTries]
     /// The bank that this reader looks into.
     public let bank: Bank
     public let manifest: ImageManifest
-    private let system: GUIDPartitionTable.Partition
+    let stick: StickBanks
+    let system: GUIDPartitionTable.Partition
+
+    /// What boot counting says about each bank that holds a firmware: the worse of UEFI's and BIOS's account. A firmware that the stick's node has
+    /// marked bad is bad, and so is one whose manifest cannot be read.
+    public var banks: [Bank: BootTries] { stick.contents.mapValues(\.tries) }
 
     /// Opens an image or a stick that `ImageBuilder` made.
     ///
@@ -23,29 +26,19 @@ public struct ImageReader: Sendable {
             throw ImageError(.badInput, "\(file.path) is no vSMP image: it has no partition \(ImageLayout.systemName)")
         }
         self.system = system
-        var banks: [Bank: BootTries] = [:]
-        for path in try Self.list(file, system) where path.lowercased().hasPrefix(BootProgramName.folder.lowercased() + "/") {
-            guard let program = path.split(separator: "/").last.flatMap({ BootProgramName(String($0)) }) else { continue }
-            banks[program.bank] = program.tries
-        }
-        self.banks = banks
-        if let wanted, banks[wanted] == nil { throw ImageError(.missingInput, "\(file.path) holds no firmware in bank \(wanted.rawValue)") }
-        var manifests: [Bank: ImageManifest] = [:]
-        for bank in wanted.map({ [$0] }) ?? Bank.allCases where banks[bank] != nil {
-            let text = try Self.contents("\(bank.folder)/\(BootFiles.manifest)", of: file, at: system.offset)
-            manifests[bank] = try ImageManifest(text: String(decoding: text, as: UTF8.self))
-        }
-        func rank(_ bank: Bank) -> (Int, UInt32) { (banks[bank]?.isBad == true ? 0 : 1, manifests[bank]?.version ?? 0) }
-        guard let bank = Bank.allCases.filter({ manifests[$0] != nil }).max(by: { rank($0) < rank($1) }),
-            let manifest = manifests[bank]
+        stick = try StickBanks(of: file, partitionTable, system)
+        if let wanted, stick.contents[wanted] == nil { throw ImageError(.missingInput, "\(file.path) holds no firmware in bank \(wanted.rawValue)") }
+        guard let bank = wanted ?? stick.newest ?? Bank.allCases.first(where: { [stick] in stick.contents[$0] != nil }),
+            let content = stick.contents[bank]
         else { throw ImageError(.badInput, "\(file.path) is no vSMP image: its boot partition holds no firmware") }
         self.bank = bank
-        self.manifest = manifest
+        manifest = try content.manifest.get()
     }
 
     /// The content of a file of the bank, for example `VMLINUZ`.
     public func contents(of name: String) throws(ImageError) -> Data {
-        try Self.contents(BootFiles.path(of: name, in: bank, banks[bank] ?? .good), of: file, at: system.offset)
+        let program = stick.contents[bank]?.program
+        return try Self.contents(name == BootFiles.program ? program ?? name : "\(bank.folder)/\(name)", of: file, at: system.offset)
     }
 
     /// A file of the boot partition that belongs to no bank.
@@ -82,6 +75,13 @@ public struct ImageReader: Sendable {
 
     /// What ``verify()`` checked: who signed, and the root file system without the firmware hash.
     func verifiedContents() throws(ImageError) -> (signers: [SigningCertificate], root: NewcArchive) {
+        let (program, root) = try verifiedBank()
+        let loaderSigners = try verifyLoaders()
+        return (try Authenticode.signers(of: program).filter(loaderSigners.contains), root)
+    }
+
+    /// Checks the bank alone, without the boot loaders.
+    func verifiedBank() throws(ImageError) -> (program: Data, root: NewcArchive) {
         var contents: [String: Data] = [:]
         for part in manifest.files {
             let content = try self.contents(of: part.name)
@@ -123,14 +123,13 @@ public struct ImageReader: Sendable {
                 throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
             }
         }
-        let loaderSigners = try verifyLoaders()
-        return (try Authenticode.signers(of: program).filter(loaderSigners.contains), archive)
+        return (program, archive)
     }
 
     /// The boot loaders are those of the image that either bank came from: installing a firmware leaves them alone.
     private func verifyLoaders() throws(ImageError) -> [SigningCertificate] {
         var stated = [manifest.loaders]
-        if banks[bank.other] != nil { stated.append(try ImageReader(file, bank: bank.other).manifest.loaders) }
+        if case .success(let other)? = stick.contents[bank.other]?.manifest { stated.append(other.loaders) }
         let loader = try loader()
         var isKnown = false
         for loaders in stated {
@@ -185,7 +184,9 @@ public struct ImageReader: Sendable {
         return try Self.contents(path, of: file, at: partition.offset)
     }
 
-    private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data {
+    private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data { try Self.bytes(of: file, at: offset, count: count) }
+
+    static func bytes(of file: URL, at offset: Int, count: Int) throws(ImageError) -> Data {
         do {
             let handle = try FileHandle(forReadingFrom: file)
             defer { try? handle.close() }
@@ -196,7 +197,7 @@ public struct ImageReader: Sendable {
         }
     }
 
-    private static func contents(_ path: String, of image: URL, at offset: Int) throws(ImageError) -> Data {
+    static func contents(_ path: String, of image: URL, at offset: Int) throws(ImageError) -> Data {
         try HostTool.run("mcopy", ["-n", "-i", "\(image.path)@@\(offset)", "::/\(path)", "-"])
     }
 }

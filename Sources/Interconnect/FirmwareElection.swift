@@ -19,10 +19,14 @@ package enum FirmwareElection {
     package static let maximumHoldings = 2
 
     /// The newest firmware that all nodes hold and none has marked bad; among equally new ones the highest hash. Nil when there is none.
+    ///
+    /// A firmware is as new as the highest version that any node states for its hash: a stick on which the version is damaged changes the answer
+    /// of no node, or of all.
     package static func winner(_ nodes: [[FirmwareHolding]]) -> FirmwareHash? {
         guard let first = nodes.first else { return nil }
         let common = first.filter { candidate in nodes.allSatisfy { $0.contains { $0.hash == candidate.hash && !$0.isBad } } }
-        return common.max {
+        func version(_ hash: FirmwareHash) -> UInt32 { nodes.joined().filter { $0.hash == hash }.map(\.version).max() ?? 0 }
+        return common.map { (hash: $0.hash, version: version($0.hash)) }.max {
             $0.version != $1.version ? $0.version < $1.version : $0.hash.bytes.lexicographicallyPrecedes($1.hash.bytes)
         }?.hash
     }

@@ -149,8 +149,9 @@ struct FirmwareBanks {
         guard let (bank, holding) = banks.first(where: { $0.value.hash == hash }), let folder else { return nil }
         let isNewest = banks.values.allSatisfy { $0.version < holding.version || $0.hash == hash }
         let preferred = readFile(folder + "/" + LoaderConfiguration.path).flatMap { LoaderConfiguration($0) }?.preferred
-        let first = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }?.first
-        if first == bank, preferred == bank || (preferred == nil && isNewest) {
+        let environment = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }
+        // GRUB does not start a bank that its block calls empty: such a bank did not fail.
+        if environment?.first == bank, environment?[bank] != nil, preferred == bank || (preferred == nil && isNewest) {
             // A mark that is forgotten would have this board start over for ever.
             do throws(StateStore.Problem) { try memory.update { $0.badFirmware.insert("\(hash)") } } catch {
                 throw .cannotChange("the state store", why: "bank \(bank.rawValue) did not start, and that cannot be noted: \(error)")
@@ -159,7 +160,10 @@ struct FirmwareBanks {
         }
         try change { folder throws(Problem) in
             try Self.overwrite(folder + "/" + LoaderConfiguration.path, LoaderConfiguration(preferred: isNewest ? nil : bank).bytes)
-            try Self.changeEnvironment(folder) { $0.first = bank }
+            try Self.changeEnvironment(folder) {
+                $0.first = bank
+                if $0[bank] == nil { $0[bank] = .new }
+            }
         }
         return .chosen(bank)
     }

@@ -92,7 +92,17 @@ public struct StickWriter: Sendable {
         guard source.inode != status.inode || source.fileSystem != status.fileSystem else {
             throw .refused([Refusal(.notAStick, subject: target, why: "it is the image itself", action: "name the stick")])
         }
-        if status.kind == .blockDevice { _ = try check(status.device, target, source, nil) }
+        guard status.kind == .blockDevice else { return try install(target, progress) }
+        let listed = try check(status.device, target, source, nil)
+        // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
+        let file = try DeviceFile(writingDevice: target)
+        _ = try check(file.deviceNumber() ?? "", target, source, listed.identity)
+        let report = try install(target, progress)
+        try file.flush()
+        return report
+    }
+
+    private func install(_ target: String, _ progress: (String) -> Void) throws(ProvisioningError) -> BankInstallation {
         do throws(ImageError) {
             let new = try ImageReader(URL(fileURLWithPath: image))
             return try ImageReader(URL(fileURLWithPath: target)).install(new, progress: progress)

@@ -8,15 +8,15 @@ public enum Bank: String, Sendable, CaseIterable, Codable {
 }
 
 /// What boot counting says about a bank. A bank that was just installed may start `new` times; each start takes one away, and the first
-/// one that carries a machine makes it good. (UAPI Group, "Boot Loader Specification", boot counting.)
-public enum BootTries: Sendable, Equatable {
+/// one that carries a machine makes it good. (UAPI Group, "Boot Loader Specification", boot counting.) Fewer starts left compare as less.
+public enum BootTries: Sendable, Comparable {
     /// Starts that a bank gets to prove itself.
     public static let new = BootTries.left(3)
 
-    /// It has carried a machine, or was the only one when the stick was written.
-    case good
     /// So many more starts; with none left the bank is bad.
     case left(Int)
+    /// It has carried a machine, or was the only one when the stick was written.
+    case good
 
     public var isBad: Bool { self == .left(0) }
 }

@@ -24,8 +24,21 @@ public struct StateStore: Sendable {
 
     /// The partition, or a file in its place.
     public let path: String
+    /// Where the store begins there, in bytes.
+    private let offset: Int
+    /// The bytes of a record from an offset of the open store, fewer where it ends; nil, with errno, when the medium does not return them.
+    private let record: @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?
 
-    public init(path: String) { self.path = path }
+    public init(path: String) { self.init(path: path, reading: Self.bytes) }
+
+    /// The store at `offset` bytes of a whole stick or its image.
+    public init(path: String, offset: Int) { self.init(path: path, offset: offset, reading: Self.bytes) }
+
+    init(path: String, offset: Int = 0, reading record: @escaping @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?) {
+        self.path = path
+        self.offset = offset
+        self.record = record
+    }
 
     /// What the newest valid record says; nothing when there is none, as on a new stick.
     public func read() throws(Problem) -> NodeFacts { try newest()?.record.facts ?? NodeFacts() }
@@ -40,7 +53,7 @@ public struct StateStore: Sendable {
         guard descriptor >= 0 else { throw .unwritable(path, why: Self.reason()) }
         defer { close(descriptor) }
         // SAFETY: the array lives through the call and its count is given.
-        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(place)) }
+        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + place)) }
         guard count == bytes.count, fsync(descriptor) == 0 else { throw .unwritable(path, why: Self.reason()) }
     }
 
@@ -51,21 +64,31 @@ public struct StateStore: Sendable {
         close(descriptor)
     }
 
+    /// - Throws: when neither record can be read.
     private func newest() throws(Problem) -> (place: Int, record: StateRecord)? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .unreadable(path, why: Self.reason()) }
         defer { close(descriptor) }
         var found: (place: Int, record: StateRecord)?
+        var failures: [String] = []
         for place in Self.places {
-            var bytes = [UInt8](repeating: 0, count: StateRecord.size)
-            // SAFETY: the array lives through the call and its count is given.
-            let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(place)) }
-            guard count >= 0 else { throw .unreadable(path, why: Self.reason()) }
-            guard count == bytes.count, let record = StateRecord(bytes) else { continue }
+            guard let bytes = record(descriptor, offset + place) else {
+                failures.append(Self.reason())
+                continue
+            }
+            guard let record = StateRecord(bytes) else { continue }
             if let known = found, known.record.sequence >= record.sequence { continue }
             found = (place, record)
         }
+        guard failures.count < Self.places.count else { throw .unreadable(path, why: failures[0]) }
         return found
+    }
+
+    private static func bytes(_ descriptor: Int32, _ place: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: StateRecord.size)
+        // SAFETY: the array lives through the call and its count is given.
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(place)) }
+        return count < 0 ? nil : Array(bytes.prefix(count))
     }
 
     private static func reason() -> String {

@@ -40,12 +40,36 @@ struct BankInstallationTests {
         try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(path)"])
     }
 
-    /// Other bytes in place of the bank's kernel.
-    private func damage(_ bank: Bank) throws {
-        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset
-        let file = scratch.url.appendingPathComponent("kernel")
-        try write(Data("damage".utf8), to: file)
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(bank.folder)/VMLINUZ"])
+    private func system() throws -> SystemPartition {
+        SystemPartition(file: stick, partition: try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)))
+    }
+
+    /// Other bytes in place of the bank's kernel, or of another of its files.
+    private func damage(_ bank: Bank, _ name: String = "VMLINUZ") throws { try system().put("\(bank.folder)/\(name)", Data("damage".utf8)) }
+
+    private func rename(_ program: String, _ new: String) throws { try system().rename("\(BootProgramName.folder)/\(program)", to: new) }
+
+    private func environment() throws -> GrubEnvironment {
+        try #require(try system().read(GrubEnvironment.path).flatMap { GrubEnvironment($0) })
+    }
+
+    private func count(_ bank: Bank, _ tries: BootTries?) throws {
+        var block = try environment()
+        block[bank] = tries
+        try system().put(GrubEnvironment.path, Data(try #require(block.bytes)))
+    }
+
+    /// A new bank has carried a machine.
+    private func prove(_ bank: Bank) throws {
+        try rename(BootProgramName(bank, .new).name, BootProgramName(bank, .good).name)
+        try count(bank, .good)
+    }
+
+    private func mark(_ bank: Bank) throws {
+        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: StateStore.partitionName))
+        var facts = NodeFacts()
+        facts.badFirmware = [try ImageReader(stick, bank: bank).manifest.firmwareHash.description]
+        try StateStore(path: stick.path, offset: partition.offset).write(facts)
     }
 
     @Test func theNewFirmwareIsWholeAndTheOldOneStays() throws {
@@ -65,13 +89,208 @@ struct BankInstallationTests {
 
     @Test func theOlderBankIsReplacedNext() throws {
         _ = try install(2)
+        try prove(.b)
         let report = try install(3)
         #expect(report.bank == .a && report.kept == 2)
         let reader = try ImageReader(stick)
         #expect(reader.bank == .a && reader.manifest.version == 3 && reader.banks[.a] == .new)
         try reader.verify()
         try ImageReader(stick, bank: .b).verify()
+        try prove(.a)
         #expect(try install(4).bank == .b)
+    }
+
+    @Test func aBankThatHasYetToProveItselfIsReplacedBeforeAGoodOne() throws {
+        _ = try install(2)
+        let report = try install(3)
+        #expect(report.bank == .b && report.kept == 1)
+        try ImageReader(stick, bank: .a).verify()
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
+    }
+
+    /// BIOS counts in GRUB's block alone, and a node's mark stands in its state store: the UEFI program's name says nothing of either.
+    @Test(arguments: [true, false])
+    func aBankThatIsBadForBIOSOrForTheNodeIsReplaced(byMark: Bool) throws {
+        _ = try install(3)
+        if byMark {
+            try prove(.b)
+            try mark(.b)
+        } else {
+            try count(.b, .left(0))
+        }
+        let before = try ImageReader(stick)
+        #expect(before.banks == [.a: .good, .b: .left(0)] && before.bank == .a)
+        #expect(try VSMP.run(["image", "ls", stick.path]).output.contains("bank b         bad\n"))
+        let report = try install(2)
+        #expect(report.bank == .b && report.kept == 1)
+        try ImageReader(stick, bank: .a).verify()
+    }
+
+    @Test func whatStaysIsVerifiedBeforeAnythingIsErased() throws {
+        _ = try install(2)
+        try prove(.b)
+        try damage(.b)
+        #expect(try install(3).bank == .b, "the newer good one is damaged")
+        try damage(.a)
+        try damage(.b)
+        let before = try ContentDigest(ofFile: stick)
+        let error = imageError { _ = try install(4) }
+        #expect(error?.exitStatus == .inputOutput && error?.description.contains("bank a:") == true, "\(error?.description ?? "installed")")
+        #expect(try ContentDigest(ofFile: stick) == before)
+    }
+
+    /// At any step the stick has its good bank, none that is half written and starts, and takes the same update again.
+    @Test func anUpdateThatIsCutOffCanBeRepeated() throws {
+        _ = try install(3)
+        try count(.b, .left(0))
+        var cuts: [URL] = []
+        _ = try ImageReader(stick).install(try ImageReader(images[3])) { step in
+            let cut = scratch.url.appendingPathComponent("cut\(cuts.count)")
+            do { try FileManager.default.copyItem(at: stick, to: cut) } catch { Issue.record("\(step): \(error)") }
+            cuts.append(cut)
+        }
+        #expect(cuts.count > 8)
+        // Between GRUB's block and the rename.
+        try rename("vsmp-b+3.efi", "vsmp-b+3.new")
+        cuts.append(stick)
+        for (number, cut) in cuts.enumerated() {
+            let reader = try ImageReader(cut)
+            try reader.verify()
+            #expect(reader.bank == .a && reader.banks == (number == 0 ? [.a: .good, .b: .left(0)] : [.a: .good]), "cut \(number)")
+            guard number % 4 == 1 || number > cuts.count - 3 else { continue }
+            let report = try ImageReader(cut).install(try ImageReader(images[3]))
+            #expect(report.bank == .b && report.kept == 1)
+            let whole = try ImageReader(cut)
+            #expect(whole.bank == .b && whole.banks == [.a: .good, .b: .new])
+            try whole.verify()
+            let names = try ImageReader.list(cut, whole.system).filter { $0.hasPrefix(BootProgramName.folder) }
+            #expect(names.sorted() == ["EFI/Linux/vsmp-a.efi", "EFI/Linux/vsmp-b+3.efi"])
+        }
+    }
+
+    /// GRUB's block calls the bank empty: a program was written whose bank nobody has checked.
+    @Test func aProgramThatGRUBsBlockDoesNotKnowCountsAsUnfinished() throws {
+        _ = try install(2)
+        try count(.b, nil)
+        #expect(try ImageReader(stick).bank == .a)
+        #expect(try VSMP.run(["image", "verify", stick.path]).output.contains("bank b: whole"), "UEFI would start it")
+        try damage(.b)
+        #expect(try VSMP.run(["image", "verify", stick.path]).status == 74)
+        #expect(try install(2).bank == .b)
+    }
+
+    /// What an update left half done takes no room from the next.
+    @Test func leftoversAreNotCountedAsUsed() throws {
+        let partition = try system()
+        let room = try partition.freeBytes() - (256 << 10)
+        try partition.put(BootFiles.unfinishedProgram(in: .b), Data(count: room / 2))
+        try partition.makeFolder(Bank.b.folder)
+        try partition.put("VSMP/B/INITRD", Data(count: room / 2))
+        #expect(try install(2).bank == .b)
+        try ImageReader(stick).verify()
+    }
+
+    /// A cut between two writes of mcopy: the folder names a file of which the table knows nothing, or only the beginning.
+    @Test(arguments: [0, 5])
+    func aFileThatTheTableDoesNotKnowIsRemovedAndTheFileSystemStaysWhole(known: Int) throws {
+        let partition = try system()
+        let path = BootFiles.unfinishedProgram(in: .b)
+        try partition.put(path, Data(count: 40_000))
+        let geometry = try partition.geometry()
+        let output = String(decoding: try HostTool.run("mshowfat", ["-i", "\(stick.path)@@\(partition.partition.offset)", "::/\(path)"]), as: UTF8.self)
+        let first = try #require(output.split(separator: "<").last.flatMap { Int($0.prefix { $0.isNumber }) })
+        let count = (40_000 + geometry.clusterSize - 1) / geometry.clusterSize
+        var content = try Data(contentsOf: stick)
+        for cluster in first + known..<first + count {
+            for entry in geometry.entries(ofCluster: cluster) {
+                let place = partition.partition.offset + entry
+                content.replaceSubrange(place..<place + 4, with: [0, 0, 0, 0])
+            }
+        }
+        let heads = geometry.entries(ofCluster: 0).map { partition.partition.offset + $0 }.map { content[$0..<$0 + 8] }
+        try content.write(to: stick)
+        #expect(try install(2).bank == .b)
+        for bank in Bank.allCases { try ImageReader(stick, bank: bank).verify() }
+        content = try Data(contentsOf: stick)
+        for head in heads { #expect(content[head.startIndex..<head.endIndex] == head, "the media descriptor") }
+        #expect(try partition.allocation(of: [GrubEnvironment.path]) == (1024 + geometry.clusterSize - 1) / geometry.clusterSize * geometry.clusterSize)
+    }
+
+    @Test(arguments: [Data(), Data("rubbish".utf8), Data(repeating: 0, count: 1024), nil])
+    func whatTheLoadersChooseByIsMadeAnewWhereItIsMissingOrDamaged(content: Data?) throws {
+        _ = try install(2)
+        for path in [GrubEnvironment.path, LoaderConfiguration.path] {
+            if let content { try system().put(path, content) } else { try system().remove(path) }
+        }
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
+        let report = try install(3)
+        #expect(report.bank == .b && report.kept == 1)
+        let block = try environment()
+        #expect(block.first == .b && block[.a] == .good && block[.b] == .new)
+        #expect(try system().read(LoaderConfiguration.path) == Data(LoaderConfiguration().bytes))
+        try ImageReader(stick).verify()
+    }
+
+    /// A cut leaves the old or the new bytes: one sector of the stick changes, and no folder or table of the file system.
+    @Test func whatTheLoadersChooseByIsChangedInPlace() throws {
+        func sectors(_ body: () throws -> Void) throws -> Int {
+            let before = try Data(contentsOf: stick)
+            try body()
+            let after = try Data(contentsOf: stick)
+            guard before.count == after.count else { return -1 }
+            return stride(from: 0, to: before.count, by: 512).count { before[$0..<min($0 + 512, before.count)] != after[$0..<min($0 + 512, before.count)] }
+        }
+        var block = try environment()
+        block[.b] = .left(2)
+        let bytes = Data(try #require(block.bytes))
+        #expect(try sectors { try system().overwrite(GrubEnvironment.path, with: bytes) } == 1)
+        #expect(try system().read(GrubEnvironment.path) == bytes)
+        let chosen = Data(LoaderConfiguration(preferred: .b).bytes)
+        #expect(try sectors { try system().overwrite(LoaderConfiguration.path, with: chosen) } == 1)
+        #expect(try system().read(LoaderConfiguration.path) == chosen)
+        #expect(try sectors { try system().overwrite(LoaderConfiguration.path, with: chosen) } == 0)
+        _ = try install(2)
+        #expect(try sectors { try rename("vsmp-b+3.efi", "vsmp-b+3.new") } == 1, "the last step")
+    }
+
+    /// systemd-boot writes the starts that are behind a bank into its name, too.
+    @Test(arguments: [("vsmp-b+2-1.efi", BootTries.left(2)), ("vsmp-b+0-3.efi", .left(0))])
+    func aStickWhoseNewBankWasStartedIsReadWhole(name: String, tries: BootTries) throws {
+        _ = try install(2)
+        try rename("vsmp-b+3.efi", name)
+        let reader = try ImageReader(stick, bank: .b)
+        #expect(reader.banks == [.a: .good, .b: tries])
+        try reader.verify()
+        let all = try reader.extract(to: scratch.url.appendingPathComponent("all"))
+        #expect(all.written.contains(BootFiles.program))
+        #expect(try reader.differences(from: ImageReader(images[1])).isEmpty)
+        for command in [["verify"], ["ls", "--files", "--bank", "b"]] {
+            let run = try VSMP.run(["image"] + command + [stick.path])
+            #expect(run.status == 0, "\(run.errors)")
+        }
+        let folder = scratch.url.appendingPathComponent("some").path
+        let run = try VSMP.run(["image", "extract", stick.path, BootFiles.program, "--output", folder])
+        #expect(run.status == 0, "\(run.errors)")
+    }
+
+    @Test(arguments: [true, false])
+    func aBankWithoutAManifestCountsAsBadAndIsReplaced(isMissing: Bool) throws {
+        _ = try install(3)
+        try prove(.b)
+        if isMissing { try system().remove("VSMP/B/MANIFEST.TXT") } else { try damage(.b, "MANIFEST.TXT") }
+        let reader = try ImageReader(stick)
+        #expect(reader.bank == .a && reader.banks == [.a: .good, .b: .left(0)])
+        try reader.verify()
+        #expect(try reader.differences(from: ImageReader(images[0])).isEmpty)
+        _ = try reader.extract(["VMLINUZ"], to: scratch.url.appendingPathComponent("some"))
+        let list = try VSMP.run(["image", "ls", stick.path])
+        #expect(list.status == 0 && list.output.contains("bank b         bad\n"), "\(list.errors)")
+        let whole = try VSMP.run(["image", "verify", stick.path])
+        #expect(whole.status == 74 && whole.output.contains("bank a: whole"), "\(whole.errors)")
+        #expect(whole.errors.contains("bank b: VSMP/B/MANIFEST.TXT cannot be used"), "\(whole.errors)")
+        #expect(try VSMP.run(["image", "ls", "--bank", "b", stick.path]).status == 74)
+        #expect(try install(2).bank == .b)
+        try ImageReader(stick).verify()
     }
 
     @Test func aBadBankIsReplacedWhateverItsVersion() throws {

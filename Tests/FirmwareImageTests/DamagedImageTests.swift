@@ -93,6 +93,19 @@ import Testing
         }
     }
 
+    /// A sum of stated lengths never overflows.
+    @Test func aManifestStatesNoLengthThatNoFileCanHave() throws {
+        let digest = String(repeating: "ab", count: 32)
+        let head = "firmware-hash \(digest)\nversion 3\npurpose development\nbrand A\nboard b\nkernel 6.1\ncommand-line quiet\nrollback-counter 7\n"
+        for keyword in ["part", "loader", "file", "input"] {
+            _ = try ImageManifest(text: head + "\(keyword) X \(UInt32.max) \(digest)\n")
+            for length in ["4294967296", "9223372036854775807", "9223372036854775808", "-1", ""] {
+                let error = imageError { _ = try ImageManifest(text: head + "\(keyword) X \(length) \(digest)\n") }
+                #expect(error?.exitStatus == .inputOutput, "\(keyword) \(length)")
+            }
+        }
+    }
+
     @Test func damagedUnifiedKernelImagesNeverCrash() throws {
         let header = [UInt8](repeating: 0, count: 0x3c) + [0x40, 0, 0, 0] + Array("PE\0\0".utf8)
         var program = Data(header)

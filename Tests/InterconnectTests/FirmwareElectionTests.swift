@@ -41,6 +41,19 @@ import Testing
         #expect(FirmwareElection.winner([twins, twins.reversed()]) == FirmwareElection.winner([twins.reversed(), twins]))
     }
 
+    /// Each node puts its own list first; a stick whose version is damaged must not give it an answer of its own.
+    @Test func aVersionThatOneStickStatesWronglyGivesOneAnswerOnEveryNode() {
+        let low = [FirmwareHolding(hash: old, version: 1), FirmwareHolding(hash: new, version: 0)]
+        for lists in [[low, both, both], [both, low, both], [both, both, low]] { #expect(FirmwareElection.winner(lists) == new) }
+        let high = [FirmwareHolding(hash: old, version: 9), FirmwareHolding(hash: new, version: 2)]
+        for lists in [[high, both, both], [both, high, both], [both, both, high]] { #expect(FirmwareElection.winner(lists) == old) }
+        #expect(objection([new, old, new], [low, both, both]) == nil, "node 1 changes over")
+        guard case .otherFirmware(new, _) = objection([old, new, new], [both, low, both]) else {
+            Issue.record("node 0 goes on")
+            return
+        }
+    }
+
     @Test func theNodeThatRunsAnotherChangesOverWhenAllWereHeard() throws {
         #expect(objection([new, old, new], [both, onlyOld, both], heard: 2) == nil, "node 2 could hold something else")
         guard case .otherFirmware(let winner, let message) = objection([new, old, new], [both, onlyOld, both]) else {

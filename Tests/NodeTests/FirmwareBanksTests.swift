@@ -102,6 +102,21 @@ import Testing
         #expect(try older.choose(FirmwareHash(bytes: [UInt8](repeating: 7, count: 32))!) == nil)
     }
 
+    /// GRUB's block has lost bank a; what it calls empty it does not start.
+    @Test func aChosenBankThatGRUBCallsEmptyGetsItsStartsAndIsNotMarkedBad() throws {
+        try prepare(.good, .good, first: .a)
+        var block = try environment()
+        block[.a] = nil
+        try root.write("boot/\(GrubEnvironment.path)", Data(try #require(block.bytes)))
+        try root.write("boot/\(LoaderConfiguration.path)", Data(LoaderConfiguration(preferred: .a).bytes))
+        var first = banks(.b)
+        #expect(try first.choose(testHash) == .chosen(.a))
+        #expect(try environment()[.a] == .new && environment().first == .a && environment()[.b] == .good)
+        #expect(try StateStore(path: store).read().badFirmware == [])
+        var again = banks(.b)
+        #expect(try again.choose(testHash) == .failed(.a), "with starts left and chosen, it did not start")
+    }
+
     @Test func aChosenBankThatDoesNotStartIsMarkedBad() throws {
         try prepare(.good, .good)
         var first = banks(.b)

@@ -72,6 +72,21 @@ struct LoopDeviceTests {
         #expect(try image.bytes(of: image.scratch.path + "/backing").allSatisfy { $0 == 0xEE })
     }
 
+    /// `usb update` holds the stick as `usb write` does: not while another program does.
+    @Test func aStickThatAnotherProgramHoldsIsNotUpdated() throws {
+        let image = try TestImage()
+        let loop = try loop(image, size: 32 << 20)
+        let writer = StickWriter(image: image.path, permitting: [.notRemovable])
+        let holder = try DeviceFile(writingDevice: loop.path)
+        do {
+            _ = try writer.update(loop.path)
+            Issue.record("a stick that is in use was updated")
+        } catch {
+            #expect(error.exitStatus == .refusedForSafety && error.description.contains("another program is using it"), "\(error)")
+        }
+        try holder.flush()
+    }
+
     /// The listing and the opened device differ, as when a stick was exchanged in between.
     @Test func exchangedStickIsRefusedAfterOpening() throws {
         let image = try TestImage()

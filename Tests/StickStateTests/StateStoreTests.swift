@@ -66,6 +66,31 @@ import Testing
         #expect(try store.read() == NodeFacts(), "a store of the wrong size holds nothing")
     }
 
+    /// One record, then the other, gives an I/O error until it is written again.
+    @Test(arguments: [0, StateStore.partitionSize / 2])
+    func aRecordThatTheMediumDoesNotReturnIsLeftOutAndWrittenAnew(place: Int) throws {
+        defer { cleanUp() }
+        for number in 0..<3 { try store.write(facts(number)) }
+        let failing = { (isFailing: @escaping @Sendable (Int) -> Bool) in
+            StateStore(path: file.path) { descriptor, place in
+                guard !isFailing(place) else {
+                    errno = EIO
+                    return nil
+                }
+                var bytes = [UInt8](repeating: 0, count: StateRecord.size)
+                return unsafe pread(descriptor, &bytes, bytes.count, off_t(place)) == bytes.count ? bytes : nil
+            }
+        }
+        let half = failing { $0 == place }
+        #expect(try half.read() == facts(place == 0 ? 1 : 2))
+        try half.write(facts(7))
+        #expect(try store.read() == facts(7), "what failed was written")
+        let none = failing { _ in true }
+        do { _ = try none.read() } catch { #expect("\(error)".contains("Input/output error")) }
+        #expect(throws: StateStore.Problem.self) { try none.read() }
+        #expect(throws: StateStore.Problem.self) { try none.write(facts(8)) }
+    }
+
     @Test func equalFactsAreNotWrittenAgain() throws {
         defer { cleanUp() }
         try store.write(facts(1))
