@@ -44,9 +44,17 @@ extension ImageReader {
         environment.first = kept.bank
         try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
         try partition.overwrite(LoaderConfiguration.path, with: Data(LoaderConfiguration().bytes))
-        for path in old where BootFiles.programName(path) != nil { try partition.remove(path) }
-        try partition.flush()
-        for path in old where BootFiles.programName(path) == nil { try partition.remove(path) }
+        let unfinished = BootFiles.unfinishedProgram(in: target)
+        let isLeftover = { (path: String) in path.lowercased() == unfinished.lowercased() }
+        for path in old where isLeftover(path) { try partition.remove(path) }
+        for path in old where BootFiles.programName(path) != nil {
+            // No loader starts it by this name: its clusters and its entry in the folder can go in any order.
+            try partition.rename(path, to: String(unfinished.split(separator: "/").last ?? ""))
+            try partition.flush()
+            progress("removing \(path)")
+            try partition.remove(unfinished)
+        }
+        for path in old where BootFiles.programName(path) == nil && !isLeftover(path) { try partition.remove(path) }
 
         try partition.makeFolder(target.folder)
         for (path, content) in files {
@@ -61,7 +69,7 @@ extension ImageReader {
         environment[target] = .new
         environment.first = target
         try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
-        try partition.rename(BootFiles.unfinishedProgram(in: target), to: BootProgramName(target, .new).name)
+        try partition.rename(unfinished, to: BootProgramName(target, .new).name)
         try partition.flush()
         return BankInstallation(
             bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash.description, kept: kept.manifest.version)

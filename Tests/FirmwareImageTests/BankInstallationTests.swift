@@ -87,6 +87,19 @@ struct BankInstallationTests {
         #expect(try new.contents(of: "machine.conf", inPartition: "VSMP-CONFIG") == Data("kit=a\n".utf8))
     }
 
+    /// Stands for a stick: the same through a block device.
+    @Test(.enabled(if: getuid() == 0 && HostTool.locate("losetup") != nil, "loop devices need root and losetup"))
+    func aDeviceIsUpdatedAsAFileIs() throws {
+        let output = try HostTool.run("losetup", ["--find", "--show", stick.path])
+        let device = String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        defer { _ = try? HostTool.run("losetup", ["--detach", device]) }
+        let url = URL(fileURLWithPath: device)
+        let report = try ImageReader(url).install(try ImageReader(images[1]))
+        #expect(report.bank == .b && report.kept == 1)
+        for bank in Bank.allCases { try ImageReader(url, bank: bank).verify() }
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new], "on the medium")
+    }
+
     @Test func theOlderBankIsReplacedNext() throws {
         _ = try install(2)
         try prove(.b)
@@ -150,6 +163,8 @@ struct BankInstallationTests {
             cuts.append(cut)
         }
         #expect(cuts.count > 8)
+        let renamed = try ImageReader.list(cuts[1], ImageReader(cuts[1]).system)
+        #expect(renamed.contains("EFI/Linux/vsmp-b+3.new"), "the old program loses its name before its clusters")
         // Between GRUB's block and the rename.
         try rename("vsmp-b+3.efi", "vsmp-b+3.new")
         cuts.append(stick)
