@@ -38,9 +38,11 @@ extension ImageReader {
 
         progress("emptying bank \(target.rawValue)")
         try partition.endChains(of: old)
-        var environment = (try partition.read(GrubEnvironment.path)).flatMap { GrubEnvironment($0) } ?? GrubEnvironment([:])
+        // Made anew, whatever else the block holds: there is always room for these three.
+        let known = try partition.read(GrubEnvironment.path).flatMap { GrubEnvironment($0) }
+        var environment = GrubEnvironment([:])
         environment[target] = nil
-        environment[kept.bank] = environment[kept.bank] ?? kept.banks[kept.bank]
+        environment[kept.bank] = known?[kept.bank] ?? kept.banks[kept.bank]
         environment.first = kept.bank
         try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
         try partition.overwrite(LoaderConfiguration.path, with: Data(LoaderConfiguration().bytes))

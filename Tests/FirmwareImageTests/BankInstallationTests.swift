@@ -231,7 +231,9 @@ struct BankInstallationTests {
         #expect(try partition.allocation(of: [GrubEnvironment.path]) == (1024 + geometry.clusterSize - 1) / geometry.clusterSize * geometry.clusterSize)
     }
 
-    @Test(arguments: [Data(), Data("rubbish".utf8), Data(repeating: 0, count: 1024), nil])
+    private static let fullBlock = GrubEnvironment(["x": String(repeating: "y", count: 996)]).bytes.map { Data($0) }
+
+    @Test(arguments: [Data(), Data("rubbish".utf8), Data(repeating: 0, count: 1024), fullBlock, nil])
     func whatTheLoadersChooseByIsMadeAnewWhereItIsMissingOrDamaged(content: Data?) throws {
         _ = try install(2)
         for path in [GrubEnvironment.path, LoaderConfiguration.path] {
