@@ -28,8 +28,11 @@ extension ImageReader {
         let partition = SystemPartition(file: file, partition: system)
         var needed = 0
         var files: [(path: String, content: Data)] = []
+        // The stick keeps its boot loaders, so the new bank's manifest states those.
+        var manifest = image.manifest
+        manifest.loaders = try kept.knownLoaders() ?? manifest.loaders
         for name in image.bootFiles {
-            let content = try image.contents(of: name)
+            let content = name == BootFiles.manifest ? Data(manifest.text.utf8) : try image.contents(of: name)
             needed += (content.count + 4095) / 4096 * 4096
             files.append((name == BootFiles.program ? BootFiles.unfinishedProgram(in: target) : BootFiles.path(of: name, in: target, .new), content))
         }
@@ -38,15 +41,25 @@ extension ImageReader {
 
         progress("emptying bank \(target.rawValue)")
         try partition.endChains(of: old)
-        var environment = (try partition.read(GrubEnvironment.path)).flatMap { GrubEnvironment($0) } ?? GrubEnvironment([:])
+        // Made anew, whatever else the block holds: there is always room for these three.
+        let known = try partition.read(GrubEnvironment.path).flatMap { GrubEnvironment($0) }
+        var environment = GrubEnvironment([:])
         environment[target] = nil
-        environment[kept.bank] = environment[kept.bank] ?? kept.banks[kept.bank]
+        environment[kept.bank] = known?[kept.bank] ?? kept.banks[kept.bank]
         environment.first = kept.bank
         try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
         try partition.overwrite(LoaderConfiguration.path, with: Data(LoaderConfiguration().bytes))
-        for path in old where BootFiles.programName(path) != nil { try partition.remove(path) }
-        try partition.flush()
-        for path in old where BootFiles.programName(path) == nil { try partition.remove(path) }
+        let unfinished = BootFiles.unfinishedProgram(in: target)
+        let isLeftover = { (path: String) in path.lowercased() == unfinished.lowercased() }
+        for path in old where isLeftover(path) { try partition.remove(path) }
+        for path in old where BootFiles.programName(path) != nil {
+            // No loader starts it by this name: its clusters and its entry in the folder can go in any order.
+            try partition.rename(path, to: String(unfinished.split(separator: "/").last ?? ""))
+            try partition.flush()
+            progress("removing \(path)")
+            try partition.remove(unfinished)
+        }
+        for path in old where BootFiles.programName(path) == nil && !isLeftover(path) { try partition.remove(path) }
 
         try partition.makeFolder(target.folder)
         for (path, content) in files {
@@ -61,7 +74,7 @@ extension ImageReader {
         environment[target] = .new
         environment.first = target
         try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
-        try partition.rename(BootFiles.unfinishedProgram(in: target), to: BootProgramName(target, .new).name)
+        try partition.rename(unfinished, to: BootProgramName(target, .new).name)
         try partition.flush()
         return BankInstallation(
             bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash.description, kept: kept.manifest.version)

@@ -32,9 +32,9 @@ public struct ImageManifest: Equatable, Sendable {
     /// What the firmware hash is made of, in its order.
     public let parts: [Part]
     /// The boot loaders that the image came with; both banks of a stick have them in common.
-    public let loaders: [Part]
+    public internal(set) var loaders: [Part]
     /// The other files of the bank, by name.
-    public let files: [Part]
+    public internal(set) var files: [Part]
     public let packages: [LockedPackage]
     /// The files of the packages' source packages, if the lock named them.
     public let sources: [SourceFile]
@@ -96,11 +96,10 @@ public struct ImageManifest: Equatable, Sendable {
         func replaced(_ parts: [Part], _ name: String, _ content: Data) -> [Part] {
             parts.map { $0.name == name ? FirmwareHash.part(name, content) : $0 }
         }
-        return ImageManifest(
-            firmwareHash: firmwareHash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernelRelease,
-            commandLine: commandLine, rollbackCounter: rollbackCounter, parts: parts, loaders: replaced(loaders, BootFiles.loaderPath, loader),
-            files: replaced(files, BootFiles.program, program), packages: packages, sources: sources, inputs: inputs, tools: tools,
-            missingBlobs: missingBlobs)
+        var manifest = self
+        manifest.loaders = replaced(loaders, BootFiles.loaderPath, loader)
+        manifest.files = replaced(files, BootFiles.program, program)
+        return manifest
     }
 
     /// Parses the manifest of an image; every line must be understood.

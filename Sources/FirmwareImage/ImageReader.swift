@@ -126,18 +126,20 @@ public struct ImageReader: Sendable {
         return (program, archive)
     }
 
-    /// The boot loaders are those of the image that either bank came from: installing a firmware leaves them alone.
+    /// The boot loaders are those that either bank's manifest states: installing a firmware leaves them alone.
     private func verifyLoaders() throws(ImageError) -> [SigningCertificate] {
-        var stated = [manifest.loaders]
-        if case .success(let other)? = stick.contents[bank.other]?.manifest { stated.append(other.loaders) }
+        try expect(try knownLoaders() != nil, "a boot loader is not what the manifest says")
+        return try Authenticode.signers(of: try loader())
+    }
+
+    /// What a manifest states of the boot loaders that are there; nil when none does.
+    func knownLoaders() throws(ImageError) -> [ImageManifest.Part]? {
         let loader = try loader()
-        var isKnown = false
-        for loaders in stated {
-            let boot = try bootCode(loaders)
-            isKnown = isKnown || loaders == Self.loaderParts(boot, loader)
+        for bank in [bank, bank.other] {
+            guard case .success(let manifest)? = stick.contents[bank]?.manifest else { continue }
+            if manifest.loaders == Self.loaderParts(try bootCode(manifest.loaders), loader) { return manifest.loaders }
         }
-        try expect(isKnown, "a boot loader is not what the manifest says")
-        return try Authenticode.signers(of: loader)
+        return nil
     }
 
     private func expect(_ condition: Bool, _ problem: String) throws(ImageError) {

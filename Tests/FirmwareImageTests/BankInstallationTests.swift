@@ -87,6 +87,19 @@ struct BankInstallationTests {
         #expect(try new.contents(of: "machine.conf", inPartition: "VSMP-CONFIG") == Data("kit=a\n".utf8))
     }
 
+    /// Stands for a stick: the same through a block device.
+    @Test(.enabled(if: getuid() == 0 && HostTool.locate("losetup") != nil, "loop devices need root and losetup"))
+    func aDeviceIsUpdatedAsAFileIs() throws {
+        let output = try HostTool.run("losetup", ["--find", "--show", stick.path])
+        let device = String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        defer { _ = try? HostTool.run("losetup", ["--detach", device]) }
+        let url = URL(fileURLWithPath: device)
+        let report = try ImageReader(url).install(try ImageReader(images[1]))
+        #expect(report.bank == .b && report.kept == 1)
+        for bank in Bank.allCases { try ImageReader(url, bank: bank).verify() }
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new], "on the medium")
+    }
+
     @Test func theOlderBankIsReplacedNext() throws {
         _ = try install(2)
         try prove(.b)
@@ -98,6 +111,24 @@ struct BankInstallationTests {
         try ImageReader(stick, bank: .b).verify()
         try prove(.a)
         #expect(try install(4).bank == .b)
+    }
+
+    /// Images that came with other boot loaders, in both banks: those on the stick are still the ones that it was written with.
+    @Test func aSticksOwnBootLoadersStayKnown() throws {
+        var (workshop, _) = try ImageBuildTests.shared.get()
+        let own = try ImageReader(stick).manifest.loaders
+        for version in 5...6 as ClosedRange<UInt8> {
+            workshop = try workshop.copy()
+            workshop.builder.version = UInt32(version)
+            try workshop.replaceNode("#!/bin/busybox sh\n# version \(version)\n")
+            let image = scratch.url.appendingPathComponent("\(version).img")
+            let core = try ImageReader(images[0]).bootCode().core + [version]
+            try FlawedImage.make(image, by: workshop.builder, bootCode: BIOSBootCode(bootSector: Data(repeating: version, count: 440), core: core), signer: nil)
+            #expect(try ImageReader(image).manifest.loaders != own)
+            try prove(try ImageReader(stick).install(try ImageReader(image)).bank)
+            for bank in Bank.allCases { try ImageReader(stick, bank: bank).verify() }
+        }
+        #expect(try ImageReader(stick).manifest.loaders == own)
     }
 
     @Test func aBankThatHasYetToProveItselfIsReplacedBeforeAGoodOne() throws {
@@ -150,6 +181,8 @@ struct BankInstallationTests {
             cuts.append(cut)
         }
         #expect(cuts.count > 8)
+        let renamed = try ImageReader.list(cuts[1], ImageReader(cuts[1]).system)
+        #expect(renamed.contains("EFI/Linux/vsmp-b+3.new"), "the old program loses its name before its clusters")
         // Between GRUB's block and the rename.
         try rename("vsmp-b+3.efi", "vsmp-b+3.new")
         cuts.append(stick)
@@ -216,7 +249,9 @@ struct BankInstallationTests {
         #expect(try partition.allocation(of: [GrubEnvironment.path]) == (1024 + geometry.clusterSize - 1) / geometry.clusterSize * geometry.clusterSize)
     }
 
-    @Test(arguments: [Data(), Data("rubbish".utf8), Data(repeating: 0, count: 1024), nil])
+    private static let fullBlock = GrubEnvironment(["x": String(repeating: "y", count: 996)]).bytes.map { Data($0) }
+
+    @Test(arguments: [Data(), Data("rubbish".utf8), Data(repeating: 0, count: 1024), fullBlock, nil])
     func whatTheLoadersChooseByIsMadeAnewWhereItIsMissingOrDamaged(content: Data?) throws {
         _ = try install(2)
         for path in [GrubEnvironment.path, LoaderConfiguration.path] {
