@@ -20,8 +20,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport"],
+            name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport", "Licensing"],
             swiftSettings: settings),
+        .target(name: "Licensing", dependencies: [.product(name: "Crypto", package: "swift-crypto")], swiftSettings: settings),
         .target(name: "Machine", dependencies: ["Hypervisor"], swiftSettings: settings),
         .target(name: "Hypervisor", dependencies: ["CKVM"], swiftSettings: settings),
         .target(
