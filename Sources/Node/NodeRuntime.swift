@@ -166,6 +166,8 @@ package final class NodeRuntime: @unchecked Sendable {
         let agreement = LicenceAgreement(node: node, count: count, licensing: setup.licensing, log: setup.log)
         let terms = try agreement.reach(
             broadcast: { control.broadcast(.membership, $0, payload: $1) }, wait: { try wait(for: $0, seconds: 60) })
+        // Before the plan, which no node has until all have come this far: another node's policies may follow at once.
+        isPolicyChoiceFree.store(terms.isPolicyChoiceFree, ordering: .sequentiallyConsistent)
         let plan = try makePlan()
         guard plan.resources.count == count else { throw NodeError.licence([.statement("\(plan.resources.count) nodes in the plan", need: "\(count)")]) }
         let wrong = zip(plan.resources, terms.statements).enumerated().compactMap { index, pair in pair.1.mismatch(pair.0, node: index) }
@@ -173,7 +175,6 @@ package final class NodeRuntime: @unchecked Sendable {
             for violation in wrong { setup.log("\(violation)") }
             throw NodeError.licence(wrong)
         }
-        isPolicyChoiceFree.store(terms.isPolicyChoiceFree, ordering: .sequentiallyConsistent)
         return plan
     }
 
