@@ -38,7 +38,7 @@ func replace(_ target: URL, isFolder: Bool = false, _ body: (URL) throws(ImageEr
 /// Refuses a target that rename(2) would take away from its folder: a device, a pipe, a socket. Links count as what they lead to.
 func checkReplaceable(_ target: URL, isFolder: Bool = false) throws(ImageError) {
     guard let kind = FileKind(at: target.path), kind != (isFolder ? .folder : .file) else { return }
-    let advice = kind == .device ? "name a file, and write a stick from an image with vsmp usb write" : "name another one"
+    let advice = kind.isDevice ? "name a file, and write a stick from an image with vsmp usb write" : "name another one"
     throw ImageError(.cannotCreate, "\(target.path) exists and is no \(isFolder ? "folder" : "regular file"): \(advice)")
 }
 

@@ -153,11 +153,7 @@ extension [UInt8] {
 
 /// What stat(2) says about a path.
 struct FileStatus: Equatable {
-    enum Kind: Equatable {
-        case file, blockDevice, other
-    }
-
-    var kind: Kind
+    var kind: FileKind
     var size: Int
     /// `major:minor` of the file system, and of the device itself when it is one.
     var fileSystem: String
@@ -168,12 +164,7 @@ struct FileStatus: Equatable {
     init?(_ path: String) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
-        kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFBLK: .blockDevice
-            default: .other
-            }
+        kind = FileKind(mode: status.st_mode)
         size = Int(status.st_size)
         fileSystem = Self.text(status.st_dev)
         device = Self.text(status.st_rdev)

@@ -65,7 +65,7 @@ public struct StickWriter: Sendable {
         switch status?.kind {
         case .blockDevice?:
             return try writeDevice(target, source, personalisation, expected, progress)
-        case .other?:
+        case .folder?, .characterDevice?, .other?:
             throw .refused([
                 Refusal(
                     .notWholeDisk, subject: target, why: "it is neither a plain file nor a block device",
