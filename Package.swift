@@ -22,93 +22,144 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     ],
-    targets: [
-        .executableTarget(
-            name: "vsmp",
-            dependencies: ["OEMCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            linkerSettings: swiftRuntimeInside),
-        .executableTarget(
-            name: "vsmpd", dependencies: ["NodeCommands"], linkerSettings: fullyStatic),
-        .executableTarget(name: "guest-check", dependencies: ["GuestChecks"], linkerSettings: fullyStatic),
+    targets: ground + core + node + oem + commands + guest + tests
+)
+
+// MARK: Rooms. Arrows point down only; docs/ARCHITECTURE.md has the same table, and a test compares the two.
+
+var crypto: Target.Dependency { .product(name: "Crypto", package: "swift-crypto") }
+var arguments: Target.Dependency { .product(name: "ArgumentParser", package: "swift-argument-parser") }
+
+/// What every other room stands on.
+var ground: [Target] {
+    [
+        room("Ground", "CPlatform"),
+        room("Ground", "Platform", ["CPlatform"]),
+        room("Ground", "Bytes"),
+        room("Ground", "Contract", ["Bytes"]),
+        room("Ground", "Disk", ["Platform", "Bytes"]),
+        room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
+    ]
+}
+
+/// The one machine: page coherence, the computer the guest sees, the hypervisor under it, the wire.
+var core: [Target] {
+    [
+        room("Core", "Coherence"),
+        room("Core", "CoherenceSimulation", ["Coherence"]),
+        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform"]),
+        room("Core", "Machine", ["KVM", "Bytes"]),
+        room("Core", "KVM", ["CKVM", "Platform"]),
+        room("Core", "CKVM"),
+        room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
+        room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
+    ]
+}
+
+/// One node's runtime.
+var node: [Target] {
+    [
         .target(
-            name: "OEMCommands",
-            dependencies: [
-                "HardwareLab", "Licensing", "StickState",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
-        .target(name: "NodeCommands", dependencies: ["Node", "Machine", "Licensing", "StickState", "TrustedPlatform"]),
-        .target(name: "HardwareLab", dependencies: ["BoardSupport", "FirmwareImage", "Provisioning"]),
-        .target(
-            name: "Provisioning",
-            dependencies: ["BoardSupport", "FirmwareImage", "Licensing", "StickState", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(
-            name: "FirmwareImage",
-            dependencies: [
-                "BoardSupport", "Licensing", "StickState", .product(name: "Crypto", package: "swift-crypto"),
+            name: "Node",
+            dependencies: ["CKVM", "Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+    ]
+}
+
+/// What a board maker builds on.
+var oem: [Target] {
+    [
+        .systemLibrary(name: "CFDT", path: "Sources/OEM/CFDT", providers: [.apt(["libfdt-dev"])]),
+        room("OEM", "BoardSupport", ["CFDT", "Coherence", "Platform", "Bytes", "Contract"]),
+        room("OEM", "Licensing", ["Platform", "Bytes", "Contract", crypto]),
+        room(
+            "OEM", "FirmwareImage",
+            [
+                "BoardSupport", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
             ]),
-        .target(name: "Node", dependencies: ["CKVM", "Machine", "Hypervisor", "Coherence", "Interconnect", "BoardSupport", "Licensing"]),
-        .target(name: "Machine", dependencies: ["Hypervisor"]),
-        .target(name: "Hypervisor", dependencies: ["CKVM"]),
-        .target(name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
-        .executableTarget(
-            name: "vsmp-coherence",
-            dependencies: ["CoherenceCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            linkerSettings: swiftRuntimeInside),
-        .target(
-            name: "CoherenceCommands",
-            dependencies: [
-                "Coherence", "CoherenceSimulation", "LoopbackCalibration", "Hypervisor", "BoardSupport",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
-        .target(name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "Hypervisor"]),
-        .target(name: "CoherenceSimulation", dependencies: ["Coherence"]),
-        .target(name: "Coherence"),
-        .target(name: "StickState", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence"]),
-        .target(name: "TrustedPlatform"),
-        .target(name: "Licensing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "CKVM"),
-        .target(name: "GuestChecks", dependencies: ["CGuestCheck"]),
-        .target(name: "CGuestCheck"),
-        .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
-        .testTarget(name: "CoherenceTests", dependencies: ["Coherence", "CoherenceSimulation", "Mutants"]),
-        .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
-        .testTarget(name: "CoherenceSimulationTests", dependencies: ["CoherenceSimulation", "Coherence"]),
-        .testTarget(
-            name: "CoherenceCommandsTests",
-            dependencies: [
-                "CoherenceCommands", "CoherenceSimulation", "Coherence", "BoardSupport",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
-        .testTarget(
-            name: "LoopbackCalibrationTests", dependencies: ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "Hypervisor"]),
-        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["Interconnect"], path: "Tests/TestSupport"),
-        .testTarget(name: "MachineTests", dependencies: ["Machine", "TestSupport"]),
-        .testTarget(name: "HypervisorTests", dependencies: ["Hypervisor", "CKVM"]),
-        .testTarget(name: "InterconnectTests", dependencies: ["Interconnect", "TestSupport"]),
-        .testTarget(name: "LicensingTests", dependencies: ["Licensing", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "BoardSupportTests", dependencies: ["BoardSupport", "Coherence", "TestSupport"]),
-        .testTarget(name: "StickStateTests", dependencies: ["StickState"]),
-        .testTarget(
-            name: "TrustedPlatformTests", dependencies: ["TrustedPlatform", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "FirmwareImageTests", dependencies: ["FirmwareImage", "Licensing", "StickState", "vsmp"]),
-        .testTarget(name: "ProvisioningTests", dependencies: ["Provisioning", "FirmwareImage", "Licensing", "StickState"]),
-        .testTarget(name: "HardwareLabTests", dependencies: ["HardwareLab"]),
-        .testTarget(
-            name: "NodeTests",
-            dependencies: [
-                "Node", "NodeCommands", "Machine", "Hypervisor", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "Licensing",
-                "StickState", "TestSupport", "CTestSupport", "TrustedPlatform",
-            ]),
-        .testTarget(
-            name: "OEMCommandsTests",
-            dependencies: ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-        .testTarget(name: "GuestCheckTests", dependencies: ["GuestChecks", "CGuestCheck", "guest-check"]),
+        room(
+            "OEM", "Provisioning",
+            ["BoardSupport", "FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto]),
+        room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
-)
+}
+
+/// What the executables' subcommands do, and the executables: a few lines each.
+var commands: [Target] {
+    [
+        room("Commands", "OEMCommands", ["HardwareLab", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", arguments]),
+        room(
+            "Commands", "NodeCommands",
+            ["Node", "Machine", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes", "Contract", "Disk"]),
+        room(
+            "Commands", "CoherenceCommands",
+            ["Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
+        program("Commands", "vsmp", ["OEMCommands", arguments], swiftRuntimeInside),
+        program("Commands", "vsmpd", ["NodeCommands"], fullyStatic),
+        program("Commands", "vsmp-coherence", ["CoherenceCommands", arguments], swiftRuntimeInside),
+    ]
+}
+
+/// What runs inside the guest to check it.
+var guest: [Target] {
+    [
+        room("Guest", "GuestChecks", ["CGuestCheck"]),
+        room("Guest", "CGuestCheck"),
+        program("Guest", "guest-check", ["GuestChecks"], fullyStatic),
+    ]
+}
+
+var tests: [Target] {
+    [
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform"], path: "Tests/TestSupport"),
+        .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
+        test("Platform", ["Platform", "TestSupport"]),
+        test("Bytes", ["Bytes"]),
+        test("Contract", ["Contract", "Bytes"]),
+        test("Disk", ["Disk", "Platform", "Bytes", "TestSupport"]),
+        test("StickState", ["StickState"]),
+        test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
+        test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
+        test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
+        test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
+        test("Machine", ["Machine", "TestSupport", "Bytes"]),
+        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform"]),
+        test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
+        test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
+        test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
+        test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),
+        test("FirmwareImage", ["FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport", "vsmp"]),
+        test("Provisioning", ["Provisioning", "FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport"]),
+        test("HardwareLab", ["HardwareLab", "Platform", "Contract", "TestSupport"]),
+        test(
+            "Node",
+            [
+                "Node", "NodeCommands", "Machine", "KVM", "Interconnect", "Coherence", "BoardSupport", "HardwareLab", "Licensing",
+                "StickState", "TestSupport", "CTestSupport", "TrustedPlatform", "Platform", "Bytes", "Contract", "Disk",
+            ]),
+        test(
+            "OEMCommands",
+            ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
+        test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
+        test("Structure", ["TestSupport"]),
+    ]
+}
+
+/// A library in a folder of its own in one of the groups of Sources/.
+func room(_ group: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)")
+}
+
+func program(_ group: String, _ name: String, _ dependencies: [Target.Dependency], _ settings: [LinkerSetting]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)", linkerSettings: settings)
+}
+
+/// The tests of the room of that name.
+func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies)
+}
 
 /// The Swift runtime and Foundation linked in, system libraries dynamic: what a board maker runs. The named archives
 /// are Foundation's own, which its autolink entries leave out.

@@ -8,11 +8,15 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")],
     targets: [
         .target(
-            name: "Interconnect", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
         .target(
-            name: "Licensing", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
+        .target(name: "Bytes", swiftSettings: settings),
+        .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
+        .target(name: "CPlatform"),
         .target(name: "CFuzzDriver"),
     ]
         + [

@@ -1,5 +1,6 @@
+import Platform
 import CKVM
-import Hypervisor
+import KVM
 import Machine
 
 extension MachineSession {
@@ -20,7 +21,7 @@ extension MachineSession {
             }
         }
         try populate(chunks)
-        try configureBootstrap { (vcpu: borrowing VirtualProcessor) throws(HypervisorError) in
+        try configureBootstrap { (vcpu: borrowing VirtualProcessor) throws(SystemError) in
             try vcpu.apply(plan.bootstrap)
         }
         setup.log("guest command line: \(text)")
@@ -29,7 +30,7 @@ extension MachineSession {
 
 extension VirtualProcessor {
     /// Puts the processor into a start state.
-    func apply(_ start: ProcessorStart) throws(HypervisorError) {
+    func apply(_ start: ProcessorStart) throws(SystemError) {
         var sregs = try systemRegisters()
         sregs.cr0 = start.cr0
         sregs.cr3 = start.cr3

@@ -1,5 +1,6 @@
+import Platform
 package import Coherence
-package import Hypervisor
+package import KVM
 import Interconnect
 package import Machine
 import Synchronization
@@ -54,8 +55,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     private let collected = Parker()
     private let ending = Mutex<MachineEnd?>(nil)
     private let ended = Parker()
-    private var loopThread: NodeThread?
-    private var threads: [NodeThread] = []
+    private var loopThread: PlatformThread?
+    private var threads: [PlatformThread] = []
     private let startTime = monotonicNow()
     private let skew = Mutex((bound: UInt64(0), roundTrip: UInt64(0)))
 
@@ -136,13 +137,13 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     /// Starts the loop and every processor's thread; application processors wait for their start-up IPI.
     package func start(guest: GuestSource?) throws {
         if let guest { try load(guest) }
-        loopThread = NodeThread("vsmp-coherence") { [loop] in loop!.run() }
-        threads.append(NodeThread("vsmp-timers") { [timers] in timers!.run() })
+        loopThread = PlatformThread("vsmp-coherence") { [loop] in loop!.run() }
+        threads.append(PlatformThread("vsmp-timers") { [timers] in timers!.run() })
         chipset?.start()
         running.store(processors.count, ordering: .sequentiallyConsistent)
         for processor in processors {
             threads.append(
-                NodeThread("vsmp-cpu\(processor.id)") { [self] in
+                PlatformThread("vsmp-cpu\(processor.id)") { [self] in
                     processor.run()
                     running.subtract(1, ordering: .sequentiallyConsistent)
                     collected.unpark()
@@ -165,7 +166,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         try writer.flush(to: loop)
     }
 
-    func configureBootstrap(_ body: (borrowing VirtualProcessor) throws(HypervisorError) -> Void) throws {
+    func configureBootstrap(_ body: (borrowing VirtualProcessor) throws(SystemError) -> Void) throws {
         try processors[0].configure(body)
     }
 
@@ -173,7 +174,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         if setup.node == 0 { try populate(flat.chunks.map { ($0.address, $0.bytes[...]) }) }
         for (processor, description) in zip(processors, layout.processors(ofNode: setup.node)) {
             let entry = flat.entries[description.index]
-            try processor.configure { (vcpu: borrowing VirtualProcessor) throws(HypervisorError) in
+            try processor.configure { (vcpu: borrowing VirtualProcessor) throws(SystemError) in
                 try vcpu.enterLongMode(pageTables: flat.pageTables, ring: flat.ring)
                 try vcpu.setEntry(instruction: entry.rip, stack: entry.rsp, flags: flat.ring == 3 ? 0x3002 : 2)
             }

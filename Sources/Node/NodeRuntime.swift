@@ -1,6 +1,7 @@
+import Platform
 import BoardSupport
 package import Coherence
-package import Hypervisor
+package import KVM
 package import Interconnect
 package import Licensing
 import Machine
@@ -204,7 +205,7 @@ package final class NodeRuntime: @unchecked Sendable {
         return plan
     }
 
-    private func measureTimestamp() throws(HypervisorError) -> UInt32 {
+    private func measureTimestamp() throws(SystemError) -> UInt32 {
         let probe = try VirtualProcessor(machine, id: machine.processorIDLimit - 2)
         return try probe.timestampKilohertz()
     }

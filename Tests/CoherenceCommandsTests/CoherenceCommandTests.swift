@@ -1,3 +1,4 @@
+import Contract
 import ArgumentParser
 import Foundation
 import Testing

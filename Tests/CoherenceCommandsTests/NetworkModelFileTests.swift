@@ -1,5 +1,5 @@
+import Contract
 import ArgumentParser
-import BoardSupport
 import CoherenceSimulation
 import Foundation
 import Testing

@@ -1,5 +1,5 @@
+import Contract
 import ArgumentParser
-import BoardSupport
 import Coherence
 import CoherenceSimulation
 import Foundation

@@ -5,7 +5,7 @@ import Testing
 /// The seeded bugs of `tools/mutants` still fit the engine.
 @Suite struct MutantTests {
     static let engine = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "Sources/Coherence")
+        .deletingLastPathComponent().appending(path: "Sources/Core/Coherence")
 
     @Test(arguments: Mutant.all.map(\.name))
     func itsTextOccursOnce(name: String) throws {

@@ -1,6 +1,6 @@
 import CoherenceSimulation
 import Glibc
-import Hypervisor
+import KVM
 import Testing
 
 @testable import LoopbackCalibration

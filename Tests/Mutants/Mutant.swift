@@ -1,7 +1,7 @@
 /// A seeded bug: one small change to the engine's source that breaks a promise.
 public struct Mutant: Sendable {
     public let name: String
-    /// In `Sources/Coherence`.
+    /// In `Sources/Core/Coherence`.
     public let file: String
     /// Text that occurs there exactly once.
     public let old: String

@@ -1,5 +1,6 @@
+import Platform
 import Glibc
-import Hypervisor
+import KVM
 import Testing
 
 @testable import Node
@@ -16,7 +17,7 @@ import Testing
     @Test func aSpeedThatLinuxDoesNotHaveIsNamed() throws {
         let terminal = try PseudoTerminal()
         let before = try terminal.speed()
-        let problem = #expect(throws: HypervisorError.self) { _ = try GuestConsole(device: terminal.path, baudRate: 31250) }
+        let problem = #expect(throws: SystemError.self) { _ = try GuestConsole(device: terminal.path, baudRate: 31250) }
         #expect(problem?.description.hasPrefix("set 31250 bits per second on guest console \(terminal.path) failed") == true)
         #expect(try terminal.speed() == before)
     }

@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Foundation
 import Licensing
@@ -50,7 +51,7 @@ import Testing
     }
 
     /// What a node runs is one program: no build flag and no variable makes another of it.
-    @Test(arguments: ["Licensing", "Node", "NodeCommands", "vsmpd"])
+    @Test(arguments: ["OEM/Licensing", "Node", "Commands/NodeCommands", "Commands/vsmpd"])
     func noBuildFlagAndNoVariableChangesTheCheck(module: String) throws {
         let folder = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/Sources/" + module
         let files = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
@@ -91,7 +92,7 @@ import Testing
         try scratch.write("other.vsl", LicenceShop("edition=two\ntitle=Two\n").licence().envelope.armoured)
         try scratch.write("cut.vsl", String(licence.envelope.armoured.dropLast(40)))
         let command = NodeLicenseCommand(image: image)
-        func status(_ words: String...) -> BoardSupport.ExitStatus { command.run(words.map { $0.replacingOccurrences(of: "@", with: scratch.path + "/") } + ["--config", stick]) }
+        func status(_ words: String...) -> Contract.ExitStatus { command.run(words.map { $0.replacingOccurrences(of: "@", with: scratch.path + "/") } + ["--config", stick]) }
         #expect(status("install", "@absent.vsl") == .missingInput)
         #expect(status("install", "@other.vsl") == .licenceRefused)
         #expect(status("install", "@cut.vsl") == .badInput)

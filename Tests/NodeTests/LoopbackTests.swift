@@ -1,8 +1,10 @@
+import Platform
+import Contract
 import BoardSupport
 import Coherence
 import Foundation
 import HardwareLab
-import Hypervisor
+import KVM
 import Machine
 import Synchronization
 import TestSupport

@@ -1,4 +1,5 @@
-import Hypervisor
+import Platform
+import KVM
 import Interconnect
 import Synchronization
 import Testing

@@ -1,4 +1,5 @@
-import Hypervisor
+import Platform
+import KVM
 import Interconnect
 import LoopbackCalibration
 import Machine
@@ -16,7 +17,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     private let arrived = Parker()
     private let permitted = Parker()
     private var processors: [Processor] = []
-    private var threads: [NodeThread] = []
+    private var threads: [PlatformThread] = []
 
     /// - Parameters:
     ///   - base: where page tables and program lie in guest memory.
@@ -39,7 +40,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     var signals: [ProcessorSignal] { processors.map(\.signal) }
 
     func start() {
-        for processor in processors { threads.append(NodeThread("cpu\(processor.id)") { processor.run() }) }
+        for processor in processors { threads.append(PlatformThread("cpu\(processor.id)") { processor.run() }) }
         wait(for: 1)
     }
 

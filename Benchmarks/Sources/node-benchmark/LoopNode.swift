@@ -1,5 +1,6 @@
+import Platform
 import Coherence
-import Hypervisor
+import KVM
 import LoopbackCalibration
 import Node
 
@@ -8,7 +9,7 @@ final class LoopNode {
     let memory: GuestMemory
     let guest: Guest
     let loop: CoherenceLoop
-    private var thread: NodeThread?
+    private var thread: PlatformThread?
 
     /// - Parameters:
     ///   - slices: MiB of guest memory at home on each node.
@@ -42,7 +43,7 @@ final class LoopNode {
     }
 
     func start() {
-        thread = NodeThread("coherence") { [loop] in loop.run() }
+        thread = PlatformThread("coherence") { [loop] in loop.run() }
         guest.start()
     }
 

@@ -1,5 +1,6 @@
+import Platform
 import Glibc
-import Hypervisor
+import KVM
 import Interconnect
 import LoopbackCalibration
 

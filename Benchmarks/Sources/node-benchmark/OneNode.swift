@@ -1,5 +1,6 @@
+import Platform
 import Glibc
-import Hypervisor
+import KVM
 import LoopbackCalibration
 
 /// One node alone: the same guest on memory under coherence and on an ordinary anonymous mapping, in turn.
@@ -93,7 +94,7 @@ enum OneNode {
         init(_ program: GuestProgram, size: Int) throws {
             let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
             guard let mapping = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), unsafe mapping != MAP_FAILED else {
-                throw HypervisorError("mmap", on: "plain guest memory", code: errno)
+                throw SystemError("mmap", on: "plain guest memory", code: errno)
             }
             unsafe memory = mapping
             self.size = size

@@ -1,4 +1,5 @@
-import Hypervisor
+import Platform
+import KVM
 import Interconnect
 import LoopbackCalibration
 import Node
@@ -8,7 +9,7 @@ import Synchronization
 final class PingPong: Sendable {
     private let ends: LoopbackConnection
     private let sizes: (request: Int, reply: Int)
-    private let thread: NodeThread
+    private let thread: PlatformThread
 
     /// - Parameter isApart: each thread keeps to a processor of its own; otherwise both share one. Left to itself the
     ///   scheduler changes between the two, whose times differ several times.
@@ -16,7 +17,7 @@ final class PingPong: Sendable {
         sizes = (request, reply)
         let ends = try LoopbackConnection()
         self.ends = ends
-        thread = NodeThread("pong") {
+        thread = PlatformThread("pong") {
             keepToProcessor(isApart ? 1 : 0)
             var question = [UInt8](repeating: 0, count: request)
             let answer = [UInt8](repeating: 0, count: reply)
@@ -29,7 +30,7 @@ final class PingPong: Sendable {
     /// The times of `count` exchanges, on a thread of their own.
     func run(_ count: Int) -> Times {
         let result = Mutex(Times())
-        let thread = NodeThread("ping") { [self] in
+        let thread = PlatformThread("ping") { [self] in
             keepToProcessor(0)
             var times = Times()
             let question = [UInt8](repeating: 0, count: sizes.request)

@@ -1,6 +1,7 @@
+import Platform
 import Coherence
 import Glibc
-import Hypervisor
+import KVM
 import Interconnect
 import LoopbackCalibration
 

@@ -1,6 +1,6 @@
 import Coherence
 import Glibc
-import Hypervisor
+import KVM
 import Licensing
 import Synchronization
 import TestSupport

@@ -1,5 +1,6 @@
+import Platform
 import Coherence
-import Hypervisor
+import KVM
 import Interconnect
 import Licensing
 import Synchronization

@@ -1,6 +1,7 @@
+import Platform
 import Coherence
 import Glibc
-import Hypervisor
+import KVM
 import Synchronization
 import TestSupport
 
@@ -16,7 +17,7 @@ final class SharedMemory: @unchecked Sendable {
     let pages: Int
     private let memories: [GuestMemory]
     private let loops: [CoherenceLoop]
-    private var threads: [NodeThread] = []
+    private var threads: [PlatformThread] = []
     let log = Log()
 
     /// - Parameters:
@@ -48,7 +49,7 @@ final class SharedMemory: @unchecked Sendable {
                 onLoss: { peer, why in if why != "connection closed by the peer" { log("node \(node), peer \(peer): \(why)") } },
                 log: { log("node \(node): \($0)") })
         }
-        threads = loops.map { loop in NodeThread("coherence") { loop.run() } }
+        threads = loops.map { loop in PlatformThread("coherence") { loop.run() } }
     }
 
     private static func link(_ descriptor: Int32, peer: Int, _ nodes: Int) throws -> CoherenceLink {

@@ -1,0 +1,43 @@
+import Contract
+import ArgumentParser
+import Coherence
+import CoherenceSimulation
+
+struct AblationCommand: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "ablation", abstract: "Run every pattern with each policy alone and with all but each: what a policy is worth.",
+            discussion: """
+                The table has the stall time relative to that with all policies. Below it each policy's best and worst workload, and \
+                the policies that win nowhere.
+                """)
+    }
+
+    @Option(help: "Nodes.")
+    var nodes = 8
+
+    @Option(help: NetworkChoice.help)
+    var network = NetworkChoice.known(.gigabitEthernet)
+
+    @Option(help: "Percent of the other nodes' pages that a node may hold.")
+    var cachePercent = 100
+
+    @OptionGroup var suite: SuiteOptions
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    mutating func validate() throws {
+        guard (1...100).contains(cachePercent) else { throw ValidationError("--cache-percent \(cachePercent): give 1 to 100") }
+    }
+
+    func run() throws {
+        try reportingErrors {
+            let most = min(suite.processors, NodeID.limit)
+            guard nodes >= 2, nodes <= most else { throw CommandError(.usage, "--nodes \(nodes): give 2 to \(most)") }
+            let ablation = try Ablation(try suite.load(), nodes: nodes, network: try network.load(), cachePercent: cachePercent)
+            if json { return try printJSON(ablation) }
+            ablation.printTable()
+        }
+    }
+}

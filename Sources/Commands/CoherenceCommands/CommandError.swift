@@ -1,0 +1,33 @@
+internal import Contract
+import ArgumentParser
+import Foundation
+
+/// A mistake of the caller's, with its exit status (docs/exit-codes.md).
+struct CommandError: Error {
+    let status: ExitStatus
+    let text: String
+
+    init(_ status: ExitStatus, _ text: String) {
+        self.status = status
+        self.text = text
+    }
+}
+
+func reportingErrors(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let error as CommandError {
+        FileHandle.standardError.write(Data("vsmp-coherence: \(error.text)\n".utf8))
+        throw ExitCode(error.status.rawValue)
+    }
+}
+
+/// Prints a value as JSON with sorted keys, so that equal values print equal text.
+func printJSON(_ value: some Encodable) throws { print(try jsonText(value)) }
+
+/// JSON with sorted keys.
+func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}

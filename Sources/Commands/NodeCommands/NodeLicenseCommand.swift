@@ -1,0 +1,100 @@
+internal import Contract
+import BoardSupport
+import Glibc
+import Licensing
+import Node
+
+/// `vsmpd license request|install`: what this board is, and a licence for its own stick.
+struct NodeLicenseCommand {
+    /// Where the image keeps what it says of itself; another folder is for tests only, no option leads to it.
+    var image = LicenceFacts.imageFolder
+    var memory = NodeMemory(store: NodeMemory.device())
+
+    func run(_ arguments: [String]) -> ExitStatus {
+        let usage = "usage: vsmpd license request | install FILE  [--config FOLDER]"
+        var words = arguments
+        var folder = "/config"
+        if let index = words.firstIndex(of: "--config"), index + 1 < words.count {
+            folder = words[index + 1]
+            words.removeSubrange(index...index + 1)
+        }
+        switch (words.first, words.count) {
+        case ("request", 1): return request(folder)
+        case ("install", 2): return install(words[1], in: folder)
+        default:
+            NodeProgram.report(usage)
+            return .usage
+        }
+    }
+
+    private func request(_ folder: String) -> ExitStatus {
+        let facts = LicenceFacts(image: image, stick: folder, inventory: HardwareInventory(), endorsementKey: LicenceFacts.endorsementKey())
+        guard let text = try? facts.request() else {
+            NodeProgram.report("this computer's inventory makes no request: the firmware's SMBIOS strings cannot be written")
+            return .internalError
+        }
+        print(text, terminator: "")
+        return .success
+    }
+
+    /// Checks the file as the node itself will, then puts it in the place of the old one in one step.
+    private func install(_ path: String, in folder: String) -> ExitStatus {
+        guard let bytes = readFile(path) else {
+            NodeProgram.report("cannot read \(path): check the path and its permissions")
+            return .missingInput
+        }
+        do {
+            let id = try check(bytes, path, folder)
+            try replace("license.vsl", in: folder, with: bytes)
+            print("\(id) is in \(folder)/license.vsl; it counts from the machine's next start")
+            return .success
+        } catch let error as LicensingError {
+            NodeProgram.report("\(error)")
+            return .badInput
+        } catch let error as LicenceRefusal {
+            for violation in error.violations { NodeProgram.report("\(violation)") }
+            return .licenceRefused
+        } catch {
+            NodeProgram.report("\(error)")
+            return .cannotCreate
+        }
+    }
+
+    private func check(_ bytes: [UInt8], _ path: String, _ folder: String) throws -> String {
+        var trusted = DocumentSet()
+        if let root = readFile(image + "/licence-root") { try trusted.read(root, place: image + "/licence-root") }
+        guard var authority = Authority(ofImage: trusted) else { throw LicenceRefusal(.noRoot()) }
+        var held = DocumentSet()
+        try held.read(bytes, place: path)
+        if let list = readFile(folder + "/deny.vsl") { try held.read(list, place: folder + "/deny.vsl") }
+        authority.learn(held)
+        return try authority.accept(held, newestDenyList: memory.licenceMarks.denyList).licence.id
+    }
+
+    private struct WriteError: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private func replace(_ name: String, in folder: String, with bytes: [UInt8]) throws(WriteError) {
+        let path = "\(folder)/\(name)"
+        let new = path + ".new"
+        func create() -> Int32 { unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        var descriptor = create()
+        // A node mounts its stick read-only.
+        let isReadOnly = descriptor < 0 && errno == EROFS
+        if isReadOnly, MountedFolder.setWritable(folder, true) { descriptor = create() }
+        defer { if isReadOnly { _ = MountedFolder.setWritable(folder, false) } }
+        guard descriptor >= 0 else {
+            let hint = isReadOnly ? ": the stick is write-protected, or this program may not mount it writable" : ""
+            throw WriteError(description: "cannot write \(new)\(hint)")
+        }
+        let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+        let isWhole = written == bytes.count && fsync(descriptor) == 0
+        close(descriptor)
+        guard isWhole, unsafe rename(new, path) == 0 else {
+            unsafe unlink(new)
+            throw WriteError(description: "cannot write \(path): the stick may be full or defective")
+        }
+        sync()
+    }
+}

@@ -1,0 +1,70 @@
+internal import Contract
+import BoardSupport
+import Glibc
+
+/// `vsmpd`: a multi-call program. Called as anything else (`vsmp`, or what the brand calls it) it is the operator's command.
+package enum NodeProgram {
+    /// - Parameter arguments: as the process got them, program name first.
+    /// - Returns: the process's exit status.
+    package static func main(_ arguments: [String]) -> Int32 { dispatch(arguments).rawValue }
+
+    static func dispatch(_ arguments: [String]) -> ExitStatus {
+        let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
+        let rest = Array(arguments.dropFirst())
+        // The image calls the operator's command as its brand wants it.
+        if name != "vsmpd" {
+            if rest.first == "license" { return NodeLicenseCommand().run(Array(rest.dropFirst())) }
+            guard rest.first == "machine" else {
+                report(
+                    "on a node \(name) has the nouns machine (stat, pages, processors, version, policies) and license (request, install); the rest "
+                        + "runs on a workstation")
+                return .usage
+            }
+            return MachineCommand.run(Array(rest.dropFirst()), program: "\(name) machine")
+        }
+        switch rest.first {
+        case "run": return RunCommand.run(Array(rest.dropFirst()))
+        case "machine": return MachineCommand.run(Array(rest.dropFirst()), program: "vsmpd machine")
+        case "license": return NodeLicenseCommand().run(Array(rest.dropFirst()))
+        case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
+        case "--help", "help", nil:
+            print(help)
+            return rest.isEmpty ? .usage : .success
+        default:
+            report("there is no command '\(rest[0])'; try vsmpd --help")
+            return .usage
+        }
+    }
+
+    static let help = """
+        vsmpd: joins this board to the one machine
+
+          vsmpd run --board FILE --config FOLDER --firmware-hash-file FILE [--interface NAME]
+              find the other nodes of the kit, pool processors and memory, run the guest
+          vsmpd run ... --listen ADDRESS:PORT [--peer INDEX=ADDRESS:PORT]...
+              the same with fixed addresses instead of discovery
+          vsmpd run ... --boot FOLDER
+              the stick's boot partition, mounted: with it the node takes part in choosing the firmware that the machine runs
+          vsmpd machine stat [--json] | pages | processors | version
+              ask the vsmpd that runs on this node
+          vsmpd machine policies [LIST]
+              show the coherence policies of every node, with LIST after switching all nodes to these: names with commas,
+              all, none, or all,-NAME
+          vsmpd license request | install FILE  [--config FOLDER]
+              say what this board is, for a licence; put a licence on this board's stick, mounted at FOLDER (/config)
+          vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]
+              describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
+
+        Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
+        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 not licensed, 89 image too old, 90 guest asked for a
+        reboot, 91 the machine runs the firmware of the other bank.
+        """
+
+    static func report(_ text: String) { show("vsmp: " + text + "\n") }
+
+    /// Writes text as it is on the console.
+    static func show(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

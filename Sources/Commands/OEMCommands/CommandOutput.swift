@@ -1,0 +1,53 @@
+internal import Contract
+internal import ArgumentParser
+internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
+internal import Glibc
+internal import Licensing
+internal import Provisioning
+
+/// Prints a value as JSON with sorted keys, so that equal values print equal text.
+func printJSON(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+}
+
+/// Writes on standard error.
+func printError(_ text: String, terminator: String = "\n") {
+    let line = Array((text + terminator).utf8)
+    _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress!, $0.count) }
+}
+
+/// Writes a command's output file in one step, or ends the command.
+func writeFile(_ content: Data, to path: String) throws {
+    do {
+        try content.write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+        printError("vsmp: cannot write \(path): \(error.localizedDescription)")
+        throw ExitCode(ExitStatus.cannotCreate.rawValue)
+    }
+}
+
+/// Runs a command's body; an error of the SDK is printed on standard error and becomes its exit status.
+func reportingErrors(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let error as BoardError {
+        printError("vsmp: \(error)")
+        throw ExitCode(error.exitStatus.rawValue)
+    } catch let error as ImageError {
+        printError("vsmp: \(error)")
+        throw ExitCode(error.exitStatus.rawValue)
+    } catch let error as ProvisioningError {
+        for line in error.description.split(separator: "\n") { printError("vsmp: \(line)") }
+        throw ExitCode(error.exitStatus.rawValue)
+    } catch let error as LicensingError {
+        printError("vsmp: \(error)")
+        throw ExitCode(ExitStatus.badInput.rawValue)
+    } catch let error as LicenceRefusal {
+        for violation in error.violations { printError("vsmp: \(violation)") }
+        throw ExitCode(ExitStatus.licenceRefused.rawValue)
+    }
+}

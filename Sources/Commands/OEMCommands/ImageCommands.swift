@@ -1,0 +1,331 @@
+import Contract
+package import ArgumentParser
+internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
+internal import StickState
+
+/// `vsmp image`: lock what goes in, build, look inside, verify.
+package struct ImageCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
+            subcommands: [
+                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self, Sources.self,
+            ])
+    }
+
+    package init() {}
+
+    struct StoreOptions: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Folder of the package store (default: VSMP_STORE, else ~/.cache/vsmp/store).", valueName: "folder"))
+        var store: String?
+
+        @Option(help: ArgumentHelp("The lock: which packages exactly.", valueName: "file"))
+        var lock = "firmware/packages.lock"
+
+        var packageStore: PackageStore {
+            store.map { PackageStore(root: URL(fileURLWithPath: $0)) } ?? PackageStore.standard()
+        }
+        var lockFile: URL { URL(fileURLWithPath: lock) }
+    }
+
+    struct Lock: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Download what the lock names into the store; with --update, lock what apt offers now.")
+        }
+
+        @OptionGroup var options: StoreOptions
+        @Flag(help: "Resolve the lock's wishes anew, download, and rewrite the lock.")
+        var update = false
+        @Flag(help: "Lock and download the packages' source code, too (for the kernel about 140 MB).")
+        var sources = false
+        @Option(
+            help: ArgumentHelp(
+                "Lock a vendor's file and put it into the store: its path in the root file system, below lib/firmware, and the file.",
+                valueName: "path=file"))
+        var blob: [String] = []
+
+        func validate() throws {
+            guard blob.allSatisfy({ $0.dropFirst().contains("=") }) else { throw ValidationError("--blob is PATH=FILE") }
+        }
+
+        func run() throws {
+            try reportingErrors {
+                let source = AptSource()
+                var lock = try PackageLock(contentsOf: options.lockFile)
+                let before = lock
+                for blob in blob {
+                    let pair = blob.split(separator: "=", maxSplits: 1).map(String.init)
+                    try lock.addBlob(pair[0], file: URL(fileURLWithPath: pair.last ?? ""), to: options.packageStore)
+                }
+                if !blob.isEmpty { try lock.write(to: options.lockFile) }
+                if update { lock = try lock.updated(from: source) }
+                guard !lock.packages.isEmpty else {
+                    throw ImageError(
+                        .badInput, "\(options.lock) locks no package yet: run vsmp image lock --update --lock \(options.lock)")
+                }
+                try options.packageStore.fetch(lock, from: source) { printError("vsmp: \($0)") }
+                let archive = sources ? try AptSourceArchive() : nil
+                if let archive { lock = try lock.withSources(from: archive, store: options.packageStore) }
+                if update || sources, lock != before {
+                    try lock.write(to: options.lockFile)
+                    let old = Set(before.packages)
+                    for package in lock.packages where !old.contains(package) {
+                        print("locked \(package.name) \(package.version)")
+                    }
+                }
+                // The lock is written before: which source code belongs to it is known even where this archive lacks it.
+                if let archive {
+                    try options.packageStore.fetchSources(lock, from: archive) { printError("vsmp: \($0)") }
+                    print("\(lock.sources.count) source files of \(options.lock) are in \(options.packageStore.root.path)")
+                }
+                print("\(lock.packages.count) packages of \(options.lock) are in \(options.packageStore.root.path)")
+            }
+        }
+    }
+
+    struct Build: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Build an image from the lock and the store; needs no network and no root.")
+        }
+
+        @OptionGroup var options: StoreOptions
+        @Option(help: ArgumentHelp("Name of a board, or its folder.", valueName: "board"))
+        var board: String
+        @Option(help: ArgumentHelp("Folder that holds one folder for each board.", valueName: "folder"))
+        var boardsPath = "boards"
+        @Option(help: ArgumentHelp("Folder of the brand.", valueName: "folder"))
+        var brand = "firmware/brands/default"
+        @Option(help: ArgumentHelp("Folder with init, cmdline, grub.cfg and modules.conf.", valueName: "folder"))
+        var firmware = "firmware"
+        @Option(help: ArgumentHelp("The node's executable, statically linked.", valueName: "file"))
+        var vsmpd: String
+        @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
+        var output: String
+        @Option(help: ArgumentHelp("Which of two images is newer: a number, higher in what is shipped later.", valueName: "number"))
+        var imageVersion: UInt32 = 1
+        @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
+        var sizeLimit: Int?
+        @Option(
+            help: ArgumentHelp(
+                "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
+                valueName: "N"))
+        var rollbackCounter = 0
+        @Option(help: ArgumentHelp("Whose licences the image accepts: the root key of vsmp license issue root, and a deny list behind it.", valueName: "file"))
+        var licenseRoot: String?
+        @Option(help: ArgumentHelp("When the image is built, as in 2027-01-31T12:00:00Z: no clock before that is believed. A release image needs it.", valueName: "time"))
+        var built: String?
+        @OptionGroup var signing: SigningOptions
+        @Flag(help: "Compute everything anew instead of using what earlier builds left in the store's folder cache; the image is the same.")
+        var noCache = false
+        @Flag(help: "Print JSON for a program.")
+        var json = false
+
+        func validate() throws {
+            guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
+            guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+            guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
+            guard licenseRoot == nil || built != nil || signing.purpose == .development else {
+                throw ValidationError("a release image with --license-root needs --built, as in --built \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"")
+            }
+        }
+
+        func run() throws {
+            try reportingErrors {
+                let compiled =
+                    board.contains("/")
+                    ? try Board.load(directory: board) : try BoardCatalogue(path: boardsPath).load(board)
+                var builder = ImageBuilder(
+                    firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
+                    brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
+                    lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
+                builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
+                builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
+                builder.sizeLimit = sizeLimit.map { $0 << 20 }
+                if noCache { builder.cache = nil }
+                builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
+                builder.purpose = signing.purpose
+                builder.version = imageVersion
+                builder.signer = try signing.signer()
+                let manifest = try builder.build(to: URL(fileURLWithPath: output)) { printError("vsmp: \($0)") }
+                if json {
+                    try printJSON(ImageSummary(manifest))
+                } else {
+                    print("\(output): \(manifest.brand) for \(manifest.board), version \(manifest.version), kernel \(manifest.kernelRelease)")
+                    print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
+                    print("firmware hash \(manifest.firmwareHash)")
+                }
+                guard manifest.missingBlobs.isEmpty else {
+                    throw ImageError(
+                        .blobMissing, "\(output) is written and lacks \(manifest.missingBlobs.map(\.path).joined(separator: ", ")): get it "
+                            + "from its vendor, run vsmp image lock --blob PATH=FILE and build again")
+                }
+            }
+        }
+    }
+
+    struct Contents: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(commandName: "ls", abstract: "List what an image holds.")
+        }
+
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
+        var image: String
+        @Option(
+            help: ArgumentHelp("Which bank of a stick: a or b (default: the newest firmware that is not bad).", valueName: "bank"),
+            transform: {
+                guard let bank = Bank(rawValue: $0) else { throw ValidationError("a stick has the banks a and b") }
+                return bank
+            })
+        var bank: Bank?
+        @Flag(help: "List the files of the root file system, too.")
+        var files = false
+        @Flag(help: "Print JSON for a program.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let reader = try ImageReader(URL(fileURLWithPath: image), bank: bank)
+                let rootFiles = files ? try reader.rootFiles() : [:]
+                if json { return try printJSON(ImageSummary(reader.manifest, reader, rootFiles)) }
+                let manifest = reader.manifest
+                print("firmware hash  \(manifest.firmwareHash)")
+                print("version        \(manifest.version)")
+                print("purpose        \(manifest.purpose.rawValue)")
+                print("brand          \(manifest.brand)")
+                print("board          \(manifest.board)")
+                print("kernel         \(manifest.kernelRelease)")
+                print("command line   \(manifest.commandLine)")
+                print("rollback       counter \(manifest.rollbackCounter)")
+                for partition in reader.partitionTable.partitions {
+                    print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
+                }
+                for (bank, tries) in reader.banks.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                    print("bank \(bank.rawValue)         \(tries.summary)\(bank == reader.bank ? ", shown here" : "")")
+                }
+                for loader in manifest.loaders { print("boot loader    \(loader.name), \(loader.length) bytes, \(loader.digest)") }
+                for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
+                for blob in manifest.missingBlobs { print("missing blob   /\(blob.path), \(blob.digest)") }
+                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
+                for package in manifest.packages {
+                    print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
+                }
+                for input in manifest.inputs { print("input          \(input.name), \(input.length) bytes, \(input.digest)") }
+                for tool in manifest.tools { print("tool           \(tool.name) \(tool.version)") }
+                for (path, length) in rootFiles.sorted(by: { $0.key < $1.key }) { print("root file      /\(path), \(length) bytes") }
+            }
+        }
+    }
+
+    struct Verify: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Check that an image is whole, who signed it, and with --release that it may be shipped.")
+        }
+
+        @Argument(help: "The image, or the stick that holds it.", completion: .file())
+        var image: String
+        @Option(help: ArgumentHelp("Who must have signed it: an X.509 certificate, PEM.", valueName: "file"))
+        var certificate: String?
+        @Flag(help: "Also refuse what must not leave the house: development keys, shells, passwords, open boot menus, secrets, no vendor's root key.")
+        var release = false
+
+        func run() throws {
+            try reportingErrors {
+                let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
+                let url = URL(fileURLWithPath: image)
+                let banks = try ImageReader(url).banks
+                for bank in Bank.allCases where banks[bank] != nil {
+                    try check(try ImageReader(url, bank: bank), named: banks.count == 1 ? image : "\(image), bank \(bank.rawValue)", wanted)
+                }
+            }
+        }
+
+        private func check(_ reader: ImageReader, named name: String, _ wanted: SigningCertificate?) throws(ImageError) {
+            let signers: [SigningCertificate]
+            if release {
+                let findings: [ReleaseFinding]
+                (signers, findings) = try reader.verifyRelease(certificate: wanted)
+                guard findings.isEmpty else {
+                    let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
+                    let lines = findings.map(\.description) + ["\(name) must not be shipped: \(count)"]
+                    throw ImageError(.badInput, lines.joined(separator: "\n"))
+                }
+            } else {
+                signers = try reader.verify()
+                if let wanted, !signers.contains(wanted) {
+                    throw ImageError(
+                        .badInput, "\(name) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
+                            + "not by \(wanted)")
+                }
+            }
+            print("\(name): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
+            print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
+        }
+    }
+}
+
+extension BootTries {
+    var summary: String {
+        switch self {
+        case .good: "good"
+        case .left(0): "bad"
+        case .left(let count): "new, \(count) start\(count == 1 ? "" : "s") left"
+        }
+    }
+}
+
+/// What `--json` prints about an image.
+private struct ImageSummary: Encodable {
+    struct Item: Encodable {
+        var name: String
+        var bytes: UInt64
+        var sha256: String?
+    }
+
+    var firmwareHash: String
+    var version: UInt32
+    var banks: [String: String]?
+    var purpose: ImagePurpose
+    var brand: String
+    var board: String
+    var kernel: String
+    var commandLine: String
+    var rollbackCounter: Int
+    var parts: [Item]
+    var loaders: [Item]
+    var bootFiles: [Item]
+    var partitions: [Item]?
+    var inputs: [Item]
+    var packages: [String: String]
+    var tools: [String: String]
+    var missingBlobs: [String]
+    var rootFiles: [String: Int]?
+
+    init(_ manifest: ImageManifest, _ reader: ImageReader? = nil, _ rootFiles: [String: Int] = [:]) {
+        firmwareHash = manifest.firmwareHash.description
+        version = manifest.version
+        banks = reader.map { Dictionary(uniqueKeysWithValues: $0.banks.map { ($0.key.rawValue, $0.value.summary) }) }
+        loaders = manifest.loaders.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
+        purpose = manifest.purpose
+        brand = manifest.brand
+        board = manifest.board
+        kernel = manifest.kernelRelease
+        commandLine = manifest.commandLine
+        rollbackCounter = manifest.rollbackCounter.value
+        func items(_ parts: [ImageManifest.Part]) -> [Item] {
+            parts.map { Item(name: $0.name, bytes: UInt64($0.length), sha256: $0.digest.description) }
+        }
+        parts = items(manifest.parts)
+        bootFiles = items(manifest.files)
+        inputs = items(manifest.inputs)
+        missingBlobs = manifest.missingBlobs.map(\.path)
+        tools = Dictionary(manifest.tools.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
+        partitions = reader?.partitionTable.partitions.map { Item(name: $0.name, bytes: UInt64($0.size)) }
+        packages = Dictionary(manifest.packages.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
+        self.rootFiles = rootFiles.isEmpty ? nil : rootFiles
+    }
+}

@@ -1,0 +1,107 @@
+import Contract
+import ArgumentParser
+import BoardSupport
+import Foundation
+import Glibc
+import Licensing
+import Provisioning
+
+/// What the commands of `vsmp license` read and write.
+enum LicenseFiles {
+    static func bytes(_ path: String) throws(ProvisioningError) -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else { throw .failed(.missingInput, "cannot read \(path): check the path and its permissions") }
+        return Array(data)
+    }
+
+    /// Every document of some files.
+    static func documents(_ paths: [String]) throws -> DocumentSet {
+        var documents = DocumentSet()
+        for path in paths { try documents.read(try bytes(path), place: path) }
+        return documents
+    }
+
+    static func secretKey(_ path: String) throws -> SecretKey { try SecretKey(armoured: try bytes(path), place: path) }
+
+    /// A file of `vsmp license keygen`: 64 hexadecimal digits.
+    static func publicKey(_ path: String) throws -> PublicKey {
+        let text = String(decoding: try bytes(path), as: UTF8.self)
+        guard let key = PublicKey(hexadecimal: text.trimmed) else {
+            throw ProvisioningError.failed(.badInput, "\(path): expected 64 digits 0-9 and a-f, the file with .pub that vsmp license keygen made")
+        }
+        return key
+    }
+
+    /// The root of which the others of a file are successors, and the others.
+    static func authority(_ path: String, learning others: DocumentSet = DocumentSet()) throws -> Authority {
+        guard var authority = Authority(ofImage: try documents([path])) else {
+            throw ProvisioningError.failed(.badInput, "\(path) holds no root key; make one with: vsmp license issue root")
+        }
+        authority.learn(others)
+        return authority
+    }
+
+    /// An edition by its name in `folder`, or by its file's path.
+    static func edition(_ name: String, folder: String) throws -> Edition {
+        let path = name.contains("/") ? name : "\(folder)/\(name).edition"
+        guard let data = FileManager.default.contents(atPath: path) else {
+            let known = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".edition") }.sorted()
+                .map { String($0.dropLast(8)) }
+            throw ProvisioningError.failed(
+                .missingInput, "cannot read the edition \(path); \(folder) has \(known.isEmpty ? "none" : known.joined(separator: ", ")); a path with / names a file")
+        }
+        return try Edition(parsing: String(decoding: data, as: UTF8.self), place: path)
+    }
+
+    /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first moment.
+    static func create(_ path: String, _ text: String, isSecret: Bool) throws(ProvisioningError) {
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, isSecret ? 0o600 : 0o644)
+        guard descriptor >= 0 else {
+            let isThere = errno == EEXIST
+            throw .failed(
+                .cannotCreate, isThere ? "\(path) exists already; a key is never overwritten, name another file" : "cannot create \(path): \(unsafe String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        let bytes = Array(text.utf8)
+        let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+        guard written == bytes.count, fsync(descriptor) == 0 else {
+            unsafe unlink(path)
+            throw .failed(.cannotCreate, "cannot write \(path): the file system may be full")
+        }
+    }
+
+    /// Refuses to write over a secret key.
+    static func keepSecretKey(_ path: String) throws(ProvisioningError) {
+        guard let old = FileManager.default.contents(atPath: path), old.range(of: Data(SecretKey.label.utf8)) != nil else { return }
+        throw .failed(.cannotCreate, "\(path) holds a secret key, which is never overwritten; name another file")
+    }
+
+    static func now() -> Moment { Moment(seconds: Int(Date().timeIntervalSince1970)) ?? Moment(seconds: 0)! }
+}
+
+/// `2027-01-31T12:00:00Z`, or a day for its beginning.
+struct TimeArgument: ExpressibleByArgument {
+    let moment: Moment
+
+    init?(argument: String) {
+        guard let moment = Moment(argument.utf8.count == 10 ? argument + "T00:00:00Z" : argument) else { return nil }
+        self.moment = moment
+    }
+}
+
+/// Who signs, and when; the same for all that issue.
+struct IssueOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The signer's secret key, from vsmp license keygen.", valueName: "file"))
+    var key: String
+    @Option(help: ArgumentHelp("When it is issued, as in 2027-01-31 or 2027-01-31T12:00:00Z. Default: now.", valueName: "time"))
+    var issued: TimeArgument?
+    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"))
+    var output: String
+
+    var time: Moment { issued?.moment ?? LicenseFiles.now() }
+
+    /// - Throws: before anything is written, where the file holds a secret key: nobody can restore one.
+    func write(_ envelopes: [Envelope]) throws {
+        try LicenseFiles.keepSecretKey(output)
+        try writeFile(Data(envelopes.map(\.armoured).joined().utf8), to: output)
+    }
+}

@@ -1,0 +1,210 @@
+import Contract
+package import ArgumentParser
+internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
+internal import Provisioning
+internal import StickState
+
+/// `vsmp usb`: find and write sticks.
+package struct USBCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
+            subcommands: [List.self, Write.self, Update.self])
+    }
+
+    package init() {}
+
+    struct List: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "List the disks that may be written; with --all also the others, and why not.")
+        }
+
+        @Flag(help: "Also list disks that are refused, with every reason.")
+        var all = false
+
+        @Flag(help: "Print JSON for a program.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let inventory = BlockDeviceInventory()
+                let check = SafetyCheck(inventory: inventory)
+                let rows = inventory.devices.map { Row(device: $0, refusals: check.refusals(for: $0)) }
+                    .filter { all ? $0.device.size > 0 : $0.refusals.isEmpty }
+                if json { return try printJSON(rows) }
+                if rows.isEmpty { print("no stick that may be written; vsmp usb list --all says why not") }
+                for row in rows {
+                    let device = row.device
+                    print(
+                        "\(device.path)  \(device.size / 1_000_000) MB  \(device.model ?? "unknown model")  "
+                            + "identity \(device.identity)")
+                    for refusal in row.refusals { print("    \(refusal.why); \(refusal.action)") }
+                }
+            }
+        }
+
+        struct Row: Encodable {
+            var device: BlockDevice
+            var refusals: [Refusal]
+        }
+    }
+
+    struct Update: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Put a newer firmware into the free bank of a stick; its personalisation stays.",
+                discussion: """
+                    The stick's other bank keeps its firmware. The new one gets three starts to carry a machine; without one the board \
+                    goes back to the other bank (docs/images.md, "Two banks").
+                    """)
+        }
+
+        @Argument(help: "The image, from vsmp image build with a higher --image-version.")
+        var image: String
+
+        @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
+        var target: String
+
+        @Flag(help: "Print the report as JSON.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let report = try StickWriter(image: image).update(target) { printError("vsmp: \($0)") }
+                if json { return try printJSON(report) }
+                print(
+                    "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
+                        + "version \(report.kept) stays in the other bank")
+            }
+        }
+    }
+
+    struct Write: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Write an image to sticks or plain files, read them back and compare.",
+                discussion: """
+                    With --kit the sticks become those of a kit, numbered in the order in which they are named: all of them, or with --node one. \
+                    Without it a stick carries the image alone and joins no machine.
+                    """)
+        }
+
+        @Argument(help: "The image, from vsmp image build.")
+        var image: String
+
+        @Argument(help: "Whole disks such as /dev/sdb, or plain files.")
+        var targets: [String]
+
+        @Option(help: ArgumentHelp("The kit the sticks belong to, from vsmp kit create.", valueName: "folder"))
+        var kit: String?
+
+        @Option(help: "Index of this one stick's node in the kit, from 0. Default: all nodes, in their order.")
+        var node: Int?
+
+        @Option(help: "Refuse any disk but the one with this identity (vsmp usb list).")
+        var identity: String?
+
+        @Option(help: "Linux kernel of the guest, for the stick of node 0.")
+        var kernel: String?
+
+        @Option(help: "Initial RAM disk of the guest.")
+        var initrd: String?
+
+        @Option(help: "Command line of the guest.")
+        var append: String?
+
+        @Option(help: "MiB of guest memory a node is home of.")
+        var sliceMib: Int?
+
+        @Option(help: "MiB of copies of other nodes' pages a node keeps.")
+        var cacheMib: Int?
+
+        @Option(help: "Processors a node lends.")
+        var processors: Int?
+
+        @Option(help: "What a node does after a failure: poweroff or wait.")
+        var onFailure: String?
+
+        @Flag(help: "Print the reports as JSON, one array.")
+        var json = false
+
+        func validate() throws {
+            guard node == nil || kit != nil else { throw ValidationError("--node belongs to --kit") }
+            guard targets.count == 1 || (kit != nil && node == nil) else {
+                throw ValidationError("several sticks are those of one --kit, without --node")
+            }
+            guard Set(targets).count == targets.count else { throw ValidationError("a stick is named twice") }
+            guard targets.count == 1 || identity == nil else { throw ValidationError("--identity is of one stick") }
+            let personal: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure]
+            guard kit != nil || personal.allSatisfy({ $0 == nil }) else {
+                throw ValidationError("guest and node options need --kit")
+            }
+            guard kernel != nil || (initrd == nil && append == nil) else {
+                throw ValidationError("--initrd and --append need --kernel")
+            }
+            guard kernel == nil || node == nil || node == 0 else { throw ValidationError("the guest is on the stick of node 0") }
+            guard onFailure.map({ StickPersonalisation.FailureAction(rawValue: $0) != nil }) ?? true else {
+                throw ValidationError("--on-failure is poweroff or wait")
+            }
+            guard identity == nil || expectedIdentity != nil else {
+                throw ValidationError("--identity is SIZE:SERIAL as vsmp usb list prints it")
+            }
+        }
+
+        func run() throws {
+            try reportingErrors {
+                let personalisations = try personalisations()
+                var reports: [StickReport] = []
+                for (target, personalisation) in zip(targets, personalisations) {
+                    let progress = ProgressPrinter()
+                    defer { progress.finish() }
+                    let report = try StickWriter(image: image).write(
+                        to: target, personalisation: personalisation, expected: expectedIdentity,
+                        progress: progress.show)
+                    progress.finish()
+                    reports.append(report)
+                    if !json { try describe(report, personalisation) }
+                }
+                if json { try printJSON(reports) }
+            }
+        }
+
+        private func describe(_ report: StickReport, _ personalisation: StickPersonalisation?) throws {
+            let target = report.target
+            if try ImageReader(URL(fileURLWithPath: image)).manifest.purpose == .development {
+                print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
+            }
+            print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
+            if let personalisation {
+                print("\(target): stick \(personalisation.node + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
+            } else {
+                print("\(target): not personalised; it joins no machine until it is written with --kit")
+            }
+        }
+
+        private var expectedIdentity: BlockDevice.Identity? {
+            guard let parts = identity?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false),
+                parts.count == 2, let size = Int(parts[0])
+            else { return nil }
+            return BlockDevice.Identity(size: size, serial: parts[1].isEmpty ? nil : String(parts[1]))
+        }
+
+        /// One for each target.
+        private func personalisations() throws -> [StickPersonalisation?] {
+            guard let folder = kit else { return [nil] }
+            let kit = try Kit(folder: folder)
+            guard node != nil || targets.count == kit.nodes else {
+                throw ProvisioningError.failed(.usage, "\(kit.id) has \(kit.nodes) sticks, \(targets.count) are named; name all of them, or one with --node")
+            }
+            return (node.map { [$0] } ?? Array(0..<kit.nodes)).map { node in
+                StickPersonalisation(
+                    kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors,
+                    onFailure: onFailure.flatMap(StickPersonalisation.FailureAction.init),
+                    guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Coherence
+import KVM
+
+/// What page each local processor waits for, so that a kick is not wasted on it (it would only spin inside KVM) and
+/// the time of a remote fault is known.
+package struct FaultWaiters {
+    private struct Waiter {
+        var page: UInt32 = .max
+        var since: UInt64 = 0
+        var isReported = false
+    }
+
+    /// A processor of this node that waits for a page, and how long already.
+    package struct Wait: Sendable {
+        package let processor: Int
+        package let page: UInt32
+        package let nanoseconds: UInt64
+    }
+
+    private let processors: [ProcessorSignal]
+    private var waiters: [Waiter]
+    private(set) var times = FaultTimes()
+
+    init(_ processors: [ProcessorSignal]) {
+        self.processors = processors
+        waiters = Array(repeating: Waiter(), count: processors.count)
+    }
+
+    mutating func began(_ fault: FaultEvent, now: UInt64) {
+        for index in processors.indices where processors[index].threadID == fault.thread {
+            let page = UInt32(truncatingIfNeeded: fault.page)
+            if waiters[index].page != page { waiters[index] = Waiter(page: page, since: now) }
+            processors[index].isWaitingForPage = true
+        }
+    }
+
+    /// Pages `first` ..< `first + count` are here. `isRemote`: something had to travel for it.
+    mutating func ended(_ first: UInt32, count: UInt32 = 1, isRemote: Bool, now: UInt64) {
+        for index in waiters.indices where waiters[index].page >= first && waiters[index].page - first < count {
+            if isRemote {
+                times.add(now &- waiters[index].since)
+                processors[index].pacing.stalled(since: waiters[index].since, until: now)
+            }
+            waiters[index].page = .max
+            processors[index].isWaitingForPage = false
+            processors[index].repeatKick()
+        }
+    }
+
+    /// Waits longer than `limit` nanoseconds that were not told before.
+    mutating func takeOverdue(limit: UInt64, now: UInt64) -> [Wait] {
+        let overdue = waits(now: now).filter { $0.nanoseconds > limit && !waiters[$0.processor].isReported }
+        for wait in overdue { waiters[wait.processor].isReported = true }
+        return overdue
+    }
+
+    /// Everyone who waits now.
+    func waits(now: UInt64) -> [Wait] {
+        waiters.indices.filter { waiters[$0].page != .max }.map {
+            Wait(processor: $0, page: waiters[$0].page, nanoseconds: now &- waiters[$0].since)
+        }
+    }
+
+    /// A processor of this node waits for a page.
+    var isAnyWaiting: Bool { waiters.contains { $0.page != .max } }
+
+    /// The pages waited for now.
+    var pages: [UInt32] { waiters.map(\.page).filter { $0 != .max } }
+}
+
+/// Times of faults that needed another node, from reading the event to waking the processor.
+package struct FaultTimes: Sendable {
+    package private(set) var count: UInt64 = 0
+    package private(set) var totalNanoseconds: UInt64 = 0
+    package private(set) var maximumNanoseconds: UInt64 = 0
+
+    mutating func add(_ nanoseconds: UInt64) {
+        count += 1
+        totalNanoseconds += nanoseconds
+        maximumNanoseconds = max(maximumNanoseconds, nanoseconds)
+    }
+
+    package var meanMicroseconds: Double { count == 0 ? 0 : Double(totalNanoseconds) / Double(count) / 1000 }
+}

@@ -1,0 +1,338 @@
+package import Platform
+package import KVM
+import Interconnect
+package import Machine
+import Synchronization
+
+/// What a processor needs of the rest of its node.
+package protocol ProcessorEnvironment: AnyObject, Sendable {
+    /// The machine is over: every later exit is discarded.
+    var isDead: Bool { get }
+    var clock: MachineClock { get }
+    func route(_ message: InterruptMessage)
+    func publish(_ destination: LogicalDestination, of processor: APICID)
+    func endOfInterrupt(_ vector: Vector)
+    func read(_ access: DeviceAccess) -> UInt64
+    func write(_ access: DeviceAccess, _ value: UInt64)
+    /// A guest's write moved its time-stamp counter by `ticks`: every processor of the machine follows.
+    func moveTimestamp(by ticks: UInt64)
+    func setTimer(_ processor: Int, _ deadline: UInt64)
+    /// The guest gave up (triple fault), or KVM did.
+    func processorStopped(_ processor: APICID, _ reason: ProcessorStop)
+    func log(_ text: String)
+}
+
+package enum ProcessorStop: Sendable {
+    case tripleFault
+    case failure(String)
+}
+
+/// One access to a device register by port or by address.
+package struct DeviceAccess: Sendable, Equatable {
+    package enum Space: UInt8, Sendable { case port = 0, memory = 1 }
+    package var space: Space
+    package var address: UInt64
+    /// 1, 2, 4 or 8 bytes.
+    package var size: Int
+
+    package init(space: Space, address: UInt64, size: Int) {
+        self.space = space
+        self.address = address
+        self.size = size
+    }
+}
+
+/// One virtual processor and its thread: runs guest code, answers exits, takes interrupts.
+package final class Processor: @unchecked Sendable {
+    /// Position among this node's processors.
+    package let index: Int
+    package let id: APICID
+    package let signal: ProcessorSignal
+    package let mailbox: InterruptMailbox
+    private let apic: LocalAPIC
+    private var vcpu: VirtualProcessor
+    private unowned let environment: any ProcessorEnvironment
+    private var state: ProcessorReport.State
+    private var timerSet = UInt64.max
+    private var clockGeneration: UInt32 = 0
+    private var isWindowRequested = false
+    /// An event was given to KVM since the last entry: a vector, which a second would overwrite, or a fault that ends an
+    /// instruction, which would come first and make KVM forget the vector. What the run page says about readiness is from
+    /// before.
+    private var hasQueuedEvent = false
+    private var unknownRegisters: Set<UInt32> = []
+    private let exits = Atomic<UInt64>(0)
+    private let isReportWanted = Atomic<Bool>(false)
+    private let latestReport: Mutex<(report: ProcessorReport, at: UInt64)>
+
+    package init(
+        index: Int, id: APICID, isBootstrap: Bool, vcpu: consuming VirtualProcessor, environment: any ProcessorEnvironment
+    ) {
+        self.index = index
+        self.id = id
+        signal = ProcessorSignal()
+        mailbox = InterruptMailbox(id: id)
+        apic = LocalAPIC(id: id, isBootstrap: isBootstrap, mailbox: mailbox)
+        self.vcpu = vcpu
+        self.environment = environment
+        state = isBootstrap ? .running : .waitingForStartup
+        latestReport = Mutex((ProcessorReport(id: id), monotonicNow()))
+    }
+
+    package var exitCount: UInt64 { exits.load(ordering: .relaxed) }
+
+    /// Asks the processor's thread to say what it does; `report` has it soon, unless the processor waits inside KVM.
+    func requestReport() {
+        isReportWanted.store(true, ordering: .sequentiallyConsistent)
+        signal.kick()
+    }
+
+    /// What the processor said last.
+    func report(now: UInt64) -> ProcessorReport {
+        var (report, at) = latestReport.withLock { $0 }
+        report.age = now - min(at, now)
+        return report
+    }
+
+    /// Prepares the processor before its thread starts.
+    package func configure(_ body: (borrowing VirtualProcessor) throws(SystemError) -> Void) throws(SystemError) {
+        try body(vcpu)
+    }
+
+    /// Runs without waiting for a start-up IPI (flat guests).
+    func startImmediately() { state = .running }
+
+    /// The thread's whole life: until the machine is dead.
+    package func run() {
+        signal.bind()
+        vcpu.bindToThread()
+        do throws(SystemError) {
+            try vcpu.setAPICBase(apic.base)
+            while !environment.isDead { try step() }
+        } catch {
+            environment.processorStopped(id, .failure("\(error)"))
+        }
+    }
+
+    // MARK: One turn
+
+    private func step() throws(SystemError) {
+        let now = monotonicNow()
+        let deadline = timerDeadline(now: now)
+        if deadline <= now { apic.advance(now: now, tsc: environment.clock.guestTimestamp) }
+        if mailbox.hasSignals { try takeSignals() }
+        if isReportWanted.load(ordering: .acquiring) { makeReport(now: now, deadline: deadline) }
+        switch state {
+        case .waitingForStartup:
+            signal.sleep(timeout: nil)
+        case .halted where !apic.wakesHaltedProcessor:
+            let next = timerDeadline(now: now)
+            signal.sleep(timeout: next == .max ? nil : next - min(next, monotonicNow()))
+        case .halted, .running:
+            state = .running
+            try applyClock()
+            try offerInterrupt()
+            setTimer(timerDeadline(now: now), now: now)
+            guard signal.willEnterGuest() else { return }
+            let exit = try vcpu.enter()
+            hasQueuedEvent = false
+            signal.didLeaveGuest()
+            exits.wrappingAdd(1, ordering: .relaxed)
+            guard !environment.isDead else { return }
+            followAPICBase()
+            handle(exit)
+        }
+    }
+
+    private func makeReport(now: UInt64, deadline: UInt64) {
+        isReportWanted.store(false, ordering: .relaxed)
+        var report = ProcessorReport(id: id)
+        report.state = state
+        report.instructionPointer = vcpu.instructionPointer ?? 0
+        report.priority = apic.processorPriority
+        report.requested = apic.requestedVectors
+        report.inService = apic.vectorsInService
+        report.timer = deadline == .max ? nil : deadline - min(deadline, now)
+        report.exits = exitCount
+        latestReport.withLock { $0 = (report, now) }
+    }
+
+    private func timerDeadline(now: UInt64) -> UInt64 {
+        switch apic.timerDeadline {
+        case .none: .max
+        case .nanoseconds(let at): max(at, signal.pacing.earliest)
+        case .tsc(let timestamp): max(environment.clock.monotonic(atGuestTimestamp: timestamp, now: now), signal.pacing.earliest)
+        }
+    }
+
+    /// TSC deadlines are recomputed each time, so a difference of microseconds is no new deadline; but one that has passed
+    /// has been used up, and must be set again when the counter says that it came a little early.
+    private func setTimer(_ deadline: UInt64, now: UInt64) {
+        let difference = deadline > timerSet ? deadline - timerSet : timerSet - deadline
+        guard difference > 20_000 || timerSet <= now || (deadline == .max) != (timerSet == .max) else { return }
+        timerSet = deadline
+        environment.setTimer(index, deadline)
+    }
+
+    private func applyClock() throws(SystemError) {
+        let generation = environment.clock.generation
+        guard generation != clockGeneration else { return }
+        try vcpu.setTimestampOffset(environment.clock.offset)
+        clockGeneration = generation
+    }
+
+    private func takeSignals() throws(SystemError) {
+        let signals = mailbox.takeSignals()
+        if signals.initialize {
+            apic.reset()
+            state = .waitingForStartup
+            timerSet = .max
+            environment.setTimer(index, .max)
+        }
+        if let vector = signals.startup, state == .waitingForStartup {
+            try vcpu.startUp(vector: vector.rawValue, apicBase: apic.base)
+            state = .running
+        }
+        if signals.nmi, state != .waitingForStartup {
+            try vcpu.injectNMI()
+            state = .running
+        }
+    }
+
+    private func offerInterrupt() throws(SystemError) {
+        vcpu.taskPriorityClass = apic.cr8
+        guard let vector = apic.pendingInterrupt() else {
+            requestWindow(false)
+            return
+        }
+        guard !hasQueuedEvent, vcpu.canTakeInterrupt else {
+            requestWindow(true)
+            return
+        }
+        try vcpu.inject(vector: vector.rawValue)
+        hasQueuedEvent = true
+        if vector == apic.timerVector { signal.pacing.delivered(now: monotonicNow()) }
+        apic.acknowledge(vector)
+        requestWindow(apic.pendingInterrupt() != nil)
+    }
+
+    private func requestWindow(_ on: Bool) {
+        guard on != isWindowRequested else { return }
+        isWindowRequested = on
+        vcpu.requestInterruptWindow(on)
+    }
+
+    private func followAPICBase() {
+        let base = vcpu.apicBase
+        if base != apic.base { perform(apic.setBase(base)) }
+        apic.cr8 = vcpu.taskPriorityClass
+    }
+
+    private func perform(_ effect: LocalAPIC.Effect) {
+        switch effect {
+        case .none, .fault: break
+        case .send(let message): environment.route(message)
+        case .endOfInterrupt(let vector): environment.endOfInterrupt(vector)
+        case .logicalDestination(let destination): environment.publish(destination, of: id)
+        }
+    }
+
+    // MARK: Exits
+
+    private func handle(_ exit: Exit) {
+        switch exit {
+        case .kicked, .interruptWindow, .taskPriority: break
+        case .halt: state = .halted
+        case .portRead(let port, let size, let count): readPort(port, size: size, count: count)
+        case .portWrite(let port, let size, let count): writePort(port, size: size, count: count)
+        case .memoryRead(let address, let size): readMemory(address, size: size)
+        case .memoryWrite(let address, let size, let value): writeMemory(address, size: size, value: value)
+        case .registerRead(let msr): readRegister(msr)
+        case .registerWrite(let msr, let value): writeRegister(msr, value)
+        case .shutdown: environment.processorStopped(id, .tripleFault)
+        case .failed(let reason, let detail): stop(reason: reason, detail: detail)
+        }
+    }
+
+    private func stop(reason: UInt32, detail: UInt64) {
+        let place = vcpu.instructionPointer.map { "at RIP 0x\(String($0, radix: 16))" } ?? ""
+        environment.processorStopped(id, .failure("KVM exit reason \(reason), detail \(detail) \(place)"))
+    }
+
+    private func readPort(_ port: UInt16, size: Int, count: Int) {
+        for repetition in 0..<count {
+            let value = environment.read(DeviceAccess(space: .port, address: UInt64(port), size: size))
+            for byte in 0..<size {
+                vcpu.setPortByte(repetition * size + byte, UInt8(truncatingIfNeeded: value >> UInt64(byte * 8)))
+            }
+        }
+    }
+
+    private func writePort(_ port: UInt16, size: Int, count: Int) {
+        for repetition in 0..<count {
+            var value: UInt64 = 0
+            for byte in 0..<size { value |= UInt64(vcpu.portByte(repetition * size + byte)) << UInt64(byte * 8) }
+            environment.write(DeviceAccess(space: .port, address: UInt64(port), size: size), value)
+        }
+    }
+
+    private var localAPICPage: UInt64 { MachineLayout.localAPICBase.rawValue }
+
+    private func readMemory(_ address: UInt64, size: Int) {
+        if address >> 12 == localAPICPage >> 12 {
+            let value = apic.readMMIO(offset: UInt32(address & 0xfff), now: monotonicNow())
+            vcpu.completeMemoryRead(UInt64(value), size: size)
+        } else {
+            vcpu.completeMemoryRead(environment.read(DeviceAccess(space: .memory, address: address, size: size)), size: size)
+        }
+    }
+
+    private func writeMemory(_ address: UInt64, size: Int, value: UInt64) {
+        if address >> 12 == localAPICPage >> 12 {
+            perform(
+                apic.writeMMIO(offset: UInt32(address & 0xfff), value: UInt32(truncatingIfNeeded: value), now: monotonicNow()))
+        } else {
+            environment.write(DeviceAccess(space: .memory, address: address, size: size), value)
+        }
+    }
+
+    // MARK: Model-specific registers
+
+    private static let timestampCounter: UInt32 = 0x10
+
+    private func readRegister(_ msr: UInt32) {
+        switch msr {
+        case Self.timestampCounter: vcpu.completeRegister(environment.clock.guestTimestamp)
+        case _ where LocalAPIC.owns(msr: msr):
+            guard let value = apic.readMSR(msr, now: monotonicNow()) else { return faultRegister() }
+            vcpu.completeRegister(value)
+        default: unknown(msr, "read")
+        }
+    }
+
+    private func writeRegister(_ msr: UInt32, _ value: UInt64) {
+        switch msr {
+        case Self.timestampCounter:
+            environment.moveTimestamp(by: value &- environment.clock.guestTimestamp)
+            vcpu.completeRegister()
+        case _ where LocalAPIC.owns(msr: msr):
+            let effect = apic.writeMSR(msr, value, now: monotonicNow())
+            if effect == .fault { faultRegister() } else { vcpu.completeRegister() }
+            perform(effect)
+        default: unknown(msr, "write")
+        }
+    }
+
+    private func faultRegister() {
+        vcpu.completeRegister(fault: true)
+        hasQueuedEvent = true
+    }
+
+    /// As hardware does: a general-protection fault. Said once a register.
+    private func unknown(_ msr: UInt32, _ what: String) {
+        faultRegister()
+        if unknownRegisters.insert(msr).inserted {
+            environment.log("processor \(id): \(what) of unknown MSR 0x\(String(msr, radix: 16)) raised #GP")
+        }
+    }
+}

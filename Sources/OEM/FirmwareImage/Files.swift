@@ -1,0 +1,71 @@
+import Contract
+internal import BoardSupport
+internal import Foundation
+
+func write(_ data: Data, to file: URL) throws(ImageError) {
+    do {
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try data.write(to: file)
+    } catch {
+        throw ImageError(.cannotCreate, "cannot write \(file.path): \(error.localizedDescription)")
+    }
+}
+
+func read(_ file: URL) throws(ImageError) -> Data {
+    do {
+        return try Data(contentsOf: file)
+    } catch {
+        throw ImageError(.missingInput, "cannot read \(file.path): \(error.localizedDescription)")
+    }
+}
+
+/// Gives what `body` makes the place of `target` in one step (rename(2)): it has another name in the same folder till then, and nothing is left of
+/// it when something fails. So nobody ever sees half of it.
+///
+/// - Throws: `cannotCreate` when something other than a file (for `isFolder`: than a folder) is at its place.
+func replace(_ target: URL, isFolder: Bool = false, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
+    try checkReplaceable(target, isFolder: isFolder)
+    let partial = target.deletingLastPathComponent().appendingPathComponent(".\(target.lastPathComponent).\(UUID().uuidString)")
+    do throws(ImageError) {
+        try body(partial)
+        try move(partial, onto: target)
+    } catch {
+        try? FileManager.default.removeItem(at: partial)
+        throw error
+    }
+}
+
+/// Refuses a target that rename(2) would take away from its folder: a device, a pipe, a socket. Links count as what they lead to.
+func checkReplaceable(_ target: URL, isFolder: Bool = false) throws(ImageError) {
+    guard let kind = FileKind(at: target.path), kind != (isFolder ? .folder : .file) else { return }
+    let advice = kind.isDevice ? "name a file, and write a stick from an image with vsmp usb write" : "name another one"
+    throw ImageError(.cannotCreate, "\(target.path) exists and is no \(isFolder ? "folder" : "regular file"): \(advice)")
+}
+
+/// Makes `folder` in one step: it appears when `body` has filled it, under another name till then.
+///
+/// - Throws: `cannotCreate` when something is at its place already; an empty folder does not count.
+func makeFolder(_ folder: URL, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
+    let manager = FileManager.default
+    if manager.fileExists(atPath: folder.path), (try? manager.contentsOfDirectory(atPath: folder.path))?.isEmpty != true {
+        throw ImageError(
+            .cannotCreate, "\(folder.path) exists already and is not an empty folder: nothing is overwritten, name another one")
+    }
+    try replace(folder, isFolder: true) { partial throws(ImageError) in
+        do {
+            try manager.createDirectory(at: partial, withIntermediateDirectories: false)
+        } catch {
+            throw ImageError(.cannotCreate, "cannot create \(folder.path): \(error.localizedDescription)")
+        }
+        try body(partial)
+    }
+}
+
+private func move(_ file: URL, onto target: URL) throws(ImageError) {
+    // SAFETY: both strings live until the call returns, and rename only reads them.
+    guard unsafe rename(file.path, target.path) == 0 else {
+        let reason = POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO).localizedDescription
+        throw ImageError(.cannotCreate, "cannot write \(target.path): \(reason)")
+    }
+}

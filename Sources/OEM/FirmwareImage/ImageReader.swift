@@ -1,0 +1,206 @@
+import Contract
+public import Foundation
+public import StickState
+internal import BoardSupport
+
+/// Reads a firmware image back: what is in it, and whether it is whole.
+public struct ImageReader: Sendable {
+    public let file: URL
+    public let partitionTable: GUIDPartitionTable
+    /// The bank that this reader looks into.
+    public let bank: Bank
+    public let manifest: ImageManifest
+    let stick: StickBanks
+    let system: GUIDPartitionTable.Partition
+
+    /// What boot counting says about each bank that holds a firmware: the worse of UEFI's and BIOS's account. A firmware that the stick's node has
+    /// marked bad is bad, and so is one whose manifest cannot be read.
+    public var banks: [Bank: BootTries] { stick.contents.mapValues(\.tries) }
+
+    /// Opens an image or a stick that `ImageBuilder` made.
+    ///
+    /// - Parameter bank: which firmware of a stick with two; nil takes the newest that is not bad.
+    public init(_ file: URL, bank wanted: Bank? = nil) throws(ImageError) {
+        self.file = file
+        partitionTable = try GUIDPartitionTable(of: file)
+        guard let system = partitionTable.partition(named: ImageLayout.systemName) else {
+            throw ImageError(.badInput, "\(file.path) is no vSMP image: it has no partition \(ImageLayout.systemName)")
+        }
+        self.system = system
+        stick = try StickBanks(of: file, partitionTable, system)
+        if let wanted, stick.contents[wanted] == nil { throw ImageError(.missingInput, "\(file.path) holds no firmware in bank \(wanted.rawValue)") }
+        guard let bank = wanted ?? stick.newest ?? Bank.allCases.first(where: { [stick] in stick.contents[$0] != nil }),
+            let content = stick.contents[bank]
+        else { throw ImageError(.badInput, "\(file.path) is no vSMP image: its boot partition holds no firmware") }
+        self.bank = bank
+        manifest = try content.manifest.get()
+    }
+
+    /// The content of a file of the bank, for example `VMLINUZ`.
+    public func contents(of name: String) throws(ImageError) -> Data {
+        let program = stick.contents[bank]?.program
+        return try Self.contents(name == BootFiles.program ? program ?? name : "\(bank.folder)/\(name)", of: file, at: system.offset)
+    }
+
+    /// A file of the boot partition that belongs to no bank.
+    func systemFile(_ path: String) throws(ImageError) -> Data { try Self.contents(path, of: file, at: system.offset) }
+
+    /// systemd-boot.
+    func loader() throws(ImageError) -> Data { try systemFile(BootFiles.loaderPath) }
+
+    /// The files of the root file system: path to length in bytes (0 for what is no file).
+    public func rootFiles() throws(ImageError) -> [String: Int] {
+        try rootArchive().entries.mapValues { entry in
+            if case .file(let content, _) = entry { content.count } else { 0 }
+        }
+    }
+
+    /// The root file system as the kernel unpacks it; it must be the one that the manifest names.
+    public func rootArchive() throws(ImageError) -> NewcArchive {
+        let root = try Initramfs.split(try contents(of: BootFiles.initrd))
+        try expect(
+            manifest.parts.contains(FirmwareHash.part("initramfs", root.archive)), "the part initramfs is not what the manifest says")
+        var archive = try NewcArchive(reading: root.archive)
+        archive.add(Initramfs.hashPath, .file(Data("\(root.hash)\n".utf8), permissions: 0o644))
+        return archive
+    }
+
+    /// Checks every file against the manifest and computes the firmware hash again from what the image holds.
+    ///
+    /// This finds damage and mistakes. Who made the image only a signature proves.
+    ///
+    /// - Returns: whose signatures both UEFI programs carry, each right; none when one of them is not signed. Whether one of these may sign, and
+    ///   whether the programs are theirs, is for the caller to say.
+    @discardableResult
+    public func verify() throws(ImageError) -> [SigningCertificate] { try verifiedContents().signers }
+
+    /// What ``verify()`` checked: who signed, and the root file system without the firmware hash.
+    func verifiedContents() throws(ImageError) -> (signers: [SigningCertificate], root: NewcArchive) {
+        let (program, root) = try verifiedBank()
+        let loaderSigners = try verifyLoaders()
+        return (try Authenticode.signers(of: program).filter(loaderSigners.contains), root)
+    }
+
+    /// Checks the bank alone, without the boot loaders.
+    func verifiedBank() throws(ImageError) -> (program: Data, root: NewcArchive) {
+        var contents: [String: Data] = [:]
+        for part in manifest.files {
+            let content = try self.contents(of: part.name)
+            try expect(FirmwareHash.part(part.name, content) == part, "\(part.name) is not what the manifest says")
+            contents[part.name] = content
+        }
+        guard let kernel = contents[BootFiles.kernel], let initrd = contents[BootFiles.initrd], let program = contents[BootFiles.program] else {
+            throw ImageError(.inputOutput, "\(file.path): the manifest lacks a boot file")
+        }
+
+        let sections = try UnifiedKernelImage.sections(of: program)
+        try expect(sections[".linux"] == kernel, "UEFI and BIOS start different kernels")
+        try expect(sections[".initrd"] == initrd, "UEFI and BIOS start different root file systems")
+        let commandLine = Data(manifest.commandLine.utf8)
+        try expect(sections[".cmdline"] == commandLine + [0], "UEFI starts another command line")
+        let text = try BootFiles.bootText(
+            title: ImageManifest.title(brand: manifest.brand, purpose: manifest.purpose), commandLine: manifest.commandLine)
+        try expect(contents[BootFiles.bootText] == text, "BIOS starts another command line")
+
+        let root = try Initramfs.split(initrd)
+        let found = [
+            FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
+            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("logo", sections[".splash"] ?? Data()),
+        ]
+        for part in found {
+            try expect(manifest.parts.contains(part), "the part \(part.name) is not what the manifest says")
+        }
+        try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
+        try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
+        try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
+        let archive = try NewcArchive(reading: root.archive)
+        let stated = [
+            (ImagePurpose.path, manifest.purpose.rawValue), (Initramfs.versionPath, String(manifest.version)),
+            (RollbackCounter.path, "\(manifest.rollbackCounter)"),
+        ]
+        for (path, value) in stated {
+            guard case .file(let content, _) = archive.entries[path], content == Data((value + "\n").utf8) else {
+                let name = path.split(separator: "/").last.map(String.init) ?? path
+                throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
+            }
+        }
+        return (program, archive)
+    }
+
+    /// The boot loaders are those that either bank's manifest states: installing a firmware leaves them alone.
+    private func verifyLoaders() throws(ImageError) -> [SigningCertificate] {
+        try expect(try knownLoaders() != nil, "a boot loader is not what the manifest says")
+        return try Authenticode.signers(of: try loader())
+    }
+
+    /// What a manifest states of the boot loaders that are there; nil when none does.
+    func knownLoaders() throws(ImageError) -> [ImageManifest.Part]? {
+        let loader = try loader()
+        for bank in [bank, bank.other] {
+            guard case .success(let manifest)? = stick.contents[bank]?.manifest else { continue }
+            if manifest.loaders == Self.loaderParts(try bootCode(manifest.loaders), loader) { return manifest.loaders }
+        }
+        return nil
+    }
+
+    private func expect(_ condition: Bool, _ problem: String) throws(ImageError) {
+        if !condition {
+            throw ImageError(.inputOutput, "\(file.path): \(problem): build the image or write the stick again")
+        }
+    }
+
+    static func loaderParts(_ boot: BIOSBootCode, _ loader: Data) -> [ImageManifest.Part] {
+        [
+            FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
+            FirmwareHash.part(BootFiles.loaderPath, loader),
+        ]
+    }
+
+    /// The boot code for BIOS, as it lies in front of the boot partition.
+    func bootCode() throws(ImageError) -> BIOSBootCode { try bootCode(manifest.loaders) }
+
+    private func bootCode(_ loaders: [ImageManifest.Part]) throws(ImageError) -> BIOSBootCode {
+        let core = loaders.first { $0.name == "bios-core" }?.length ?? 0
+        try expect(core <= ImageLayout.biosBootSize, "the boot loader bios-core is larger than its partition")
+        return BIOSBootCode(bootSector: try bytes(at: 0, count: 440), core: try bytes(at: ImageLayout.biosBootStart, count: core))
+    }
+
+    /// Every file of a partition, by path.
+    func files(inPartition name: String) throws(ImageError) -> [String] {
+        guard let partition = partitionTable.partition(named: name) else { return [] }
+        return try Self.list(file, partition)
+    }
+
+    static func list(_ file: URL, _ partition: GUIDPartitionTable.Partition) throws(ImageError) -> [String] {
+        let result = try HostTool.result("mdir", ["-/", "-b", "-a", "-i", "\(file.path)@@\(partition.offset)", "::/"])
+        // mdir calls a root folder without files one that is not found.
+        guard result.status == 0 || result.lastErrors.hasSuffix("File \"::/\" not found") else {
+            throw ImageError(.inputOutput, "cannot list \(partition.name) of \(file.path): \(result.lastErrors)")
+        }
+        return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.replacingOccurrences(of: "::/", with: "") }
+            .filter { !$0.isEmpty && !$0.hasSuffix("/") }
+    }
+
+    /// The content of a file of any partition.
+    func contents(of path: String, inPartition name: String) throws(ImageError) -> Data {
+        guard let partition = partitionTable.partition(named: name) else { return Data() }
+        return try Self.contents(path, of: file, at: partition.offset)
+    }
+
+    private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data { try Self.bytes(of: file, at: offset, count: count) }
+
+    static func bytes(of file: URL, at offset: Int, count: Int) throws(ImageError) -> Data {
+        do {
+            let handle = try FileHandle(forReadingFrom: file)
+            defer { try? handle.close() }
+            try handle.seek(toOffset: UInt64(offset))
+            return try handle.read(upToCount: count) ?? Data()
+        } catch {
+            throw ImageError(.inputOutput, "cannot read \(file.path): \(error.localizedDescription)")
+        }
+    }
+
+    static func contents(_ path: String, of image: URL, at offset: Int) throws(ImageError) -> Data {
+        try HostTool.run("mcopy", ["-n", "-i", "\(image.path)@@\(offset)", "::/\(path)", "-"])
+    }
+}

@@ -1,0 +1,85 @@
+internal import Contract
+internal import BoardSupport
+internal import Foundation
+internal import StickState
+
+/// What a stick says about its banks: the names of the UEFI programs, GRUB's block, the manifests, and what its node has marked.
+struct StickBanks: Sendable {
+    struct Content: Sendable {
+        /// Path of the UEFI program as it is called on the stick.
+        let program: String
+        /// The worse of the two loaders' accounts; no start is left to a firmware that the node has marked bad or whose manifest cannot be read.
+        let tries: BootTries
+        /// GRUB's block calls the bank empty: an update was cut off before the program was checked.
+        let isUnfinished: Bool
+        let manifest: Result<ImageManifest, ImageError>
+
+        var version: UInt32 { (try? manifest.get())?.version ?? 0 }
+    }
+
+    private(set) var contents: [Bank: Content] = [:]
+
+    init(of file: URL, _ table: GUIDPartitionTable, _ system: GUIDPartitionTable.Partition) throws(ImageError) {
+        let paths = try ImageReader.list(file, system)
+        var programs: [Bank: (path: String, tries: BootTries)] = [:]
+        for path in paths {
+            guard let program = BootFiles.programName(path) else { continue }
+            programs[program.bank] = (path, program.tries)
+        }
+        var environment: GrubEnvironment?
+        if paths.contains(where: { $0.uppercased() == GrubEnvironment.path }) {
+            environment = (try? ImageReader.contents(GrubEnvironment.path, of: file, at: system.offset)).flatMap { GrubEnvironment($0) }
+        }
+        // A block that knows no program is as good as none.
+        if programs.keys.allSatisfy({ environment?[$0] == nil }) { environment = nil }
+        let marked = Self.marks(file, table)
+        for (bank, program) in programs {
+            let manifest = Self.manifest(of: bank, file, system)
+            var accounts = [program.tries]
+            if let tries = environment?[bank] { accounts.append(tries) }
+            switch manifest {
+            case .success(let manifest): if marked.contains(manifest.firmwareHash.description) { accounts.append(.left(0)) }
+            case .failure: accounts.append(.left(0))
+            }
+            contents[bank] = Content(
+                program: program.path, tries: accounts.min() ?? .good, isUnfinished: environment != nil && environment?[bank] == nil,
+                manifest: manifest)
+        }
+    }
+
+    /// The newest firmware that is not bad; one that is bad, or unfinished, where there is no other.
+    var newest: Bank? {
+        ranked { ($0.isUnfinished ? 0 : $0.tries.isBad ? 1 : 2, $0.version) }.first
+    }
+
+    /// The banks that can stay when the other one is replaced, best first: one that has carried a machine, one that may still prove itself, a bad
+    /// one; the newer of two alike. A bank that an update did not finish is empty.
+    var worthKeeping: [Bank] {
+        ranked { ($0.tries == .good ? 2 : $0.tries.isBad ? 0 : 1, $0.version) }.filter { contents[$0]?.isUnfinished == false }
+    }
+
+    /// The banks whose manifest can be read, highest rank first.
+    private func ranked(by rank: (Content) -> (Int, UInt32)) -> [Bank] {
+        let readable = Bank.allCases.compactMap { bank in contents[bank].map { (bank: bank, content: $0) } }
+            .filter { if case .success = $0.content.manifest { true } else { false } }
+        return readable.sorted { rank($0.content) > rank($1.content) }.map(\.bank)
+    }
+
+    private static func manifest(
+        of bank: Bank, _ file: URL, _ system: GUIDPartitionTable.Partition
+    ) -> Result<ImageManifest, ImageError> {
+        let path = "\(bank.folder)/\(BootFiles.manifest)"
+        do throws(ImageError) {
+            let text = try ImageReader.contents(path, of: file, at: system.offset)
+            return .success(try ImageManifest(text: String(decoding: text, as: UTF8.self)))
+        } catch {
+            return .failure(ImageError(error.exitStatus, "\(file.path), bank \(bank.rawValue): \(path) cannot be used: \(error)"))
+        }
+    }
+
+    /// Hashes of the firmwares that the stick's node has marked bad; marks that cannot be read are none, as for the node.
+    private static func marks(_ file: URL, _ table: GUIDPartitionTable) -> Set<String> {
+        guard let partition = table.partition(named: StateStore.partitionName) else { return [] }
+        return (try? StateStore(path: file.path, offset: partition.offset).read())?.badFirmware ?? []
+    }
+}

@@ -1,0 +1,98 @@
+import Contract
+import Bytes
+internal import BoardSupport
+internal import FirmwareImage
+internal import Glibc
+
+/// The stick's last partition: a FAT file system called VSMP-CONFIG.
+enum ConfigurationPartition {
+    /// GPT name and FAT label.
+    static let name = "VSMP-CONFIG"
+
+    /// Makes the file system with mkfs.fat and mtools, without mounting anything, and returns it open for reading.
+    ///
+    /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
+    /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
+    static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> DeviceFile {
+        let folder = try PrivateFolder()
+        let image = folder.path + "/config.fat"
+        try folder.write("machine.conf", Array(try personalisation.machineConfiguration().utf8))
+        try folder.write("cluster.key", Array((personalisation.kit.key.hexadecimal + "\n").utf8))
+        let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
+        try run("mkfs.fat", ["--invariant", "-i", number, "-n", name, "-C", image, String(size / 1024)])
+        try run("mcopy", ["-i", image, folder.path + "/machine.conf", folder.path + "/cluster.key", "::"])
+        for (name, bytes) in [(StickLicence.licenceFile, personalisation.kit.licence), (StickLicence.denyListFile, personalisation.kit.denyList)] {
+            guard let bytes else { continue }
+            try folder.write(name, bytes)
+            try run("mcopy", ["-i", image, "\(folder.path)/\(name)", "::"])
+        }
+        if let guest = personalisation.guest { try add(guest, to: image, in: folder, size: size) }
+        return try DeviceFile(reading: image, direct: false)
+    }
+
+    private static func add(
+        _ guest: StickPersonalisation.GuestPayload, to image: String, in folder: borrowing PrivateFolder, size: Int
+    ) throws(ProvisioningError) {
+        guard !guest.commandLine.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) else {
+            throw .failed(.badInput, "the guest's command line must be one line")
+        }
+        var payload = 0
+        for path in [guest.kernel, guest.initrd].compactMap({ $0 }) {
+            guard let status = FileStatus(path), status.kind == .file else {
+                throw .failed(.missingInput, "cannot read the guest payload \(path)")
+            }
+            payload += status.size
+        }
+        // FAT tables, the root folder and cluster rounding take less than 2 MiB of a partition of this size.
+        guard payload < size - (2 << 20) else {
+            throw .failed(
+                .badInput,
+                "the guest payload has \(payload >> 20) MiB, the partition \(name) holds \((size >> 20) - 2) MiB; "
+                    + "use a smaller initrd")
+        }
+        try folder.write("cmdline", Array((guest.commandLine + "\n").utf8))
+        try run("mmd", ["-i", image, "::/guest"])
+        try run("mcopy", ["-i", image, guest.kernel, "::/guest/vmlinuz"])
+        if let initrd = guest.initrd { try run("mcopy", ["-i", image, initrd, "::/guest/initrd"]) }
+        try run("mcopy", ["-i", image, folder.path + "/cmdline", "::/guest/cmdline"])
+    }
+
+    private static func run(_ tool: String, _ arguments: [String]) throws(ProvisioningError) {
+        let output: ExternalTool.Output
+        do {
+            output = try ExternalTool(tool).run(arguments, environment: ["MTOOLS_SKIP_CHECK": "1"])
+        } catch {
+            let package = tool == "mkfs.fat" ? "dosfstools" : "mtools"
+            throw .failed(.unavailable, "cannot run \(tool): \(error); install it with: apt install \(package)")
+        }
+        guard output.status == 0 else {
+            throw .failed(
+                .inputOutput,
+                "\(tool) could not make the partition \(name) (status \(output.status)): "
+                    + output.standardError.trimmed)
+        }
+    }
+}
+
+/// A folder of mode 0700 that disappears with the value.
+struct PrivateFolder: ~Copyable {
+    let path: String
+
+    init() throws(ProvisioningError) {
+        let parent = unsafe access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+        path = freshPath(in: parent, "private")
+        guard unsafe mkdir(path, 0o700) == 0 else {
+            throw .failed(.cannotCreate, "cannot create the folder \(path): \(errorText(errno))")
+        }
+    }
+
+    deinit {
+        for name in SystemFiles().names(in: path) { unsafe unlink(path + "/" + name) }
+        unsafe rmdir(path)
+    }
+
+    borrowing func write(_ name: String, _ bytes: [UInt8]) throws(ProvisioningError) {
+        let file = try DeviceFile(creating: path + "/" + name, size: bytes.count)
+        try file.write(bytes, at: 0)
+    }
+}

@@ -1,0 +1,81 @@
+import Contract
+internal import BoardSupport
+internal import Licensing
+
+/// A set of boards that become one machine: how many, under which name, with which key and licence.
+public struct Kit: Sendable, Equatable {
+    /// Letters, digits, hyphens; no secret.
+    public let id: String
+    /// Boards in the machine, 1 to `maximumNodes`.
+    public let nodes: Int
+    public let key: ClusterKey
+    /// Name of the edition under which it was sold; nil for a kit of development images.
+    public private(set) var edition: String?
+    /// The licence file, for every stick.
+    public private(set) var licence: [UInt8]?
+    /// A deny-list that goes along.
+    public private(set) var denyList: [UInt8]?
+
+    public static let maximumNodes = 64
+
+    public init(id: String, nodes: Int, key: ClusterKey) throws(ProvisioningError) {
+        guard (1...Self.maximumNodes).contains(nodes) else {
+            throw .failed(.badInput, "a kit has 1 to \(Self.maximumNodes) nodes, not \(nodes)")
+        }
+        let isName = id.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard isName, (1...32).contains(id.utf8.count) else {
+            throw .failed(.badInput, "a kit's id has 1 to 32 letters, digits and hyphens; \"\(id)\" is none")
+        }
+        self.id = id
+        self.nodes = nodes
+        self.key = key
+    }
+
+    /// A kit for development images, with a random key unless one is given; the key gives it its id.
+    public static func create(nodes: Int, key: ClusterKey = ClusterKey()) throws(ProvisioningError) -> Kit {
+        try Kit(id: key.kitID, nodes: nodes, key: key)
+    }
+
+    /// A kit that is sold.
+    ///
+    /// - Parameters:
+    ///   - edition: must be the licence's.
+    ///   - nodes: nil where the edition allows one number only.
+    ///   - licence: a file with one licence and its grant; whether a board accepts it depends on the board's image.
+    /// - Throws: ``LicensingError`` for a damaged file, ``ProvisioningError`` for what does not fit together.
+    public static func create(
+        edition: String, nodes: Int?, licence: [UInt8], denyList: [UInt8]? = nil, key: ClusterKey = ClusterKey()
+    ) throws -> Kit {
+        var documents = DocumentSet()
+        try documents.read(licence, place: StickLicence.licenceFile)
+        if let denyList { try documents.read(denyList, place: StickLicence.denyListFile) }
+        guard documents.licences.count == 1, let grant = documents.grants.first(where: { $0.envelope.digest == documents.licences[0].grant }) else {
+            throw ProvisioningError.failed(.badInput, "the licence file must hold one licence and its grant; it has \(documents.licences.count) licence(s)")
+        }
+        guard grant.edition.name == edition else {
+            throw ProvisioningError.failed(.badInput, "the licence is for edition \(grant.edition.name), not \(edition)")
+        }
+        let bound = grant.edition.bounds[.nodes] ?? Edition.Bound()
+        guard let nodes = nodes ?? (bound.least == bound.most ? bound.least : nil) else {
+            throw ProvisioningError.failed(.usage, "edition \(edition) leaves the number of boards open: give --nodes")
+        }
+        guard nodes >= bound.least ?? 1, nodes <= bound.most ?? maximumNodes else {
+            throw ProvisioningError.failed(.badInput, "edition \(edition) has \(bound.least ?? 1) to \(bound.most ?? maximumNodes) boards, not \(nodes)")
+        }
+        return try create(nodes: nodes, key: key).carrying(licence: licence, denyList: denyList, edition: edition)
+    }
+
+    /// The same kit with a licence that nobody looked at, for boards under test.
+    package func carrying(licence: [UInt8], denyList: [UInt8]? = nil, edition: String? = nil) -> Kit {
+        var kit = self
+        (kit.licence, kit.denyList, kit.edition) = (licence, denyList, edition)
+        return kit
+    }
+}

@@ -1,0 +1,59 @@
+public import Contract
+internal import BoardSupport
+
+/// Why a stick could not be listed, personalised or written.
+public enum ProvisioningError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Writing would have destroyed something; every reason found, not only the first.
+    case refused([Refusal])
+    /// Anything else: the exit status and a sentence saying what was tried, on what, and what to do.
+    case failed(ExitStatus, String)
+
+    public var exitStatus: ExitStatus {
+        switch self {
+        case .refused: .refusedForSafety
+        case .failed(let status, _): status
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .refused(let refusals): refusals.map(\.description).joined(separator: "\n")
+        case .failed(_, let message): message
+        }
+    }
+}
+
+/// One reason not to write: what is in the way, why, and what to do about it.
+public struct Refusal: Sendable, Equatable, Codable, CustomStringConvertible {
+    public enum Rule: String, Sendable, Codable, CaseIterable {
+        case notWholeDisk = "not-whole-disk"
+        case notRemovable = "not-removable"
+        case readOnly = "read-only"
+        case noMedium = "no-medium"
+        case sectorSize = "sector-size"
+        case mounted
+        case swap
+        /// An active or inactive member of LVM, RAID or LUKS.
+        case member
+        case rootDisk = "root-disk"
+        case imageDisk = "image-disk"
+        case changed
+        /// The kernel or another program holds the device.
+        case inUse = "in-use"
+        case notAStick = "not-a-stick"
+    }
+
+    public var rule: Rule
+    public var subject: String
+    public var why: String
+    public var action: String
+
+    public init(_ rule: Rule, subject: String, why: String, action: String) {
+        self.rule = rule
+        self.subject = subject
+        self.why = why
+        self.action = action
+    }
+
+    public var description: String { "refusing to write \(subject): \(why); \(action)" }
+}

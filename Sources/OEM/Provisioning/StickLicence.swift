@@ -1,0 +1,125 @@
+internal import Contract
+internal import BoardSupport
+internal import FirmwareImage
+internal import Foundation
+internal import Licensing
+
+/// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
+public struct StickLicence: Sendable {
+    /// Names on the stick.
+    public static let licenceFile = "license.vsl"
+    public static let denyListFile = "deny.vsl"
+
+    /// Id of the licence.
+    public let id: String
+    private let documents: DocumentSet
+    private let denyLists: [DenyList]
+    private let files: [(name: String, bytes: [UInt8])]
+
+    /// - Throws: ``LicensingError`` for damaged files, ``LicenceRefusal`` where there is not one licence in them.
+    public init(licence: [UInt8], denyList: [UInt8]? = nil) throws {
+        var documents = DocumentSet()
+        try documents.read(licence, place: Self.licenceFile)
+        var beside = DocumentSet()
+        if let denyList {
+            try beside.read(denyList, place: Self.denyListFile)
+            try documents.read(denyList, place: Self.denyListFile)
+            guard beside.denyLists.count == 1 else {
+                throw ProvisioningError.failed(.badInput, "the deny list's file holds \(beside.denyLists.count) deny lists; one is expected")
+            }
+        }
+        denyLists = beside.denyLists
+        guard documents.licences.count == 1 else {
+            throw ProvisioningError.failed(.badInput, "the licence file holds \(documents.licences.count) licences; one is expected")
+        }
+        id = documents.licences[0].id
+        self.documents = documents
+        files = [(Self.licenceFile, licence)] + (denyList.map { [(Self.denyListFile, $0)] } ?? [])
+    }
+
+    /// Whether the stick is a personalised one, may be changed, and its image and the deny list on it accept the licence. A deny list must be one that
+    /// the boards will follow: neither a stranger's nor an older one than they have.
+    public func check(stick: String) throws {
+        let place = try place(on: stick)
+        let archive: NewcArchive
+        do {
+            archive = try ImageReader(URL(fileURLWithPath: stick)).rootArchive()
+        } catch {
+            throw ProvisioningError.failed(error.exitStatus, error.description)
+        }
+        guard case .file(let text, _)? = archive.entries[LicensingRoot.path] else {
+            throw ProvisioningError.failed(
+                .badInput, "\(stick): its image carries no vendor's root key, so it accepts no licence; build it with vsmp image build --license-root")
+        }
+        var held = DocumentSet()
+        try held.read(Array(text), place: "\(stick): \(LicensingRoot.path)")
+        guard var authority = Authority(ofImage: held) else {
+            throw ProvisioningError.failed(.badInput, "\(stick): \(LicensingRoot.path) holds no root key; this image is damaged")
+        }
+        authority.learn(documents)
+        if let old = try? tool("mtype", ["-i", place, "::\(Self.denyListFile)"], stick) {
+            var known = DocumentSet()
+            do throws(LicensingError) { try known.read(old, place: "\(stick): \(Self.denyListFile)") } catch {
+                // A new one takes a damaged one's place.
+                guard !denyLists.isEmpty else { throw error }
+            }
+            authority.learn(known)
+        }
+        guard denyLists.allSatisfy({ $0 == authority.denyList }) else {
+            throw ProvisioningError.failed(
+                .badInput, "\(stick): its boards will not follow this deny list: no root that they trust has signed it, or they have a newer one")
+        }
+        _ = try authority.accept(documents)
+    }
+
+    /// Writes the files; each takes its place only when it is whole, and is read back.
+    public func install(on stick: String) throws(ProvisioningError) {
+        let place = try self.place(on: stick)
+        let folder = try PrivateFolder()
+        for (name, bytes) in files {
+            try folder.write(name, bytes)
+            let new = name.replacing(".vsl", with: ".new")
+            try tool("mcopy", ["-D", "o", "-i", place, "\(folder.path)/\(name)", "::\(new)"], stick)
+            _ = try? tool("mdel", ["-i", place, "::\(name)"], stick)
+            try tool("mren", ["-i", place, "::\(new)", "::\(name)"], stick)
+            guard try tool("mtype", ["-i", place, "::\(name)"], stick) == bytes else {
+                throw .failed(.inputOutput, "\(stick) returned another \(name) than was written; try again, and replace the stick if this repeats")
+            }
+        }
+    }
+
+    /// What mtools call the partition.
+    private func place(on stick: String) throws(ProvisioningError) -> String {
+        guard let status = FileStatus(stick) else { throw .failed(.missingInput, "there is no stick \(stick); vsmp usb list shows those there are") }
+        if status.kind == .blockDevice {
+            let inventory = BlockDeviceInventory()
+            let check = SafetyCheck(inventory: inventory)
+            let refusals = check.refusals(for: try check.disk(number: status.device, path: stick))
+            guard refusals.isEmpty else { throw .refused(refusals) }
+        }
+        let file = try DeviceFile(reading: stick, direct: false)
+        let table = try? GUIDPartitionTable(diskSize: try file.size()) { try? file.read(at: $0, count: $1) }
+        guard let partition = table?.partition(named: ConfigurationPartition.name) else {
+            throw .failed(.badInput, "\(stick) is no stick of vSMP: it has no partition \(ConfigurationPartition.name)")
+        }
+        let place = "\(stick)@@\(partition.offset)"
+        guard (try? tool("mtype", ["-i", place, "::machine.conf"], stick)) != nil else {
+            throw .failed(.badInput, "\(stick) belongs to no machine: write it with vsmp usb write --kit")
+        }
+        return place
+    }
+
+    @discardableResult
+    private func tool(_ name: String, _ arguments: [String], _ stick: String) throws(ProvisioningError) -> [UInt8] {
+        let output: ExternalTool.Output
+        do {
+            output = try ExternalTool(name).run(arguments, environment: ["MTOOLS_SKIP_CHECK": "1"])
+        } catch {
+            throw .failed(.unavailable, "cannot run \(name): \(error); install it with: apt install mtools")
+        }
+        guard output.status == 0 else {
+            throw .failed(.inputOutput, "\(name) could not change \(stick) (status \(output.status)): \(output.standardError.trimmed)")
+        }
+        return output.standardOutput
+    }
+}
