@@ -26,7 +26,7 @@ let package = Package(
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
-        .target(name: "Machine", dependencies: ["KVM", "Bytes"], swiftSettings: settings),
+        .target(name: "Machine", dependencies: ["KVM", "Bytes", "Contract"], swiftSettings: settings),
         .target(name: "KVM", dependencies: ["CKVM", "Platform"], swiftSettings: settings),
         .target(
             name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],

@@ -1,3 +1,4 @@
+package import Contract
 import Platform
 package import Coherence
 package import KVM
@@ -8,7 +9,7 @@ import Synchronization
 /// This node's part of one machine, from plan to end: memory, processors, devices (on node 0) and the threads that run them.
 package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     package struct Setup {
-        package var node: Int
+        package var node: NodeIndex
         package var plan: MachinePlan
         package var policies: PolicySet
         /// Nanoseconds; see EngineConfiguration.
@@ -22,7 +23,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         package var log: @Sendable (String) -> Void
 
         package init(
-            node: Int, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
+            node: NodeIndex, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
             identity: MachineIdentity = MachineIdentity(), log: @escaping @Sendable (String) -> Void
         ) {
             self.node = node
@@ -102,17 +103,17 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         router = InterruptRouter(
             layout: layout, node: setup.node,
             local: processors.map { InterruptRouter.LocalTarget(mailbox: $0.mailbox, signal: $0.signal) },
-            forward: { node, message in control.send(to: UInt8(node), .interrupt, [0] + message.encoded()) })
+            forward: { node, message in control.send(to: node, .interrupt, [0] + message.encoded()) })
         timers = TimerThread(processors.map(\.signal))
         forwarder = DeviceForwarder { control.send(to: 0, .deviceRequest, $0) }
         let homes = try HomeMap(
             layout.memory.map {
                 HomeMap.Range(
-                    first: PageNumber(UInt32($0.pages.lowerBound)), count: UInt32($0.pages.count), home: NodeID(UInt8($0.node)))
+                    first: PageNumber(UInt32($0.pages.lowerBound)), count: UInt32($0.pages.count), home: NodeID(of: $0.node))
             })
         var configuration = EngineConfiguration(
-            node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: homes,
-            cacheLimit: setup.plan.resources[setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
+            node: NodeID(of: setup.node), nodeCount: setup.plan.resources.count, homes: homes,
+            cacheLimit: setup.plan.resources[node: setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
             policies: setup.policies)
         configuration.pageTime = setup.pageTime
         let forgetter =
@@ -124,7 +125,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         loop = try CoherenceLoop(
             configuration: configuration, memory: memory, forgetter: forgetter, links: coherence,
             processors: processors.map(\.signal),
-            onLoss: { [weak self] node, why in self?.lost(Int(node.rawValue), why) }, log: setup.log)
+            onLoss: { [weak self] node, why in self?.lost(NodeIndex(node), why) }, log: setup.log)
         if setup.node == 0 {
             chipset = ChipsetHost(
                 layout: layout, console: setup.console, route: { [weak self] in self?.route($0) },
@@ -225,7 +226,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         threads = []
     }
 
-    private func lost(_ node: Int, _ why: String) {
+    private func lost(_ node: NodeIndex, _ why: String) {
         if node == setup.node {
             end(.failed(node: node, why: why))
         } else {
@@ -345,7 +346,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
 
     /// - Parameter waits: whether to wait for a loop that does not run yet; else its figures are left out.
     package func report(waits: Bool = true) -> NodeReport {
-        var report = NodeReport(node: setup.node, resources: setup.plan.resources[setup.node])
+        var report = NodeReport(node: setup.node, resources: setup.plan.resources[node: setup.node])
         for processor in processors { processor.requestReport() }
         let snapshot = waits || loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()

@@ -1,3 +1,4 @@
+package import Contract
 import Platform
 import BoardSupport
 package import Coherence
@@ -71,7 +72,7 @@ package final class NodeRuntime: @unchecked Sendable {
     private let policies: Mutex<PolicySet>
     private let inbox = Mutex<[ControlFrame]>([])
     private let inboxParker = Parker()
-    private let statistics = Mutex<[UInt8: NodeReport]>([:])
+    private let statistics = Mutex<[NodeIndex: NodeReport]>([:])
     private let statisticsParker = Parker()
     private let earlyEnd = Mutex<MachineEnd?>(nil)
     private let estimator = Mutex(ClockOffsetEstimator())
@@ -80,7 +81,7 @@ package final class NodeRuntime: @unchecked Sendable {
     /// Whether the licence's edition permits a choice of policies; until there is a machine, nobody may.
     private let isPolicyChoiceFree = Atomic<Bool>(false)
     private let isLossTold = Mutex(false)
-    private var node: Int { setup.configuration.node }
+    private var node: NodeIndex { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
 
     /// - Parameter machine: kept open by the caller for the process's life.
@@ -102,12 +103,12 @@ package final class NodeRuntime: @unchecked Sendable {
         var coherenceLinks = [CoherenceLink?](repeating: nil, count: count)
         for link in links {
             let index = link.peer.index
-            controlLinks[Int(index)] = ControlLink(link.takeControl(), peer: index)
-            coherenceLinks[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index), nodes: count)
+            controlLinks[node: index] = ControlLink(link.takeControl(), peer: index)
+            coherenceLinks[node: index] = CoherenceLink(link.takeCoherence(), peer: NodeID(of: index), nodes: count)
         }
         control = try ControlPlane(
             links: controlLinks, handler: { [weak self] in self?.handle($0) },
-            onLoss: { [weak self] node, why in self?.lost(Int(node), why) },
+            onLoss: { [weak self] node, why in self?.lost(node, why) },
             onBeat: { [weak self] in self?.beat() })
         control.start()
         defer { control.stop() }
@@ -117,7 +118,7 @@ package final class NodeRuntime: @unchecked Sendable {
     private func makeIdentity() throws(InterconnectError) -> NodeIdentity {
         var random = SystemRandomNumberGenerator()
         return try NodeIdentity(
-            index: UInt8(node), count: UInt8(count), kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
+            index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
             holdings: setup.holdings, random: &random)
     }
 
@@ -171,7 +172,7 @@ package final class NodeRuntime: @unchecked Sendable {
         isPolicyChoiceFree.store(terms.isPolicyChoiceFree, ordering: .sequentiallyConsistent)
         let plan = try makePlan()
         guard plan.resources.count == count else { throw NodeError.licence([.statement("\(plan.resources.count) nodes in the plan", need: "\(count)")]) }
-        let wrong = zip(plan.resources, terms.statements).enumerated().compactMap { index, pair in pair.1.mismatch(pair.0, node: index) }
+        let wrong = zip(plan.resources, terms.statements).enumerated().compactMap { index, pair in pair.1.mismatch(pair.0, node: NodeIndex(index)) }
         guard wrong.isEmpty else {
             for violation in wrong { setup.log("\(violation)") }
             throw NodeError.licence(wrong)
@@ -194,10 +195,10 @@ package final class NodeRuntime: @unchecked Sendable {
         all[0] = resources
         while all.contains(where: { $0 == nil }) {
             let frame = try wait(for: .hello, seconds: 60)
-            guard all[Int(frame.from)] == nil else { continue }
+            guard all[node: frame.from] == nil else { continue }
             let hello = try NodeHello(decoding: frame.payload)
             try check(hello.resources, of: frame.from, against: resources)
-            all[Int(frame.from)] = hello.resources
+            all[node: frame.from] = hello.resources
             common = try common.intersection(hello.cpuid)
         }
         let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp())
@@ -211,10 +212,10 @@ package final class NodeRuntime: @unchecked Sendable {
     }
 
     /// Counters that run at different speeds cannot be kept together without scaling.
-    private func check(_ theirs: NodeResources, of peer: UInt8, against mine: NodeResources) throws {
+    private func check(_ theirs: NodeResources, of peer: NodeIndex, against mine: NodeResources) throws {
         let difference = abs(Int64(theirs.timestampKilohertz) - Int64(mine.timestampKilohertz))
         guard difference * 100 <= Int64(mine.timestampKilohertz) else {
-            throw NodeError.frequencies(node: Int(peer), theirs: theirs.timestampKilohertz, mine: mine.timestampKilohertz)
+            throw NodeError.frequencies(node: peer, theirs: theirs.timestampKilohertz, mine: mine.timestampKilohertz)
         }
     }
 
@@ -272,7 +273,7 @@ package final class NodeRuntime: @unchecked Sendable {
         if !isCollected { setup.log("a processor did not come back in time") }
         let report = session.report()
         if node == 0 {
-            var reports: [UInt8: NodeReport] = [0: report]
+            var reports: [NodeIndex: NodeReport] = [0: report]
             let deadline = monotonicNow() + 2_000_000_000
             while reports.count < count, monotonicNow() < deadline, let frame = try? wait(for: .report, seconds: 2, evenAtEnd: true) {
                 if let report = try? NodeReport(decoding: frame.payload) { reports[frame.from] = report }
@@ -369,7 +370,7 @@ package final class NodeRuntime: @unchecked Sendable {
         inboxParker.unpark()
     }
 
-    private func lost(_ peer: Int, _ why: String) {
+    private func lost(_ peer: NodeIndex, _ why: String) {
         guard !isOver.load(ordering: .sequentiallyConsistent), earlyEnd.withLock({ $0 }) == nil else { return }
         finish(.lost(node: peer, why: why))
         announceLoss(peer, why)
@@ -377,13 +378,13 @@ package final class NodeRuntime: @unchecked Sendable {
 
     /// Says on this node's own console whom the machine lost: whoever learns of it first, the control plane or the coherence loop, and nobody
     /// goes on before it is said.
-    private func announceLoss(_ peer: Int, _ why: String) {
+    private func announceLoss(_ peer: NodeIndex, _ why: String) {
         isLossTold.withLock { isTold in
             guard !isTold else { return }
             isTold = true
             var share = ""
-            if let plan = session.withLock({ $0 })?.setup.plan {
-                let r = plan.resources[peer]
+            if let plan = session.withLock({ $0 })?.setup.plan, plan.resources.indices.contains(peer.position) {
+                let r = plan.resources[node: peer]
                 share = " it lent \(r.processors) processors and \(r.sliceMiB) MiB;"
             }
             setup.log("LOST node \(peer) (\(why)): guest stopped;\(share) power-cycle that board, then start all boards again")
@@ -485,7 +486,7 @@ package enum NodeError: Error, CustomStringConvertible {
     case timeout(MembershipKind, seconds: UInt64)
     case ended
     case clock
-    case frequencies(node: Int, theirs: UInt32, mine: UInt32)
+    case frequencies(node: NodeIndex, theirs: UInt32, mine: UInt32)
 
     package var description: String {
         switch self {

@@ -102,7 +102,7 @@ import Testing
     @Test func aRefusedLicenceIsTheVerdictAtOnce() throws {
         var progress = try progress(2)
         progress.firmwareLine("vsmp: licence L302 nodes: have 3 node(s); need at most 2", node: 1, at: .seconds(20))
-        for node in 0..<2 {
+        for node in NodeIndex.all(of: 2) {
             #expect(progress.tick(at: .seconds(21)).isEmpty)
             progress.firmwareLine("vsmp: vsmpd ended with status 85", node: node, at: .seconds(21))
         }

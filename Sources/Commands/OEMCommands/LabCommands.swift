@@ -91,7 +91,7 @@ package struct LabBootCommand: ParsableCommand {
     var cut: [String] = []
 
     @Option(help: ArgumentHelp("Give this node's stick another kit's key.", valueName: "NODE"))
-    var stranger: [Int] = []
+    var stranger: [NodeIndex] = []
 
     @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
     var imageOf: [String] = []
@@ -100,7 +100,7 @@ package struct LabBootCommand: ParsableCommand {
     var updateOf: [String] = []
 
     @Option(help: ArgumentHelp("Run this node with its stick write-protected.", valueName: "NODE"))
-    var writeProtect: [Int] = []
+    var writeProtect: [NodeIndex] = []
     @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
     var tpm: String?
     @Option(help: ArgumentHelp("A licence that every stick gets, fitting or not. Without one boards need a development image.", valueName: "FILE"))

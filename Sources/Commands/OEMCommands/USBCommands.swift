@@ -102,7 +102,7 @@ package struct USBCommand: ParsableCommand {
         var kit: String?
 
         @Option(help: "Index of this one stick's node in the kit, from 0. Default: all nodes, in their order.")
-        var node: Int?
+        var node: NodeIndex?
 
         @Option(help: "Refuse any disk but the one with this identity (vsmp usb list).")
         var identity: String?
@@ -179,7 +179,7 @@ package struct USBCommand: ParsableCommand {
             }
             print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
             if let personalisation {
-                print("\(target): stick \(personalisation.node + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
+                print("\(target): stick \(personalisation.node.position + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
             } else {
                 print("\(target): not personalised; it joins no machine until it is written with --kit")
             }
@@ -199,7 +199,7 @@ package struct USBCommand: ParsableCommand {
             guard node != nil || targets.count == kit.nodes else {
                 throw ProvisioningError.failed(.usage, "\(kit.id) has \(kit.nodes) sticks, \(targets.count) are named; name all of them, or one with --node")
             }
-            return (node.map { [$0] } ?? Array(0..<kit.nodes)).map { node in
+            return (node.map { [$0] } ?? NodeIndex.all(of: kit.nodes)).map { node in
                 StickPersonalisation(
                     kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors,
                     onFailure: onFailure.flatMap(StickPersonalisation.FailureAction.init),

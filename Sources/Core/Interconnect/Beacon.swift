@@ -1,3 +1,5 @@
+package import Contract
+
 /// What a node multicasts while it looks for its peers: 192 bytes, the last 32 an HMAC-SHA256 over the others.
 ///
 /// Nodes with different firmware must understand each other's beacons to agree on one, so the format has a version of its own,
@@ -8,8 +10,8 @@ package struct Beacon: Sendable, Equatable {
     /// The bytes "vSMB".
     static let magic: UInt32 = 0x424D_5376
 
-    package var index: UInt8
-    package var count: UInt8
+    package var index: NodeIndex
+    package var count: Int
     /// TCP port at which the node listens; 0 when it does not.
     package var tcpPort: UInt16
     package var instance: [UInt8]
@@ -48,7 +50,7 @@ package struct Beacon: Sendable, Equatable {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Self.magic)
         bytes.append(littleEndian: Self.version)
-        bytes += [index, count]
+        bytes += [index.rawValue, UInt8(count)]
         bytes.append(littleEndian: tcpPort)
         bytes += [UInt8](repeating: 0, count: 14)
         bytes += instance
@@ -107,15 +109,15 @@ package struct Beacon: Sendable, Equatable {
         guard bytes.count == Self.byteCount else { throw .stranger }
         let signed = Array(bytes.dropLast(AuthenticationKey.codeLength))
         guard key.isValid(bytes.suffix(AuthenticationKey.codeLength), for: signed) else { throw .stranger }
-        index = bytes[6]
-        count = bytes[7]
+        count = Int(bytes[7])
         tcpPort = bytes.littleEndian(at: 8)
         instance = Array(bytes[24..<40])
         sequence = bytes.littleEndian(at: 40)
         kitHash = Array(bytes[48..<80])
-        guard (1...NodeIdentity.maximumNodes).contains(count), index < count,
+        guard Limits.nodes.contains(count), let index = NodeIndex(exactly: bytes[6]), index.position < count,
             bytes[10..<24].allSatisfy({ $0 == 0 }), let firmware = Self.decodedHoldings(Array(bytes[80..<160]))
         else { throw .malformed }
+        self.index = index
         (running, holdings) = firmware
     }
 }

@@ -1,3 +1,4 @@
+import Contract
 import Glibc
 
 /// One connection on its way through the handshake.
@@ -16,7 +17,7 @@ final class HandshakeAttempt {
 
     let remote: SocketAddress
     /// The node this attempt dials; nil at the listening side.
-    let dialing: UInt8?
+    let dialing: NodeIndex?
     let role: ConnectionRole
     private var socket: Socket?
     private var handshake: Handshake
@@ -29,7 +30,7 @@ final class HandshakeAttempt {
     private static let lingering: UInt64 = 500_000_000
 
     init(
-        socket: consuming Socket, remote: SocketAddress, dialing: UInt8?, role: ConnectionRole, handshake: Handshake,
+        socket: consuming Socket, remote: SocketAddress, dialing: NodeIndex?, role: ConnectionRole, handshake: Handshake,
         deadline: UInt64
     ) {
         self.socket = consume socket

@@ -1,3 +1,5 @@
+import Contract
+
 /// The four messages of a handshake. Each starts with 12 bytes that keep their meaning in every protocol version:
 /// magic, version, type, refusal code, length of what follows, zero.
 enum HandshakeMessage {
@@ -61,7 +63,7 @@ enum HandshakeMessage {
         var bytes: [UInt8] {
             var bytes = nonce + identity.firmwareHash.bytes + identity.instance
             let kit = Array(identity.kit.utf8)
-            bytes += [identity.index, identity.count, role.rawValue, UInt8(kit.count)]
+            bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, UInt8(kit.count)]
             return bytes + kit + [UInt8](repeating: 0, count: NodeIdentity.maximumKitLength - kit.count)
         }
 
@@ -76,11 +78,10 @@ enum HandshakeMessage {
             guard bytes.count == Self.byteCount else { return nil }
             nonce = Array(bytes[0..<32])
             let instance = Array(bytes[64..<80])
-            let index = bytes[80]
-            let count = bytes[81]
+            let count = Int(bytes[81])
             let kitLength = Int(bytes[83])
             guard let hash = FirmwareHash(bytes: Array(bytes[32..<64])), let role = ConnectionRole(rawValue: bytes[82]),
-                (1...NodeIdentity.maximumNodes).contains(count), index < count,
+                let index = NodeIndex(exactly: bytes[80]), Limits.nodes.contains(count), index.position < count,
                 kitLength <= NodeIdentity.maximumKitLength
             else { return nil }
             let kit = bytes[84..<84 + kitLength]

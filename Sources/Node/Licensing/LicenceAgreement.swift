@@ -1,15 +1,16 @@
+package import Contract
 import Interconnect
 import Licensing
 
 /// The licence check of a machine: every node tells every other one what it is, checks all of them itself, and tells what it concludes. Memory is lent
 /// only when all accept. Nobody believes another node's word about a third.
 package struct LicenceAgreement: Sendable {
-    let node: Int
+    let node: NodeIndex
     let count: Int
     let licensing: NodeLicensing
     let log: @Sendable (String) -> Void
 
-    package init(node: Int, count: Int, licensing: NodeLicensing, log: @escaping @Sendable (String) -> Void) {
+    package init(node: NodeIndex, count: Int, licensing: NodeLicensing, log: @escaping @Sendable (String) -> Void) {
         self.node = node
         self.count = count
         self.licensing = licensing
@@ -34,10 +35,10 @@ package struct LicenceAgreement: Sendable {
         broadcast([MembershipKind.licence.rawValue], own.encoded())
         var statements = [LicenceStatement?](repeating: nil, count: count)
         var broken: [Violation] = []
-        statements[node] = own
+        statements[node: node] = own
         for frame in try eachOther(.licence, wait) {
             do throws(WireError) {
-                statements[Int(frame.from)] = try LicenceStatement(decoding: frame.payload, from: Int(frame.from))
+                statements[node: frame.from] = try LicenceStatement(decoding: frame.payload, from: frame.from)
             } catch {
                 broken.append(.statement("node \(frame.from): \(error)", need: "a statement that can be read"))
             }
@@ -148,7 +149,7 @@ package struct BoardStatement: Sendable, Equatable {
     package var memoryMiB: Int
 
     /// What the plan says of this board that the board did not state; nil when it fits.
-    func mismatch(_ resources: NodeResources, node: Int) -> Violation? {
+    func mismatch(_ resources: NodeResources, node: NodeIndex) -> Violation? {
         let isWhole = resources.physicalMiB == memoryMiB && resources.firmwareMiB + resources.sliceMiB + resources.cacheMiB == memoryMiB
         guard resources.processors > threads || resources.sockets > sockets || !isWhole else { return nil }
         return .statement(
@@ -159,9 +160,9 @@ package struct BoardStatement: Sendable, Equatable {
 }
 
 extension Violation {
-    static func developmentBeside(_ nodes: [Int]) -> Violation {
+    static func developmentBeside(_ nodes: [NodeIndex]) -> Violation {
         Violation(
-            .mixture, "licence", have: "a release image on node \(nodes.map(String.init).joined(separator: ", ")), a development image here",
+            .mixture, "licence", have: "a release image on node \(nodes.map { "\($0)" }.joined(separator: ", ")), a development image here",
             need: "one kind of image", remedy: "write every stick from one image")
     }
 }

@@ -1,3 +1,4 @@
+import Contract
 import Licensing
 
 /// What every node tells every other one before anything is lent: what it is, which licence it carries, the newest deny-list that it knows.
@@ -36,7 +37,7 @@ struct LicenceStatement: Equatable {
     }
 
     /// - Parameter index: of the node from whose connection it came; nobody states another's.
-    init(decoding bytes: [UInt8], from index: Int) throws(WireError) {
+    init(decoding bytes: [UInt8], from index: NodeIndex) throws(WireError) {
         var reader = WireReader(bytes)
         guard try reader.take(UInt8.self) == Self.version else { throw .value("version of a licence statement") }
         let flags: UInt8 = try reader.take()

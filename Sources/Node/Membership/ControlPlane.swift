@@ -1,3 +1,4 @@
+package import Contract
 package import Platform
 internal import KVM
 package import Interconnect
@@ -5,7 +6,7 @@ import Synchronization
 
 /// A frame of a control connection, copied out.
 package struct ControlFrame: Sendable {
-    package let from: UInt8
+    package let from: NodeIndex
     package let kind: FrameKind
     package let body: [UInt8]
     package let payload: [UInt8]
@@ -15,11 +16,11 @@ package struct ControlFrame: Sendable {
 
 /// One peer's control connection; any thread may send.
 package final class ControlLink: Sendable {
-    package let peer: UInt8
+    package let peer: NodeIndex
     package let fileDescriptor: Int32
     private let connection: Mutex<Connection>
 
-    package init(_ connection: consuming Connection, peer: UInt8) {
+    package init(_ connection: consuming Connection, peer: NodeIndex) {
         self.peer = peer
         fileDescriptor = connection.fileDescriptor
         self.connection = Mutex(connection)
@@ -66,7 +67,7 @@ package final class ControlPlane: @unchecked Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let beat = Parker()
     private let handler: @Sendable (ControlFrame) -> Void
-    private let onLoss: @Sendable (UInt8, String) -> Void
+    private let onLoss: @Sendable (NodeIndex, String) -> Void
     private let onBeat: @Sendable () -> Void
     private var threads: [PlatformThread] = []
 
@@ -77,7 +78,7 @@ package final class ControlPlane: @unchecked Sendable {
     ///   - onBeat: called every 100 ms on the beating thread.
     package init(
         links: [ControlLink?], handler: @escaping @Sendable (ControlFrame) -> Void,
-        onLoss: @escaping @Sendable (UInt8, String) -> Void, onBeat: @escaping @Sendable () -> Void
+        onLoss: @escaping @Sendable (NodeIndex, String) -> Void, onBeat: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         self.links = links
         self.handler = handler
@@ -86,9 +87,9 @@ package final class ControlPlane: @unchecked Sendable {
         wake = try WakeEvent()
         poller = try Poller()
         detector = Mutex(FailureDetector(watching: NodeSet(links.compactMap { $0?.peer }), now: monotonicNow()))
-        try poller.add(wake.rawDescriptor, as: 64)
+        try poller.add(wake.rawDescriptor, as: UInt32(links.count))
         for link in links {
-            if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer)) }
+            if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue)) }
         }
     }
 
@@ -108,8 +109,8 @@ package final class ControlPlane: @unchecked Sendable {
     }
 
     @discardableResult
-    package func send(to node: UInt8, _ kind: FrameKind, _ body: [UInt8], payload: [UInt8] = []) -> Bool {
-        links[Int(node)]?.send(kind, body, payload: payload) ?? false
+    package func send(to node: NodeIndex, _ kind: FrameKind, _ body: [UInt8], payload: [UInt8] = []) -> Bool {
+        links[node: node]?.send(kind, body, payload: payload) ?? false
     }
 
     package func broadcast(_ kind: FrameKind, _ body: [UInt8], payload: [UInt8] = []) {
@@ -130,7 +131,7 @@ package final class ControlPlane: @unchecked Sendable {
             guard let count = try? poller.wait(timeout: nil) else { return }
             for index in 0..<count {
                 let number = poller.ready(index)
-                guard number < 64, let link = links[Int(number)], !gone.contains(link.peer) else {
+                guard number < links.count, let link = links[Int(number)], !gone.contains(link.peer) else {
                     wake.clear()
                     continue
                 }

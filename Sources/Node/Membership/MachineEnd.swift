@@ -6,9 +6,9 @@ package enum MachineEnd: Sendable, Equatable {
     case poweredOff
     case reboot
     /// A node died or its link was cut.
-    case lost(node: Int, why: String)
+    case lost(node: NodeIndex, why: String)
     /// A processor or this node's own hypervisor gave up.
-    case failed(node: Int, why: String)
+    case failed(node: NodeIndex, why: String)
 
     package var exitStatus: ExitStatus {
         switch self {
@@ -27,11 +27,11 @@ package enum MachineEnd: Sendable, Equatable {
         case .reboot: writer.put(UInt8(1))
         case .lost(let node, let why):
             writer.put(UInt8(2))
-            writer.put(UInt8(node))
+            writer.put(node.rawValue)
             writer.put(String(why.prefix(160)))
         case .failed(let node, let why):
             writer.put(UInt8(3))
-            writer.put(UInt8(node))
+            writer.put(node.rawValue)
             writer.put(String(why.prefix(160)))
         }
         return writer.bytes
@@ -42,8 +42,8 @@ package enum MachineEnd: Sendable, Equatable {
         switch try reader.take(UInt8.self) {
         case 0: self = .poweredOff
         case 1: self = .reboot
-        case 2: self = .lost(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
-        case 3: self = .failed(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
+        case 2: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
+        case 3: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
         default: throw .value("end")
         }
         try reader.end()

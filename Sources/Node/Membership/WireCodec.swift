@@ -1,3 +1,5 @@
+import Contract
+
 /// Builds the little-endian bodies that nodes exchange over the control connection.
 struct WireWriter {
     private(set) var bytes: [UInt8] = []
@@ -29,6 +31,11 @@ struct WireReader {
         for index in (0..<size).reversed() { value = (size > 1 ? value << 8 : 0) | T(bytes[position + index]) }
         position += size
         return value
+    }
+
+    mutating func takeNode() throws(WireError) -> NodeIndex {
+        guard let node = NodeIndex(exactly: try take(UInt8.self)) else { throw .value("node") }
+        return node
     }
 
     mutating func takeText() throws(WireError) -> String {

@@ -1,9 +1,10 @@
+package import Contract
 package import Coherence
 import Machine
 
 /// One node's figures: counters of the protocol, memory, exits.
 package struct NodeReport: Sendable {
-    package var node: Int
+    package var node: NodeIndex
     package var resources: NodeResources
     package var uptimeNanoseconds: UInt64 = 0
     /// Coherence policies in effect; nil when the loop has not said.
@@ -23,7 +24,7 @@ package struct NodeReport: Sendable {
         "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns", "clock_round_trip_ns",
     ]
 
-    package init(node: Int, resources: NodeResources) {
+    package init(node: NodeIndex, resources: NodeResources) {
         self.node = node
         self.resources = resources
     }
@@ -85,7 +86,7 @@ package struct NodeReport: Sendable {
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()
-        writer.put(UInt8(node))
+        writer.put(node.rawValue)
         resources.write(to: &writer)
         writer.put(uptimeNanoseconds)
         writer.put(policies?.rawValue ?? .max)
@@ -103,7 +104,7 @@ package struct NodeReport: Sendable {
 
     init(decoding bytes: [UInt8]) throws(WireError) {
         var reader = WireReader(bytes)
-        node = Int(try reader.take(UInt8.self))
+        node = try reader.takeNode()
         resources = try NodeResources(from: &reader)
         uptimeNanoseconds = try reader.take()
         let policies = PolicySet(rawValue: try reader.take())

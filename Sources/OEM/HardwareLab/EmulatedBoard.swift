@@ -1,3 +1,4 @@
+public import Contract
 public import BoardSupport
 
 /// What one emulated board looks like and where its parts are: everything that the emulator's command line says.
@@ -7,7 +8,7 @@ public struct EmulatedBoard: Equatable, Sendable {
     /// Where Debian's package ovmf has the code.
     public static let standardFirmwareCode = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 
-    public var node: Int
+    public var node: NodeIndex
     public var processors: Int
     public var memoryMiB: Int
     public var firmware: Firmware
@@ -31,7 +32,7 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var clock: String?
 
     public init(
-        node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
+        node: NodeIndex, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
         emulator: String, model: Board.Lab, mtu: Int = Board.InterconnectPort.usualMTU,
         description: Board? = nil, clock: String? = nil
@@ -60,7 +61,7 @@ public struct EmulatedBoard: Equatable, Sendable {
 
     /// The interconnect port's address, locally administered, unique within a lab run.
     public var ethernetAddress: String {
-        "52:54:00:76:\(Self.hexadecimal(node >> 8)):\(Self.hexadecimal(node))"
+        "52:54:00:76:00:\(Self.hexadecimal(node.position))"
     }
 
     private static func hexadecimal(_ value: Int) -> String {
@@ -79,7 +80,7 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
         // A board of its own, as a licence that is bound to boards or sticks needs it.
-        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Self.hexadecimal(node))"]
+        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Self.hexadecimal(node.position))"]
         words += memoryLayout + identity + (clock.map { ["-rtc", "base=\($0)"] } ?? [])
         if firmware == .ovmf {
             words += [

@@ -1,6 +1,8 @@
+package import Contract
+
 /// The private wire between emulated boards. Two boards share one pair of sockets; more are joined by ``FrameSwitch``.
 package final class EmulatedNetwork {
-    private var ends: [Int: Descriptor] = [:]
+    private var ends: [NodeIndex: Descriptor] = [:]
     private let frameSwitch: FrameSwitch?
 
     package init(boards: Int) throws(LabError) {
@@ -11,7 +13,7 @@ package final class EmulatedNetwork {
             frameSwitch = nil
             return
         }
-        for node in 0..<boards {
+        for node in NodeIndex.all(of: boards) {
             let (boardEnd, labEnd) = try Descriptor.socketPair()
             ends[node] = boardEnd
             labEnds.append(labEnd)
@@ -20,7 +22,7 @@ package final class EmulatedNetwork {
     }
 
     /// The end that belongs to `node`; each can be taken once.
-    package func takeEnd(node: Int) -> Descriptor {
+    package func takeEnd(node: NodeIndex) -> Descriptor {
         guard let end = ends.removeValue(forKey: node) else {
             preconditionFailure("the interconnect end of node \(node) was taken twice")
         }

@@ -1,4 +1,4 @@
-import Contract
+public import Contract
 internal import BoardSupport
 
 /// What makes one stick of one kit out of a brand's image. It is written to the stick's last partition, VSMP-CONFIG,
@@ -24,7 +24,7 @@ public struct StickPersonalisation: Sendable, Equatable {
 
     public var kit: Kit
     /// Index of this stick's node, from 0.
-    public var node: Int
+    public var node: NodeIndex
     /// MiB of guest memory that this node is home of; nil leaves it to the node.
     public var sliceMiB: Int?
     /// MiB of copies of other nodes' pages; nil leaves it to the node.
@@ -37,7 +37,7 @@ public struct StickPersonalisation: Sendable, Equatable {
     public var guest: GuestPayload?
 
     public init(
-        kit: Kit, node: Int, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
+        kit: Kit, node: NodeIndex, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
         onFailure: FailureAction? = nil, policies: String? = nil, guest: GuestPayload? = nil
     ) {
         self.kit = kit
@@ -52,7 +52,7 @@ public struct StickPersonalisation: Sendable, Equatable {
 
     /// The text of `machine.conf`: `key=value` on each line.
     public func machineConfiguration() throws(ProvisioningError) -> String {
-        guard (0..<kit.nodes).contains(node) else {
+        guard node.position < kit.nodes else {
             throw .failed(
                 .badInput, "kit \(kit.id) has the nodes 0 to \(kit.nodes - 1); there is no node \(node)")
         }

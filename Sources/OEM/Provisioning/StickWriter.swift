@@ -1,4 +1,4 @@
-internal import Contract
+public import Contract
 internal import BoardSupport
 internal import Crypto
 public import FirmwareImage
@@ -25,7 +25,7 @@ public struct StickReport: Sendable, Equatable, Codable {
     /// SHA-256 of everything written in the order of the stick, in hexadecimal digits.
     public var sha256: String
     public var kit: String?
-    public var node: Int?
+    public var node: NodeIndex?
 }
 
 /// Writes images to sticks.

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Coherence
 import KVM
@@ -101,16 +102,17 @@ final class Member: Sendable {
 
     func run(_ reach: Reach) throws -> LicenceAgreement.Terms {
         var random = SystemRandomNumberGenerator()
-        guard let count = UInt8(exactly: count), let node = UInt8(exactly: node) else { throw NodeError.ended }
+        // A kit that is too large is refused before anything asks for its last node.
+        let node = NodeIndex(exactly: node) ?? 0
         let identity = try NodeIdentity(index: node, count: count, kit: "members", firmwareHash: testHash, random: &random)
         let links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
         var coherence: [CoherenceLink] = []
-        var controls = [ControlLink?](repeating: nil, count: Int(count))
+        var controls = [ControlLink?](repeating: nil, count: count)
         for link in links {
-            controls[Int(link.peer.index)] = ControlLink(link.takeControl(), peer: link.peer.index)
+            controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index)
             // Kept open: a peer has joined only when it has both.
-            coherence.append(CoherenceLink(link.takeCoherence(), peer: NodeID(link.peer.index), nodes: Int(count)))
+            coherence.append(CoherenceLink(link.takeCoherence(), peer: NodeID(of: link.peer.index), nodes: count))
         }
         let plane = try ControlPlane(
             links: controls, handler: { [self] frame in
@@ -120,7 +122,7 @@ final class Member: Sendable {
             }, onLoss: { _, _ in }, onBeat: {})
         plane.start()
         defer { plane.stop() }
-        let agreement = LicenceAgreement(node: Int(node), count: Int(count), licensing: licensing, log: { [log] in log($0) })
+        let agreement = LicenceAgreement(node: node, count: count, licensing: licensing, log: { [log] in log($0) })
         defer { parker.park(timeout: 1_000_000_000) }
         defer { withExtendedLifetime(coherence) {} }
         return try agreement.reach(broadcast: { plane.broadcast(.membership, $0, payload: $1) }, wait: take)

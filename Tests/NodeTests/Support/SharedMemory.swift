@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Coherence
 import Glibc
@@ -53,7 +54,7 @@ final class SharedMemory: @unchecked Sendable {
     }
 
     private static func link(_ descriptor: Int32, peer: Int, _ nodes: Int) throws -> CoherenceLink {
-        let connection = try Connection(adopting: Socket(adopting: descriptor), peer: UInt8(peer), role: .coherence)
+        let connection = try Connection(adopting: Socket(adopting: descriptor), peer: NodeIndex(peer), role: .coherence)
         return CoherenceLink(connection, peer: NodeID(UInt8(peer)), nodes: nodes)
     }
 

@@ -1,3 +1,5 @@
+import Contract
+
 /// MADT (ACPI 6.5, 5.2.12), SRAT (5.2.16) and SLIT (5.2.17).
 extension ACPIBuilder {
     private func usesX2APIC(_ id: APICID) -> Bool { entries == .x2APIC || id.rawValue >= 255 }
@@ -46,7 +48,7 @@ extension ACPIBuilder {
         w.u32(1)
         w.zeros(8)
         for processor in layout.processors {
-            let domain = UInt32(processor.node)
+            let domain = UInt32(processor.node.rawValue)
             if usesX2APIC(processor.apicID) {
                 w.raw([2, 24, 0, 0])
                 w.u32(domain)
@@ -61,7 +63,7 @@ extension ACPIBuilder {
         }
         for range in layout.memory {
             w.raw([1, 40])
-            w.u32(UInt32(range.node))
+            w.u32(UInt32(range.node.rawValue))
             w.u16(0)
             w.u64(range.start.rawValue)
             w.u64(range.size)
