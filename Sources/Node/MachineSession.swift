@@ -55,8 +55,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     private let collected = Parker()
     private let ending = Mutex<MachineEnd?>(nil)
     private let ended = Parker()
-    private var loopThread: PlatformThread?
-    private var threads: [PlatformThread] = []
+    private var loopThread: SystemThread?
+    private var threads: [SystemThread] = []
     private let startTime = monotonicNow()
     private let skew = Mutex((bound: UInt64(0), roundTrip: UInt64(0)))
 
@@ -137,13 +137,13 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     /// Starts the loop and every processor's thread; application processors wait for their start-up IPI.
     package func start(guest: GuestSource?) throws {
         if let guest { try load(guest) }
-        loopThread = PlatformThread("vsmp-coherence") { [loop] in loop!.run() }
-        threads.append(PlatformThread("vsmp-timers") { [timers] in timers!.run() })
+        loopThread = SystemThread("vsmp-coherence") { [loop] in loop!.run() }
+        threads.append(SystemThread("vsmp-timers") { [timers] in timers!.run() })
         chipset?.start()
         running.store(processors.count, ordering: .sequentiallyConsistent)
         for processor in processors {
             threads.append(
-                PlatformThread("vsmp-cpu\(processor.id)") { [self] in
+                SystemThread("vsmp-cpu\(processor.id)") { [self] in
                     processor.run()
                     running.subtract(1, ordering: .sequentiallyConsistent)
                     collected.unpark()
