@@ -21,8 +21,8 @@ package final class MachineSession: @unchecked Sendable {
     private let control: ControlPlane
     private let running = Atomic<Int>(0)
     private let collected = Parker()
-    private var loopThread: PlatformThread?
-    private var threads: [PlatformThread] = []
+    private var loopThread: SystemThread?
+    private var threads: [SystemThread] = []
     private let startTime = monotonicNow()
     private let skew = Mutex((bound: UInt64(0), roundTrip: UInt64(0)))
 
@@ -69,13 +69,13 @@ package final class MachineSession: @unchecked Sendable {
     /// Starts the loop and every processor's thread; application processors wait for their start-up IPI.
     package func start(guest: GuestSource?) throws {
         if let guest { try load(guest) }
-        loopThread = PlatformThread("vsmp-coherence") { [loop] in loop.run() }
-        threads.append(PlatformThread("vsmp-timers") { [timers] in timers.run() })
+        loopThread = SystemThread("vsmp-coherence") { [loop] in loop.run() }
+        threads.append(SystemThread("vsmp-timers") { [timers] in timers.run() })
         devices.start()
         running.store(processors.count, ordering: .sequentiallyConsistent)
         for processor in processors {
             threads.append(
-                PlatformThread("vsmp-cpu\(processor.id)") { [self] in
+                SystemThread("vsmp-cpu\(processor.id)") { [self] in
                     processor.run()
                     running.subtract(1, ordering: .sequentiallyConsistent)
                     collected.unpark()

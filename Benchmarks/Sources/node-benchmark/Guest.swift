@@ -17,7 +17,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     private let arrived = Parker()
     private let permitted = Parker()
     private var processors: [Processor] = []
-    private var threads: [PlatformThread] = []
+    private var threads: [SystemThread] = []
 
     /// - Parameters:
     ///   - base: where page tables and program lie in guest memory.
@@ -41,7 +41,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     var signals: [ProcessorSignal] { processors.map(\.signal) }
 
     func start() {
-        for processor in processors { threads.append(PlatformThread("cpu\(processor.id)") { processor.run() }) }
+        for processor in processors { threads.append(SystemThread("cpu\(processor.id)") { processor.run() }) }
         wait(for: 1)
     }
 
