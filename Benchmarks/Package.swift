@@ -15,7 +15,7 @@ let package = Package(
         .executableTarget(
             name: "node-benchmark",
             dependencies: [
-                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "KVM", "Interconnect", "Machine", "Node", "Platform",
+                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Contract", "KVM", "Interconnect", "Machine", "Node", "Platform",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
