@@ -93,7 +93,7 @@ import Testing
         #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded()).policies == nil)
         for policies in [PolicySet.all, .none, .stridePrefetch] { #expect(try PolicySet(decoding: policies.encoded()) == policies) }
         #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
-        for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
+        for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 15, why: "no heartbeat"), .failed(node: 0, why: "")] {
             #expect(try MachineEnd(decoding: end.encoded()) == end)
         }
         for value in [nil, UInt64(0), .max] {

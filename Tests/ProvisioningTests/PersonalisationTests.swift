@@ -138,3 +138,12 @@ func licenceFile(edition: String, nodes: ClosedRange<Int>) throws -> [UInt8] {
     let licence = try Licence(customer: "C", issued: issued, notAfter: nil, under: grant, binding: .none, signedBy: oem)
     return Array((grant.envelope.armoured + licence.envelope.armoured).utf8)
 }
+
+@Suite struct KitSizeTests {
+    /// A kit that is made is one whose sticks every node accepts.
+    @Test(arguments: [0, 17, 32, 64]) func aKitOfASizeThatNodesRefuseIsNotMade(nodes: Int) {
+        let error = #expect(throws: ProvisioningError.self) { try Kit.create(nodes: nodes) }
+        #expect(error?.exitStatus == .badInput)
+        #expect(error?.description.contains("1 to 16 nodes, not \(nodes)") == true)
+    }
+}
