@@ -47,9 +47,10 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     private var router: InterruptRouter!
     private var loop: CoherenceLoop!
     private var timers: TimerThread!
-    private var chipset: ChipsetHost?
-    private var forwarder: DeviceForwarder!
-    private let forwardedAccesses = Atomic<UInt64>(0)
+    private var deviceHost: DeviceHost!
+    private var devices: DeviceBus!
+    /// Node 0's guest console.
+    private var console: ConsolePump?
     private let dead = Atomic<Bool>(false)
     private let running = Atomic<Int>(0)
     private let collected = Parker()
@@ -104,7 +105,6 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             local: processors.map { InterruptRouter.LocalTarget(mailbox: $0.mailbox, signal: $0.signal) },
             forward: { node, message in control.send(to: UInt8(node), .interrupt, [0] + message.encoded()) })
         timers = TimerThread(processors.map(\.signal))
-        forwarder = DeviceForwarder { control.send(to: 0, .deviceRequest, $0) }
         let homes = try HomeMap(
             layout.memory.map {
                 HomeMap.Range(
@@ -125,11 +125,21 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             configuration: configuration, memory: memory, forgetter: forgetter, links: coherence,
             processors: processors.map(\.signal),
             onLoss: { [weak self] node, why in self?.lost(Int(node.rawValue), why) }, log: setup.log)
-        if setup.node == 0 {
-            chipset = ChipsetHost(
-                layout: layout, console: setup.console, route: { [weak self] in self?.route($0) },
-                onPower: { [weak self] request in self?.end(request == .reset ? .reboot : .poweredOff) })
-        }
+        try makeDevices()
+    }
+
+    private func makeDevices() throws {
+        let control = control
+        let map = try setup.plan.addressMap
+        deviceHost = DeviceHost(
+            map: map, node: setup.node, layout: layout, route: { [weak self] in self?.route($0) },
+            drive: { [weak self] in self?.devices.drive($0) },
+            answer: { node, reply in control.send(to: node, .deviceReply, reply.encoded()) },
+            onPower: { [weak self] request in self?.end(request == .reset ? .reboot : .poweredOff) })
+        devices = DeviceBus(
+            map: map, node: setup.node, host: deviceHost, isDead: { [weak self] in self?.isDead ?? true },
+            send: { node, request in control.send(to: node, .deviceRequest, request.encoded()) })
+        if setup.node == 0 { console = ConsolePump(deviceHost, console: setup.console) }
     }
 
     // MARK: Life
@@ -139,7 +149,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         if let guest { try load(guest) }
         loopThread = PlatformThread("vsmp-coherence") { [loop] in loop!.run() }
         threads.append(PlatformThread("vsmp-timers") { [timers] in timers!.run() })
-        chipset?.start()
+        deviceHost.start()
+        console?.start()
         running.store(processors.count, ordering: .sequentiallyConsistent)
         for processor in processors {
             threads.append(
@@ -218,7 +229,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     /// Ends the remaining threads. The machine can be let go afterwards.
     package func finish() {
         timers.stop()
-        chipset?.stop()
+        console?.stop()
+        deviceHost.stop()
         for thread in threads { thread.join() }
         loop.quit()
         loopThread?.join()
@@ -241,10 +253,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         case .interrupt: takeInterrupt(frame)
         case .deviceRequest: takeDeviceRequest(frame)
         case .deviceReply:
-            var reader = WireReader(frame.body)
-            if let sequence = try? reader.take(UInt32.self), let value = try? reader.take(UInt64.self) {
-                forwarder.answered(sequence, value)
-            }
+            if let reply = try? DeviceReply(decoding: frame.body) { devices.answered(reply) }
         case .timeStampCounter:
             var reader = WireReader(frame.body)
             if let ticks = try? reader.take(UInt64.self) { applyTimestampMove(ticks) }
@@ -257,8 +266,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         guard !isDead else { return }
         switch frame.body.first {
         case 0: if let message = try? InterruptMessage(decoding: frame.body.dropFirst()) { router.accept(message) }
-        case 1 where frame.body.count == 2: chipset?.endOfInterrupt(Vector(frame.body[1]))
-        case 2:
+        case 1:
             var reader = WireReader(Array(frame.body.dropFirst()))
             if let id = try? reader.take(UInt32.self), let raw = try? reader.take(UInt64.self),
                 let destination = LogicalDestination(rawValue: raw)
@@ -270,13 +278,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     }
 
     private func takeDeviceRequest(_ frame: ControlFrame) {
-        guard let chipset, let request = try? DeviceRequest(decoding: frame.body) else { return }
-        var answer: UInt64 = 0
-        if let value = request.value { chipset.write(request.access, value) } else { answer = chipset.read(request.access) }
-        var writer = WireWriter()
-        writer.put(request.sequence)
-        writer.put(answer)
-        control.send(to: frame.from, .deviceReply, writer.bytes)
+        guard let request = try? DeviceRequest(decoding: frame.body) else { return }
+        devices.accept(request, from: frame.from) { control.send(to: frame.from, .deviceReply, $0.encoded()) }
     }
 
     // MARK: ProcessorEnvironment
@@ -291,27 +294,15 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     package func publish(_ destination: LogicalDestination, of processor: APICID) {
         router.update(processor, destination)
         var writer = WireWriter()
-        writer.put(UInt8(2))
+        writer.put(UInt8(1))
         writer.put(processor.rawValue)
         writer.put(destination.rawValue)
         control.broadcast(.interrupt, writer.bytes)
     }
 
-    package func endOfInterrupt(_ vector: Vector) {
-        if let chipset { chipset.endOfInterrupt(vector) } else { control.send(to: 0, .interrupt, [1, vector.rawValue]) }
-    }
-
-    package func read(_ access: DeviceAccess) -> UInt64 {
-        if let chipset { return chipset.read(access) }
-        forwardedAccesses.wrappingAdd(1, ordering: .relaxed)
-        return forwarder.perform(access, write: nil) { isDead }
-    }
-
-    package func write(_ access: DeviceAccess, _ value: UInt64) {
-        if let chipset { return chipset.write(access, value) }
-        forwardedAccesses.wrappingAdd(1, ordering: .relaxed)
-        _ = forwarder.perform(access, write: value) { isDead }
-    }
+    package func endOfInterrupt(_ vector: Vector) { devices.write(IOAPIC.endOfInterrupt, UInt64(vector.rawValue)) }
+    package func read(_ access: DeviceAccess) -> UInt64 { devices.read(access) }
+    package func write(_ access: DeviceAccess, _ value: UInt64) { devices.write(access, value) }
 
     package func moveTimestamp(by ticks: UInt64) {
         applyTimestampMove(ticks)
@@ -353,7 +344,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         if let snapshot { report.take(snapshot) }
         report.uptimeNanoseconds = monotonicNow() - startTime
         report["interrupts_forwarded"] = router.forwardedCount
-        report["device_accesses_forwarded"] = forwardedAccesses.load(ordering: .relaxed)
+        report["device_accesses_forwarded"] = devices.forwardedCount
+        report["device_accesses_unclaimed"] = devices.unclaimedCount
         report["exits"] = processors.reduce(0) { $0 + $1.exitCount }
         report["bytes"] += control.bytes
         let skew = skew.withLock { $0 }
