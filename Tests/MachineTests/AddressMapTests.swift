@@ -104,7 +104,7 @@ import Testing
         try write(far, port(0x2F8), 0x41)
         let changes = far.takeWires()
         #expect(changes.map(\.isHigh) == [true, false, true] && changes.allSatisfy { $0.wire == 3 })
-        for change in changes { try write(near, change.access, change.isHigh ? 1 : 0) }
+        for change in changes { try write(near, change.access, change.value) }
         #expect(near.takeInterrupts().map(\.vector) == [Vector(0x33)] && far.takeInterrupts().isEmpty)
         #expect(far.takeAwake() == [8])
     }

@@ -17,22 +17,25 @@ import Testing
         let hasRoom = Atomic<Bool>(true)
         let hosts: Mutex<[DeviceHost]> = Mutex([])
         let buses: Mutex<[DeviceBus]> = Mutex([])
+        let forwarders: Mutex<[DeviceForwarder]> = Mutex([])
 
         init() throws {
             let layout = try MachineLayout(nodes: [LoopbackMachine.resources, LoopbackMachine.resources].map(\.description))
             let map = try AddressMap(devices: PlacedDevice.chipset() + [.serialPort(node: 1, base: 0x2F8, wire: 3)], nodes: 2)
             for node in 0..<2 {
-                let host = DeviceHost(
-                    map: map, node: node, layout: layout, route: { [self] message in routed.withLock { $0.append(message) } },
-                    drive: { [self] in buses.withLock { $0[node] }.drive($0) },
-                    answer: { [self] _, reply in replies.withLock { $0.append(reply) } }, onPower: { _ in })
-                let bus = DeviceBus(
-                    map: map, node: node, host: host, isDead: { [self] in dead.load(ordering: .relaxed) },
+                let forwarder = DeviceForwarder(
+                    isDead: { [self] in dead.load(ordering: .relaxed) },
                     send: { [self] _, request in
                         guard hasRoom.load(ordering: .relaxed) else { return false }
                         sent.withLock { $0.append((UInt8(node), request)) }
                         return true
                     })
+                let host = DeviceHost(
+                    map: map, node: node, layout: layout, route: { [self] message in routed.withLock { $0.append(message) } },
+                    drive: { forwarder.post($0.access, $0.value, to: 0) },
+                    answer: { [self] _, reply in replies.withLock { $0.append(reply) } }, onPower: { _ in })
+                let bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
+                forwarders.withLock { $0.append(forwarder) }
                 hosts.withLock { $0.append(host) }
                 buses.withLock { $0.append(bus) }
                 host.start()
@@ -40,6 +43,7 @@ import Testing
         }
 
         func bus(_ node: Int) -> DeviceBus { buses.withLock { $0[node] } }
+        func forwarder(_ node: Int) -> DeviceForwarder { forwarders.withLock { $0[node] } }
         func host(_ node: Int) -> DeviceHost { hosts.withLock { $0[node] } }
 
         /// What the control threads do: hands over requests and replies until `condition` holds; false after 10 s.
@@ -58,7 +62,7 @@ import Testing
                     return replies
                 }
                 for reply in answers {
-                    for node in 0..<2 { bus(node).answered(reply) }
+                    for node in 0..<2 { forwarder(node).answered(reply) }
                 }
                 if condition() { return true }
                 usleep(500)
@@ -153,9 +157,9 @@ import Testing
         let reader = onThread { pair.bus(1).read(port(0x70)) }
         while pair.sent.withLock({ $0.isEmpty }) { usleep(500) }
         let sequence = try #require(pair.sent.withLock { $0.first?.request.sequence })
-        pair.bus(1).answered(DeviceReply(sequence: sequence &+ 1, value: 1))
+        pair.forwarder(1).answered(DeviceReply(sequence: sequence &+ 1, value: 1))
         #expect(reader.wait(seconds: 0.2) == nil)
-        pair.bus(1).answered(DeviceReply(sequence: sequence, value: 0x17))
+        pair.forwarder(1).answered(DeviceReply(sequence: sequence, value: 0x17))
         #expect(reader.wait(seconds: 5) == 0x17)
     }
 
@@ -177,7 +181,7 @@ import Testing
         #expect(pair.bus(1).read(port(0x1234)) == 0xFF)
         #expect(pair.bus(1).read(DeviceAccess(space: .memory, address: 0xFED0_0000, size: 8)) == .max)
         pair.bus(1).write(port(0x1234), 1)
-        #expect(pair.bus(1).unclaimedCount == 10 && pair.bus(1).forwardedCount == 0)
+        #expect(pair.bus(1).unclaimedCount == 10 && pair.forwarder(1).count == 0)
         // A peer of another mind asks for what is not here.
         var answers: [DeviceReply] = []
         pair.bus(1).accept(DeviceRequest(sequence: 7, access: port(0x70), value: nil), from: 0) { answers.append($0) }

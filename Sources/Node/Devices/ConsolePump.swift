@@ -9,7 +9,7 @@ final class ConsolePump: @unchecked Sendable {
     private let console: GuestConsole
     private let output = Parker()
     private let isStopping = Atomic<Bool>(false)
-    private var threads: [PlatformThread] = []
+    private var threads: [SystemThread] = []
 
     /// Nil where no serial port stands on the host's node.
     init?(_ host: DeviceHost, console: GuestConsole) {
@@ -22,8 +22,8 @@ final class ConsolePump: @unchecked Sendable {
 
     func start() {
         threads = [
-            PlatformThread("vsmp-console") { [self] in writeConsole() },
-            PlatformThread("vsmp-input") { [self] in readConsole() },
+            SystemThread("vsmp-console") { [self] in writeConsole() },
+            SystemThread("vsmp-input") { [self] in readConsole() },
         ]
     }
 

@@ -24,7 +24,7 @@ final class DeviceHost: @unchecked Sendable {
     private let answer: @Sendable (UInt8, DeviceReply) -> Void
     private let onPower: @Sendable (DeviceSignals.PowerRequest) -> Void
     private let backEnds = Mutex<[Int: @Sendable () -> Void]>([:])
-    private var thread: PlatformThread?
+    private var thread: SystemThread?
 
     /// - Parameters:
     ///   - route: takes an interrupt message to its processors.
@@ -49,7 +49,7 @@ final class DeviceHost: @unchecked Sendable {
     /// Names what is called when a device has work for its back end. It must not wait.
     func setBackEnd(ofDevice index: Int, _ wake: @escaping @Sendable () -> Void) { backEnds.withLock { $0[index] = wake } }
 
-    func start() { thread = PlatformThread("vsmp-devices") { [self] in serve() } }
+    func start() { thread = SystemThread("vsmp-devices") { [self] in serve() } }
 
     func stop() {
         isStopping.store(true, ordering: .sequentiallyConsistent)

@@ -28,6 +28,7 @@ package final class DeviceSet {
         package var isHigh: Bool
 
         package var access: DeviceAccess { DeviceAccess(space: .wire, address: UInt64(wire), size: 1) }
+        package var value: UInt64 { isHigh ? 1 : 0 }
     }
 
     /// - Parameters:

@@ -1,0 +1,64 @@
+import Interconnect
+package import Machine
+
+/// The machine's devices as this node has and reaches them, wherever they stand.
+package final class DeviceRoom: Sendable {
+    private let host: DeviceHost
+    private let bus: DeviceBus
+    private let forwarder: DeviceForwarder
+    /// Of the guest's console.
+    private let console: ConsolePump?
+    private let control: ControlPlane
+
+    /// - Parameters:
+    ///   - console: where the guest's console goes; nil on a node that does not carry it.
+    ///   - route: takes an interrupt message to its processors.
+    ///   - onPower: the guest asks for its end.
+    package init(
+        map: AddressMap, node: Int, layout: MachineLayout, console: GuestConsole?, control: ControlPlane, life: MachineLife,
+        route: @escaping @Sendable (InterruptMessage) -> Void, onPower: @escaping @Sendable (DeviceSignals.PowerRequest) -> Void
+    ) {
+        let forwarder = DeviceForwarder(
+            isDead: { life.isOver }, send: { node, request in control.send(to: node, .deviceRequest, request.encoded()) })
+        host = DeviceHost(
+            map: map, node: node, layout: layout, route: route,
+            drive: { change in if let target = map.target(of: change.access) { forwarder.post(change.access, change.value, to: target.node) } },
+            answer: { node, reply in control.send(to: node, .deviceReply, reply.encoded()) }, onPower: onPower)
+        bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
+        self.console = console.flatMap { [host] in ConsolePump(host, console: $0) }
+        self.forwarder = forwarder
+        self.control = control
+    }
+
+    /// Accesses that left for another node.
+    package var forwardedCount: UInt64 { forwarder.count }
+    /// Accesses to addresses of no device.
+    package var unclaimedCount: UInt64 { bus.unclaimedCount }
+
+    package func start() {
+        host.start()
+        console?.start()
+    }
+
+    /// Returns when the guest's last console output has been written.
+    package func stop() {
+        console?.stop()
+        host.stop()
+    }
+
+    // MARK: This node's processors
+
+    package func read(_ access: DeviceAccess) -> UInt64 { bus.read(access) }
+    package func write(_ access: DeviceAccess, _ value: UInt64) { bus.write(access, value) }
+    package func endOfInterrupt(_ vector: Vector) { bus.write(IOAPIC.endOfInterrupt, UInt64(vector.rawValue)) }
+
+    // MARK: Other nodes
+
+    /// Another node's processor accesses a device of this node.
+    func take(_ request: DeviceRequest, from node: UInt8) {
+        bus.accept(request, from: node) { control.send(to: node, .deviceReply, $0.encoded()) }
+    }
+
+    /// Another node has answered an access of this node.
+    func answered(_ reply: DeviceReply) { forwarder.answered(reply) }
+}
