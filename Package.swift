@@ -48,7 +48,7 @@ var core: [Target] {
         room("Core", "Coherence"),
         room("Core", "CoherenceSimulation", ["Coherence"]),
         room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform"]),
-        room("Core", "Machine", ["KVM", "Bytes", "Contract"]),
+        room("Core", "Machine", ["Bytes", "Contract"]),
         room("Core", "KVM", ["CKVM", "Platform"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
