@@ -1,7 +1,7 @@
 import Platform
 package import Coherence
 package import KVM
-import Interconnect
+package import Interconnect
 package import Machine
 import Synchronization
 
@@ -45,7 +45,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
     private let control: ControlPlane
     private var processors: [Processor] = []
     private var router: InterruptRouter!
-    private var loop: CoherenceLoop!
+    private var loop: CoherenceLoop<Connection>!
     private var timers: TimerThread!
     private var chipset: ChipsetHost?
     private var forwarder: DeviceForwarder!
@@ -62,7 +62,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
 
     /// Builds memory, processors and the coherence loop. Nothing runs yet but the loop, which serves other nodes.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [CoherenceLink?]
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?]
     ) throws {
         self.setup = setup
         self.machine = machine
@@ -97,7 +97,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         return runs
     }
 
-    private func makeParts(_ coherence: [CoherenceLink?]) throws {
+    private func makeParts(_ coherence: [PageChannel<Connection>?]) throws {
         let control = control
         router = InterruptRouter(
             layout: layout, node: setup.node,
@@ -105,13 +105,8 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             forward: { node, message in control.send(to: UInt8(node), .interrupt, [0] + message.encoded()) })
         timers = TimerThread(processors.map(\.signal))
         forwarder = DeviceForwarder { control.send(to: 0, .deviceRequest, $0) }
-        let homes = try HomeMap(
-            layout.memory.map {
-                HomeMap.Range(
-                    first: PageNumber(UInt32($0.pages.lowerBound)), count: UInt32($0.pages.count), home: NodeID(UInt8($0.node)))
-            })
         var configuration = EngineConfiguration(
-            node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: homes,
+            node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),
             cacheLimit: setup.plan.resources[setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
             policies: setup.policies)
         configuration.pageTime = setup.pageTime
@@ -122,7 +117,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
             setup.log("this kernel does not tell which pages are page tables: every page that leaves costs a forced emulation")
         }
         loop = try CoherenceLoop(
-            configuration: configuration, memory: memory, forgetter: forgetter, links: coherence,
+            configuration: configuration, memory: memory, forgetter: forgetter, channels: coherence,
             processors: processors.map(\.signal),
             onLoss: { [weak self] node, why in self?.lost(Int(node.rawValue), why) }, log: setup.log)
         if setup.node == 0 {
