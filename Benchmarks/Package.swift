@@ -26,18 +26,19 @@ let package = Package(
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
-        .target(name: "Machine", dependencies: ["KVM", "Bytes", "Contract"], swiftSettings: settings),
-        .target(name: "KVM", dependencies: ["CKVM", "Platform"], swiftSettings: settings),
+        .target(name: "Machine", dependencies: ["Bytes", "Contract"], swiftSettings: settings),
+        .target(name: "KVM", dependencies: ["CKVM", "Platform", "Pages"], swiftSettings: settings),
         .target(
             name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
         .target(
-            name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "KVM", "Platform"], swiftSettings: settings),
+            name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "KVM", "Platform", "Pages"], swiftSettings: settings),
         .target(name: "CoherenceSimulation", dependencies: ["Coherence"], swiftSettings: settings),
-        .target(name: "Coherence", swiftSettings: settings),
+        .target(name: "Coherence", dependencies: ["Pages"], swiftSettings: settings),
         .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence", "Platform", "Bytes", "Contract"], swiftSettings: settings),
         .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
         .target(name: "Bytes", swiftSettings: settings),
+        .target(name: "Pages", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
         .target(name: "CPlatform"),
         .target(name: "CKVM"),
