@@ -81,7 +81,7 @@ var oem: [Target] {
             ]),
         room(
             "OEM", "Provisioning",
-            ["BoardSupport", "FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto]),
+            ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto]),
         room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
@@ -114,7 +114,7 @@ var guest: [Target] {
 var tests: [Target] {
     [
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
         test("Bytes", ["Bytes"]),

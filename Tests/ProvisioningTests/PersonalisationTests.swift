@@ -14,18 +14,19 @@ import Testing
         personalisation.cacheMiB = 64
         personalisation.processors = 2
         personalisation.onFailure = .wait
-        personalisation.policies = "read-replication,prefetch"
+        personalisation.policies = "read-replication,stride-prefetch"
         #expect(
             try personalisation.machineConfiguration()
                 == "kit=kit-test\nnodes=2\nnode=1\nslice-mib=512\ncache-mib=64\nprocessors=2\non-failure=wait\n"
-                + "policies=read-replication,prefetch\n")
+                + "policies=read-replication,stride-prefetch\n")
     }
 
     @Test func wrongNodesAndValuesAreRefused() throws {
         let kit = try testKit()
         for wrong in [
             StickPersonalisation(kit: kit, node: 2),
-            StickPersonalisation(kit: kit, node: 0, sliceMiB: 0),
+            StickPersonalisation(kit: kit, node: 0, sliceMiB: 0), StickPersonalisation(kit: kit, node: 0, sliceMiB: 1),
+            StickPersonalisation(kit: kit, node: 0, policies: "no-such-policy"), StickPersonalisation(kit: kit, node: 0, processors: 4097),
             StickPersonalisation(kit: kit, node: 0, policies: "a\nnode=0"),
         ] {
             #expect(throws: ProvisioningError.self) { try wrong.machineConfiguration() }

@@ -3,6 +3,7 @@ import BoardSupport
 import FirmwareImage
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Provisioning
@@ -28,7 +29,7 @@ import Testing
     @Test func personalisedStickHoldsKitAndGuest() throws {
         let image = try TestImage()
         let target = image.scratch.path + "/stick"
-        try image.scratch.write("vmlinuz", Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 % 251) }))
+        try image.scratch.write("vmlinuz", Data(linuxKernel(count: 100_000)))
         try image.scratch.write("initrd", "an initial RAM disk")
         let kit = try testKit()
         let personalisation = StickPersonalisation(
@@ -60,6 +61,23 @@ import Testing
         #expect(stick.suffix(from: end) == original.suffix(from: end))
         let mode = try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
         #expect(mode == 0o600)
+    }
+
+    /// What the board would say after its boot is said when the stick is made, and no stick is written.
+    @Test(arguments: [
+        ([UInt8]("no kernel".utf8), "quiet", "not a Linux bzImage"), (linuxKernel(count: 4096), String(repeating: "x", count: 2000), "shorten it"),
+        (linuxKernel(count: 4096, commandLineSize: 200), "quiet", "this kernel takes 200"), (linuxKernel(count: 4096), "a\tb\u{1B}", "printable text"),
+    ])
+    func aGuestThatNoBoardStartsIsRefused(kernel: [UInt8], commandLine: String, problem: String) throws {
+        let image = try TestImage()
+        try image.scratch.write("vmlinuz", Data(kernel))
+        let personalisation = StickPersonalisation(
+            kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz", commandLine: commandLine))
+        let target = image.scratch.path + "/stick"
+        let error = #expect(throws: ProvisioningError.self) { try StickWriter(image: image.path).write(to: target, personalisation: personalisation) }
+        #expect(error?.exitStatus == .badInput)
+        #expect(error?.description.contains(problem) == true && error?.description.contains("/vmlinuz: ") == true)
+        #expect(!FileManager.default.fileExists(atPath: target))
     }
 
     @Test func guestLargerThanThePartitionIsRefused() throws {

@@ -133,6 +133,7 @@ package struct LabBootCommand: ParsableCommand {
         guard stick.isEmpty || (written.allSatisfy { $0 == nil } && append.isEmpty && stranger.isEmpty && imageOf.isEmpty) else {
             throw ValidationError("guest, licence and node options are on the --stick already")
         }
+        guard timeout > 0, timeout.isFinite else { throw ValidationError("--timeout is a number of seconds above 0") }
         guard clock.map({ Moment($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
     }
 
@@ -148,7 +149,7 @@ package struct LabBootCommand: ParsableCommand {
             status = error.status.rawValue
         } catch let error as BoardError {
             LabBootRun.say("lab: INFRASTRUCTURE: \(error)")
-            status = ExitStatus.badInput.rawValue
+            status = error.exitStatus.rawValue
         }
         throw ExitCode(status)
     }

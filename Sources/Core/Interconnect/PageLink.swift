@@ -1,4 +1,4 @@
-import Contract
+package import Contract
 
 /// One end of the stream of coherence messages between this node and a peer, as the coherence loop drives it. TCP is one
 /// (`Connection`); verbs can be another.

@@ -37,6 +37,9 @@ package struct BootProgress {
     /// Why each node says that the licence does not cover the machine.
     private var licenceRefusals: [NodeIndex: String] = [:]
     private var nodeEnds: [NodeIndex: Int32] = [:]
+    private var lastSentence: [NodeIndex: String] = [:]
+    /// What each node said last before its program ended.
+    private var lastWords: [NodeIndex: String] = [:]
     /// When the machine's end became known; boards should switch off soon after.
     private var endedAt: Duration?
 
@@ -71,12 +74,16 @@ package struct BootProgress {
         case .refusal(let why): refusals[node] = why
         case .licenceRefusal(let why): licenceRefusals[node] = licenceRefusals[node].map { "\($0); \(why)" } ?? why
         case .nodeEnded(let status):
-            if nodeEnds[node] == nil { nodeEnds[node] = status }
+            if nodeEnds[node] == nil {
+                nodeEnds[node] = status
+                lastWords[node] = lastSentence[node]
+            }
             end(at: now)
         case .statistics(let json): statistics.append(json)
         case .panic(let text):
             if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: \(text)" }
             end(at: now)
+        case .sentence(let sentence): lastSentence[node] = sentence
         default: break
         }
     }
@@ -172,7 +179,7 @@ package struct BootProgress {
         }
         if let guestEnd { return guestEnd }
         if let (node, status) = nodeEnds.min(by: { $0.key < $1.key }) {
-            return Verdict(.fail, status: status, "vsmpd of node \(node) ended with status \(status)")
+            return Verdict(.fail, status: status, "vsmpd of node \(node) ended with status \(status)" + (lastWords[node].map { ": \($0)" } ?? ""))
         }
         return refusal ?? Verdict(.fail, .guestFailed, "every board switched off and the guest gave no verdict")
     }

@@ -71,7 +71,15 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
         if cut || process.exit == .status(0) { return .off }
         let words = (try? String(contentsOfFile: emulatorLog, encoding: .utf8)) ?? ""
         let last = words.split(separator: "\n").suffix(3).joined(separator: "; ")
-        return .broken("the emulator of node \(board.node) ended by itself (\(process.exit.debugDescription)): \(last)")
+        return .broken("the emulator of node \(board.node) ended by itself (\(Self.words(process.exit))): \(last)")
+    }
+
+    private static func words(_ exit: ChildProcess.Exit?) -> String {
+        switch exit {
+        case .status(let status): "exit status \(status)"
+        case .signal(let signal): "signal \(signal)"
+        case nil: "nobody knows how"
+        }
     }
 
     package func cutLink() throws(LabError) {

@@ -157,7 +157,8 @@ public final class EmulatedLab {
         }
         for (name, values, least) in [
             ("processors", options.processors, 1), ("memory", options.memoryMiB, 256),
-            ("slice-mib", options.sliceMiB, 1), ("cache-mib", options.cacheMiB, 1), ("lend-processors", options.lentProcessors, 1),
+            ("slice-mib", options.sliceMiB, Limits.sliceMiB.lowerBound), ("cache-mib", options.cacheMiB, Limits.cacheMiB.lowerBound),
+            ("lend-processors", options.lentProcessors, Limits.lentProcessors.lowerBound),
         ] {
             if values.count > options.nodes {
                 throw LabError(.usage, "--\(name) has \(values.count) values for \(options.nodes) boards")

@@ -2,6 +2,7 @@ import Contract
 import Bytes
 internal import BoardSupport
 internal import FirmwareImage
+internal import Machine
 internal import Glibc
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
@@ -50,11 +51,24 @@ enum ConfigurationPartition {
                 "the guest payload has \(payload >> 20) MiB, the partition \(name) holds \((size >> 20) - 2) MiB; "
                     + "use a smaller initrd")
         }
+        try check(guest)
         try folder.write("cmdline", Array((guest.commandLine + "\n").utf8))
         try run("mmd", ["-i", image, "::/guest"])
         try run("mcopy", ["-i", image, guest.kernel, "::/guest/vmlinuz"])
         if let initrd = guest.initrd { try run("mcopy", ["-i", image, initrd, "::/guest/initrd"]) }
         try run("mcopy", ["-i", image, folder.path + "/cmdline", "::/guest/cmdline"])
+    }
+
+    /// Refuses what the board that starts the guest would refuse.
+    private static func check(_ guest: StickPersonalisation.GuestPayload) throws(ProvisioningError) {
+        let file = try DeviceFile(reading: guest.kernel, direct: false)
+        let size = try file.size()
+        let header = try file.read(at: 0, count: min(size, LinuxKernel.headerBytes))
+        do throws(BootError) {
+            try LinuxKernel.check(header: header, fileSize: UInt64(size), operatorText: guest.commandLine)
+        } catch {
+            throw .failed(.badInput, "\(guest.kernel): \(error)")
+        }
     }
 
     private static func run(_ tool: String, _ arguments: [String]) throws(ProvisioningError) {

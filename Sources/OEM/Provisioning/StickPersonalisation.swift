@@ -1,5 +1,5 @@
 public import Contract
-internal import BoardSupport
+internal import Coherence
 
 /// What makes one stick of one kit out of a brand's image. It is written to the stick's last partition, VSMP-CONFIG,
 /// and holds data only: nothing in it is executed by the firmware.
@@ -57,15 +57,19 @@ public struct StickPersonalisation: Sendable, Equatable {
                 .badInput, "kit \(kit.id) has the nodes 0 to \(kit.nodes - 1); there is no node \(node)")
         }
         var lines = ["kit=\(kit.id)", "nodes=\(kit.nodes)", "node=\(node)"]
-        for (name, value) in [("slice-mib", sliceMiB), ("cache-mib", cacheMiB), ("processors", processors)] {
+        for (name, value, range) in [
+            ("slice-mib", sliceMiB, Limits.sliceMiB), ("cache-mib", cacheMiB, Limits.cacheMiB), ("processors", processors, Limits.lentProcessors),
+        ] {
             guard let value else { continue }
-            guard (1...0x4000_0000).contains(value) else { throw .failed(.badInput, "\(name) cannot be \(value)") }
+            guard range.contains(value) else {
+                throw .failed(.badInput, "\(name)=\(value): expected a number from \(range.lowerBound) to \(range.upperBound)")
+            }
             lines.append("\(name)=\(value)")
         }
         if let onFailure { lines.append("on-failure=\(onFailure.rawValue)") }
         if let policies {
-            guard policies.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-                throw .failed(.badInput, "policies are names with commas and no blanks, not \"\(policies)\"")
+            do throws(PolicySet.UnknownPolicy) { _ = try PolicySet(parsing: policies) } catch {
+                throw .failed(.badInput, "policies=\(policies): \(error)")
             }
             lines.append("policies=\(policies)")
         }
