@@ -11,9 +11,9 @@ final class DeviceForwarder: Sendable {
 
     private let waiting = Mutex<[UInt32: Waiting]>([:])
     private let next = Atomic<UInt32>(1)
-    private let send: @Sendable ([UInt8]) -> Bool
+    private let send: @Sendable (DeviceRequest) -> Bool
 
-    init(send: @escaping @Sendable ([UInt8]) -> Bool) { self.send = send }
+    init(send: @escaping @Sendable (DeviceRequest) -> Bool) { self.send = send }
 
     /// Blocks the calling processor until node 0 has answered; all ones when the machine dies first.
     func perform(_ access: DeviceAccess, write value: UInt64?, isDead: () -> Bool) -> UInt64 {
@@ -21,7 +21,7 @@ final class DeviceForwarder: Sendable {
         let parker = Parker()
         waiting.withLock { $0[sequence] = Waiting(parker: parker) }
         defer { waiting.withLock { _ = $0.removeValue(forKey: sequence) } }
-        guard send(DeviceRequest(sequence: sequence, access: access, value: value).encoded()) else { return .max }
+        guard send(DeviceRequest(sequence: sequence, access: access, value: value)) else { return .max }
         while !isDead() {
             if let answer = waiting.withLock({ $0[sequence]?.answer }) { return answer }
             parker.park(timeout: 100_000_000)
@@ -39,11 +39,11 @@ final class DeviceForwarder: Sendable {
 }
 
 /// Body of a forwarded access: sequence (4), space (1), size (1), is write (1), zero (1), address (8), value (8).
-struct DeviceRequest: Equatable {
-    var sequence: UInt32
-    var access: DeviceAccess
+package struct DeviceRequest: Equatable, Sendable {
+    package var sequence: UInt32
+    package var access: DeviceAccess
     /// Nil for a read.
-    var value: UInt64?
+    package var value: UInt64?
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()

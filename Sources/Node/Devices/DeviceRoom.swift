@@ -1,4 +1,3 @@
-import Interconnect
 package import Machine
 import Synchronization
 
@@ -16,7 +15,7 @@ package final class DeviceRoom: Sendable {
 
     /// - Parameter chipset: nil on a node without devices.
     package init(chipset: ChipsetHost?, control: ControlPlane, life: MachineLife) {
-        place = chipset.map { .here($0) } ?? .elsewhere(DeviceForwarder { control.send(to: 0, .deviceRequest, $0) })
+        place = chipset.map { .here($0) } ?? .elsewhere(DeviceForwarder { control.send(.deviceRequest($0), to: 0) })
         self.control = control
         self.life = life
     }
@@ -52,21 +51,18 @@ package final class DeviceRoom: Sendable {
     package func endOfInterrupt(_ vector: Vector) {
         switch place {
         case .here(let chipset): chipset.endOfInterrupt(vector)
-        case .elsewhere: control.send(to: 0, .interrupt, [1, vector.rawValue])
+        case .elsewhere: control.send(.endOfInterrupt(vector), to: 0)
         }
     }
 
     // MARK: Other nodes
 
     /// Another node's processor accesses a device of this node.
-    func take(_ request: DeviceRequest, from node: UInt8) {
+    func take(_ request: DeviceRequest, from node: Int) {
         guard case .here(let chipset) = place else { return }
         var answer: UInt64 = 0
         if let value = request.value { chipset.write(request.access, value) } else { answer = chipset.read(request.access) }
-        var writer = WireWriter()
-        writer.put(request.sequence)
-        writer.put(answer)
-        control.send(to: node, .deviceReply, writer.bytes)
+        control.send(.deviceReply(sequence: request.sequence, value: answer), to: node)
     }
 
     /// Another node has answered an access of this node.
