@@ -5,7 +5,7 @@ import Interconnect
 package import Machine
 import Synchronization
 
-/// This node's part of one machine, from plan to end: memory, processors, devices (on node 0) and the threads that run them.
+/// This node's part of one machine, from plan to end: memory, processors, devices and the threads that run them.
 // SAFETY: unchecked because `threads` and `loopThread` belong to the thread that starts and finishes the session.
 package final class MachineSession: @unchecked Sendable {
     package let setup: Setup
@@ -39,13 +39,10 @@ package final class MachineSession: @unchecked Sendable {
         let router = InterruptRouter(
             layout: layout, node: node, local: targets,
             forward: { node, message in control.send(.interrupt(message), to: node) })
-        let chipset =
-            node == 0
-            ? ChipsetHost(
-                layout: layout, console: setup.console, route: { if !life.isOver { router.route($0) } },
-                onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) }) : nil
         let timers = TimerThread(signals)
-        let devices = DeviceRoom(chipset: chipset, control: control, life: life)
+        let devices = DeviceRoom(
+            map: try setup.plan.addressMap, node: node, layout: layout, console: node == 0 ? setup.console : nil, control: control, life: life,
+            route: { if !life.isOver { router.route($0) } }, onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) })
         let room = ProcessorRoom(
             clock: clock, life: life, router: router, timers: timers, devices: devices, signals: signals, control: control,
             stopped: { processor, reason in
@@ -120,13 +117,11 @@ package final class MachineSession: @unchecked Sendable {
 
     func take(_ message: InterruptMessage) { if !life.isOver { router.accept(message) } }
 
-    func takeEndOfInterrupt(_ vector: Vector) { if !life.isOver { devices.takeEndOfInterrupt(vector) } }
-
     func take(_ destination: LogicalDestination, of processor: APICID) { router.update(processor, destination) }
 
     func take(_ request: DeviceRequest, from node: Int) { devices.take(request, from: node) }
 
-    func takeReply(_ sequence: UInt32, _ value: UInt64) { devices.answered(sequence, value) }
+    func take(_ reply: DeviceReply) { devices.answered(reply) }
 
     func takeTimestampMove(_ ticks: UInt64) { room.takeTimestampMove(ticks) }
 
@@ -148,6 +143,7 @@ package final class MachineSession: @unchecked Sendable {
         report.uptimeNanoseconds = monotonicNow() - startTime
         report["interrupts_forwarded"] = router.forwardedCount
         report["device_accesses_forwarded"] = devices.forwardedCount
+        report["device_accesses_unclaimed"] = devices.unclaimedCount
         report["exits"] = processors.reduce(0) { $0 + $1.exitCount }
         report["bytes"] += control.bytes
         let skew = skew.withLock { $0 }

@@ -15,7 +15,7 @@ final class NodeRooms: Sendable {
     init(_ setup: NodeRuntime.Setup, links: [ControlLink?], say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         control = try ControlPlane(links: links)
-        membership = MembershipDriver(Membership(node: node, count: count), control: control, session: session, say: say)
+        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices), control: control, session: session, say: say)
         clock = ClockRoom(node: node, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
@@ -50,10 +50,9 @@ final class NodeRooms: Sendable {
         case .statReply(let report): statistics.take(report, from: node)
         case .policies(let choice): policies.take(choice)
         case .interrupt(let message): session.current?.take(message)
-        case .endOfInterrupt(let vector): session.current?.takeEndOfInterrupt(vector)
         case .logicalDestination(let id, let destination): session.current?.take(destination, of: id)
         case .deviceRequest(let request): session.current?.take(request, from: node)
-        case .deviceReply(let sequence, let value): session.current?.takeReply(sequence, value)
+        case .deviceReply(let reply): session.current?.take(reply)
         case .timestampMove(let ticks): session.current?.takeTimestampMove(ticks)
         }
     }

@@ -18,6 +18,8 @@ extension NodeRuntime {
         package var console: GuestConsole
         /// What the guest is told of the machine's maker.
         package var identity: MachineIdentity
+        /// The machine's devices and where they stand; node 0's list counts.
+        package var devices = PlacedDevice.chipset()
         /// KVM shadows guest page tables here (AMD with npt=0).
         package var forgetsShadows: Bool
         /// Nanoseconds.

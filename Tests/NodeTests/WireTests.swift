@@ -93,12 +93,14 @@ import Testing
             .report(report), .report(nil), .goodbye,
         ]
         let others: [ControlMessage] = [
-            .heartbeat, .interrupt(InterruptMessage(destination: 300, vector: Vector(0x41), source: APICID(2))), .endOfInterrupt(Vector(0x30)),
-            .logicalDestination(APICID(3), LogicalDestination(.cluster, id: 0x21)), .deviceReply(sequence: 9, value: .max),
+            .heartbeat, .interrupt(InterruptMessage(destination: 300, vector: Vector(0x41), source: APICID(2))),
+            .logicalDestination(APICID(3), LogicalDestination(.cluster, id: 0x21)), .deviceReply(DeviceReply(sequence: 9, value: .max)),
             .timePing(sent: 1), .timePong(sent: 1, received: 2, answered: 3), .timestampMove(UInt64(bitPattern: -5)), .statRequest, .statReply(report),
             .policies(.all), .policies(.none), .policies(.stridePrefetch),
         ]
-        let requests = [nil, UInt64(0), .max].map { ControlMessage.deviceRequest(DeviceRequest(sequence: 9, access: access, value: $0)) }
+        let requests = [(UInt32(9), nil), (9, UInt64(0)), (nil, .max)].map {
+            ControlMessage.deviceRequest(DeviceRequest(sequence: $0.0, access: access, value: $0.1))
+        }
         return membership.map { .membership($0) } + others + requests
     }
 
@@ -117,6 +119,9 @@ import Testing
 
     @Test func plansHellosReportsAndEndsSayWhatTheySaid() throws {
         #expect(try MachinePlan(decoding: Self.plan.encoded()) == Self.plan)
+        var far = Self.plan
+        far.devices.append(.serialPort(node: 1, base: 0x2F8, wire: 3))
+        #expect(try MachinePlan(decoding: far.encoded()) == far)
         #expect(try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded()).cpuid == Self.cpuid)
         let report = try NodeReport(decoding: Self.report.encoded(), from: 1)
         #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
@@ -185,6 +190,14 @@ import Testing
             let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
             #expect(throws: WireError.self, "\(resources)") { try NodeHello(decoding: hello) }
         }
+        var wrong = Self.plan
+        for device in [
+            PlacedDevice.serialPort(node: 2, base: 0x2F8, wire: 3), .serialPort(node: 1, base: 0x3F1, wire: 3),
+            .serialPort(node: 1, base: 0x2F8, wire: PlacedDevice.Wire.serial),
+        ] {
+            wrong.devices = PlacedDevice.chipset() + [device]
+            #expect(throws: WireError.self, "\(device)") { try MachinePlan(decoding: wrong.encoded()) }
+        }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
         #expect(throws: WireError.self) { try MachinePlan(decoding: empty) }
     }
@@ -200,10 +213,13 @@ import Testing
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {
         let access = DeviceAccess(space: .memory, address: 0, size: 4)
         let good = DeviceRequest(sequence: 1, access: access, value: 1).encoded()
-        for (offset, value) in [(4, UInt8(2)), (5, 3), (5, 16), (6, 2), (7, 1)] {
+        for (offset, value) in [(4, UInt8(3)), (5, 3), (5, 16), (6, 2), (7, 1)] {
             var bad = good
             bad[offset] = value
             #expect(throws: WireError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
         }
+        // Nobody could be answered.
+        let read = DeviceRequest(sequence: nil, access: access, value: nil).encoded()
+        #expect(throws: WireError.self) { try DeviceRequest(decoding: read) }
     }
 }

@@ -11,14 +11,13 @@ extension ControlMessage {
     }
 
     /// First byte of an interrupt frame's body.
-    private enum InterruptKind: UInt8 { case message = 0, endOfInterrupt, logicalDestination }
+    private enum InterruptKind: UInt8 { case message = 0, logicalDestination }
 
     var frame: Frame {
         switch self {
         case .heartbeat: Frame(kind: .heartbeat)
         case .membership(let message): Frame(kind: .membership, body: [message.kind.rawValue], payload: message.payload)
         case .interrupt(let message): Frame(kind: .interrupt, body: [InterruptKind.message.rawValue] + message.encoded())
-        case .endOfInterrupt(let vector): Frame(kind: .interrupt, body: [InterruptKind.endOfInterrupt.rawValue, vector.rawValue])
         case .logicalDestination(let id, let destination):
             Frame(
                 kind: .interrupt,
@@ -28,13 +27,7 @@ extension ControlMessage {
                     $0.put(destination.rawValue)
                 })
         case .deviceRequest(let request): Frame(kind: .deviceRequest, body: request.encoded())
-        case .deviceReply(let sequence, let value):
-            Frame(
-                kind: .deviceReply,
-                body: Self.write {
-                    $0.put(sequence)
-                    $0.put(value)
-                })
+        case .deviceReply(let reply): Frame(kind: .deviceReply, body: reply.encoded())
         case .timePing(let sent): Frame(kind: .timePing, body: Self.write { $0.put(sent) })
         case .timePong(let sent, let received, let answered):
             Frame(kind: .timePong, body: Self.write { for time in [sent, received, answered] { $0.put(time) } })
@@ -54,7 +47,7 @@ extension ControlMessage {
         case .membership: self = .membership(try MembershipMessage(kind: try body.take(), payload: frame.payload, from: node))
         case .interrupt: self = try Self.readInterrupt(&body)
         case .deviceRequest: self = .deviceRequest(try DeviceRequest(decoding: body.takeRest()))
-        case .deviceReply: self = .deviceReply(sequence: try body.take(), value: try body.take())
+        case .deviceReply: self = .deviceReply(try DeviceReply(decoding: body.takeRest()))
         case .timePing: self = .timePing(sent: try body.take())
         case .timePong: self = .timePong(sent: try body.take(), received: try body.take(), answered: try body.take())
         case .timeStampCounter: self = .timestampMove(try body.take())
@@ -79,7 +72,6 @@ extension ControlMessage {
             } catch {
                 throw .value("interrupt (\(error))")
             }
-        case .endOfInterrupt: return .endOfInterrupt(Vector(try body.take()))
         case .logicalDestination:
             let id = APICID(try body.take())
             guard let destination = LogicalDestination(rawValue: try body.take()) else { throw .value("logical destination") }

@@ -7,11 +7,9 @@ package enum ControlMessage: Sendable {
     case heartbeat
     case membership(MembershipMessage)
     case interrupt(InterruptMessage)
-    /// To the node with the I/O APIC: a processor ended a level-triggered interrupt.
-    case endOfInterrupt(Vector)
     case logicalDestination(APICID, LogicalDestination)
     case deviceRequest(DeviceRequest)
-    case deviceReply(sequence: UInt32, value: UInt64)
+    case deviceReply(DeviceReply)
     /// The sender's time-stamp counter.
     case timePing(sent: UInt64)
     /// What the ping said, and the answering node's counter when it came and when the answer left.

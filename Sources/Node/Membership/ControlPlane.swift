@@ -68,6 +68,9 @@ package final class ControlPlane: @unchecked Sendable {
     @discardableResult
     package func send(_ message: ControlMessage, to node: Int) -> Bool { links[node].map { send(message.frame, over: $0) } ?? false }
 
+    /// The same for what the caller sends again.
+    package func offer(_ message: ControlMessage, to node: Int) -> Bool { links[node]?.send(message.frame) ?? false }
+
     package func broadcast(_ message: ControlMessage) {
         let frame = message.frame
         for link in links { if let link { send(frame, over: link) } }

@@ -90,7 +90,7 @@ extension Membership {
                 return add([.failed(node: node, why: "node \(peer): \(error)")])
             }
         }
-        let plan = MachinePlan(resources: hellos.map(\.resources), cpuid: common, clockOrigin: clockOrigin)
+        let plan = MachinePlan(resources: hellos.map(\.resources), cpuid: common, clockOrigin: clockOrigin, devices: devices)
         act(.broadcast(.plan(plan)))
         adopt(plan)
     }

@@ -1,4 +1,5 @@
 package import Licensing
+package import Machine
 
 /// One node's part in making one machine of many and in ending it: a pure state machine. Messages, losses, what happens on this node and the time
 /// come in; what to do comes out. The same source runs in the node and in its simulator (MembershipSimulationTests).
@@ -99,6 +100,7 @@ package struct Membership: Sendable {
 
     package let node: Int
     package let count: Int
+    let devices: [PlacedDevice]
     package internal(set) var phase = Phase.joining
     /// When ``Input/tick`` is due at the latest.
     package internal(set) var deadline = UInt64.max
@@ -120,10 +122,12 @@ package struct Membership: Sendable {
     private var now: UInt64 = 0
     private var effects: [Effect] = []
 
-    package init(node: Int, count: Int) {
+    /// - Parameter devices: the machine's, and where they stand; node 0's list counts.
+    package init(node: Int, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset()) {
         precondition(node >= 0 && node < count, "a node outside of its machine")
         self.node = node
         self.count = count
+        self.devices = devices
         peers = Array(repeating: Peer(), count: count)
     }
 
