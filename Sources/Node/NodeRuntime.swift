@@ -46,7 +46,7 @@ package final class NodeRuntime: Sendable {
         return try work(rooms, agreement, pages)
     }
 
-    private func join() throws -> (NodeRooms, [CoherenceLink?]) {
+    private func join() throws -> (NodeRooms, [PageChannel<Connection>?]) {
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(
             index: UInt8(node), count: UInt8(count), kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
@@ -55,17 +55,17 @@ package final class NodeRuntime: Sendable {
         let links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience), log: { log($0) })
         var control = [ControlLink?](repeating: nil, count: count)
-        var coherence = [CoherenceLink?](repeating: nil, count: count)
+        var coherence = [PageChannel<Connection>?](repeating: nil, count: count)
         for link in links {
             let index = link.peer.index
             control[Int(index)] = ControlLink(link.takeControl(), peer: index)
-            coherence[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index), nodes: count)
+            coherence[Int(index)] = PageChannel(link.takeCoherence(), nodes: count)
         }
         return (try NodeRooms(setup, links: control, say: log), coherence)
     }
 
     /// Does what the membership asks for until it is over. A task that fails ends the machine on every node.
-    private func work(_ rooms: NodeRooms, _ agreement: LicenceAgreement, _ pages: [CoherenceLink?]) throws -> MachineEnd {
+    private func work(_ rooms: NodeRooms, _ agreement: LicenceAgreement, _ pages: [PageChannel<Connection>?]) throws -> MachineEnd {
         while true {
             let task = rooms.membership.nextTask()
             do {
@@ -96,7 +96,7 @@ package final class NodeRuntime: Sendable {
     }
 
     /// Builds this node's part, aligns its clock and, but for node 0, starts it: its processors wait for their start-up IPI.
-    private func build(_ plan: MachinePlan, _ rooms: NodeRooms, _ pages: [CoherenceLink?]) throws -> ClockFigures {
+    private func build(_ plan: MachinePlan, _ rooms: NodeRooms, _ pages: [PageChannel<Connection>?]) throws -> ClockFigures {
         let speed = setup.portSpeed()
         setup.log(ConsoleWords.port(speed: speed))
         let (membership, node) = (rooms.membership, node)

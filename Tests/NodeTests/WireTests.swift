@@ -46,7 +46,7 @@ import Testing
         report.uptimeNanoseconds = 123_456_789_012
         report.policies = [.readReplication, .refaultProtection]
         for (index, name) in NodeReport.names.enumerated() { report[name] = UInt64(index) << 40 | UInt64(index) }
-        report.hottest = [(77, 5), (1 << 31, .max)]
+        report.hottest = [HotPage(page: PageNumber(77), remoteFaults: 5), HotPage(page: PageNumber(1 << 31), remoteFaults: .max)]
         var halted = ProcessorReport(id: APICID(3))
         halted.state = .halted
         halted.instructionPointer = 0xFFFF_FFFF_8100_0000
@@ -58,7 +58,7 @@ import Testing
         halted.age = 12_000_000
         var waiting = ProcessorReport(id: APICID(300))
         waiting.state = .running
-        waiting.waiting = .init(page: 0x1234, nanoseconds: 7_000_000)
+        waiting.waiting = .init(page: PageNumber(0x1234), nanoseconds: 7_000_000)
         report.processors = [halted, waiting]
         return report
     }
@@ -127,7 +127,7 @@ import Testing
         #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
         #expect(report.uptimeNanoseconds == 123_456_789_012 && report.processors == Self.report.processors)
         #expect(report.policies == [.readReplication, .refaultProtection])
-        #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
+        #expect(report.hottest.map(\.page.rawValue) == [77, 1 << 31] && report.hottest.map(\.remoteFaults) == [5, .max])
         #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded(), from: 0).policies == nil)
         // Nobody reports for another.
         #expect(throws: WireError.self) { try NodeReport(decoding: Self.report.encoded(), from: 0) }

@@ -57,7 +57,7 @@ extension ControlMessage {
             let policies = PolicySet(rawValue: try body.take())
             guard policies.isSubset(of: .all) else { throw .value("set of policies") }
             self = .policies(policies)
-        default: throw .value("kind of frame")
+        case .coherence: throw .value("kind of frame")
         }
         try body.end()
     }
