@@ -15,10 +15,11 @@ import Testing
     }
 
     @Test func aConsoleThatStandsStillHoldsNobodyUp() {
-        let (written, goesOn) = (Log(), Mutex(false))
+        let written = Log()
+        let goesOn = Atomic<Bool>(false)
         let gate = Parker()
         let log = ConsoleLog { line in
-            while !goesOn.withLock({ $0 }) { gate.park(timeout: 1_000_000) }
+            while !goesOn.load(ordering: .acquiring) { gate.park(timeout: 1_000_000) }
             written(line)
         }
         let begun = monotonicNow()
@@ -26,7 +27,7 @@ import Testing
         log.close(patience: 100_000_000)
         #expect(monotonicNow() - begun < 5_000_000_000)
         #expect(written.all.isEmpty)
-        goesOn.withLock { $0 = true }
+        goesOn.store(true, ordering: .releasing)
         for _ in 0..<5000 where !written.contains("were not kept") { gate.park(timeout: 1_000_000) }
         #expect(written.all.first == "line 0" && written.contains("more lines were not kept: the console stood still"))
     }

@@ -98,9 +98,10 @@ import Testing
             .timePing(sent: 1), .timePong(sent: 1, received: 2, answered: 3), .timestampMove(UInt64(bitPattern: -5)), .statRequest, .statReply(report),
             .policies(.all), .policies(.none), .policies(.stridePrefetch),
         ]
-        let requests = [(UInt32(9), nil), (9, UInt64(0)), (nil, .max)].map {
-            ControlMessage.deviceRequest(DeviceRequest(sequence: $0.0, access: access, value: $0.1))
-        }
+        let requests = [
+            DeviceRequest(sequence: 9, access: access, value: nil), DeviceRequest(sequence: 9, access: access, value: 0),
+            DeviceRequest(sequence: nil, access: access, value: .max),
+        ].map { ControlMessage.deviceRequest($0) }
         return membership.map { .membership($0) } + others + requests
     }
 
