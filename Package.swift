@@ -47,9 +47,9 @@ var core: [Target] {
     [
         room("Core", "Coherence"),
         room("Core", "CoherenceSimulation", ["Coherence"]),
-        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform"]),
-        room("Core", "Machine", ["KVM", "Bytes"]),
-        room("Core", "KVM", ["CKVM", "Platform"]),
+        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform"]),
+        room("Core", "Machine", ["Bytes"]),
+        room("Core", "KVM", ["CKVM", "Machine", "Platform"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
@@ -61,7 +61,7 @@ var node: [Target] {
     [
         .target(
             name: "Node",
-            dependencies: ["CKVM", "Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
     ]
 }
 
@@ -125,7 +125,7 @@ var tests: [Target] {
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes"]),
-        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform"]),
+        test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform"]),
         test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),

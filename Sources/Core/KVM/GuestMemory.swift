@@ -157,6 +157,23 @@ package final class GuestMemory: @unchecked Sendable {
         unsafe memcpy(destination, at(page), 4096)
     }
 
+    /// Copies `count` bytes at a guest-physical address, all in one page, out of the memory. The calling thread waits for the page as a processor
+    /// would: until the coherence loop has installed it.
+    package func touch(_ address: UInt64, copyingTo destination: UnsafeMutableRawPointer, count: Int) {
+        unsafe memcpy(destination, within(address, count), count)
+    }
+
+    /// Copies into the memory, as above.
+    package func touch(_ address: UInt64, copyingFrom source: UnsafeRawPointer, count: Int) {
+        unsafe memcpy(within(address, count), source, count)
+    }
+
+    private func within(_ address: UInt64, _ count: Int) -> UnsafeMutableRawPointer {
+        let offset = Int(address % UInt64(Self.pageSize))
+        precondition(count >= 0 && offset + count <= Self.pageSize, "bytes of one page")
+        return unsafe at(address / UInt64(Self.pageSize)) + offset
+    }
+
     /// Whether a populated page holds nothing but zeros. A page that does not is told by its first words.
     package func isZero(_ page: UInt64) -> Bool {
         let start = unsafe contents(page)

@@ -1,5 +1,6 @@
 import Platform
 import KVM
+import Machine
 
 /// A guest of one processor that reads a word of each page and keeps how long each read took.
 // SAFETY: unchecked because one thread runs the processor; others see the memory only.

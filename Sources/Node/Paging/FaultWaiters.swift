@@ -19,6 +19,8 @@ package struct FaultWaiters {
 
     private let processors: [ProcessorSignal]
     private var waiters: [Waiter]
+    /// Pages that threads behind devices wait for.
+    private var otherPages: [UInt32] = []
     private(set) var times = FaultTimes()
 
     init(_ processors: [ProcessorSignal]) {
@@ -27,15 +29,19 @@ package struct FaultWaiters {
     }
 
     mutating func began(_ fault: FaultEvent, now: UInt64) {
+        let page = UInt32(truncatingIfNeeded: fault.page)
+        var isProcessor = false
         for index in processors.indices where processors[index].threadID == fault.thread {
-            let page = UInt32(truncatingIfNeeded: fault.page)
+            isProcessor = true
             if waiters[index].page != page { waiters[index] = Waiter(page: page, since: now) }
             processors[index].isWaitingForPage = true
         }
+        if !isProcessor, !otherPages.contains(page) { otherPages.append(page) }
     }
 
     /// Pages `first` ..< `first + count` are here. `isRemote`: something had to travel for it.
     mutating func ended(_ first: UInt32, count: UInt32 = 1, isRemote: Bool, now: UInt64) {
+        if !otherPages.isEmpty { otherPages.removeAll { $0 >= first && $0 - first < count } }
         for index in waiters.indices where waiters[index].page >= first && waiters[index].page - first < count {
             if isRemote {
                 times.add(now &- waiters[index].since)
@@ -65,7 +71,7 @@ package struct FaultWaiters {
     var isAnyWaiting: Bool { waiters.contains { $0.page != .max } }
 
     /// The pages waited for now.
-    var pages: [UInt32] { waiters.map(\.page).filter { $0 != .max } }
+    var pages: [UInt32] { waiters.map(\.page).filter { $0 != .max } + otherPages }
 }
 
 /// Times of faults that needed another node, from reading the event to waking the processor.
