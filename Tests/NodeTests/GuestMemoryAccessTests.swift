@@ -38,12 +38,11 @@ struct GuestMemoryAccessTests {
         let homes = try HomeMap([
             HomeMap.Range(first: PageNumber(0), count: 256, home: NodeID(0)), HomeMap.Range(first: PageNumber(256), count: 256, home: NodeID(1)),
         ])
-        let link = CoherenceLink(
-            try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), peer: NodeID(1), nodes: 2)
+        let channel = PageChannel(try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), nodes: 2)
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: 256, minimumHold: 0, policies: .none),
-            memory: memory, forgetter: nil, links: [nil, link], processors: [ProcessorSignal()], onLoss: { _, _ in }, log: { _ in })
+            memory: memory, forgetter: nil, channels: [nil, channel], processors: [ProcessorSignal()], onLoss: { _, _ in }, log: { _ in })
         let ran = onThread { loop.run() }
         let life = MachineLife()
         let access = GuestMemoryAccess(memory: memory, ram: [0..<Self.size], life: life)

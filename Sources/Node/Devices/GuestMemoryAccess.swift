@@ -1,3 +1,4 @@
+import Coherence
 import KVM
 package import Machine
 
@@ -60,7 +61,7 @@ package struct GuestMemoryAccess: Sendable {
         var offset = 0
         while offset < count, !life.isOver {
             let start = address.rawValue + UInt64(offset)
-            let length = min(count - offset, GuestMemory.pageSize - Int(start % UInt64(GuestMemory.pageSize)))
+            let length = min(count - offset, PageNumber.size - Int(start % UInt64(PageNumber.size)))
             body(start, offset, length)
             offset += length
         }
