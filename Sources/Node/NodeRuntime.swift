@@ -92,7 +92,7 @@ package final class NodeRuntime: Sendable {
         var resources = setup.resources
         let probe = try VirtualProcessor(machine, id: machine.processorIDLimit - 2)
         resources.timestampKilohertz = try probe.timestampKilohertz()
-        return NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID()))
+        return NodeHello(resources: resources, cpuid: try machine.supportedCPUID())
     }
 
     /// Builds this node's part, aligns its clock and, but for node 0, starts it: its processors wait for their start-up IPI.

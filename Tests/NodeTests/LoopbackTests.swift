@@ -304,7 +304,7 @@ struct LoopbackTests {
         let machine = try VirtualMachine()
         var resources = LoopbackMachine.resources
         resources.timestampKilohertz = try VirtualProcessor(machine, id: 0).timestampKilohertz()
-        peer.driver.feed(.measured(NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID())), clock: 0))
+        peer.driver.feed(.measured(NodeHello(resources: resources, cpuid: try machine.supportedCPUID()), clock: 0))
         guard case .build = peer.driver.nextTask() else {
             Issue.record("no plan came: \(log.all)")
             return
