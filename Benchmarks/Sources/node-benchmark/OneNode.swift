@@ -1,4 +1,5 @@
 import Platform
+import Coherence
 import Glibc
 import KVM
 import LoopbackCalibration
@@ -64,8 +65,8 @@ enum OneNode {
 
         init(_ program: GuestProgram, swapped: Bool) throws {
             plain = try PlainGuest(program, size: OneNode.slice << 20)
-            coherent = try LoopNode(node: 0, slices: [OneNode.slice], links: [nil], base: 0, program: program)
-            try coherent.populate(0)
+            coherent = try LoopNode(node: 0, slices: [OneNode.slice], channels: [nil], base: 0, program: program)
+            try coherent.populate(PageNumber(0))
             isSwapped = swapped
             plain.guest.start()
             coherent.start()
@@ -100,7 +101,7 @@ enum OneNode {
             self.size = size
             for (page, words) in program.pages(at: 0) {
                 for (index, word) in words.enumerated() {
-                    unsafe mapping.storeBytes(of: word, toByteOffset: Int(page) * 4096 + index * 8, as: UInt64.self)
+                    unsafe mapping.storeBytes(of: word, toByteOffset: Int(page.address) + index * 8, as: UInt64.self)
                 }
             }
             guest = try Guest(base: 0) { machine in

@@ -1,5 +1,6 @@
 import Coherence
 import CoherenceSimulation
+internal import Platform
 
 /// What each policy is worth: every trace with no policies, each alone, all but each, and all.
 struct Ablation: Codable {
@@ -54,7 +55,7 @@ struct Ablation: Codable {
 
     /// Traces of fewer processors than nodes, and those that wait for no page, are left out.
     init(_ traces: [NamedTrace], nodes: Int, network: NetworkModel, cachePercent: Int = 100) throws {
-        let policies = PolicySet.names.indices.map { PolicySet(rawValue: 1 << UInt32($0)) }
+        let policies = PolicySet.list.map(\.policy)
         let sets: [(name: String, policies: PolicySet)] =
             [("none", .none)] + policies.map { ("only \($0)", $0) } + policies.map { ("all but \($0)", PolicySet.all.subtracting($0)) }
             + [("all", .all)]
@@ -114,16 +115,16 @@ struct Ablation: Codable {
     }
 
     func printTable() {
-        print("\(nodes) nodes, \(network), cache of \(cachePercent)%: stall time relative to that with all policies; above 1 is slower\n")
+        StandardOutput.print("\(nodes) nodes, \(network), cache of \(cachePercent)%: stall time relative to that with all policies; above 1 is slower\n")
         let first = rows.reduce(0) { max($0, $1.name.count) }
         let titles = workloads + ["geometric mean"]
-        print(pad("", first, left: true) + titles.map { "  " + pad($0, 6) }.joined())
+        StandardOutput.print(pad("", first, left: true) + titles.map { "  " + pad($0, 6) }.joined())
         for row in rows {
             let cells = zip(titles, row.ratios + [row.geometricMean]).map { "  " + pad(decimal($1, digits: 2), max(6, $0.count)) }
-            print(pad(row.name, first, left: true) + cells.joined())
+            StandardOutput.print(pad(row.name, first, left: true) + cells.joined())
         }
-        print("\nStall time without the policy / with it; above 1 it helps:")
-        for sentence in sentences { print("  \(sentence)") }
-        print("\n\(losers)")
+        StandardOutput.print("\nStall time without the policy / with it; above 1 it helps:")
+        for sentence in sentences { StandardOutput.print("  \(sentence)") }
+        StandardOutput.print("\n\(losers)")
     }
 }

@@ -3,6 +3,7 @@ package import ArgumentParser
 import Coherence
 import CoherenceSimulation
 import Foundation
+internal import Platform
 
 /// `vsmp-coherence`: the coherence engine beside published protocols, on traces of what programs do to memory, and its checks.
 package struct CoherenceRootCommand: ParsableCommand {
@@ -65,7 +66,7 @@ struct SimulateCommand: ParsableCommand {
     @Option(name: .customLong("protocol"), help: "vsmp, ivy-fixed, ivy-dynamic or home-msi.")
     var kind: SimulatedProtocol = .engine(.all)
 
-    @Option(help: "Policies of vsmp: names separated by commas, all, none, or all,-NAME.")
+    @Option(help: "Policies of vsmp: \(PolicySet.help).")
     var policies: String?
 
     @Option(help: "Percent of the other nodes' pages that a node of vsmp may hold.")
@@ -155,7 +156,7 @@ struct CompareCommand: ParsableCommand {
         }
         guard !below.isEmpty else { return }
         let text = "a ratio of \(decimal(least, digits: 2)) is not reached: \(below.joined(separator: "; "))"
-        FileHandle.standardError.write(Data("vsmp-coherence: \(text)\n".utf8))
+        StandardError.print("vsmp-coherence: \(text)")
         throw ExitCode(1)
     }
 }
@@ -181,6 +182,6 @@ struct WorkloadCommand: ParsableCommand {
     }
 
     func run() throws {
-        FileHandle.standardOutput.write(Data(workload.trace(processors: processors, seed: seed).text))
+        StandardOutput.write(Array(workload.trace(processors: processors, seed: seed).text))
     }
 }

@@ -1,6 +1,7 @@
 internal import Contract
 import BoardSupport
 import Glibc
+internal import Platform
 
 /// `vsmpd`: a multi-call program. Called as anything else (`vsmp`, or what the brand calls it) it is the operator's command.
 package enum NodeProgram {
@@ -12,7 +13,7 @@ package enum NodeProgram {
         let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
         let rest = Array(arguments.dropFirst())
         if rest == ["--version"] {
-            print("\(name) \(SDKVersion.text)")
+            StandardOutput.print("\(name) \(SDKVersion.text)")
             return .success
         }
         // The image calls the operator's command as its brand wants it.
@@ -32,7 +33,7 @@ package enum NodeProgram {
         case "license": return NodeLicenseCommand().run(Array(rest.dropFirst()))
         case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
         case "--help", "help", nil:
-            print(help)
+            StandardOutput.print(help)
             return rest.isEmpty ? .usage : .success
         default:
             report("there is no command '\(rest[0])'; try vsmpd --help")
