@@ -1,3 +1,4 @@
+internal import Platform
 internal import Glibc
 
 /// A board together with the blob that goes into the image.

@@ -1,3 +1,4 @@
+internal import Platform
 internal import Glibc
 
 /// Runs a program of the workstation (dtc, mkfs.fat, mcopy, sfdisk) and collects what it prints.
@@ -105,7 +106,7 @@ private struct OutputFile: ~Copyable {
 
     func contents() -> [UInt8] {
         lseek(descriptor, 0, SEEK_SET)
-        return SystemFiles.readAll(descriptor) ?? []
+        return (try? FileDescriptor(duplicating: descriptor, as: "output").readAll()) ?? []
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 import Bytes
 internal import BoardSupport
