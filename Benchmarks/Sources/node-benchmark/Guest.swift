@@ -33,7 +33,8 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
             try vcpu.enterLongMode(pageTables: base + 0x1000, ring: 3)
             try vcpu.setEntry(instruction: base + GuestProgram.codeOffset, stack: base + 0x8000, flags: 0x3002)
             processors.append(
-                Processor(index: index, id: APICID(UInt32(index)), isBootstrap: index == 0, vcpu: vcpu, environment: self))
+                Processor(
+                    index: index, target: InterruptRouter.LocalTarget(id: APICID(UInt32(index))), isBootstrap: index == 0, vcpu: vcpu, environment: self))
         }
     }
 
