@@ -117,5 +117,5 @@ package func freshPath(in folder: String, _ purpose: String) -> String {
 
 /// What the C library calls an error number.
 package func errorText(_ code: Int32) -> String {
-    unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+    SystemError.reason(code)
 }

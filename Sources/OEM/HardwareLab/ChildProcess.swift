@@ -1,6 +1,7 @@
 import Contract
 import BoardSupport
 import Glibc
+import Platform
 
 /// A process that cannot outlive the lab: it gets SIGKILL when the thread that started it ends, however that happens,
 /// and when this object is released.
@@ -31,14 +32,13 @@ package final class ChildProcess {
         defer { for copy in copies { _ = close(copy) } }
         for descriptor in descriptors {
             let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 256)
-            guard copy >= 0 else { throw .system("fcntl F_DUPFD_CLOEXEC", "") }
+            guard copy >= 0 else { throw LabError(SystemError("fcntl(F_DUPFD_CLOEXEC)", on: arguments[0], code: errno)) }
             copies.append(copy)
         }
         var pid: pid_t = 0
         let code = spawn(words, copies: copies, output: output, pid: &pid)
         guard code == 0 else {
-            errno = code
-            throw LabError(.unavailable, "cannot start \(arguments[0]): \(errnoText())")
+            throw LabError(.unavailable, "cannot start \(arguments[0]): \(SystemError.reason(code))")
         }
         identifier = pid
     }
