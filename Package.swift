@@ -96,9 +96,9 @@ var commands: [Target] {
         room(
             "Commands", "CoherenceCommands",
             ["Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
-        program("Commands", "vsmp", ["OEMCommands", arguments], swiftRuntimeInside),
-        program("Commands", "vsmpd", ["NodeCommands"], fullyStatic),
-        program("Commands", "vsmp-coherence", ["CoherenceCommands", arguments], swiftRuntimeInside),
+        program("Commands", "vsmp", ["OEMCommands", "Platform", arguments], swiftRuntimeInside),
+        program("Commands", "vsmpd", ["NodeCommands", "Platform"], fullyStatic),
+        program("Commands", "vsmp-coherence", ["CoherenceCommands", "Platform", arguments], swiftRuntimeInside),
     ]
 }
 

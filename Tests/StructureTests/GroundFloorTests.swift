@@ -19,15 +19,10 @@ struct GroundFloorTests {
         "Sources/OEM/Provisioning/DeviceFile.swift": "becomes a store of Disk",
         "Sources/Ground/Disk/FileStore.swift": "aligned transfers that pass by the page cache",
         "Sources/OEM/FirmwareImage/SystemPartition.swift": "becomes a store of Disk",
-        "Sources/OEM/BoardSupport/ExternalTool.swift": "becomes HostProgram",
-        "Sources/OEM/HardwareLab/ChildProcess.swift": "becomes HostProgram",
-        "Sources/Commands/OEMCommands/License/LicenseFiles.swift": "becomes OutputFile",
     ]
 
     static let rules = [
-        Rule(
-            call: "strerror", pattern: #"(^|[^\w])strerror\("#,
-            exceptions: ["Sources/Commands/OEMCommands/License/LicenseFiles.swift": "becomes OutputFile"]),
+        Rule(call: "strerror", pattern: #"(^|[^\w])strerror\("#),
         Rule(call: "clock_gettime", pattern: #"\bclock_gettime\("#),
         Rule(call: "epoll", pattern: #"\bepoll_\w+\("#),
         Rule(call: "open", pattern: #"\bunsafe (Glibc\.)?(open|openat|creat)\("#, exceptions: ownDescriptors),

@@ -20,8 +20,8 @@ enum SoftwareTPM {
         } catch {
             throw LabError(.cannotCreate, "cannot create the folder \(state) for a board's TPM: \(error.localizedDescription)")
         }
-        // It inherits its socket as descriptor 3, as ChildProcess hands them out.
-        return try ChildProcess(
+        // It inherits its socket as descriptor 3, as `startProgram` hands them out.
+        return try startProgram(
             [executable, "socket", "--tpm2", "--tpmstate", "dir=\(state)", "--ctrl", "type=unixio,clientfd=3", "--terminate"],
             descriptors: [control.rawValue], output: output)
     }
