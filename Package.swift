@@ -121,7 +121,7 @@ var tests: [Target] {
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
         test("Disk", ["Disk", "Platform", "Bytes", "TestSupport"]),
-        test("StickState", ["StickState"]),
+        test("StickState", ["StickState", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
