@@ -1,4 +1,5 @@
 import Contract
+import Platform
 import TestSupport
 import Testing
 

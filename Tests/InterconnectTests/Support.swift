@@ -1,4 +1,5 @@
 import Contract
+import Platform
 import Glibc
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 package import Contract
+package import Platform
 
 /// How a node finds its peers.
 package enum Reach: Sendable {

@@ -1,4 +1,5 @@
 package import Contract
+package import Platform
 
 /// What the beacons heard so far say: where each peer listens, and what is wrong on the interconnect. Pure: datagrams
 /// and time (nanoseconds, monotonic) come in, sentences for the console come out.

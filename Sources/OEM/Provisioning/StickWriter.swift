@@ -1,4 +1,5 @@
 public import Contract
+import Platform
 internal import BoardSupport
 internal import Crypto
 public import FirmwareImage

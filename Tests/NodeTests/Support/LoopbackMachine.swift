@@ -1,4 +1,5 @@
 import Contract
+import Platform
 import Coherence
 import Glibc
 import KVM
