@@ -1,3 +1,4 @@
+import Contract
 import Interconnect
 import Coherence
 import Licensing
