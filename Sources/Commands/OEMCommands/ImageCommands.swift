@@ -1,6 +1,7 @@
 import Contract
 package import ArgumentParser
 internal import BoardSupport
+internal import Disk
 internal import FirmwareImage
 internal import Foundation
 internal import StickState

@@ -1,51 +1,61 @@
-import Contract
-internal import Foundation
-internal import BoardSupport
+internal import Contract
+package import Disk
 
-/// Makes FAT file systems without mounting anything: mkfs.fat and mtools, with fixed dates and volume numbers.
-enum FATVolume {
-    /// Writes a FAT file system of `size` bytes (a multiple of 1 MiB) with `files` into `place`.
-    ///
-    /// - Parameter bits: 16 or 32.
-    static func create(
-        at place: URL, size: Int, bits: Int, label: String, volumeNumber: String, files: [String: Data]
-    ) throws(ImageError) {
-        try HostTool.run(
-            "mkfs.fat",
-            [
-                "--invariant", "-F", String(bits), "-i", volumeNumber, "-n", label, "-C", place.path,
-                String(size / 1024),
-            ])
-        let scratch = try Scratch("fat")
-        var folders: Set<String> = []
-        for path in files.keys.sorted() {
-            let parts = path.split(separator: "/").map(String.init)
-            for depth in 1..<max(parts.count, 1) {
-                let folder = parts.prefix(depth).joined(separator: "/")
-                if folders.insert(folder).inserted { try HostTool.run("mmd", ["-i", place.path, "::/\(folder)"]) }
-            }
-            let source = scratch.url.appendingPathComponent(path)
-            try write(files[path] ?? Data(), to: source)
-            do {
-                try FileManager.default.setAttributes(
-                    [.modificationDate: Date(timeIntervalSince1970: Double(HostTool.timestamp))],
-                    ofItemAtPath: source.path)
-            } catch {
-                throw ImageError(.cannotCreate, "cannot date \(source.path): \(error.localizedDescription)")
-            }
-            try HostTool.run("mcopy", ["-m", "-i", place.path, source.path, "::/\(path)"])
-        }
+/// A FAT file system in a partition of a stick, or in a file of its own. It is read here and changed by mtools; nothing is mounted.
+package struct FATVolume: Sendable {
+    /// The stick or file, and where the file system begins and how large it is there, in bytes.
+    package let path: String
+    package let offset: Int
+    let size: Int
+    /// What messages call it.
+    let name: String
+
+    /// - Parameters:
+    ///   - path: the stick or image.
+    ///   - shownAs: its name in messages, where that is another one.
+    package init(_ partition: GUIDPartitionTable.Partition, of path: String, shownAs name: String? = nil) {
+        self.path = path
+        offset = partition.offset
+        size = partition.size
+        self.name = "\(partition.name) of \(name ?? path)"
     }
 
-    /// Bytes that files take in clusters of up to 4 KiB.
-    static func allocation(of files: [String: Data]) -> Int { files.values.reduce(0) { $0 + ($1.count + 4095) / 4096 * 4096 } }
+    /// A file that holds nothing but the file system.
+    init(file path: String, size: Int) {
+        self.path = path
+        offset = 0
+        self.size = size
+        name = path
+    }
 
-    /// The smallest size for a FAT32 file system with so many bytes: whole MiB, and at least the 65525 clusters that make
-    /// it FAT32 (Microsoft, "FAT: General Overview of On-Disk Format", FAT type determination).
-    static func size(forBytes content: Int) -> Int {
-        let mebibyte = 1 << 20
-        // Two tables of four bytes a cluster of 512 bytes, and room for folders.
-        let needed = content + content / 64 + 2 * mebibyte
-        return max(34 * mebibyte, (needed + mebibyte - 1) / mebibyte * mebibyte)
+    func reader() throws(DiskError) -> FATReader<FileStore> { try FATReader(try FileStore(reading: path, direct: false), at: offset, name: name) }
+
+    /// The paths of all files.
+    package func files() throws(DiskError) -> [String] { try reader().entries().filter { !$0.isFolder }.map(\.path) }
+
+    /// Nil for a file that is not there.
+    package func read(_ path: String) throws(DiskError) -> [UInt8]? {
+        let reader = try reader()
+        guard let entry = try reader.entry(path), !entry.isFolder else { return nil }
+        return try reader.content(of: entry)
+    }
+
+    /// The content of a file that must be there.
+    func content(of path: String) throws(DiskError) -> [UInt8] {
+        guard let content = try read(path) else { throw DiskError(.inputOutput, "\(name) holds no \(path): write the stick anew") }
+        return content
+    }
+
+    package func freeBytes() throws(DiskError) -> Int { try reader().freeBytes() }
+
+    /// Bytes of the clusters that files take.
+    func allocation(of paths: [String]) throws(DiskError) -> Int {
+        let reader = try reader()
+        var clusters = 0
+        for path in paths {
+            guard let entry = try reader.entry(path) else { continue }
+            clusters += reader.chain(of: entry).runs.reduce(0) { $0 + $1.count }
+        }
+        return clusters * reader.geometry.clusterSize
     }
 }

@@ -1,5 +1,6 @@
 import Contract
 internal import BoardSupport
+internal import Platform
 internal import Foundation
 
 func write(_ data: Data, to file: URL) throws(ImageError) {

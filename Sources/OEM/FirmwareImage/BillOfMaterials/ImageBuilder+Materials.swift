@@ -117,7 +117,7 @@ extension ImageBuilder {
 
     /// Refuses an image that is larger than its limit, with the files that make it large.
     func checkSize(_ boot: BootFiles, archive: Data) throws(ImageError) {
-        let size = ImageLayout.imageSize(systemSize: boot.partitionSize)
+        let size = ImageLayout.imageSize(systemSize: boot.partitionSize, configurationSize: configurationSize)
         guard let limit = sizeLimit ?? board.sizeLimit, size > limit else { return }
         var sizes = boot.files.mapValues(\.count)
         sizes[BootFiles.loaderPath] = boot.loader.count
