@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "CPlatformProcesses.h"
 
 int cplatform_realtime(int priority);
 int cplatform_keep_to_processor(int processor);
