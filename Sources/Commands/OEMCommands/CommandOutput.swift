@@ -20,6 +20,13 @@ func printError(_ text: String, terminator: String = "\n") {
     _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress!, $0.count) }
 }
 
+/// Opens an image or stick that the user named, and says what is wrong with it although it can be read.
+func openedImage(_ name: String) throws(ImageError) -> ImageFile {
+    let image = try ImageFile(name)
+    if let warning = image.warning { printError("vsmp: \(warning)") }
+    return image
+}
+
 /// Writes a command's output file in one step, or ends the command.
 func writeFile(_ content: Data, to path: String) throws {
     do {

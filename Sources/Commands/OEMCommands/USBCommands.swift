@@ -11,7 +11,7 @@ package struct USBCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
-            subcommands: [List.self, Write.self, Update.self])
+            subcommands: [List.self, Write.self, Update.self, Repair.self])
     }
 
     package init() {}
@@ -90,6 +90,32 @@ package struct USBCommand: ParsableCommand {
         }
     }
 
+    struct Repair: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Mend a stick's partition table from the copy that is whole.",
+                discussion: "A stick has its partition table at its beginning and at its end. Where one copy is damaged the other one is used, with a warning, until this mends it.")
+        }
+
+        @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
+        var target: String
+
+        @Flag(help: "Say what is damaged; change nothing.")
+        var dryRun = false
+
+        @Flag(help: "Print the report as JSON.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let report = try StickRepair().repair(target, isDryRun: dryRun)
+                if json { return try printJSON(report) }
+                print(report.damage.map { "\(target): \($0); \(dryRun ? "nothing was changed" : "both are whole again")" } ?? "\(target): both copies of the partition table are whole")
+                if !report.startsOnBIOS { print("\(target): the boot code for BIOS is not that of its firmware: write the stick anew for boards that start by BIOS") }
+            }
+        }
+    }
+
     struct Write: ParsableCommand {
         static var configuration: CommandConfiguration {
             CommandConfiguration(
@@ -147,6 +173,8 @@ package struct USBCommand: ParsableCommand {
             guard targets.count == 1 || (kit != nil && node == nil) else {
                 throw ValidationError("several sticks are those of one --kit, without --node")
             }
+            // Other spellings of one stick are found when the targets are looked at.
+            guard Set(targets).count == targets.count else { throw ValidationError("a stick is named twice") }
             guard targets.count == 1 || identity == nil else { throw ValidationError("--identity is of one stick") }
             let personal: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure]
             guard kit != nil || personal.allSatisfy({ $0 == nil }) else {
@@ -167,6 +195,7 @@ package struct USBCommand: ParsableCommand {
         func run() throws {
             try reportingErrors {
                 let writer = try StickWriter(image: image)
+                if let warning = writer.image.warning { printError("vsmp: \(warning)") }
                 let firmware = try ImageReader(writer.image)
                 let kit = try kit.map { folder throws(ProvisioningError) in try Kit(folder: folder) }
                 try kit?.check(against: firmware)

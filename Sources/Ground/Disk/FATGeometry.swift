@@ -17,6 +17,8 @@ package struct FATGeometry: Sendable, Equatable {
     /// The root folder of FAT32.
     let rootCluster: Int
     private let dataStart: Int
+    /// Of the whole file system.
+    let byteCount: Int
 
     /// Nil for anything but a FAT file system's first sector.
     package init?(bootSector: [UInt8]) {
@@ -27,6 +29,7 @@ package struct FATGeometry: Sendable, Equatable {
         guard [512, 1024, 2048, 4096].contains(sector), sectorsPerCluster.nonzeroBitCount == 1 else { return nil }
         let sectors = field(19, 2) == 0 ? field(32, 4) : field(19, 2)
         let tableSectors = field(22, 2) == 0 ? field(36, 4) : field(22, 2)
+        byteCount = sectors * sector
         clusterSize = sector * sectorsPerCluster
         tableStart = field(14, 2) * sector
         tableCount = Int(bootSector[16])
@@ -34,8 +37,8 @@ package struct FATGeometry: Sendable, Equatable {
         rootStart = tableStart + tableCount * tableSize
         rootSize = (field(17, 2) * Self.entrySize + sector - 1) / sector * sector
         dataStart = rootStart + rootSize
-        guard tableStart > 0, (1...2).contains(tableCount), tableSize > 0, dataStart < sectors * sector else { return nil }
-        clusterCount = (sectors * sector - dataStart) / clusterSize
+        guard tableStart > 0, (1...2).contains(tableCount), tableSize > 0, dataStart < byteCount else { return nil }
+        clusterCount = (byteCount - dataStart) / clusterSize
         bits = clusterCount < 4085 ? 12 : clusterCount < 65525 ? 16 : 32
         guard (clusterCount + Self.firstCluster) * bits <= tableSize * 8, (bits == 32) == (rootSize == 0) else { return nil }
         rootCluster = bits == 32 ? field(44, 4) : 0

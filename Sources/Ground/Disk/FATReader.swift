@@ -15,9 +15,9 @@ package struct FATReader<Store: BlockStore & ~Copyable>: ~Copyable {
     /// - Parameters:
     ///   - name: what an error calls the file system.
     package init(_ store: consuming Store, at start: Int, name: String) throws(DiskError) {
-        guard start >= 0, start <= store.byteCount - 512, let geometry = FATGeometry(bootSector: try store.read(at: start, count: 512)) else {
-            throw Self.damaged(name)
-        }
+        guard start >= 0, start <= store.byteCount - 512, let geometry = FATGeometry(bootSector: try store.read(at: start, count: 512)),
+            geometry.byteCount <= store.byteCount - start
+        else { throw Self.damaged(name) }
         table = try store.read(at: start + geometry.tableStart, count: geometry.tableSize)
         self.geometry = geometry
         self.store = store

@@ -1,5 +1,6 @@
 import Contract
 internal import BoardSupport
+internal import Disk
 internal import Foundation
 internal import StickState
 

@@ -19,9 +19,9 @@ package enum HostTool {
     /// - Throws: `unavailable` when the tool is not installed, `inputOutput` with its last error lines when it fails.
     @discardableResult
     package static func run(
-        _ name: String, _ arguments: [String], input: Data? = nil, in directory: URL? = nil, settings: [String: String] = [:]
+        _ name: String, _ arguments: [String], input: Data? = nil, in directory: URL? = nil
     ) throws(ImageError) -> Data {
-        let result = try execute(name, arguments, input: input, in: directory, environment: environment.merging(settings) { $1 })
+        let result = try execute(name, arguments, input: input, in: directory, environment: environment)
         guard result.status == 0 else {
             throw ImageError(
                 .inputOutput,

@@ -142,7 +142,7 @@ public struct ImageReader: Sendable {
     }
 
     /// What a manifest states of the boot loaders that are there; nil when none does.
-    func knownLoaders() throws(ImageError) -> [ImageManifest.Part]? {
+    package func knownLoaders() throws(ImageError) -> [ImageManifest.Part]? {
         let loader = try loader()
         for bank in [bank, bank.other] {
             guard case .success(let manifest)? = stick.contents[bank]?.manifest else { continue }

@@ -80,7 +80,9 @@ public struct StickWriter: Sendable {
 
     private func install(_ target: String, _ isDryRun: Bool, _ progress: (String) -> Void) throws(ProvisioningError) -> BankInstallation {
         do throws(ImageError) {
-            let stick = try ImageReader(try ImageFile(target))
+            let file = try ImageFile(target)
+            guard file.isPlain else { throw ImageError(.badInput, "\(target) is packed: unpack it, a stick is changed as it is") }
+            let stick = try ImageReader(file)
             return try stick.install(try ImageReader(image), isDryRun: isDryRun, progress: progress)
         } catch {
             throw .failed(error.exitStatus, error.description)

@@ -126,7 +126,7 @@ extension ImageBuilder {
         }
         let largest = sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(10).map { "    \($0.value) bytes  \($0.key)" }
         throw ImageError(
-            .tooLarge, "the image would have \(size) bytes and its limit is \(limit): leave out modules or raise the limit; "
-                + "its largest files are\n" + largest.joined(separator: "\n"))
+            .tooLarge, "the image would have \(size) bytes and its limit is \(limit): leave out modules, raise the limit, "
+                + "or give the configuration partition less than \(configurationSize >> 20) MiB; its largest files are\n" + largest.joined(separator: "\n"))
     }
 }

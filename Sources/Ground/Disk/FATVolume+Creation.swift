@@ -1,5 +1,3 @@
-package import Disk
-
 extension FATVolume {
     /// Makes a file with an empty FAT file system of `size` bytes; equal arguments give equal bytes.
     ///
@@ -9,7 +7,7 @@ extension FATVolume {
     ///   - bits: 16 or 32.
     ///   - volumeNumber: eight hexadecimal digits at most.
     package static func create(at path: String, size: Int, bits: Int, label: String, volumeNumber: String) throws(DiskError) -> FATVolume {
-        try MTools(volume: path, source: nil).run(
+        try MTools.run(
             "mkfs.fat", ["--invariant", "-F", String(bits), "-i", volumeNumber, "-n", label, "-C", path, String(size / 1024)], changing: path)
         return FATVolume(file: path, size: size)
     }
@@ -23,11 +21,11 @@ extension FATVolume {
     }
 
     /// Bytes that files take in clusters of up to 4 KiB.
-    static func allocation(of sizes: some Sequence<Int>) -> Int { sizes.reduce(0) { $0 + ($1 + 4095) / 4096 * 4096 } }
+    package static func allocation(of sizes: some Sequence<Int>) -> Int { sizes.reduce(0) { $0 + ($1 + 4095) / 4096 * 4096 } }
 
     /// The smallest size for a FAT32 file system with so many bytes: whole MiB, and at least the 65525 clusters that make
     /// it FAT32 (Microsoft, "FAT: General Overview of On-Disk Format", FAT type determination).
-    static func size(forBytes content: Int) -> Int {
+    package static func size(forBytes content: Int) -> Int {
         let mebibyte = 1 << 20
         // Two tables of four bytes a cluster of 512 bytes, and room for folders.
         let needed = content + content / 64 + 2 * mebibyte

@@ -1,4 +1,3 @@
-package import Disk
 internal import Contract
 
 extension FATVolume {
@@ -47,7 +46,7 @@ extension FATVolume {
     /// Gives a file of fixed length, which the boot loaders read, other bytes: on the medium and read back. Where the file has that length, each of
     /// its sectors has the old or the new bytes at any time, and no other sector of the file system changes; a file that is missing or has another
     /// length is made anew.
-    func overwrite(_ path: String, with content: [UInt8]) throws(DiskError) {
+    package func overwrite(_ path: String, with content: [UInt8]) throws(DiskError) {
         let old = try? read(path)
         if old == content { return }
         if old?.count == content.count {
@@ -74,7 +73,7 @@ extension FATVolume {
 
     /// Gives the chain of clusters of each file an end where a cut left it without one: the folder names the file and the table does not know all of
     /// it yet. mdel would follow such a chain to cluster 0 and clear the entry by which GRUB knows a FAT file system.
-    func endChains(of paths: [String]) throws(DiskError) {
+    package func endChains(of paths: [String]) throws(DiskError) {
         let reader = try reader()
         let store = try FileStore(changing: path)
         for path in paths {

@@ -1,5 +1,4 @@
 internal import Contract
-package import Disk
 
 /// A FAT file system in a partition of a stick, or in a file of its own. It is read here and changed by mtools; nothing is mounted.
 package struct FATVolume: Sendable {
@@ -28,7 +27,7 @@ package struct FATVolume: Sendable {
         name = path
     }
 
-    func reader() throws(DiskError) -> FATReader<FileStore> { try FATReader(try FileStore(reading: path, direct: false), at: offset, name: name) }
+    package func reader() throws(DiskError) -> FATReader<FileStore> { try FATReader(try FileStore(reading: path, direct: false), at: offset, name: name) }
 
     /// The paths of all files.
     package func files() throws(DiskError) -> [String] { try reader().entries().filter { !$0.isFolder }.map(\.path) }
@@ -41,7 +40,7 @@ package struct FATVolume: Sendable {
     }
 
     /// The content of a file that must be there.
-    func content(of path: String) throws(DiskError) -> [UInt8] {
+    package func content(of path: String) throws(DiskError) -> [UInt8] {
         guard let content = try read(path) else { throw DiskError(.inputOutput, "\(name) holds no \(path): write the stick anew") }
         return content
     }
@@ -49,7 +48,7 @@ package struct FATVolume: Sendable {
     package func freeBytes() throws(DiskError) -> Int { try reader().freeBytes() }
 
     /// Bytes of the clusters that files take.
-    func allocation(of paths: [String]) throws(DiskError) -> Int {
+    package func allocation(of paths: [String]) throws(DiskError) -> Int {
         let reader = try reader()
         var clusters = 0
         for path in paths {
