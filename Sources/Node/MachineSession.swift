@@ -1,18 +1,18 @@
 import Platform
 package import Coherence
 package import KVM
-import Interconnect
+package import Interconnect
 package import Machine
 import Synchronization
 
-/// This node's part of one machine, from plan to end: memory, processors, devices (on node 0) and the threads that run them.
+/// This node's part of one machine, from plan to end: memory, processors, devices and the threads that run them.
 // SAFETY: unchecked because `threads` and `loopThread` belong to the thread that starts and finishes the session.
 package final class MachineSession: @unchecked Sendable {
     package let setup: Setup
     package let layout: MachineLayout
     package let clock: MachineClock
     let processors: [Processor]
-    let loop: CoherenceLoop
+    let loop: CoherenceLoop<Connection>
     private let life = MachineLife()
     private let router: InterruptRouter
     private let timers: TimerThread
@@ -29,7 +29,7 @@ package final class MachineSession: @unchecked Sendable {
     /// Builds memory, processors and the coherence loop. Nothing runs yet.
     /// - Parameter report: hears what ends the machine, on whichever thread it happens; must not block.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [CoherenceLink?], report: @escaping @Sendable (Incident) -> Void
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Incident) -> Void
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
@@ -39,13 +39,10 @@ package final class MachineSession: @unchecked Sendable {
         let router = InterruptRouter(
             layout: layout, node: node, local: targets,
             forward: { node, message in control.send(to: UInt8(node), .interrupt, [0] + message.encoded()) })
-        let chipset =
-            node == 0
-            ? ChipsetHost(
-                layout: layout, console: setup.console, route: { if !life.isOver { router.route($0) } },
-                onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) }) : nil
         let timers = TimerThread(signals)
-        let devices = DeviceRoom(chipset: chipset, control: control, life: life)
+        let devices = DeviceRoom(
+            map: try setup.plan.addressMap, node: node, layout: layout, console: node == 0 ? setup.console : nil, control: control, life: life,
+            route: { if !life.isOver { router.route($0) } }, onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) })
         let room = ProcessorRoom(
             clock: clock, life: life, router: router, timers: timers, devices: devices, signals: signals, control: control,
             stopped: { processor, reason in
@@ -58,7 +55,7 @@ package final class MachineSession: @unchecked Sendable {
         try memory.attach(to: machine, ranges: Self.slots(layout))
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
-            setup, layout: layout, machine: machine, memory: memory, links: coherence, processors: signals,
+            setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
             onLoss: { lost, why in report(lost.rawValue == node ? .failed(why: why) : .lost(node: Int(lost.rawValue), why: why)) })
         (self.setup, self.layout, self.clock, self.control) = (setup, layout, clock, control)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)
@@ -119,9 +116,7 @@ package final class MachineSession: @unchecked Sendable {
         switch frame.kind {
         case .interrupt: takeInterrupt(frame)
         case .deviceRequest: if let request = try? DeviceRequest(decoding: frame.body) { devices.take(request, from: frame.from) }
-        case .deviceReply:
-            var reader = WireReader(frame.body)
-            if let sequence = try? reader.take(UInt32.self), let value = try? reader.take(UInt64.self) { devices.answered(sequence, value) }
+        case .deviceReply: if let reply = try? DeviceReply(decoding: frame.body) { devices.answered(reply) }
         case .timeStampCounter:
             var reader = WireReader(frame.body)
             if let ticks = try? reader.take(UInt64.self) { room.takeTimestampMove(ticks) }
@@ -134,8 +129,7 @@ package final class MachineSession: @unchecked Sendable {
         guard !life.isOver else { return }
         switch frame.body.first {
         case 0: if let message = try? InterruptMessage(decoding: frame.body.dropFirst()) { router.accept(message) }
-        case 1 where frame.body.count == 2: devices.takeEndOfInterrupt(Vector(frame.body[1]))
-        case 2:
+        case 1:
             var reader = WireReader(Array(frame.body.dropFirst()))
             if let id = try? reader.take(UInt32.self), let raw = try? reader.take(UInt64.self),
                 let destination = LogicalDestination(rawValue: raw)
@@ -164,6 +158,7 @@ package final class MachineSession: @unchecked Sendable {
         report.uptimeNanoseconds = monotonicNow() - startTime
         report["interrupts_forwarded"] = router.forwardedCount
         report["device_accesses_forwarded"] = devices.forwardedCount
+        report["device_accesses_unclaimed"] = devices.unclaimedCount
         report["exits"] = processors.reduce(0) { $0 + $1.exitCount }
         report["bytes"] += control.bytes
         let skew = skew.withLock { $0 }

@@ -4,7 +4,7 @@ package import Coherence
 package import KVM
 package import Interconnect
 package import Licensing
-import Machine
+package import Machine
 import Synchronization
 
 /// One node from joining to the machine's end. Everything it needs of the outside is in `Setup`, so that tests run
@@ -25,6 +25,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var console: GuestConsole
         /// What the guest is told of the machine's maker.
         package var identity: MachineIdentity
+        /// The machine's devices and where they stand; node 0's list counts.
+        package var devices = PlacedDevice.chipset()
         /// KVM shadows guest page tables here (AMD with npt=0).
         package var forgetsShadows: Bool
         /// Nanoseconds.
@@ -99,11 +101,11 @@ package final class NodeRuntime: @unchecked Sendable {
         let links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience), log: { log($0) })
         var controlLinks = [ControlLink?](repeating: nil, count: count)
-        var coherenceLinks = [CoherenceLink?](repeating: nil, count: count)
+        var coherenceLinks = [PageChannel<Connection>?](repeating: nil, count: count)
         for link in links {
             let index = link.peer.index
             controlLinks[Int(index)] = ControlLink(link.takeControl(), peer: index)
-            coherenceLinks[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index), nodes: count)
+            coherenceLinks[Int(index)] = PageChannel(link.takeCoherence(), nodes: count)
         }
         control = try ControlPlane(
             links: controlLinks, handler: { [weak self] in self?.handle($0) },
@@ -123,7 +125,7 @@ package final class NodeRuntime: @unchecked Sendable {
 
     // MARK: Phases
 
-    private func runMachine(_ coherence: [CoherenceLink?]) throws -> MachineEnd {
+    private func runMachine(_ coherence: [PageChannel<Connection>?]) throws -> MachineEnd {
         let plan: MachinePlan
         do {
             plan = try agree()
@@ -216,7 +218,7 @@ package final class NodeRuntime: @unchecked Sendable {
             all[Int(frame.from)] = hello.resources
             common = try common.intersection(hello.cpuid)
         }
-        let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp())
+        let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp(), devices: setup.devices)
         control.broadcast(.membership, [MembershipKind.plan.rawValue], payload: plan.encoded())
         return plan
     }

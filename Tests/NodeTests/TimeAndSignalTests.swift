@@ -1,3 +1,4 @@
+import Coherence
 import Platform
 import KVM
 import Interconnect
@@ -114,36 +115,12 @@ import Testing
         let signal = ProcessorSignal()
         signal.bind()
         var waiters = FaultWaiters([ProcessorSignal(), signal])
-        waiters.began(FaultEvent(page: 9, thread: signal.threadID, isWrite: true), now: 1_000)
-        #expect(signal.isWaitingForPage && waiters.pages == [9])
-        waiters.ended(10, isRemote: true, now: 2_000)
+        waiters.began(FaultEvent(page: PageNumber(9), thread: signal.threadID, isWrite: true), now: 1_000)
+        #expect(signal.isWaitingForPage && waiters.pages == [PageNumber(9)])
+        waiters.ended(PageNumber(10), isRemote: true, now: 2_000)
         #expect(signal.isWaitingForPage)
-        waiters.ended(8, count: 2, isRemote: true, now: 4_000)
+        waiters.ended(PageNumber(8), count: 2, isRemote: true, now: 4_000)
         #expect(!signal.isWaitingForPage && waiters.pages.isEmpty)
         #expect(waiters.times.count == 1 && waiters.times.maximumNanoseconds == 3_000)
-    }
-
-    @Test func aForwardedAccessGetsItsAnswer() {
-        final class Box: Sendable { let forwarder = Mutex<DeviceForwarder?>(nil) }
-        let box = Box()
-        let forwarder = DeviceForwarder { body in
-            guard let request = try? DeviceRequest(decoding: body) else { return false }
-            let forwarder = box.forwarder.withLock { $0 }
-            forwarder?.answered(request.sequence &+ 1, 1)
-            forwarder?.answered(request.sequence, request.access.address + 1)
-            return true
-        }
-        box.forwarder.withLock { $0 = forwarder }
-        for address in [UInt64(0x70), 0x604] {
-            let access = DeviceAccess(space: .port, address: address, size: 1)
-            #expect(forwarder.perform(access, write: nil) { false } == address + 1)
-        }
-        box.forwarder.withLock { $0 = nil }
-    }
-
-    @Test func aForwardedAccessOfADeadMachineReadsAllOnes() {
-        let access = DeviceAccess(space: .port, address: 0x70, size: 1)
-        #expect(DeviceForwarder { _ in true }.perform(access, write: nil) { true } == .max)
-        #expect(DeviceForwarder { _ in false }.perform(access, write: nil) { false } == .max)
     }
 }

@@ -45,7 +45,7 @@ import Testing
         report.uptimeNanoseconds = 123_456_789_012
         report.policies = [.readReplication, .refaultProtection]
         for (index, name) in NodeReport.names.enumerated() { report[name] = UInt64(index) << 40 | UInt64(index) }
-        report.hottest = [(77, 5), (1 << 31, .max)]
+        report.hottest = [HotPage(page: PageNumber(77), remoteFaults: 5), HotPage(page: PageNumber(1 << 31), remoteFaults: .max)]
         var halted = ProcessorReport(id: APICID(3))
         halted.state = .halted
         halted.instructionPointer = 0xFFFF_FFFF_8100_0000
@@ -57,7 +57,7 @@ import Testing
         halted.age = 12_000_000
         var waiting = ProcessorReport(id: APICID(300))
         waiting.state = .running
-        waiting.waiting = .init(page: 0x1234, nanoseconds: 7_000_000)
+        waiting.waiting = .init(page: PageNumber(0x1234), nanoseconds: 7_000_000)
         report.processors = [halted, waiting]
         return report
     }
@@ -83,6 +83,9 @@ import Testing
 
     @Test func plansHellosReportsAndEndsArriveAsTheyWere() throws {
         #expect(try MachinePlan(decoding: Self.plan.encoded()) == Self.plan)
+        var far = Self.plan
+        far.devices.append(.serialPort(node: 1, base: 0x2F8, wire: 3))
+        #expect(try MachinePlan(decoding: far.encoded()) == far)
         let hello = try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded())
         #expect(hello.resources == Self.resources && hello.cpuid == Self.cpuid)
         let report = try NodeReport(decoding: Self.report.encoded())
@@ -91,14 +94,16 @@ import Testing
         #expect(report.policies == [.readReplication, .refaultProtection])
         #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded()).policies == nil)
         for policies in [PolicySet.all, .none, .stridePrefetch] { #expect(try PolicySet(decoding: policies.encoded()) == policies) }
-        #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
+        #expect(report.hottest.map(\.page.rawValue) == [77, 1 << 31] && report.hottest.map(\.remoteFaults) == [5, .max])
         for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
             #expect(try MachineEnd(decoding: end.encoded()) == end)
         }
         for value in [nil, UInt64(0), .max] {
             let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
-            let request = DeviceRequest(sequence: 9, access: access, value: value)
-            #expect(try DeviceRequest(decoding: request.encoded()) == request)
+            for sequence in [UInt32(9), nil] where sequence != nil || value != nil {
+                let request = DeviceRequest(sequence: sequence, access: access, value: value)
+                #expect(try DeviceRequest(decoding: request.encoded()) == request)
+            }
         }
     }
 
@@ -109,6 +114,7 @@ import Testing
         ("end", MachineEnd.lost(node: 1, why: "gone").encoded(), { _ = try MachineEnd(decoding: $0) }),
         ("device request", DeviceRequest(sequence: 1, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 2).encoded(),
             { _ = try DeviceRequest(decoding: $0) }),
+        ("device reply", DeviceReply(sequence: 1, value: 2).encoded(), { _ = try DeviceReply(decoding: $0) }),
         ("licence statement", statement.encoded(), { _ = try LicenceStatement(decoding: $0, from: 1) }),
         ("licence verdict", LicenceVerdictMessage(violations: ["L301", "L302"]).encoded(), { _ = try LicenceVerdictMessage(decoding: $0) }),
         ("policies", PolicySet.all.encoded(), { _ = try PolicySet(decoding: $0) }),
@@ -150,6 +156,14 @@ import Testing
             let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
             #expect(throws: WireError.self, "\(resources)") { try NodeHello(decoding: hello) }
         }
+        var wrong = Self.plan
+        for device in [
+            PlacedDevice.serialPort(node: 2, base: 0x2F8, wire: 3), .serialPort(node: 1, base: 0x3F1, wire: 3),
+            .serialPort(node: 1, base: 0x2F8, wire: PlacedDevice.Wire.serial),
+        ] {
+            wrong.devices = PlacedDevice.chipset() + [device]
+            #expect(throws: WireError.self, "\(device)") { try MachinePlan(decoding: wrong.encoded()) }
+        }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
         #expect(throws: WireError.self) { try MachinePlan(decoding: empty) }
     }
@@ -165,10 +179,13 @@ import Testing
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {
         let access = DeviceAccess(space: .memory, address: 0, size: 4)
         let good = DeviceRequest(sequence: 1, access: access, value: 1).encoded()
-        for (offset, value) in [(4, UInt8(2)), (5, 3), (5, 16), (6, 2), (7, 1)] {
+        for (offset, value) in [(4, UInt8(3)), (5, 3), (5, 16), (6, 2), (7, 1)] {
             var bad = good
             bad[offset] = value
             #expect(throws: WireError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
         }
+        // Nobody could be answered.
+        let read = DeviceRequest(sequence: nil, access: access, value: nil).encoded()
+        #expect(throws: WireError.self) { try DeviceRequest(decoding: read) }
     }
 }

@@ -77,7 +77,7 @@ enum AML {
         [0x47, 1] + ByteWriter.littleEndian(port) + ByteWriter.littleEndian(port) + [1, count]
     }
 
-    static func irq(_ line: Int) -> [UInt8] { [0x22] + ByteWriter.littleEndian(UInt16(1 << line)) }
+    static func irq(_ line: UInt8) -> [UInt8] { [0x22] + ByteWriter.littleEndian(UInt16(1 << line)) }
 
     static func memory32(_ base: UInt32, size: UInt32) -> [UInt8] {
         [0x86, 9, 0, 1] + ByteWriter.littleEndian(base) + ByteWriter.littleEndian(size)
