@@ -228,7 +228,8 @@ struct BankInstallationTests {
         try partition.put(path, .bytes([UInt8](repeating: 0, count: 40_000)))
         let reader = try partition.reader()
         let geometry = reader.geometry
-        let first = try #require(reader.chain(of: try #require(try reader.entry(path))).runs.first).lowerBound
+        let entry = try #require(try reader.entry(path))
+        let first = try #require(reader.chain(of: entry).runs.first).lowerBound
         let count = (40_000 + geometry.clusterSize - 1) / geometry.clusterSize
         var content = try Data(contentsOf: stick)
         for cluster in first + known..<first + count {

@@ -1,3 +1,4 @@
+import Contract
 import Disk
 import Foundation
 import Testing
