@@ -41,7 +41,7 @@ struct FATVolumeTests {
         for name in names {
             let volume = try volume(bits: 16, name)
             try scratch.write("s " + name, "from a file")
-            try volume.put("d/From A File.txt", .file(scratch.path + "/s " + name))
+            try volume.put(["d/From A File.txt": .file(scratch.path + "/s " + name)])
         }
         let images = try names.map { try FileStore(reading: scratch.path + "/" + $0).read(at: 0, count: 16 << 20) }
         #expect(images[0] == images[1])
@@ -83,7 +83,7 @@ struct FATVolumeTests {
 
     @Test func aFolderThatHoldsItselfEnds() throws {
         let volume = try volume(bits: 16)
-        try volume.put("loop/file", .bytes([1]))
+        try volume.put(["loop/file": .bytes([1])])
         var store = MemoryStore(try FileStore(reading: volume.path).read(at: 0, count: 16 << 20))
         let reader = try FATReader(store, at: 0, name: "x")
         let folder = try #require(try reader.entry("loop"))
