@@ -11,7 +11,9 @@ package final class MachineSession: @unchecked Sendable {
     package let setup: Setup
     package let layout: MachineLayout
     package let clock: MachineClock
-    let processors: [Processor]
+    let processors: [Processor<VirtualProcessor, ProcessorRoom>]
+    /// For the threads behind devices.
+    package let guestMemory: GuestMemoryAccess
     let loop: CoherenceLoop<Connection>
     private let life = MachineLife()
     private let router: InterruptRouter
@@ -53,6 +55,7 @@ package final class MachineSession: @unchecked Sendable {
             }, say: setup.log)
         let memory = try GuestMemory(size: layout.memoryEnd.rawValue)
         try memory.attach(to: machine, ranges: Self.slots(layout))
+        guestMemory = GuestMemoryAccess(memory: memory, ram: Self.slots(layout), life: life)
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
             setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,

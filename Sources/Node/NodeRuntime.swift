@@ -199,7 +199,7 @@ package final class NodeRuntime: @unchecked Sendable {
 
     private func makePlan() throws -> MachinePlan {
         var resources = setup.resources
-        let table = CPUIDTable(kvm: try machine.supportedCPUID())
+        let table = try machine.supportedCPUID()
         resources.timestampKilohertz = try measureTimestamp()
         guard node == 0 else {
             control.send(

@@ -327,7 +327,7 @@ struct LoopbackTests {
         resources.timestampKilohertz = try VirtualProcessor(machine, id: 0).timestampKilohertz()
         control.send(
             to: 0, .membership, [MembershipKind.hello.rawValue],
-            payload: NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID())).encoded())
+            payload: NodeHello(resources: resources, cpuid: try machine.supportedCPUID()).encoded())
         var ready = WireWriter()
         ready.put(MembershipKind.ready.rawValue)
         ready.put(UInt64(0))

@@ -5,6 +5,7 @@ internal import FirmwareImage
 internal import Foundation
 internal import Provisioning
 internal import StickState
+internal import Platform
 
 /// `vsmp usb`: find and write sticks.
 package struct USBCommand: ParsableCommand {
@@ -35,13 +36,13 @@ package struct USBCommand: ParsableCommand {
                 let rows = inventory.devices.map { Row(device: $0, refusals: check.refusals(for: $0)) }
                     .filter { all ? $0.device.size > 0 : $0.refusals.isEmpty }
                 if json { return try printJSON(rows) }
-                if rows.isEmpty { print("no stick that may be written; vsmp usb list --all says why not") }
+                if rows.isEmpty { StandardOutput.print("no stick that may be written; vsmp usb list --all says why not") }
                 for row in rows {
                     let device = row.device
-                    print(
+                    StandardOutput.print(
                         "\(device.path)  \(device.size / 1_000_000) MB  \(device.model ?? "unknown model")  "
                             + "identity \(device.identity)")
-                    for refusal in row.refusals { print("    \(refusal.why); \(refusal.action)") }
+                    for refusal in row.refusals { StandardOutput.print("    \(refusal.why); \(refusal.action)") }
                 }
             }
         }
@@ -79,11 +80,11 @@ package struct USBCommand: ParsableCommand {
                 let report = try StickWriter(image: image).update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }
                 if json { return try printJSON(report) }
                 if dryRun {
-                    return print(
+                    return StandardOutput.print(
                         "\(target): bank \(report.bank.rawValue) would get version \(report.version), firmware hash \(report.firmwareHash); "
                             + "version \(report.kept) would stay in the other bank; nothing was changed")
                 }
-                print(
+                StandardOutput.print(
                     "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
                         + "version \(report.kept) stays in the other bank")
             }
@@ -110,8 +111,8 @@ package struct USBCommand: ParsableCommand {
             try reportingErrors {
                 let report = try StickRepair().repair(target, isDryRun: dryRun)
                 if json { return try printJSON(report) }
-                print(report.damage.map { "\(target): \($0); \(dryRun ? "nothing was changed" : "both are whole again")" } ?? "\(target): both copies of the partition table are whole")
-                if !report.startsOnBIOS { print("\(target): the boot code for BIOS is not that of its firmware: write the stick anew for boards that start by BIOS") }
+                StandardOutput.print(report.damage.map { "\(target): \($0); \(dryRun ? "nothing was changed" : "both are whole again")" } ?? "\(target): both copies of the partition table are whole")
+                if !report.startsOnBIOS { StandardOutput.print("\(target): the boot code for BIOS is not that of its firmware: write the stick anew for boards that start by BIOS") }
             }
         }
     }
@@ -203,8 +204,8 @@ package struct USBCommand: ParsableCommand {
                 if dryRun {
                     let plans = try writer.check(jobs)
                     if json { return try printJSON(plans) }
-                    for plan in plans { print(plan.summary) }
-                    return print("nothing was written")
+                    for plan in plans { StandardOutput.print(plan.summary) }
+                    return StandardOutput.print("nothing was written")
                 }
                 let progress = ProgressPrinter()
                 defer { progress.finish() }
@@ -220,12 +221,12 @@ package struct USBCommand: ParsableCommand {
 
         private func describe(_ report: StickReport, _ kit: Kit?, _ manifest: ImageManifest) {
             let target = report.target
-            if manifest.purpose == .development { print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers") }
-            print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
+            if manifest.purpose == .development { StandardOutput.print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers") }
+            StandardOutput.print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
             if let kit, let node = report.node {
-                print("\(target): stick \(node + 1) of \(kit.nodes) of \(kit.id)")
+                StandardOutput.print("\(target): stick \(node + 1) of \(kit.nodes) of \(kit.id)")
             } else {
-                print("\(target): not personalised; it joins no machine until it is written with --kit")
+                StandardOutput.print("\(target): not personalised; it joins no machine until it is written with --kit")
             }
         }
 

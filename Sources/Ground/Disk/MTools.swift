@@ -49,6 +49,7 @@ struct MTools {
         do throws(HostProgramError) {
             try HostProgram(tool).run(arguments, input: input, in: folder)
         } catch {
+            if let shortage = TemporaryFolder.shortage { throw DiskError(.cannotCreate, shortage.description) }
             throw DiskError(error.reason == .notInstalled ? .unavailable : .inputOutput, "cannot change \(volume): \(error)")
         }
     }

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 public import Disk
 public import Foundation
@@ -84,6 +85,11 @@ public struct ImageReader: Sendable {
 
     /// What ``verify()`` checked: who signed, and the root file system without the firmware hash.
     func verifiedContents() throws(ImageError) -> (signers: [SigningCertificate], root: NewcArchive) {
+        switch partitionTable.damage {
+        // The image was copied onto a larger disk, whose end it does not reach.
+        case .backup(.noSignature)?, nil: break
+        case let damage?: throw ImageError(.inputOutput, "\(name): of its partition table \(damage): mend it with vsmp usb repair")
+        }
         let (program, root) = try verifiedBank()
         let loaderSigners = try verifyLoaders()
         return (try Authenticode.signers(of: program).filter(loaderSigners.contains), root)

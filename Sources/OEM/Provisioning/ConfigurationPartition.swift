@@ -3,7 +3,6 @@ import Bytes
 internal import BoardSupport
 internal import Disk
 internal import FirmwareImage
-internal import Glibc
 internal import Platform
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
@@ -16,7 +15,7 @@ enum ConfigurationPartition {
     /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
     /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
     static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> FileStore {
-        let folder = try PrivateFolder()
+        let folder = try PrivateFolder(byteCount: size)
         let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
         let files = try files(of: personalisation)
         return try onDisk { () throws(DiskError) in
@@ -62,20 +61,13 @@ enum ConfigurationPartition {
     }
 }
 
-/// A folder of mode 0700 that disappears with the value.
+/// A folder that disappears with the value, in memory where there is room.
 struct PrivateFolder: ~Copyable {
-    let path: String
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
 
-    init() throws(ProvisioningError) {
-        let parent = unsafe access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
-        path = freshPath(in: parent, "private")
-        guard unsafe mkdir(path, 0o700) == 0 else {
-            throw .failed(.cannotCreate, "cannot create the folder \(path): \(SystemError.reason(errno))")
-        }
-    }
-
-    deinit {
-        for name in SystemFiles().names(in: path) { unsafe unlink(path + "/" + name) }
-        unsafe rmdir(path)
+    /// - Parameter byteCount: of all that it will hold.
+    init(byteCount: Int) throws(ProvisioningError) {
+        do { folder = try TemporaryFolder(secret: "private", byteCount: byteCount) } catch { throw .failed(.cannotCreate, error.description) }
     }
 }
