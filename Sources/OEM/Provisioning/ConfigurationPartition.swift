@@ -1,9 +1,9 @@
+internal import Platform
 import Contract
 import Bytes
 internal import BoardSupport
 internal import Disk
 internal import FirmwareImage
-internal import Platform
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
 enum ConfigurationPartition {
