@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 package import Coherence
 package import KVM
@@ -241,12 +242,12 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         case .interrupt: takeInterrupt(frame)
         case .deviceRequest: takeDeviceRequest(frame)
         case .deviceReply:
-            var reader = WireReader(frame.body)
+            var reader = ByteReader(frame.body)
             if let sequence = try? reader.take(UInt32.self), let value = try? reader.take(UInt64.self) {
                 forwarder.answered(sequence, value)
             }
         case .timeStampCounter:
-            var reader = WireReader(frame.body)
+            var reader = ByteReader(frame.body)
             if let ticks = try? reader.take(UInt64.self) { applyTimestampMove(ticks) }
         default: return false
         }
@@ -259,7 +260,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         case 0: if let message = try? InterruptMessage(decoding: frame.body.dropFirst()) { router.accept(message) }
         case 1 where frame.body.count == 2: chipset?.endOfInterrupt(Vector(frame.body[1]))
         case 2:
-            var reader = WireReader(Array(frame.body.dropFirst()))
+            var reader = ByteReader(Array(frame.body.dropFirst()))
             if let id = try? reader.take(UInt32.self), let raw = try? reader.take(UInt64.self),
                 let destination = LogicalDestination(rawValue: raw)
             {
@@ -273,7 +274,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
         guard let chipset, let request = try? DeviceRequest(decoding: frame.body) else { return }
         var answer: UInt64 = 0
         if let value = request.value { chipset.write(request.access, value) } else { answer = chipset.read(request.access) }
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(request.sequence)
         writer.put(answer)
         control.send(to: frame.from, .deviceReply, writer.bytes)
@@ -290,7 +291,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
 
     package func publish(_ destination: LogicalDestination, of processor: APICID) {
         router.update(processor, destination)
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(2))
         writer.put(processor.rawValue)
         writer.put(destination.rawValue)
@@ -315,7 +316,7 @@ package final class MachineSession: ProcessorEnvironment, @unchecked Sendable {
 
     package func moveTimestamp(by ticks: UInt64) {
         applyTimestampMove(ticks)
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(ticks)
         control.broadcast(.timeStampCounter, writer.bytes)
     }

@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import BoardSupport
 package import Coherence
@@ -236,7 +237,7 @@ package final class NodeRuntime: @unchecked Sendable {
             while ready.count < count {
                 let frame = try wait(for: .ready, seconds: 60)
                 ready.insert(frame.from)
-                var reader = WireReader(Array(frame.body.dropFirst()))
+                var reader = ByteReader(Array(frame.body.dropFirst()))
                 let bound = try reader.take(UInt64.self)
                 let trip = try reader.take(UInt64.self)
                 setup.log(
@@ -248,7 +249,7 @@ package final class NodeRuntime: @unchecked Sendable {
             control.broadcast(.membership, [MembershipKind.start.rawValue])
         } else {
             if case .flat? = setup.guest { try session.start(guest: setup.guest) } else { try session.start(guest: nil) }
-            var writer = WireWriter()
+            var writer = ByteWriter()
             writer.put(MembershipKind.ready.rawValue)
             let figures = clockFigures(session)
             session.recordSkew(bound: figures.bound, roundTrip: figures.roundTrip)
@@ -264,7 +265,7 @@ package final class NodeRuntime: @unchecked Sendable {
     private func conclude(_ session: MachineSession, _ end: MachineEnd) -> MachineEnd {
         isOver.store(true, ordering: .sequentiallyConsistent)
         announce(end)
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(MembershipKind.end.rawValue)
         writer.put(raw: end.encoded())
         control.broadcast(.membership, writer.bytes)
@@ -315,13 +316,13 @@ package final class NodeRuntime: @unchecked Sendable {
             inbox.withLock { $0.append(frame) }
             inboxParker.unpark()
         case .timePing:
-            var writer = WireWriter()
+            var writer = ByteWriter()
             writer.put(raw: frame.body)
             writer.put(frame.timestamp)
             writer.put(hostTimestamp())
             control.send(to: frame.from, .timePong, writer.bytes)
         case .timePong:
-            var reader = WireReader(frame.body)
+            var reader = ByteReader(frame.body)
             guard let t0 = try? reader.take(UInt64.self), let t1 = try? reader.take(UInt64.self),
                 let t2 = try? reader.take(UInt64.self)
             else { return }
@@ -405,7 +406,7 @@ package final class NodeRuntime: @unchecked Sendable {
     }
 
     private func ping() {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(hostTimestamp())
         control.send(to: 0, .timePing, writer.bytes)
     }

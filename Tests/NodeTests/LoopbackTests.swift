@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import Contract
 import BoardSupport
@@ -292,7 +293,7 @@ struct LoopbackTests {
         control.send(
             to: 0, .membership, [MembershipKind.hello.rawValue],
             payload: NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID())).encoded())
-        var ready = WireWriter()
+        var ready = ByteWriter()
         ready.put(MembershipKind.ready.rawValue)
         ready.put(UInt64(0))
         ready.put(UInt64(0))

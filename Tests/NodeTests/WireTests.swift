@@ -1,3 +1,4 @@
+import Bytes
 import Coherence
 import Licensing
 import Machine
@@ -37,7 +38,7 @@ import Testing
         }
         var impossible = Self.statement.encoded()
         impossible[2] = 9
-        #expect(throws: WireError.self) { try LicenceStatement(decoding: impossible, from: 1) }
+        #expect(throws: ByteError.self) { try LicenceStatement(decoding: impossible, from: 1) }
     }
 
     private static var report: NodeReport {
@@ -63,22 +64,22 @@ import Testing
     }
 
     @Test func integersAndTextTravelLittleEndian() throws {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(1))
         writer.put(UInt16(0x0302))
         writer.put(UInt32(0x0706_0504))
         writer.put("hé")
         writer.put(UInt64.max - 1)
         #expect(writer.bytes.prefix(7) == [1, 2, 3, 4, 5, 6, 7])
-        var reader = WireReader(writer.bytes)
+        var reader = ByteReader(writer.bytes)
         #expect(try reader.take(UInt8.self) == 1)
         #expect(try reader.take(UInt16.self) == 0x0302)
         #expect(try reader.take(UInt32.self) == 0x0706_0504)
         #expect(try reader.takeText() == "hé")
-        #expect(throws: WireError.self) { try reader.end() }
+        #expect(throws: ByteError.self) { try reader.end() }
         #expect(try reader.take(UInt64.self) == .max - 1)
         try reader.end()
-        #expect(throws: WireError.self) { try reader.take(UInt8.self) }
+        #expect(throws: ByteError.self) { try reader.take(UInt8.self) }
     }
 
     @Test func plansHellosReportsAndEndsArriveAsTheyWere() throws {
@@ -148,18 +149,18 @@ import Testing
         impossible[3].sliceMiB = 0xFFFF_FFFF
         for resources in impossible {
             let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
-            #expect(throws: WireError.self, "\(resources)") { try NodeHello(decoding: hello) }
+            #expect(throws: ByteError.self, "\(resources)") { try NodeHello(decoding: hello) }
         }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
-        #expect(throws: WireError.self) { try MachinePlan(decoding: empty) }
+        #expect(throws: ByteError.self) { try MachinePlan(decoding: empty) }
     }
 
     @Test func policiesThatThereAreNotAreRefused() {
         let unknown = PolicySet(rawValue: PolicySet.all.rawValue + 1)
-        #expect(throws: WireError.self) { try PolicySet(decoding: unknown.encoded()) }
+        #expect(throws: ByteError.self) { try PolicySet(decoding: unknown.encoded()) }
         var report = Self.report
         report.policies = unknown
-        #expect(throws: WireError.self) { try NodeReport(decoding: report.encoded()) }
+        #expect(throws: ByteError.self) { try NodeReport(decoding: report.encoded()) }
     }
 
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {
@@ -168,7 +169,7 @@ import Testing
         for (offset, value) in [(4, UInt8(2)), (5, 3), (5, 16), (6, 2), (7, 1)] {
             var bad = good
             bad[offset] = value
-            #expect(throws: WireError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
+            #expect(throws: ByteError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
         }
     }
 }

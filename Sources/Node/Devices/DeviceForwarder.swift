@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import KVM
 import Synchronization
@@ -46,7 +47,7 @@ struct DeviceRequest: Equatable {
     var value: UInt64?
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(sequence)
         writer.put(access.space.rawValue)
         writer.put(UInt8(access.size))
@@ -63,8 +64,8 @@ struct DeviceRequest: Equatable {
         self.value = value
     }
 
-    init(decoding body: [UInt8]) throws(WireError) {
-        var reader = WireReader(body)
+    init(decoding body: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(body)
         sequence = try reader.take()
         guard let space = DeviceAccess.Space(rawValue: try reader.take()) else { throw .value("device space") }
         let size = try reader.take(UInt8.self)

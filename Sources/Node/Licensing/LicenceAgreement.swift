@@ -1,3 +1,4 @@
+import Bytes
 import Interconnect
 import Licensing
 
@@ -36,7 +37,7 @@ package struct LicenceAgreement: Sendable {
         var broken: [Violation] = []
         statements[node] = own
         for frame in try eachOther(.licence, wait) {
-            do throws(WireError) {
+            do throws(ByteError) {
                 statements[Int(frame.from)] = try LicenceStatement(decoding: frame.payload, from: Int(frame.from))
             } catch {
                 broken.append(.statement("node \(frame.from): \(error)", need: "a statement that can be read"))

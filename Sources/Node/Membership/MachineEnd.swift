@@ -1,3 +1,4 @@
+import Bytes
 package import Contract
 internal import BoardSupport
 
@@ -21,7 +22,7 @@ package enum MachineEnd: Sendable, Equatable {
 
     /// Body of an `end` frame behind its kind.
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         switch self {
         case .poweredOff: writer.put(UInt8(0))
         case .reboot: writer.put(UInt8(1))
@@ -37,8 +38,8 @@ package enum MachineEnd: Sendable, Equatable {
         return writer.bytes
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         switch try reader.take(UInt8.self) {
         case 0: self = .poweredOff
         case 1: self = .reboot

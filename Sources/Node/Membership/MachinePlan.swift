@@ -1,3 +1,4 @@
+import Bytes
 package import Machine
 
 /// What node 0 decides for all nodes before the machine exists.
@@ -12,7 +13,7 @@ package struct MachinePlan: Sendable, Equatable {
     }
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(resources.count))
         for node in resources { node.write(to: &writer) }
         writer.put(clockOrigin)
@@ -26,8 +27,8 @@ package struct MachinePlan: Sendable, Equatable {
         self.clockOrigin = clockOrigin
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         let count = Int(try reader.take(UInt8.self))
         guard count > 0 else { throw .value("number of nodes") }
         resources = []
@@ -47,7 +48,7 @@ struct NodeHello {
     var cpuid: CPUIDTable
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         resources.write(to: &writer)
         writer.put(raw: cpuid.encoded())
         return writer.bytes
@@ -58,8 +59,8 @@ struct NodeHello {
         self.cpuid = cpuid
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         resources = try NodeResources(from: &reader)
         do {
             cpuid = try CPUIDTable(decoding: reader.takeRest())

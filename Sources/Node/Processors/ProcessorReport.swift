@@ -1,3 +1,4 @@
+import Bytes
 package import Machine
 
 /// What one processor was doing when it was asked: what a person needs who looks for the reason of a standstill.
@@ -30,7 +31,7 @@ package struct ProcessorReport: Equatable, Sendable {
 
     // MARK: Wire
 
-    func write(to writer: inout WireWriter) {
+    func write(to writer: inout ByteWriter) {
         writer.put(id.rawValue)
         writer.put(state.rawValue)
         writer.put(priority)
@@ -40,7 +41,7 @@ package struct ProcessorReport: Equatable, Sendable {
         writer.put(waiting?.nanoseconds ?? 0)
     }
 
-    init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout ByteReader) throws(ByteError) {
         id = APICID(try reader.take())
         guard let state = State(rawValue: try reader.take()) else { throw .value("processor state") }
         self.state = state

@@ -1,3 +1,4 @@
+import Bytes
 package import Coherence
 import Machine
 
@@ -84,7 +85,7 @@ package struct NodeReport: Sendable {
     // MARK: Wire
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(node))
         resources.write(to: &writer)
         writer.put(uptimeNanoseconds)
@@ -101,8 +102,8 @@ package struct NodeReport: Sendable {
         return writer.bytes
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         node = Int(try reader.take(UInt8.self))
         resources = try NodeResources(from: &reader)
         uptimeNanoseconds = try reader.take()

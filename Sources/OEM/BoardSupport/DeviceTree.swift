@@ -1,3 +1,5 @@
+import Bytes
+
 /// A flattened device tree, read completely and copied out of its blob (Devicetree Specification 0.4, chapter 5).
 ///
 /// Nothing in it refers to the blob afterwards, so a caller cannot read past its end.

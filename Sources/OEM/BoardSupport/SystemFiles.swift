@@ -1,3 +1,4 @@
+import Bytes
 internal import Glibc
 
 /// Reads /proc, /sys and /dev below a root folder, so that tests can bring a tree of their own.
@@ -74,15 +75,5 @@ package struct SystemFiles: Sendable {
             if count == 0 { return contents }
             contents.append(contentsOf: buffer.prefix(count))
         }
-    }
-}
-
-extension StringProtocol {
-    /// Without blanks and line ends at both ends.
-    package var trimmed: String {
-        var text = self[...]
-        while let first = text.first, first.isWhitespace { text.removeFirst() }
-        while let last = text.last, last.isWhitespace { text.removeLast() }
-        return String(text)
     }
 }

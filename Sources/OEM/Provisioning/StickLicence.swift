@@ -1,3 +1,4 @@
+import Bytes
 internal import Contract
 internal import BoardSupport
 internal import FirmwareImage

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import ArgumentParser
 import BoardSupport
@@ -52,7 +53,7 @@ enum LicenseFiles {
         return try Edition(parsing: String(decoding: data, as: UTF8.self), place: path)
     }
 
-    /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first moment.
+    /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first time.
     static func create(_ path: String, _ text: String, isSecret: Bool) throws(ProvisioningError) {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, isSecret ? 0o600 : 0o644)
         guard descriptor >= 0 else {
@@ -75,16 +76,16 @@ enum LicenseFiles {
         throw .failed(.cannotCreate, "\(path) holds a secret key, which is never overwritten; name another file")
     }
 
-    static func now() -> Moment { Moment(seconds: Int(Date().timeIntervalSince1970)) ?? Moment(seconds: 0)! }
+    static func now() -> UTCTimeStamp { UTCTimeStamp(seconds: Int(Date().timeIntervalSince1970)) ?? .first }
 }
 
 /// `2027-01-31T12:00:00Z`, or a day for its beginning.
 struct TimeArgument: ExpressibleByArgument {
-    let moment: Moment
+    let time: UTCTimeStamp
 
     init?(argument: String) {
-        guard let moment = Moment(argument.utf8.count == 10 ? argument + "T00:00:00Z" : argument) else { return nil }
-        self.moment = moment
+        guard let time = UTCTimeStamp(argument.utf8.count == 10 ? argument + "T00:00:00Z" : argument) else { return nil }
+        self.time = time
     }
 }
 
@@ -97,7 +98,7 @@ struct IssueOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"))
     var output: String
 
-    var time: Moment { issued?.moment ?? LicenseFiles.now() }
+    var time: UTCTimeStamp { issued?.time ?? LicenseFiles.now() }
 
     /// - Throws: before anything is written, where the file holds a secret key: nobody can restore one.
     func write(_ envelopes: [Envelope]) throws {
