@@ -15,11 +15,35 @@ guest_words="skew_tick=1 panic=-1"
 
 say() { printf '[%4d s] %s\n' $((SECONDS - started)) "$*"; }
 
+# quietly NAME TEXT COMMAND...: one step: its output goes to build/log/NAME.log, and of that only how far it is to a terminal. When the
+# step fails, the end of the log is shown and its status is this function's.
+quietly() {
+    local name=$1 text=$2 begin=$SECONDS status=0 log=$build/log/$1.log step pid
+    shift 2
+    mkdir -p "$build/log"
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    if [ -t 1 ]; then
+        while kill -0 "$pid" 2>/dev/null; do
+            step=$(tail -c 400 "$log" 2>/dev/null | grep -oE '\[[0-9]+/[0-9]+\]' | tail -n 1 || true)
+            printf '\r[%4d s] %s ... %s\033[K' $((SECONDS - started)) "$text" "$step"
+            sleep 0.5
+        done
+        printf '\r\033[K'
+    fi
+    wait "$pid" || status=$?
+    if [ "$status" -ne 0 ]; then
+        say "$text: failed with status $status; $log ends with:" >&2
+        tail -n 20 "$log" | sed 's/^/    /' >&2
+        return "$status"
+    fi
+    say "$text: done in $((SECONDS - begin)) s"
+}
+
 build_release() {
     local product
     for product in vsmp vsmpd guest-check; do
-        say "building $product"
-        swift build -c release --product "$product"
+        quietly "build-$product" "building $product" swift build -c release --product "$product" || return
     done
 }
 
@@ -45,21 +69,20 @@ stored_package() {
 
 build_image() {
     mkdir -p "$build"
-    say "fetching the packages of firmware/packages.lock"
-    fetch_lock firmware/packages.lock
-    say "building the firmware image"
-    "$vsmp" image build --board "$board" --vsmpd "$bin/vsmpd" --output "$image"
+    say "fetching the packages of firmware/packages.lock, unless they are in the store"
+    fetch_lock firmware/packages.lock || return
+    quietly image-build "building the firmware image" "$vsmp" image build --board "$board" --vsmpd "$bin/vsmpd" --output "$image"
 }
 
 build_guest() {
     mkdir -p "$build/guest"
-    say "making the guest: Debian's kernel, busybox, guest-check"
-    fetch_lock firmware/guest.lock
+    fetch_lock firmware/guest.lock || return
+    quietly guest-build "making the guest: Debian's kernel, busybox, guest-check" make_guest
+}
+
+make_guest() {
     local package unpacked=$build/guest/package
-    package=$(stored_package firmware/guest.lock linux-image-)
-    rm -rf "$unpacked"
-    dpkg-deb -x "$package" "$unpacked"
-    cp "$unpacked"/boot/vmlinuz-* "$guest_kernel"
-    rm -rf "$unpacked"
-    tools/guest-initrd "$guest_initrd" --guest-check "$bin/guest-check" --store "$store"
+    package=$(stored_package firmware/guest.lock linux-image-) && rm -rf "$unpacked" && dpkg-deb -x "$package" "$unpacked" &&
+        cp "$unpacked"/boot/vmlinuz-* "$guest_kernel" && rm -rf "$unpacked" &&
+        tools/guest-initrd "$guest_initrd" --guest-check "$bin/guest-check" --store "$store"
 }

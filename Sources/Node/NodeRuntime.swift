@@ -146,7 +146,7 @@ package final class NodeRuntime: @unchecked Sendable {
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
-            machine: machine, control: control, coherence: coherence)
+            machine: machine, control: control, coherence: coherence, report: { [weak self] in self?.take($0) })
         self.session.withLock { $0 = session }
         // Another node's word may have come before there was a session.
         session.use(policies.withLock { $0 })
@@ -156,11 +156,27 @@ package final class NodeRuntime: @unchecked Sendable {
             try startTogether(session)
             setup.onStart()
         } catch let error as NodeError {
-            if earlyEnd.withLock({ $0 }) == nil { session.end(.failed(node: node, why: "\(error)")) }
+            finish(.failed(node: node, why: "\(error)"))
         }
-        if let end = earlyEnd.withLock({ $0 }) { session.end(end) }
-        let end = session.waitForEnd()
+        let end = waitForEnd()
+        session.stop()
         return conclude(session, end)
+    }
+
+    private func waitForEnd() -> MachineEnd {
+        while true {
+            if let end = earlyEnd.withLock({ $0 }) { return end }
+            inboxParker.park(timeout: 1_000_000_000)
+        }
+    }
+
+    private func take(_ incident: MachineSession.Incident) {
+        switch incident {
+        case .guestPoweredOff: finish(.poweredOff)
+        case .guestReset: finish(.reboot)
+        case .failed(let why): finish(.failed(node: node, why: why))
+        case .lost(let peer, let why): lost(peer, why)
+        }
     }
 
     /// Every node checks the licence; then all tell node 0 what they lend, and it answers with the plan.
@@ -366,7 +382,7 @@ package final class NodeRuntime: @unchecked Sendable {
             return early == nil
         }
         guard isNew else { return }
-        session.withLock { $0 }?.end(end)
+        session.withLock { $0 }?.stop()
         inboxParker.unpark()
     }
 

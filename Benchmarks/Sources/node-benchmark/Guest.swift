@@ -17,7 +17,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     private let arrived = Parker()
     private let permitted = Parker()
     private var processors: [Processor] = []
-    private var threads: [PlatformThread] = []
+    private var threads: [SystemThread] = []
 
     /// - Parameters:
     ///   - base: where page tables and program lie in guest memory.
@@ -33,14 +33,15 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
             try vcpu.enterLongMode(pageTables: base + 0x1000, ring: 3)
             try vcpu.setEntry(instruction: base + GuestProgram.codeOffset, stack: base + 0x8000, flags: 0x3002)
             processors.append(
-                Processor(index: index, id: APICID(UInt32(index)), isBootstrap: index == 0, vcpu: vcpu, environment: self))
+                Processor(
+                    index: index, target: InterruptRouter.LocalTarget(id: APICID(UInt32(index))), isBootstrap: index == 0, vcpu: vcpu, environment: self))
         }
     }
 
     var signals: [ProcessorSignal] { processors.map(\.signal) }
 
     func start() {
-        for processor in processors { threads.append(PlatformThread("cpu\(processor.id)") { processor.run() }) }
+        for processor in processors { threads.append(SystemThread("cpu\(processor.id)") { processor.run() }) }
         wait(for: 1)
     }
 

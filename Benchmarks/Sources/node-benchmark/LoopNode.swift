@@ -9,7 +9,7 @@ final class LoopNode {
     let memory: GuestMemory
     let guest: Guest
     let loop: CoherenceLoop
-    private var thread: PlatformThread?
+    private var thread: SystemThread?
 
     /// - Parameters:
     ///   - slices: MiB of guest memory at home on each node.
@@ -43,7 +43,7 @@ final class LoopNode {
     }
 
     func start() {
-        thread = PlatformThread("coherence") { [loop] in loop.run() }
+        thread = SystemThread("coherence") { [loop] in loop.run() }
         guest.start()
     }
 

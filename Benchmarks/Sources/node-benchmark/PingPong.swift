@@ -9,7 +9,7 @@ import Synchronization
 final class PingPong: Sendable {
     private let ends: LoopbackConnection
     private let sizes: (request: Int, reply: Int)
-    private let thread: PlatformThread
+    private let thread: SystemThread
 
     /// - Parameter isApart: each thread keeps to a processor of its own; otherwise both share one. Left to itself the
     ///   scheduler changes between the two, whose times differ several times.
@@ -17,7 +17,7 @@ final class PingPong: Sendable {
         sizes = (request, reply)
         let ends = try LoopbackConnection()
         self.ends = ends
-        thread = PlatformThread("pong") {
+        thread = SystemThread("pong") {
             keepToProcessor(isApart ? 1 : 0)
             var question = [UInt8](repeating: 0, count: request)
             let answer = [UInt8](repeating: 0, count: reply)
@@ -30,7 +30,7 @@ final class PingPong: Sendable {
     /// The times of `count` exchanges, on a thread of their own.
     func run(_ count: Int) -> Times {
         let result = Mutex(Times())
-        let thread = PlatformThread("ping") { [self] in
+        let thread = SystemThread("ping") { [self] in
             keepToProcessor(0)
             var times = Times()
             let question = [UInt8](repeating: 0, count: sizes.request)

@@ -18,7 +18,7 @@ struct LicenceDiary: Sendable {
     /// Notes the start, and goes on in a thread of its own.
     func begin(_ marks: LicenceMarks) {
         note(marks)
-        _ = PlatformThread("vsmp-licence") {
+        _ = SystemThread("vsmp-licence") {
             self.goOn(marks) {
                 sleep(UInt32(Self.interval))
                 return true

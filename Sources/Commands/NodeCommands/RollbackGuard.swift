@@ -78,7 +78,7 @@ final class RollbackGuard: Sendable {
     /// A TPM whose floor is high enough is not written.
     func raiseInBackground() {
         guard case .enforced(let floor) = state.withLock({ $0 }), counter > floor else { return }
-        _ = PlatformThread("vsmp-tpm") { [self] in raise() }
+        _ = SystemThread("vsmp-tpm") { [self] in raise() }
     }
 
     private func raise() {

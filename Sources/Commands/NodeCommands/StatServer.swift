@@ -10,7 +10,7 @@ final class StatServer: @unchecked Sendable {
     private let path: String
     private let runtime: NodeRuntime
     private let firmware: @Sendable () -> String
-    private var thread: PlatformThread?
+    private var thread: SystemThread?
 
     /// - Parameter firmware: what can be said of the image now, without a new line at its end.
     init(path: String, runtime: NodeRuntime, firmware: @escaping @Sendable () -> String) {
@@ -28,7 +28,7 @@ final class StatServer: @unchecked Sendable {
             return NodeProgram.report("cannot serve machine stat on \(path): errno \(errno)")
         }
         unsafe chmod(path, 0o600)
-        thread = PlatformThread("vsmp-stat") { [self] in
+        thread = SystemThread("vsmp-stat") { [self] in
             while true {
                 let client = accept(fd, nil, nil)
                 if client < 0 { continue }

@@ -40,7 +40,7 @@ package final class GuestMemory: @unchecked Sendable {
         unsafe madvise(mapping, Int(size), MADV_DONTFORK)
         unsafe base = mapping
         unsafe zeroes = mapping + Int(size)
-        faults = FileDescriptor(try checked(cuffd_open(), "userfaultfd", on: "guest memory"))
+        faults = FileDescriptor(owning: try checked(cuffd_open(), "userfaultfd", on: "guest memory"), as: "guest memory")
         let status = unsafe cuffd_register(faults.rawValue, mapping, size)
         try checked(status, "UFFDIO_REGISTER", on: "guest memory, \(size >> 20) MiB")
         self.size = size

@@ -11,10 +11,10 @@ package final class VirtualMachine: Sendable {
 
     /// Opens /dev/kvm and makes a machine whose unknown MSRs, x2APIC registers and time MSRs exit.
     package init() throws(SystemError) {
-        let kvm = FileDescriptor(try checked(ckvm_open(), "open", on: "/dev/kvm"))
+        let kvm = FileDescriptor(owning: try checked(ckvm_open(), "open", on: "/dev/kvm"), as: "/dev/kvm")
         let version = try checked(ckvm_api_version(kvm.rawValue), "KVM_GET_API_VERSION", on: "/dev/kvm")
         guard version == 12 else { throw SystemError("KVM API version \(version), need 12", on: "/dev/kvm", code: ENOSYS) }
-        let descriptor = FileDescriptor(try checked(ckvm_create_vm(kvm.rawValue), "KVM_CREATE_VM", on: "/dev/kvm"))
+        let descriptor = FileDescriptor(owning: try checked(ckvm_create_vm(kvm.rawValue), "KVM_CREATE_VM", on: "/dev/kvm"), as: "virtual machine")
         try checked(ckvm_prepare_vm(descriptor.rawValue), "KVM_X86_SET_MSR_FILTER", on: "virtual machine")
         runSize = Int(try checked(ckvm_run_size(kvm.rawValue), "KVM_GET_VCPU_MMAP_SIZE", on: "/dev/kvm"))
         self.kvm = kvm

@@ -15,7 +15,7 @@ package struct VirtualProcessor: ~Copyable {
     package let id: UInt32
 
     package init(_ machine: VirtualMachine, id: UInt32) throws(SystemError) {
-        let fd = FileDescriptor(try checked(ckvm_create_vcpu(machine.descriptor.rawValue, id), "KVM_CREATE_VCPU", on: "vCPU \(id)"))
+        let fd = FileDescriptor(owning: try checked(ckvm_create_vcpu(machine.descriptor.rawValue, id), "KVM_CREATE_VCPU", on: "vCPU \(id)"), as: "vCPU \(id)")
         let mapping = unsafe mmap(nil, machine.runSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.rawValue, 0)
         guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
             throw SystemError("mmap of kvm_run", on: "vCPU \(id)", code: errno)

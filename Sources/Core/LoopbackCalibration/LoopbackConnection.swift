@@ -12,8 +12,12 @@ package final class LoopbackConnection: Sendable {
     package var answering: Int32 { second.rawValue }
 
     package init() throws(SystemError) {
-        let listener = FileDescriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-        first = FileDescriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        func make() throws(SystemError) -> FileDescriptor {
+            let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            return FileDescriptor(owning: try checked(uninterrupted { socket(AF_INET, kind, 0) }, "socket", on: Self.name), as: Self.name)
+        }
+        let listener = try make()
+        first = try make()
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -27,8 +31,8 @@ package final class LoopbackConnection: Sendable {
             }
         }
         let code = errno
-        second = FileDescriptor(isConnected ? accept(waiting, nil, nil) : -1)
-        guard second.rawValue >= 0 else { throw SystemError("connect", on: Self.name, code: isConnected ? errno : code) }
+        guard isConnected else { throw SystemError("connect", on: Self.name, code: code) }
+        second = FileDescriptor(owning: try checked(uninterrupted { accept(waiting, nil, nil) }, "accept", on: Self.name), as: Self.name)
         var one: Int32 = 1
         for end in [asking, answering] { _ = unsafe setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4) }
     }

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,3 +50,4 @@ int cplatform_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t time
     return count == -EINTR ? 0 : count;
 }
 int cplatform_event_create(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int cplatform_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_CLOEXEC)); }

@@ -6,7 +6,7 @@ package struct Poller: ~Copyable {
     private var ready = [UInt32](repeating: 0, count: 64)
 
     package init() throws(SystemError) {
-        descriptor = FileDescriptor(try checked(cplatform_epoll_create(), "epoll_create1", on: "poller"))
+        descriptor = FileDescriptor(owning: try checked(cplatform_epoll_create(), "epoll_create1", on: "poller"), as: "poller")
     }
 
     package func add(_ fd: Int32, as number: UInt32) throws(SystemError) {

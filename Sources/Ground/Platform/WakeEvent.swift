@@ -6,7 +6,7 @@ package struct WakeEvent: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
     package init() throws(SystemError) {
-        descriptor = FileDescriptor(try checked(cplatform_event_create(), "eventfd", on: "wake event"))
+        descriptor = FileDescriptor(owning: try checked(cplatform_event_create(), "eventfd", on: "wake event"), as: "wake event")
     }
 
     package var rawDescriptor: Int32 { descriptor.rawValue }

@@ -16,7 +16,7 @@ package final class ChipsetHost: @unchecked Sendable {
     private let sleepingUntil = Atomic<UInt64>(.max)
     private let route: @Sendable (InterruptMessage) -> Void
     private let onPower: @Sendable (Chipset.PowerRequest) -> Void
-    private var threads: [PlatformThread] = []
+    private var threads: [SystemThread] = []
 
     package init(
         layout: MachineLayout, console: GuestConsole, route: @escaping @Sendable (InterruptMessage) -> Void,
@@ -33,9 +33,9 @@ package final class ChipsetHost: @unchecked Sendable {
 
     package func start() {
         threads = [
-            PlatformThread("vsmp-devices") { [self] in keepTime() },
-            PlatformThread("vsmp-console") { [self] in writeConsole() },
-            PlatformThread("vsmp-input") { [self] in readConsole() },
+            SystemThread("vsmp-devices") { [self] in keepTime() },
+            SystemThread("vsmp-console") { [self] in writeConsole() },
+            SystemThread("vsmp-input") { [self] in readConsole() },
         ]
     }
 

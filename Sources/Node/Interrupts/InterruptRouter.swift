@@ -12,6 +12,8 @@ package final class InterruptRouter: Sendable {
             self.mailbox = mailbox
             self.signal = signal
         }
+
+        package init(id: APICID) { self.init(mailbox: InterruptMailbox(id: id), signal: ProcessorSignal()) }
     }
 
     private let resolver: Mutex<DestinationResolver>

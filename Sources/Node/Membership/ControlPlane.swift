@@ -68,7 +68,7 @@ package final class ControlPlane: @unchecked Sendable {
     private let handler: @Sendable (ControlFrame) -> Void
     private let onLoss: @Sendable (UInt8, String) -> Void
     private let onBeat: @Sendable () -> Void
-    private var threads: [PlatformThread] = []
+    private var threads: [SystemThread] = []
 
     /// - Parameters:
     ///   - links: by node index; nil for this node.
@@ -94,8 +94,8 @@ package final class ControlPlane: @unchecked Sendable {
 
     package func start() {
         threads = [
-            PlatformThread("vsmp-control") { [self] in receive() },
-            PlatformThread("vsmp-beat") { [self] in beats() },
+            SystemThread("vsmp-control") { [self] in receive() },
+            SystemThread("vsmp-beat") { [self] in beats() },
         ]
     }
 

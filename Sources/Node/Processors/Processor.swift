@@ -51,7 +51,7 @@ package final class Processor: @unchecked Sendable {
     package let mailbox: InterruptMailbox
     private let apic: LocalAPIC
     private var vcpu: VirtualProcessor
-    private unowned let environment: any ProcessorEnvironment
+    private let environment: any ProcessorEnvironment
     private var state: ProcessorReport.State
     private var timerSet = UInt64.max
     private var clockGeneration: UInt32 = 0
@@ -65,13 +65,15 @@ package final class Processor: @unchecked Sendable {
     private let isReportWanted = Atomic<Bool>(false)
     private let latestReport: Mutex<(report: ProcessorReport, at: UInt64)>
 
+    /// - Parameter target: where others leave this processor's interrupts and kicks.
     package init(
-        index: Int, id: APICID, isBootstrap: Bool, vcpu: consuming VirtualProcessor, environment: any ProcessorEnvironment
+        index: Int, target: InterruptRouter.LocalTarget, isBootstrap: Bool, vcpu: consuming VirtualProcessor, environment: any ProcessorEnvironment
     ) {
         self.index = index
+        let id = target.mailbox.id
         self.id = id
-        signal = ProcessorSignal()
-        mailbox = InterruptMailbox(id: id)
+        signal = target.signal
+        mailbox = target.mailbox
         apic = LocalAPIC(id: id, isBootstrap: isBootstrap, mailbox: mailbox)
         self.vcpu = vcpu
         self.environment = environment

@@ -17,7 +17,7 @@ final class SharedMemory: @unchecked Sendable {
     let pages: Int
     private let memories: [GuestMemory]
     private let loops: [CoherenceLoop]
-    private var threads: [PlatformThread] = []
+    private var threads: [SystemThread] = []
     let log = Log()
 
     /// - Parameters:
@@ -49,7 +49,7 @@ final class SharedMemory: @unchecked Sendable {
                 onLoss: { peer, why in if why != "connection closed by the peer" { log("node \(node), peer \(peer): \(why)") } },
                 log: { log("node \(node): \($0)") })
         }
-        threads = loops.map { loop in PlatformThread("coherence") { loop.run() } }
+        threads = loops.map { loop in SystemThread("coherence") { loop.run() } }
     }
 
     private static func link(_ descriptor: Int32, peer: Int, _ nodes: Int) throws -> CoherenceLink {

@@ -1,8 +1,9 @@
 // System calls that Swift cannot make itself: futex and epoll_pwait2 have no wrapper in the C library, thread names and
-// priorities need variadic calls. Functions that return int give a value >= 0, or -errno.
+// priorities need variadic calls, accept4 is a GNU extension. Functions that return int give a value >= 0, or -errno.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "CPlatformProcesses.h"
 
 int cplatform_realtime(int priority);
 int cplatform_keep_to_processor(int processor);
@@ -17,3 +18,4 @@ int cplatform_epoll_set(int epoll, int fd, uint32_t value, bool readable, bool w
 int cplatform_epoll_remove(int epoll, int fd);
 int cplatform_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t timeout_ns);
 int cplatform_event_create(void);
+int cplatform_accept(int listener);

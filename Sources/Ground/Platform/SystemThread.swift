@@ -2,7 +2,7 @@ import CPlatform
 import Glibc
 
 /// A POSIX thread that runs one function and can be joined once.
-package final class PlatformThread: @unchecked Sendable {
+package final class SystemThread: @unchecked Sendable {
     private var handle = pthread_t()
     private let finished = Parker()
 

@@ -1,0 +1,66 @@
+internal import CPlatform
+internal import Glibc
+
+/// Unix stream sockets of this computer (unix(7)).
+package enum LocalSocket {
+    /// The longest path of a socket in bytes: the room in `sockaddr_un`, less the NUL.
+    package static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
+
+    /// Two connected ends that do not block.
+    package static func pair() throws(SystemError) -> (SharedDescriptor, SharedDescriptor) {
+        var ends: [Int32] = [-1, -1]
+        // SAFETY: socketpair(2) writes two Int32 into an array of two.
+        let status = uninterrupted { unsafe socketpair(AF_UNIX, kind | Int32(SOCK_NONBLOCK.rawValue), 0, &ends) }
+        try checked(status, "socketpair", on: "a socket pair")
+        func own(_ end: Int32) -> SharedDescriptor { SharedDescriptor(FileDescriptor(owning: end, as: "a socket pair")) }
+        return (own(ends[0]), own(ends[1]))
+    }
+
+    /// Connects to whoever serves `path`. Reading and writing wait.
+    package static func connect(to path: String) throws(SystemError) -> FileDescriptor {
+        let descriptor = try make(path)
+        unsafe try withAddress(path, "connect") { unsafe Glibc.connect(descriptor.rawValue, $0, $1) }
+        return descriptor
+    }
+
+    /// Serves `path` in place of whatever is there; only its owner may connect.
+    package static func listen(at path: String) throws(SystemError) -> FileDescriptor {
+        let descriptor = try make(path)
+        // SAFETY: both calls take a C string.
+        unsafe unlink(path)
+        unsafe try withAddress(path, "bind") { unsafe bind(descriptor.rawValue, $0, $1) }
+        try checked(uninterrupted { unsafe chmod(path, 0o600) }, "chmod", on: path)
+        try checked(uninterrupted { Glibc.listen(descriptor.rawValue, 4) }, "listen", on: path)
+        return descriptor
+    }
+
+    /// Waits for the next connection at a listening socket.
+    package static func accept(at listener: borrowing FileDescriptor) throws(SystemError) -> FileDescriptor {
+        var raw: Int32
+        repeat { raw = cplatform_accept(listener.rawValue) } while raw == -EINTR
+        return FileDescriptor(owning: try checked(raw, "accept", on: listener.subject), as: "a client of \(listener.subject)")
+    }
+
+    private static let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+
+    private static func make(_ path: String) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try checked(uninterrupted { socket(AF_UNIX, kind, 0) }, "socket", on: path), as: path)
+    }
+
+    private static func withAddress(
+        _ path: String, _ call: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) throws(SystemError) {
+        guard path.utf8.count <= longestPath, !path.utf8.contains(0) else { throw SystemError(call, on: path, code: ENAMETOOLONG) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        // SAFETY: the path is shorter than the field, whose other bytes are zero.
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        // SAFETY: the pointer is to a sockaddr_un, whose size is given.
+        let status = unsafe withUnsafePointer(to: address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                uninterrupted { unsafe body(pointer, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            }
+        }
+        try checked(status, call, on: path)
+    }
+}

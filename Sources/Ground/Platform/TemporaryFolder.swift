@@ -1,0 +1,100 @@
+internal import CPlatform
+internal import Glibc
+internal import Synchronization
+
+/// A folder of mode 0700 for files that nobody needs later. It goes, with all that is in it, with the last reference and when a signal ends the
+/// process in order (``ProgramStart``).
+package final class TemporaryFolder: Sendable {
+    package let path: String
+    private let undo: UndoEntry
+
+    /// - Parameter purpose: a word of its name.
+    package convenience init(_ purpose: String) throws(TemporaryFolderError) { try self.init(purpose, in: Self.parent) }
+
+    /// One in memory where there is room for it, so that no disk ever holds a secret.
+    ///
+    /// - Parameter byteCount: of all files that it will hold.
+    package convenience init(secret purpose: String, byteCount: Int) throws(TemporaryFolderError) {
+        let places = ["/dev/shm", HostProgram.ownEnvironment["XDG_RUNTIME_DIR"] ?? ""]
+        let place = places.first { place in
+            var room = statvfs()
+            // SAFETY: the path is a C string, and the result has the type that the call fills in.
+            guard place.hasPrefix("/"), unsafe access(place, W_OK | X_OK) == 0, unsafe statvfs(place, &room) == 0 else { return false }
+            return UInt64(room.f_bavail) * UInt64(room.f_frsize) > UInt64(byteCount + byteCount / 8 + (1 << 20))
+        }
+        try self.init(purpose, in: place ?? Self.parent)
+    }
+
+    private init(_ purpose: String, in parent: String) throws(TemporaryFolderError) {
+        while true {
+            let path = parent + "/vsmp-" + purpose + "-" + String(UInt64.random(in: .min ... .max), radix: 36)
+            let undo = UndoEntry(path)
+            // SAFETY: the path is a C string.
+            if unsafe mkdir(path, 0o700) == 0 {
+                self.path = path
+                self.undo = undo
+                break
+            }
+            let code = errno
+            undo.forget()
+            guard code == EEXIST else { throw TemporaryFolderError(parent, code) }
+        }
+        Self.living.withLock { $0[path] = parent }
+    }
+
+    deinit {
+        Self.living.withLock { _ = $0.removeValue(forKey: path) }
+        // SAFETY: the path is a C string.
+        unsafe cplatform_remove_tree(path)
+        undo.forget()
+    }
+
+    /// Makes a file in it, for its owner alone.
+    package func write(_ name: String, _ bytes: [UInt8]) throws(TemporaryFolderError) {
+        do throws(SystemError) {
+            try FileDescriptor(opening: "\(path)/\(name)", for: .write, [.create, .exclusive, .noFollow], permissions: 0o600).write(bytes)
+        } catch {
+            throw TemporaryFolderError(path, error.code)
+        }
+    }
+
+    // MARK: Room
+
+    private static let living = Mutex<[String: String]>([:])
+
+    /// Ask this after something went wrong with files: whether a folder of this process has no room left for another 256 KiB, and is therefore the reason.
+    package static var shortage: TemporaryFolderError? {
+        for (path, parent) in living.withLock({ $0 }) {
+            let probe = "\(path)/.room"
+            do throws(SystemError) {
+                // SAFETY: the path is a C string.
+                defer { unsafe unlink(probe) }
+                try FileDescriptor(opening: probe, for: .write, [.create, .truncate]).write([UInt8](repeating: 1, count: 256 << 10))
+            } catch {
+                if [ENOSPC, EDQUOT, EROFS].contains(error.code) { return TemporaryFolderError(parent, error.code) }
+            }
+        }
+        return nil
+    }
+
+    /// `TMPDIR`, else /tmp.
+    private static var parent: String {
+        let named = HostProgram.ownEnvironment["TMPDIR"] ?? ""
+        return named.isEmpty ? "/tmp" : named
+    }
+}
+
+/// The folder for temporary files cannot be used: it is missing, full, or may not be written.
+package struct TemporaryFolderError: Error, Equatable, Sendable, CustomStringConvertible {
+    package let folder: String
+    package let code: Int32
+
+    init(_ folder: String, _ code: Int32) {
+        self.folder = folder
+        self.code = code
+    }
+
+    package var description: String {
+        "cannot use the folder for temporary files \(folder): \(SystemError.reason(code)); set TMPDIR to a folder with more room, or free some there"
+    }
+}

@@ -1,0 +1,44 @@
+package import Coherence
+
+extension MachineSession {
+    package struct Setup: Sendable {
+        package var node: Int
+        package var plan: MachinePlan
+        package var policies: PolicySet
+        /// Nanoseconds; see EngineConfiguration.
+        package var minimumHold: UInt64
+        package var pageTime: UInt64
+        /// This node's KVM shadows guest page tables: forget shadows of pages that leave.
+        package var forgetsShadows: Bool
+        package var console: GuestConsole
+        /// What the guest is told of the machine's maker.
+        package var identity: MachineIdentity
+        package var log: @Sendable (String) -> Void
+
+        package init(
+            node: Int, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
+            identity: MachineIdentity = MachineIdentity(), log: @escaping @Sendable (String) -> Void
+        ) {
+            self.node = node
+            self.plan = plan
+            self.policies = policies
+            self.minimumHold = minimumHold
+            self.pageTime = pageTime
+            self.forgetsShadows = forgetsShadows
+            self.console = console
+            self.identity = identity
+            self.log = log
+        }
+    }
+
+    /// What ends a machine from within one of its nodes.
+    package enum Incident: Sendable, Equatable {
+        case guestPoweredOff
+        /// A reset, or a triple fault.
+        case guestReset
+        /// A peer's coherence stream ended or makes no sense.
+        case lost(node: Int, why: String)
+        /// This node's hypervisor gave up.
+        case failed(why: String)
+    }
+}
