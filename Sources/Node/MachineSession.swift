@@ -6,7 +6,7 @@ import Interconnect
 package import Machine
 import Synchronization
 
-/// This node's part of one machine, from plan to end: memory, processors, devices (on node 0) and the threads that run them.
+/// This node's part of one machine, from plan to end: memory, processors, devices and the threads that run them.
 // SAFETY: unchecked because `threads` and `loopThread` belong to the thread that starts and finishes the session.
 package final class MachineSession: @unchecked Sendable {
     package let setup: Setup
@@ -40,13 +40,10 @@ package final class MachineSession: @unchecked Sendable {
         let router = InterruptRouter(
             layout: layout, node: node, local: targets,
             forward: { node, message in control.send(to: UInt8(node), .interrupt, [0] + message.encoded()) })
-        let chipset =
-            node == 0
-            ? ChipsetHost(
-                layout: layout, console: setup.console, route: { if !life.isOver { router.route($0) } },
-                onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) }) : nil
         let timers = TimerThread(signals)
-        let devices = DeviceRoom(chipset: chipset, control: control, life: life)
+        let devices = DeviceRoom(
+            map: try setup.plan.addressMap, node: node, layout: layout, console: node == 0 ? setup.console : nil, control: control, life: life,
+            route: { if !life.isOver { router.route($0) } }, onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) })
         let room = ProcessorRoom(
             clock: clock, life: life, router: router, timers: timers, devices: devices, signals: signals, control: control,
             stopped: { processor, reason in
@@ -120,9 +117,7 @@ package final class MachineSession: @unchecked Sendable {
         switch frame.kind {
         case .interrupt: takeInterrupt(frame)
         case .deviceRequest: if let request = try? DeviceRequest(decoding: frame.body) { devices.take(request, from: frame.from) }
-        case .deviceReply:
-            var reader = ByteReader(frame.body)
-            if let sequence = try? reader.take(UInt32.self), let value = try? reader.take(UInt64.self) { devices.answered(sequence, value) }
+        case .deviceReply: if let reply = try? DeviceReply(decoding: frame.body) { devices.answered(reply) }
         case .timeStampCounter:
             var reader = ByteReader(frame.body)
             if let ticks = try? reader.take(UInt64.self) { room.takeTimestampMove(ticks) }
@@ -135,8 +130,7 @@ package final class MachineSession: @unchecked Sendable {
         guard !life.isOver else { return }
         switch frame.body.first {
         case 0: if let message = try? InterruptMessage(decoding: frame.body.dropFirst()) { router.accept(message) }
-        case 1 where frame.body.count == 2: devices.takeEndOfInterrupt(Vector(frame.body[1]))
-        case 2:
+        case 1:
             var reader = ByteReader(Array(frame.body.dropFirst()))
             if let id = try? reader.take(UInt32.self), let raw = try? reader.take(UInt64.self),
                 let destination = LogicalDestination(rawValue: raw)
@@ -165,6 +159,7 @@ package final class MachineSession: @unchecked Sendable {
         report.uptimeNanoseconds = monotonicNow() - startTime
         report["interrupts_forwarded"] = router.forwardedCount
         report["device_accesses_forwarded"] = devices.forwardedCount
+        report["device_accesses_unclaimed"] = devices.unclaimedCount
         report["exits"] = processors.reduce(0) { $0 + $1.exitCount }
         report["bytes"] += control.bytes
         let skew = skew.withLock { $0 }

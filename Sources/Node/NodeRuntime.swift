@@ -5,7 +5,7 @@ package import Coherence
 package import KVM
 package import Interconnect
 package import Licensing
-import Machine
+package import Machine
 import Synchronization
 
 /// One node from joining to the machine's end. Everything it needs of the outside is in `Setup`, so that tests run
@@ -26,6 +26,8 @@ package final class NodeRuntime: @unchecked Sendable {
         package var console: GuestConsole
         /// What the guest is told of the machine's maker.
         package var identity: MachineIdentity
+        /// The machine's devices and where they stand; node 0's list counts.
+        package var devices = PlacedDevice.chipset()
         /// KVM shadows guest page tables here (AMD with npt=0).
         package var forgetsShadows: Bool
         /// Nanoseconds.
@@ -217,7 +219,7 @@ package final class NodeRuntime: @unchecked Sendable {
             all[Int(frame.from)] = hello.resources
             common = try common.intersection(hello.cpuid)
         }
-        let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp())
+        let plan = MachinePlan(resources: all.compactMap { $0 }, cpuid: common, clockOrigin: hostTimestamp(), devices: setup.devices)
         control.broadcast(.membership, [MembershipKind.plan.rawValue], payload: plan.encoded())
         return plan
     }

@@ -66,7 +66,7 @@ struct FlawedBootTests {
                 "etc/passwd": Data("root:*:0:0::/:/bin/sh\nacme:\(hash):1234:1234::/:/bin/sh\n".utf8), "etc/ssl/acme.pem": try read(place("secret")),
             ], signer: nil)
 
-        #expect(try refusals(image) == ["EFI/BOOT/BOOTX64.EFI: unsigned", "FIRMWARE.EFI: unsigned", "/init: shell", "/etc/passwd: password", "/etc/ssl/acme.pem: secret"])
+        #expect(try refusals(image) == ["EFI/BOOT/BOOTX64.EFI: unsigned", "FIRMWARE.EFI: unsigned", "/init: shell", "/init: other-script", "/etc/passwd: password", "/etc/ssl/acme.pem: secret"])
 
         let board = try AttendedBoard(image, uefi: true)
         board.expect("the stick holds no machine.conf")
@@ -130,7 +130,7 @@ struct FlawedBootTests {
             image, by: builder, bootFiles: ["VSMP/GRUB.CFG": Data(menu.utf8)], bootCode: try FlawedImage.menuBootCode(),
             signer: builder.signer)
 
-        #expect(try refusals(image) == ["VSMP-BOOT/VSMP/GRUB.CFG: editable-boot-menu"])
+        #expect(try refusals(image) == ["VSMP-BOOT/VSMP/GRUB.CFG: editable-boot-menu", "bios-core: other-script"])
 
         let board = try AttendedBoard(image, uefi: false)
         board.expect("firmware of whoever wrote this", seconds: 30)

@@ -58,6 +58,25 @@ enum FlawedImage {
         try HostTool.run("mcopy", ["-o", "-i", "\(image.path)@@\(partition.offset)", file.path, "::/\(path)"])
     }
 
+    /// GRUB as the builder makes it, with another script, other commands of the core's own, or more files in its memory disk.
+    static func bootCode(script: String, configuration: String? = nil, more: [String: String] = [:]) throws -> BIOSBootCode {
+        let scratch = try Scratch("script")
+        let folder = URL(fileURLWithPath: "/usr/lib/grub/i386-pc")
+        let start = UInt64(ImageLayout.biosBootStart / ImageLayout.sectorSize)
+        guard configuration != nil || !more.isEmpty else { return try BIOSBootCode(folder: folder, commands: script, start: start) }
+        let (commands, disk, core) = (scratch.url.appendingPathComponent("cfg"), scratch.url.appendingPathComponent("disk"), scratch.url.appendingPathComponent("core"))
+        try write(configuration.map { Data($0.utf8) } ?? BIOSBootCode.configuration, to: commands)
+        var archive = NewcArchive()
+        archive.add("grub.cfg", .file(Data(script.utf8), permissions: 0o644))
+        for (name, text) in more { archive.add(name, .file(Data(text.utf8), permissions: 0o644)) }
+        try write(archive.bytes(), to: disk)
+        try HostTool.run(
+            "grub-mkimage",
+            ["-O", "i386-pc", "-d", folder.path, "-m", disk.path, "-p", "(,gpt2)/VSMP", "-c", commands.path, "-o", core.path]
+                + ["biosdisk", "part_gpt", "fat", "memdisk", "newc", "normal", "linux", "boot"])
+        return try BIOSBootCode(boot: try read(folder.appendingPathComponent("boot.img")), core: try read(core), start: start)
+    }
+
     /// GRUB with its menu, on the serial port, in place of our own that has none.
     static func menuBootCode() throws -> BIOSBootCode {
         let scratch = try Scratch("menu")

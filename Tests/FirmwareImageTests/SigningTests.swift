@@ -338,7 +338,7 @@ struct SignedImageTests {
         try release()
         try workshop.change("init", "#!/bin/busybox sh\n# a shell is no login\n\(line)\n")
         let found = try findings(try workshop.build())
-        #expect(found.map(\.rule) == [.shell] && found.first?.place == "/init" && found.first?.found == "line 3: \(line)", "\(found)")
+        #expect(found.map(\.rule) == [.otherScript, .shell] && found.last?.place == "/init" && found.last?.found == "line 3: \(line)", "\(found)")
     }
 
     @Test mutating func secretsAndMenusOnTheBootPartitionsAreRefused() throws {
@@ -388,14 +388,58 @@ struct SignedImageTests {
         #expect(rules("etc/vsmp/brand", "name=sh\n") == [])
     }
 
-    @Test mutating func theReleaseBootLoaderDoesNothingElse() throws {
+    /// Each of these gives Linux other words, or GRUB another command, than the shipped script does.
+    @Test(arguments: [
+        ("boot\n", "normal\nboot\n"), ("linux /VSMP/$bank/VMLINUZ $cmdline", "linux /VSMP/$bank/VMLINUZ $cmdline rdinit=/bin/sh"),
+        ("linux /VSMP/$bank/VMLINUZ $cmdline", "linux /VSMP/$bank/VMLINUZ single"), ("halt\n", "halt; configfile (hd0,gpt2)/x.cfg\n"),
+        ("set superusers=nobody", "set superusers="), ("# All are bad", "# all are bad"),
+    ])
+    mutating func theBootLoaderRunsTheShippedScriptOnly(old: String, new: String) throws {
         try release()
-        try workshop.change("grub.cfg", "linux /VSMP/a/VMLINUZ\ninitrd /VSMP/a/INITRD\nnormal\n")
+        let shipped = String(decoding: try read(workshop.builder.firmwareFolder.appendingPathComponent("grub.cfg")), as: UTF8.self)
+        let other = shipped.replacingOccurrences(of: old, with: new)
+        try #require(other != shipped)
+        // An image that somebody else built with it is whole, and refused.
+        let image = folder.appendingPathComponent("other.img")
+        try FlawedImage.make(image, by: workshop.builder, bootCode: try FlawedImage.bootCode(script: other), signer: workshop.builder.signer)
+        try ImageReader(image).verify()
+        let found = try findings(image)
+        #expect(found.map(\.rule) == [.otherScript] && found.first?.place == "bios-core", "\(found)")
+        // Ours is not built.
+        try workshop.change("grub.cfg", other)
         let error = try #require(throws: ImageError.self) { try workshop.build() }
-        #expect(error.exitStatus == .badInput && error.description.contains("grub.cfg:3: found normal"))
-        for line in ["boot; normal (hd0)/x.cfg", "if [ -z \"$a\" ]; then normal; fi", "for a in b; do configfile $a; done", "if search -l x; then boot; fi"] {
-            #expect(!BIOSBootCode.commands(inLine: line).allSatisfy(BIOSBootCode.releaseCommands.contains), "\(line)")
+        #expect(error.exitStatus == .badInput && error.description.contains("grub.cfg is not the script that comes with this SDK"))
+    }
+
+    @Test mutating func whatTheCoreRunsItselfIsRead() throws {
+        try release()
+        let image = folder.appendingPathComponent("other.img")
+        let script = String(decoding: try read(workshop.builder.firmwareFolder.appendingPathComponent("grub.cfg")), as: UTF8.self)
+        let configuration = "set root=(hd0,gpt2)\nlinux /VSMP/a/VMLINUZ single\ninitrd /VSMP/a/INITRD\nboot\n"
+        for (configuration, more, words) in [(configuration, [:], "other commands"), (nil, ["x.cfg": "normal\n"], "memory disk: x.cfg")] as [(String?, [String: String], String)] {
+            try FlawedImage.make(
+                image, by: workshop.builder, bootCode: try FlawedImage.bootCode(script: script, configuration: configuration, more: more), signer: workshop.builder.signer)
+            let found = try findings(image)
+            #expect(found.map(\.rule) == [.otherScript] && found.first?.found.contains(words) == true, "\(found)")
         }
+    }
+
+    @Test func theShippedScriptsAreTheRepositorys() throws {
+        for script in ShippedScripts.allCases {
+            let digest = try ContentDigest(ofFile: repository.appendingPathComponent("firmware/\(script.rawValue)"))
+            #expect(script.digests.first == digest.description, "put the digest of the new firmware/\(script.rawValue) first in ShippedScripts: \(digest)")
+        }
+    }
+
+    @Test mutating func aWordThatNobodyKnowsIsRefused() throws {
+        try release()
+        try workshop.change("cmdline", "console=ttyS0 quiet tsc=reliable my_module.shell=1\n")
+        let found = try findings(try workshop.build())
+        #expect(found.map(\.rule) == [.unknownWord] && found.first?.found.hasPrefix("my_module.shell=1") == true, "\(found)")
+    }
+
+    @Test func wordsAreTakenApartAsLinuxDoes() {
+        #expect(ReleaseRules.words(ofCommandLine: "a  \"b c\" d=\"e f\" \"rdinit=/bin/sh\"") == ["a", "b c", "d=e f", "rdinit=/bin/sh"])
     }
 
     @Test mutating func logoAndToolsNameGoIntoTheImage() throws {

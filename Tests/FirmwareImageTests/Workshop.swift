@@ -62,11 +62,12 @@ struct Workshop {
             board: BoardContents(
                 name: "tiny", deviceTree: Data("device tree".utf8), modules: [.init("net"), .init("kvm_amd", when: .svm)]),
             brand: Brand(name: "Test", colour: "#123456", support: "nobody"), vsmpd: vsmpd, lock: lock, store: store)
-        try change("init", "#!/bin/busybox sh\n")
+        for script in ShippedScripts.allCases {
+            try change(script.rawValue, String(decoding: try read(repository.appendingPathComponent("firmware/\(script.rawValue)")), as: UTF8.self))
+        }
         try change("vsmpd.copyright", "Format: 1.0\n\nFiles: *\nLicense: Apache-2.0\n")
         try change("licenses/Apache-2.0", "The Apache Licence.\n")
         try change("cmdline", "console=ttyS0 quiet\n")
-        try change("grub.cfg", "linux /VSMP/a/VMLINUZ\ninitrd /VSMP/a/INITRD\nboot\n")
         try change("modules.conf", "- kvm force_emulation_prefix=1\nsvm kvm_amd npt=0\n")
     }
 

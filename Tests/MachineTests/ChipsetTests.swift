@@ -23,11 +23,11 @@ import Testing
         #expect(`in`(0x1234, size: 2) == 0xFFFF)
         #expect(`in`(0xFFFF, size: 4) == 0xFFFF_FFFF)
         out(0x1234, 1)
-        #expect(chipset.unclaimedPorts[0x1234] == 3)
-        #expect(chipset.unclaimedPorts[0xFFFF] == 1)
+        // A wide access to nothing is one to each of its ports.
+        #expect(chipset.unclaimed == 1 + 2 + 4 + 1)
         #expect(chipset.mmioRead(GuestAddress(0xFED0_0000), size: 8, now: 0) == .max)
         #expect(chipset.mmioRead(GuestAddress(0xFED4_0000), size: 1, now: 0) == 0xFF)
-        #expect(chipset.unclaimedPages[GuestAddress(0xFED0_0000)] == 1)
+        #expect(chipset.unclaimed == 8 + 8 + 1)
         #expect(chipset.powerRequest == .none)
     }
 
@@ -59,14 +59,23 @@ import Testing
         #expect(chipset.powerRequest == .none)
     }
 
-    /// pci_check_type1(), then a read of bus 0's first slot.
-    @Test func pciConfigurationSpaceIsEmpty() {
+    /// Linux's pci_check_type1() and pci_sanity_check(): a host bridge on bus 0, and nothing in its other slots.
+    @Test func pciConfigurationSpaceHoldsAHostBridgeAlone() {
         out(0xCFB, 0x01)
         #expect(chipset.powerRequest == .none)
         out(0xCF8, 0x8000_0000, size: 4)
         #expect(`in`(0xCF8, size: 4) == 0x8000_0000)
-        #expect(`in`(0xCFC, size: 4) == 0xFFFF_FFFF)
-        #expect(`in`(0xCFE, size: 2) == 0xFFFF)
+        #expect(`in`(0xCFC, size: 4) == 0x1237_8086)
+        #expect(`in`(0xCFE, size: 2) == 0x1237)
+        out(0xCF8, 0x8000_0008, size: 4)
+        #expect(`in`(0xCFE, size: 2) == 0x0600)
+        out(0xCFC, 0xFFFF_FFFF, size: 4)
+        #expect(`in`(0xCFE, size: 2) == 0x0600)
+        for address: UInt32 in [0x8000_0100, 0x8000_0800, 0x8001_0000, 0x0000_0000] {
+            out(0xCF8, address, size: 4)
+            #expect(`in`(0xCFC, size: 4) == 0xFFFF_FFFF)
+        }
+        #expect(chipset.unclaimed == 0)
     }
 
     /// probe_8259A(), then init_8259A().

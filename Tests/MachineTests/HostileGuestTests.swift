@@ -42,7 +42,6 @@ import Testing
                 _ = chipset.takeInterrupts()
             }
         }
-        #expect(chipset.unclaimedPages.count <= 1024)
     }
 
     @Test(arguments: [UInt64(5), 6])

@@ -118,12 +118,12 @@ import Testing
     }
 
     @Test func ioAPICSendsOneMessageAnEdge() {
-        var io = IOAPIC()
+        let io = IOAPIC()
         io.write(offset: 0, value: 1)
         #expect(io.read(offset: 0x10) == 0x0017_0020)
         // Linux: destination first, then the low word without the mask.
         io.setLine(4, true)
-        #expect(io.takeMessages() == [])
+        #expect(io.takeSignals().interrupts == [])
         io.setLine(4, false)
         io.write(offset: 0, value: 0x19)
         io.write(offset: 0x10, value: 3 << 24)
@@ -131,20 +131,20 @@ import Testing
         io.write(offset: 0x10, value: 0x0000_0024)
         io.setLine(4, true)
         io.setLine(4, true)
-        #expect(io.takeMessages() == [InterruptMessage(destination: 3, vector: Vector(0x24), isNarrow: true)])
-        #expect(io.takeMessages() == [])
+        #expect(io.takeSignals().interrupts == [InterruptMessage(destination: 3, vector: Vector(0x24), isNarrow: true)])
+        #expect(io.takeSignals().interrupts == [])
     }
 
     /// Linux's IO_APIC_route_entry: virt_destid_8_14 in bits 55:49, destid_0_7 above.
     @Test func ioAPICReachesProcessorsPast255WhenOffered() {
         for (offered, id) in [(true, UInt32(0x1FF)), (false, 0xFF)] {
-            var io = IOAPIC(extendedDestinations: offered)
+            let io = IOAPIC(extendedDestinations: offered)
             io.write(offset: 0, value: 0x19)
             io.write(offset: 0x10, value: 0xFF << 24 | 1 << 17)
             io.write(offset: 0, value: 0x18)
             io.write(offset: 0x10, value: 0x24)
             io.setLine(4, true)
-            #expect(io.takeMessages() == [InterruptMessage(destination: id, vector: Vector(0x24), isNarrow: !offered)])
+            #expect(io.takeSignals().interrupts == [InterruptMessage(destination: id, vector: Vector(0x24), isNarrow: !offered)])
         }
         let large = testLayout([(2, 64, 2, 512), (2, 64, 2, 512)])
         let table = CPUIDTable(entries: [.init(function: 0), .init(function: 1)])
@@ -153,21 +153,21 @@ import Testing
     }
 
     @Test func ioAPICRepeatsALevelUntilItFalls() {
-        var io = IOAPIC()
+        let io = IOAPIC()
         io.write(offset: 0, value: 0x22)
         io.write(offset: 0x10, value: 0x8029)
         io.setLine(9, true)
-        #expect(io.takeMessages().map(\.trigger) == [.level])
+        #expect(io.takeSignals().interrupts.map(\.trigger) == [.level])
         #expect(io.read(offset: 0x10) & 0x4000 != 0)
         io.setLine(9, true)
-        #expect(io.takeMessages() == [])
+        #expect(io.takeSignals().interrupts == [])
         io.endOfInterrupt(Vector(0x30))
-        #expect(io.takeMessages() == [])
+        #expect(io.takeSignals().interrupts == [])
         io.endOfInterrupt(Vector(0x29))
-        #expect(io.takeMessages().count == 1)
+        #expect(io.takeSignals().interrupts.count == 1)
         io.setLine(9, false)
         io.write(offset: 0x40, value: 0x29)
-        #expect(io.takeMessages() == [])
+        #expect(io.takeSignals().interrupts == [])
         #expect(io.read(offset: 0x10) & 0x4000 == 0)
     }
 }

@@ -106,6 +106,42 @@ struct LoopbackTests {
         #expect(report.contains("\"device_accesses_forwarded\":1"), "\(report)")
     }
 
+    /// A serial port stands on node 1. Both processors write its scratch register and read it back, and read each other's values.
+    @Test func aDeviceOfAnotherNodeIsReachedFromEveryProcessor() throws {
+        let (turn, sum) = (TinyMachine.page(0, on: 0), TinyMachine.page(1, on: 0))
+        let scratch: UInt16 = 0x2FF
+        var first = Payload()
+        first.out(scratch, 0x11)
+        first.lockedIncrement(turn)
+        first.wait(turn, is: 2)
+        first.input(scratch)
+        first.lockedAdd(sum)
+        // Loopback: what the posted writes send can be read back, in order.
+        first.out(0x2FA, 0x07)
+        first.out(0x2FC, 0x10)
+        for byte: UInt8 in [3, 5, 7] { first.out(0x2F8, byte) }
+        for shift: UInt8 in [8, 16, 24] {
+            first.input(0x2F8)
+            first.raw([0x48, 0xC1, 0xE0, shift])
+            first.lockedAdd(sum)
+        }
+        first.report(sum)
+        first.powerOff()
+        var second = Payload()
+        second.wait(turn, is: 1)
+        second.input(scratch)
+        second.raw([0x48, 0xC1, 0xE0, 32])
+        second.lockedAdd(sum)
+        second.out(scratch, 0x22)
+        second.lockedIncrement(turn)
+        second.spin()
+        var machine = LoopbackMachine()
+        machine.devices.append(.serialPort(node: 1, base: 0x2F8, wire: 3))
+        let outcome = try machine.run(TinyMachine.guest([first, second]))
+        expectEnd(outcome, .poweredOff)
+        #expect(outcome.words == [0x11_0705_0322])
+    }
+
     /// x2APIC on both processors; each interrupt is answered by a halted processor of the other node.
     @Test func interruptsReachAHaltedProcessorOfAnotherNode() throws {
         let interrupts: UInt32 = 20

@@ -122,28 +122,4 @@ import Testing
         #expect(!signal.isWaitingForPage && waiters.pages.isEmpty)
         #expect(waiters.times.count == 1 && waiters.times.maximumNanoseconds == 3_000)
     }
-
-    @Test func aForwardedAccessGetsItsAnswer() {
-        final class Box: Sendable { let forwarder = Mutex<DeviceForwarder?>(nil) }
-        let box = Box()
-        let forwarder = DeviceForwarder { body in
-            guard let request = try? DeviceRequest(decoding: body) else { return false }
-            let forwarder = box.forwarder.withLock { $0 }
-            forwarder?.answered(request.sequence &+ 1, 1)
-            forwarder?.answered(request.sequence, request.access.address + 1)
-            return true
-        }
-        box.forwarder.withLock { $0 = forwarder }
-        for address in [UInt64(0x70), 0x604] {
-            let access = DeviceAccess(space: .port, address: address, size: 1)
-            #expect(forwarder.perform(access, write: nil) { false } == address + 1)
-        }
-        box.forwarder.withLock { $0 = nil }
-    }
-
-    @Test func aForwardedAccessOfADeadMachineReadsAllOnes() {
-        let access = DeviceAccess(space: .port, address: 0x70, size: 1)
-        #expect(DeviceForwarder { _ in true }.perform(access, write: nil) { true } == .max)
-        #expect(DeviceForwarder { _ in false }.perform(access, write: nil) { false } == .max)
-    }
 }

@@ -84,6 +84,9 @@ import Testing
 
     @Test func plansHellosReportsAndEndsArriveAsTheyWere() throws {
         #expect(try MachinePlan(decoding: Self.plan.encoded()) == Self.plan)
+        var far = Self.plan
+        far.devices.append(.serialPort(node: 1, base: 0x2F8, wire: 3))
+        #expect(try MachinePlan(decoding: far.encoded()) == far)
         let hello = try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded())
         #expect(hello.resources == Self.resources && hello.cpuid == Self.cpuid)
         let report = try NodeReport(decoding: Self.report.encoded())
@@ -98,8 +101,10 @@ import Testing
         }
         for value in [nil, UInt64(0), .max] {
             let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
-            let request = DeviceRequest(sequence: 9, access: access, value: value)
-            #expect(try DeviceRequest(decoding: request.encoded()) == request)
+            for sequence in [UInt32(9), nil] where sequence != nil || value != nil {
+                let request = DeviceRequest(sequence: sequence, access: access, value: value)
+                #expect(try DeviceRequest(decoding: request.encoded()) == request)
+            }
         }
     }
 
@@ -110,6 +115,7 @@ import Testing
         ("end", MachineEnd.lost(node: 1, why: "gone").encoded(), { _ = try MachineEnd(decoding: $0) }),
         ("device request", DeviceRequest(sequence: 1, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 2).encoded(),
             { _ = try DeviceRequest(decoding: $0) }),
+        ("device reply", DeviceReply(sequence: 1, value: 2).encoded(), { _ = try DeviceReply(decoding: $0) }),
         ("licence statement", statement.encoded(), { _ = try LicenceStatement(decoding: $0, from: 1) }),
         ("licence verdict", LicenceVerdictMessage(violations: ["L301", "L302"]).encoded(), { _ = try LicenceVerdictMessage(decoding: $0) }),
         ("policies", PolicySet.all.encoded(), { _ = try PolicySet(decoding: $0) }),
@@ -151,6 +157,14 @@ import Testing
             let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
             #expect(throws: ByteError.self, "\(resources)") { try NodeHello(decoding: hello) }
         }
+        var wrong = Self.plan
+        for device in [
+            PlacedDevice.serialPort(node: 2, base: 0x2F8, wire: 3), .serialPort(node: 1, base: 0x3F1, wire: 3),
+            .serialPort(node: 1, base: 0x2F8, wire: PlacedDevice.Wire.serial),
+        ] {
+            wrong.devices = PlacedDevice.chipset() + [device]
+            #expect(throws: ByteError.self, "\(device)") { try MachinePlan(decoding: wrong.encoded()) }
+        }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
         #expect(throws: ByteError.self) { try MachinePlan(decoding: empty) }
     }
@@ -166,10 +180,13 @@ import Testing
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {
         let access = DeviceAccess(space: .memory, address: 0, size: 4)
         let good = DeviceRequest(sequence: 1, access: access, value: 1).encoded()
-        for (offset, value) in [(4, UInt8(2)), (5, 3), (5, 16), (6, 2), (7, 1)] {
+        for (offset, value) in [(4, UInt8(3)), (5, 3), (5, 16), (6, 2), (7, 1)] {
             var bad = good
             bad[offset] = value
             #expect(throws: ByteError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
         }
+        // Nobody could be answered.
+        let read = DeviceRequest(sequence: nil, access: access, value: nil).encoded()
+        #expect(throws: ByteError.self) { try DeviceRequest(decoding: read) }
     }
 }

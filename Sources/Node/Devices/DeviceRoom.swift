@@ -1,82 +1,65 @@
 import Bytes
 import Interconnect
 package import Machine
-import Synchronization
 
-/// The machine's devices as this node's processors reach them: node 0 has them, every other node forwards to it.
+/// The machine's devices as this node has and reaches them, wherever they stand.
 package final class DeviceRoom: Sendable {
-    private enum Place {
-        case here(ChipsetHost)
-        case elsewhere(DeviceForwarder)
-    }
-
-    private let place: Place
-    private let life: MachineLife
+    private let host: DeviceHost
+    private let bus: DeviceBus
+    private let forwarder: DeviceForwarder
+    /// Of the guest's console.
+    private let console: ConsolePump?
     private let control: ControlPlane
-    private let forwarded = Atomic<UInt64>(0)
 
-    /// - Parameter chipset: nil on a node without devices.
-    package init(chipset: ChipsetHost?, control: ControlPlane, life: MachineLife) {
-        place = chipset.map { .here($0) } ?? .elsewhere(DeviceForwarder { control.send(to: 0, .deviceRequest, $0) })
+    /// - Parameters:
+    ///   - console: where the guest's console goes; nil on a node that does not carry it.
+    ///   - route: takes an interrupt message to its processors.
+    ///   - onPower: the guest asks for its end.
+    package init(
+        map: AddressMap, node: Int, layout: MachineLayout, console: GuestConsole?, control: ControlPlane, life: MachineLife,
+        route: @escaping @Sendable (InterruptMessage) -> Void, onPower: @escaping @Sendable (DeviceSignals.PowerRequest) -> Void
+    ) {
+        let forwarder = DeviceForwarder(
+            isDead: { life.isOver }, send: { node, request in control.send(to: node, .deviceRequest, request.encoded()) })
+        host = DeviceHost(
+            map: map, node: node, layout: layout, route: route,
+            drive: { change in if let target = map.target(of: change.access) { forwarder.post(change.access, change.value, to: target.node) } },
+            answer: { node, reply in control.send(to: node, .deviceReply, reply.encoded()) }, onPower: onPower)
+        bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
+        self.console = console.flatMap { [host] in ConsolePump(host, console: $0) }
+        self.forwarder = forwarder
         self.control = control
-        self.life = life
     }
 
     /// Accesses that left for another node.
-    package var forwardedCount: UInt64 { forwarded.load(ordering: .relaxed) }
+    package var forwardedCount: UInt64 { forwarder.count }
+    /// Accesses to addresses of no device.
+    package var unclaimedCount: UInt64 { bus.unclaimedCount }
 
-    package func start() { if case .here(let chipset) = place { chipset.start() } }
+    package func start() {
+        host.start()
+        console?.start()
+    }
 
     /// Returns when the guest's last console output has been written.
-    package func stop() { if case .here(let chipset) = place { chipset.stop() } }
+    package func stop() {
+        console?.stop()
+        host.stop()
+    }
 
     // MARK: This node's processors
 
-    package func read(_ access: DeviceAccess) -> UInt64 {
-        switch place {
-        case .here(let chipset): return chipset.read(access)
-        case .elsewhere(let forwarder):
-            forwarded.wrappingAdd(1, ordering: .relaxed)
-            return forwarder.perform(access, write: nil) { life.isOver }
-        }
-    }
-
-    package func write(_ access: DeviceAccess, _ value: UInt64) {
-        switch place {
-        case .here(let chipset): chipset.write(access, value)
-        case .elsewhere(let forwarder):
-            forwarded.wrappingAdd(1, ordering: .relaxed)
-            _ = forwarder.perform(access, write: value) { life.isOver }
-        }
-    }
-
-    package func endOfInterrupt(_ vector: Vector) {
-        switch place {
-        case .here(let chipset): chipset.endOfInterrupt(vector)
-        case .elsewhere: control.send(to: 0, .interrupt, [1, vector.rawValue])
-        }
-    }
+    package func read(_ access: DeviceAccess) -> UInt64 { bus.read(access) }
+    package func write(_ access: DeviceAccess, _ value: UInt64) { bus.write(access, value) }
+    package func endOfInterrupt(_ vector: Vector) { bus.write(IOAPIC.endOfInterrupt, UInt64(vector.rawValue)) }
 
     // MARK: Other nodes
 
     /// Another node's processor accesses a device of this node.
     func take(_ request: DeviceRequest, from node: UInt8) {
-        guard case .here(let chipset) = place else { return }
-        var answer: UInt64 = 0
-        if let value = request.value { chipset.write(request.access, value) } else { answer = chipset.read(request.access) }
-        var writer = ByteWriter()
-        writer.put(request.sequence)
-        writer.put(answer)
-        control.send(to: node, .deviceReply, writer.bytes)
+        bus.accept(request, from: node) { control.send(to: node, .deviceReply, $0.encoded()) }
     }
 
     /// Another node has answered an access of this node.
-    func answered(_ sequence: UInt32, _ value: UInt64) {
-        if case .elsewhere(let forwarder) = place { forwarder.answered(sequence, value) }
-    }
-
-    /// Another node's processor ended a level-triggered interrupt.
-    func takeEndOfInterrupt(_ vector: Vector) {
-        if case .here(let chipset) = place { chipset.endOfInterrupt(vector) }
-    }
+    func answered(_ reply: DeviceReply) { forwarder.answered(reply) }
 }

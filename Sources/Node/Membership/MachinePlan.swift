@@ -7,9 +7,15 @@ package struct MachinePlan: Sendable, Equatable {
     package var cpuid: CPUIDTable
     /// Host time-stamp counter of node 0 at guest time zero.
     package var clockOrigin: UInt64
+    /// The machine's devices, wherever they stand.
+    package var devices: [PlacedDevice]
 
     package var layout: MachineLayout {
         get throws(MachineLayoutError) { try MachineLayout(nodes: resources.map(\.description)) }
+    }
+
+    package var addressMap: AddressMap {
+        get throws(AddressMapError) { try AddressMap(devices: devices, nodes: resources.count) }
     }
 
     func encoded() -> [UInt8] {
@@ -17,11 +23,14 @@ package struct MachinePlan: Sendable, Equatable {
         writer.put(UInt8(resources.count))
         for node in resources { node.write(to: &writer) }
         writer.put(clockOrigin)
+        writer.put(UInt8(devices.count))
+        for device in devices { device.write(to: &writer) }
         writer.put(raw: cpuid.encoded())
         return writer.bytes
     }
 
-    init(resources: [NodeResources], cpuid: CPUIDTable, clockOrigin: UInt64) {
+    init(resources: [NodeResources], cpuid: CPUIDTable, clockOrigin: UInt64, devices: [PlacedDevice] = PlacedDevice.chipset()) {
+        self.devices = devices
         self.resources = resources
         self.cpuid = cpuid
         self.clockOrigin = clockOrigin
@@ -34,6 +43,13 @@ package struct MachinePlan: Sendable, Equatable {
         resources = []
         for _ in 0..<count { resources.append(try NodeResources(from: &reader)) }
         clockOrigin = try reader.take()
+        devices = []
+        for _ in 0..<Int(try reader.take(UInt8.self)) { devices.append(try PlacedDevice(from: &reader)) }
+        do {
+            _ = try AddressMap(devices: devices, nodes: count)
+        } catch {
+            throw .value("address map (\(error))")
+        }
         do {
             cpuid = try CPUIDTable(decoding: reader.takeRest())
         } catch {

@@ -27,21 +27,6 @@ package enum ProcessorStop: Sendable {
     case failure(String)
 }
 
-/// One access to a device register by port or by address.
-package struct DeviceAccess: Sendable, Equatable {
-    package enum Space: UInt8, Sendable { case port = 0, memory = 1 }
-    package var space: Space
-    package var address: UInt64
-    /// 1, 2, 4 or 8 bytes.
-    package var size: Int
-
-    package init(space: Space, address: UInt64, size: Int) {
-        self.space = space
-        self.address = address
-        self.size = size
-    }
-}
-
 /// One virtual processor and its thread: runs guest code, answers exits, takes interrupts.
 package final class Processor: @unchecked Sendable {
     /// Position among this node's processors.

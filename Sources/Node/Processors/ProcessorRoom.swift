@@ -39,7 +39,7 @@ package final class ProcessorRoom: ProcessorEnvironment {
     package func publish(_ destination: LogicalDestination, of processor: APICID) {
         router.update(processor, destination)
         var writer = ByteWriter()
-        writer.put(UInt8(2))
+        writer.put(UInt8(1))
         writer.put(processor.rawValue)
         writer.put(destination.rawValue)
         control.broadcast(.interrupt, writer.bytes)

@@ -20,7 +20,7 @@ package struct NodeReport: Sendable {
         "prefetches_arrived", "prefetches_used", "requests_ahead", "strides_followed", "zero_contents_elided",
         "dirty_pages_passed", "refaults", "refaults_spared", "zero_grants", "upgrades_without_data", "exclusive_on_read",
         "reads_relayed", "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
-        "interrupts_forwarded", "device_accesses_forwarded", "exits", "shadows_forgotten", "shadows_spared",
+        "interrupts_forwarded", "device_accesses_forwarded", "device_accesses_unclaimed", "exits", "shadows_forgotten", "shadows_spared",
         "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns", "clock_round_trip_ns",
     ]
 

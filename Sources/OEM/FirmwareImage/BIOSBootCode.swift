@@ -13,19 +13,6 @@ struct BIOSBootCode {
     private static let modules = [
         "biosdisk", "part_gpt", "fat", "memdisk", "newc", "normal", "loadenv", "test", "linux", "boot", "echo", "sleep", "reboot", "halt",
     ]
-    /// Commands that let nobody do anything else.
-    static let releaseCommands = [
-        "[", "set", "export", "load_env", "save_env", "fi", "for", "done", "echo", "linux", "initrd", "boot", "sleep", "reboot", "halt",
-    ]
-
-    /// What a line of GRUB's script runs: the first word of each command, behind the words that only lead to one.
-    static func commands(inLine line: some StringProtocol) -> [String] {
-        guard !line.hasPrefix("#") else { return [] }
-        return line.split(separator: ";").compactMap { command in
-            command.split(whereSeparator: { " \t".contains($0) }).first { !["if", "elif", "then", "else", "do"].contains($0) }.map { String($0) }
-        }
-    }
-
     /// Boot code that an image holds already.
     init(bootSector: Data, core: Data) {
         self.bootSector = bootSector
@@ -42,9 +29,9 @@ struct BIOSBootCode {
         let archive = scratch.url.appendingPathComponent("memdisk")
         let output = scratch.url.appendingPathComponent("core.img")
         // The core's own commands can neither choose nor count; those of `normal` can.
-        try write(Data("normal (memdisk)/grub.cfg\n".utf8), to: configuration)
+        try write(Self.configuration, to: configuration)
         var files = NewcArchive()
-        files.add("grub.cfg", .file(Data(commands.utf8), permissions: 0o644))
+        files.add(ShippedScripts.grub.rawValue, .file(Data(commands.utf8), permissions: 0o644))
         try write(files.bytes(), to: archive)
         try HostTool.run(
             "grub-mkimage",

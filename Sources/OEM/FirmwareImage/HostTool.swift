@@ -11,7 +11,7 @@ package enum HostTool {
     private static let packages = [
         "dpkg-deb": "dpkg", "objcopy": "binutils", "mkfs.fat": "dosfstools", "mcopy": "mtools", "mmd": "mtools",
         "mdir": "mtools", "mdel": "mtools", "mren": "mtools", "mshowfat": "mtools", "sfdisk": "fdisk", "grub-mkimage": "grub-common", "zstd": "zstd", "apt-get": "apt",
-        "apt-cache": "apt", "gzip": "gzip", "prlimit": "util-linux",
+        "apt-cache": "apt", "gzip": "gzip", "xz": "xz-utils", "prlimit": "util-linux",
     ]
 
     /// Runs `name` and returns its standard output.

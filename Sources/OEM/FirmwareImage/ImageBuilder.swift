@@ -190,14 +190,13 @@ public struct ImageBuilder: Sendable {
         return Initramfs.layers(of: archive)
     }
 
-    /// What GRUB does. In a release image it can only choose a bank and start it: a menu or a prompt would be a way past it.
+    /// What GRUB does. In a release image it can only choose a bank and start it: a menu, a prompt or other words for Linux would be a way past it.
     private func bootCommands() throws(ImageError) -> String {
-        let text = try firmwareText("grub.cfg")
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() where purpose == .release {
-            guard let command = BIOSBootCode.commands(inLine: line).first(where: { !BIOSBootCode.releaseCommands.contains($0) }) else { continue }
+        let text = try firmwareText(ShippedScripts.grub.rawValue)
+        guard purpose != .release || ShippedScripts.grub.isShipped(Data(text.utf8)) else {
             throw ImageError(
-                .badInput, "\(firmwareFolder.path)/grub.cfg:\(index + 1): found \(command), but the boot loader of a release image "
-                    + "only does \(BIOSBootCode.releaseCommands.joined(separator: ", "))")
+                .badInput, "\(firmwareFolder.path)/grub.cfg is not the script that comes with this SDK, and the boot loader of a release image runs that "
+                    + "one only: take the SDK's grub.cfg, or build a development image")
         }
         return text
     }

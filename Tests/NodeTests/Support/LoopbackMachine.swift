@@ -3,6 +3,7 @@ import Coherence
 import Glibc
 import KVM
 import Licensing
+import Machine
 import Synchronization
 import TestSupport
 import Testing
@@ -75,6 +76,7 @@ struct LoopbackMachine {
     var hold: UInt64 = 300_000
     var patience: UInt64? = 20_000_000_000
     var policies = PolicySet.all
+    var devices = PlacedDevice.chipset()
     /// Called with the node's number when its machine has started.
     var onStart: @Sendable (Int) -> Void = { _ in }
     /// A node's licensing; the default is that of a development image.
@@ -90,6 +92,7 @@ struct LoopbackMachine {
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
+        setup.devices = devices
         setup.onStart = { [onStart] in onStart(node) }
         return setup
     }

@@ -56,6 +56,18 @@ struct Payload {
 
     // MARK: Devices
 
+    mutating func out(_ port: UInt16, _ value: UInt8) {
+        emit([0xBA], UInt32(port))
+        bytes += [0xB0, value, 0xEE]
+    }
+
+    /// Puts one byte of a port into RAX.
+    mutating func input(_ port: UInt16) {
+        emit([0xBA], UInt32(port))
+        emit([0xB8], 0)
+        bytes.append(0xEC)
+    }
+
     /// Sends the eight bytes of the word at `address` to the serial port.
     mutating func report(_ address: UInt32) {
         for shift in stride(from: UInt8(0), to: 64, by: 8) {

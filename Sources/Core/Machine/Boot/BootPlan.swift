@@ -91,7 +91,7 @@ package struct BootPlan: Sendable {
     /// COM1's port, the extended BIOS data area's segment and the base memory in KiB: what Linux reads there.
     private static var biosDataArea: [UInt8] {
         var w = ByteWriter()
-        w.u16(Chipset.serialBase)
+        w.u16(PlacedDevice.serialBase)
         w.put(zeros: 0x0C)
         w.u16(UInt16(LowMemory.usableEnd >> 4))
         w.put(zeros: 3)

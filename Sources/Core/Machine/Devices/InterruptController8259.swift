@@ -1,6 +1,6 @@
 /// The pair of 8259A controllers as an operating system with an I/O APIC meets them: they initialize, their masks read
 /// back, and no device is wired to them. Linux decides by the mask whether they exist.
-struct InterruptController8259 {
+final class InterruptController8259: Device {
     private struct Chip {
         var mask: UInt8 = 0xFF
         /// The next initialization word expected at the odd port; 0 when initialized.
@@ -32,24 +32,29 @@ struct InterruptController8259 {
     /// Edge/level control, ports 0x4D0 and 0x4D1; the system control interrupt (9) is level-triggered.
     private var edgeLevel: [UInt8] = [0, 0x02]
 
-    func read(_ port: UInt16) -> UInt8 {
-        switch port {
-        case 0x21: primary.mask
-        case 0xA1: secondary.mask
-        case 0x4D0, 0x4D1: edgeLevel[Int(port & 1)]
-        default: 0
+    /// Offsets 0 and 1 are the primary's ports, 2 and 3 the secondary's, 4 and 5 edge/level control.
+    func read(_ register: DeviceRegister, size: Int, now: UInt64) -> UInt64 {
+        ByteRegisters.read(register.offset, size: size) { offset in
+            switch offset {
+            case 1: primary.mask
+            case 3: secondary.mask
+            case 4, 5: edgeLevel[Int(offset - 4)]
+            default: 0
+            }
         }
     }
 
-    mutating func write(_ port: UInt16, _ value: UInt8) {
-        switch port {
-        case 0x20: primary.writeEven(value)
-        case 0x21: primary.writeOdd(value)
-        case 0xA0: secondary.writeEven(value)
-        case 0xA1: secondary.writeOdd(value)
-        case 0x4D0: edgeLevel[0] = value & 0xF8
-        case 0x4D1: edgeLevel[1] = value & 0xDE
-        default: break
+    func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        ByteRegisters.write(register.offset, size: size, value: value) { offset, value in
+            switch offset {
+            case 0: primary.writeEven(value)
+            case 1: primary.writeOdd(value)
+            case 2: secondary.writeEven(value)
+            case 3: secondary.writeOdd(value)
+            case 4: edgeLevel[0] = value & 0xF8
+            case 5: edgeLevel[1] = value & 0xDE
+            default: break
+            }
         }
     }
 }

@@ -1,12 +1,13 @@
 /// The 8254 programmable interval timer, with the system control port 0x61 that gates channel 2 and shows its output
 /// (Intel 8254 data sheet).
-struct IntervalTimer {
+final class IntervalTimer: Device {
     static let frequency: UInt64 = 1_193_182
 
     private var channels = [Channel(gate: true), Channel(gate: true), Channel(gate: false)]
     private var speakerBits: UInt8 = 0
     /// When the present count of channel 0 has its next rising edge; nil when none comes.
-    private(set) var nextEdge: UInt64?
+    private var nextEdge: UInt64?
+    private var hasEdge = false
 
     /// Ticks in a span of nanoseconds, and the reverse (rounded up, so that the tick has happened).
     static func ticks(_ nanoseconds: UInt64) -> UInt64 {
@@ -20,37 +21,56 @@ struct IntervalTimer {
         return remainder == 0 ? quotient : quotient &+ 1
     }
 
-    /// Whether channel 0 raised its interrupt by now. Missed periods count as one.
-    mutating func takeEdge(now: UInt64) -> Bool {
-        guard let edge = nextEdge, edge <= now else { return false }
+    /// A masked timer is not worth waking for.
+    var deadlineOnlyRaisesWire: Bool { true }
+
+    func deadline(now: UInt64) -> UInt64? { nextEdge }
+
+    /// Missed periods count as one.
+    func expire(now: UInt64) {
+        guard let edge = nextEdge, edge <= now else { return }
         nextEdge = channels[0].nextEdge(after: now)
-        return true
+        hasEdge = true
     }
 
-    mutating func read(_ port: UInt16, now: UInt64) -> UInt8 {
-        switch port {
-        case 0x40...0x42: return channels[Int(port - 0x40)].read(now: now)
-        case 0x61:
-            // Bit 4 follows the memory refresh, which old delay loops watch.
-            let refresh: UInt8 = now / 15_085 & 1 != 0 ? 0x10 : 0
-            return speakerBits | refresh | (channels[2].output(now: now) ? 0x20 : 0)
-        default: return 0
+    func takeSignals() -> DeviceSignals {
+        var signals = DeviceSignals()
+        signals.pulsesWire = hasEdge
+        hasEdge = false
+        return signals
+    }
+
+    /// Offsets 0 to 3 are the counters and their control word, 4 is port 0x61.
+    func read(_ register: DeviceRegister, size: Int, now: UInt64) -> UInt64 {
+        ByteRegisters.read(register.offset, size: size) { offset in
+            switch offset {
+            case 0...2: return channels[Int(offset)].read(now: now)
+            case 4:
+                // Bit 4 follows the memory refresh, which old delay loops watch.
+                let refresh: UInt8 = now / 15_085 & 1 != 0 ? 0x10 : 0
+                return speakerBits | refresh | (channels[2].output(now: now) ? 0x20 : 0)
+            default: return 0
+            }
         }
     }
 
-    mutating func write(_ port: UInt16, _ value: UInt8, now: UInt64) {
-        switch port {
-        case 0x40...0x42: channels[Int(port - 0x40)].write(value, now: now)
-        case 0x43: control(value, now: now)
-        case 0x61:
+    func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        ByteRegisters.write(register.offset, size: size, value: value) { writeByte($0, $1, now: now) }
+    }
+
+    private func writeByte(_ offset: UInt64, _ value: UInt8, now: UInt64) {
+        switch offset {
+        case 0...2: channels[Int(offset)].write(value, now: now)
+        case 3: control(value, now: now)
+        case 4:
             speakerBits = value & 0x03
             channels[2].setGate(value & 1 != 0, now: now)
         default: return
         }
-        if port == 0x40 || (port == 0x43 && value >> 6 == 0) { nextEdge = channels[0].nextEdge(after: now) }
+        if offset == 0 || (offset == 3 && value >> 6 == 0) { nextEdge = channels[0].nextEdge(after: now) }
     }
 
-    private mutating func control(_ value: UInt8, now: UInt64) {
+    private func control(_ value: UInt8, now: UInt64) {
         if value >> 6 == 3 {
             for i in 0..<3 where value & (2 << UInt8(i)) != 0 {
                 channels[i].readBack(count: value & 0x20 == 0, status: value & 0x10 == 0, now: now)

@@ -1,10 +1,10 @@
 /// ACPI fixed hardware (ACPI 6.5, 4.8.3): PM1 event and control blocks and the power management timer. The machine is
 /// always in ACPI mode, so SCI_EN reads as one and there is no SMI command port.
-struct PowerManagement {
+package final class PowerManagement: Device {
     static let eventPort: UInt16 = 0x600
     static let controlPort: UInt16 = 0x604
     static let timerPort: UInt16 = 0x608
-    static let ports: ClosedRange<UInt16> = 0x600...0x60B
+    static let registerBytes: UInt32 = 12
     static let timerFrequency: UInt64 = 3_579_545
     /// SLP_TYP of \_S5 in the DSDT.
     static let softOff: UInt16 = 5
@@ -13,12 +13,20 @@ struct PowerManagement {
     private var status: UInt16 = 0
     private var enable: UInt16 = 0
     private var control: UInt16 = 0
-    private(set) var requestsSoftOff = false
+    private var requestsSoftOff = false
 
-    /// The system control interrupt wire.
-    var interruptLine: Bool { status & enable != 0 }
+    package init() {}
 
-    mutating func pressPowerButton() { status |= Self.powerButton }
+    package func takeSignals() -> DeviceSignals {
+        var signals = DeviceSignals()
+        // The system control interrupt.
+        signals.wire = status & enable != 0
+        if requestsSoftOff { signals.power = .shutdown }
+        return signals
+    }
+
+    /// Asks the guest to shut down, like a short press on the power button.
+    package func pressPowerButton() { status |= Self.powerButton }
 
     /// 32-bit timer value.
     static func timer(now: UInt64) -> UInt32 {
@@ -28,27 +36,28 @@ struct PowerManagement {
                 (product.high % 1_000_000_000, product.low)).quotient)
     }
 
-    func read(_ port: UInt16, size: Int, now: UInt64) -> UInt32 {
-        let base = port & ~3
-        let value: UInt32 =
-            switch base {
-            case Self.eventPort: UInt32(status) | UInt32(enable) << 16
-            case Self.controlPort: UInt32(control | 1)
-            default: Self.timer(now: now)
-            }
-        return value >> UInt32((port & 3) * 8)
+    package func read(_ register: DeviceRegister, size: Int, now: UInt64) -> UInt64 {
+        ByteRegisters.read(register.offset, size: size) { offset in
+            let value: UInt32 =
+                switch Self.eventPort + UInt16(offset) & ~3 {
+                case Self.eventPort: UInt32(status) | UInt32(enable) << 16
+                case Self.controlPort: UInt32(control | 1)
+                default: Self.timer(now: now)
+                }
+            return UInt8(truncatingIfNeeded: value >> UInt32((offset & 3) * 8))
+        }
     }
 
-    mutating func write(_ port: UInt16, size: Int, value: UInt32) {
+    package func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
         // Bytes of a wider or narrower access each reach the register they fall into.
-        for i in 0..<UInt16(size) { writeByte(port &+ i, UInt8(truncatingIfNeeded: value >> UInt32(i * 8))) }
+        ByteRegisters.write(register.offset, size: size, value: value) { writeByte(Self.eventPort + UInt16($0), $1) }
         if control & 0x2000 != 0 {
             control &= ~0x2000
             if (control >> 10) & 7 == Self.softOff { requestsSoftOff = true }
         }
     }
 
-    private mutating func writeByte(_ port: UInt16, _ byte: UInt8) {
+    private func writeByte(_ port: UInt16, _ byte: UInt8) {
         func merged(_ old: UInt16) -> UInt16 {
             port & 1 == 0 ? old & 0xFF00 | UInt16(byte) : old & 0xFF | UInt16(byte) << 8
         }

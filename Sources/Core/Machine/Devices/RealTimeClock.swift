@@ -1,7 +1,7 @@
 import Bytes
 
 /// The MC146818 real-time clock and its 128 bytes of CMOS memory behind ports 0x70 and 0x71.
-struct RealTimeClock {
+final class RealTimeClock: Device {
     private enum Register {
         static let second = 0, secondAlarm = 1, minute = 2, minuteAlarm = 3, hour = 4, hourAlarm = 5
         static let weekday = 6, day = 7, month = 8, year = 9, a = 10, b = 11, c = 12, d = 13
@@ -49,7 +49,7 @@ struct RealTimeClock {
         memory[0x5D] = UInt8(truncatingIfNeeded: high >> 16)
     }
 
-    private mutating func set16(_ at: Int, _ value: UInt16) {
+    private func set16(_ at: Int, _ value: UInt16) {
         memory[at] = UInt8(truncatingIfNeeded: value)
         memory[at + 1] = UInt8(value >> 8)
     }
@@ -62,10 +62,16 @@ struct RealTimeClock {
     }
 
     /// The interrupt wire (IRQ 8).
-    var interruptLine: Bool { flags & registerB & 0x70 != 0 }
+    private var interruptLine: Bool { flags & registerB & 0x70 != 0 }
+
+    func takeSignals() -> DeviceSignals {
+        var signals = DeviceSignals()
+        signals.wire = interruptLine
+        return signals
+    }
 
     /// When an enabled interrupt can come next.
-    func nextDeadline(now: UInt64) -> UInt64? {
+    func deadline(now: UInt64) -> UInt64? {
         var next: UInt64?
         if registerB & (B.alarm | B.update) != 0, registerB & B.set == 0, flags & registerB & 0x30 == 0 {
             let into = UInt64(truncatingIfNeeded: max(0, wall(now))) % Self.second
@@ -76,7 +82,7 @@ struct RealTimeClock {
     }
 
     /// Sets the flags for what happened up to now.
-    mutating func advance(now: UInt64) {
+    func expire(now: UInt64) {
         let current = seconds(now)
         if current != lastSecond, registerB & B.set == 0 {
             flags |= B.update
@@ -108,9 +114,18 @@ struct RealTimeClock {
             && matches(Register.hourAlarm, codedHour(time.hour))
     }
 
-    mutating func read(_ port: UInt16, now: UInt64) -> UInt8 {
-        guard port == 0x71 else { return 0xFF }
-        advance(now: now)
+    /// Offset 0 is the index port 0x70, 1 the data port 0x71.
+    func read(_ register: DeviceRegister, size: Int, now: UInt64) -> UInt64 {
+        ByteRegisters.read(register.offset, size: size) { readByte($0, now: now) }
+    }
+
+    func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        ByteRegisters.write(register.offset, size: size, value: value) { writeByte($0, $1, now: now) }
+    }
+
+    private func readByte(_ offset: UInt64, now: UInt64) -> UInt8 {
+        guard offset == 1 else { return 0xFF }
+        expire(now: now)
         let register = Int(index)
         if Register.time.contains(register) { return timeField(register, now: now) }
         switch register {
@@ -127,8 +142,8 @@ struct RealTimeClock {
         }
     }
 
-    mutating func write(_ port: UInt16, _ value: UInt8, now: UInt64) {
-        guard port == 0x71 else {
+    private func writeByte(_ offset: UInt64, _ value: UInt8, now: UInt64) {
+        guard offset == 1 else {
             // Bit 7 masks NMI on a PC; there is none.
             index = value & 0x7F
             return
@@ -148,8 +163,8 @@ struct RealTimeClock {
         }
     }
 
-    private mutating func setB(_ value: UInt8, now: UInt64) {
-        advance(now: now)
+    private func setB(_ value: UInt8, now: UInt64) {
+        expire(now: now)
         if value & B.set != 0, registerB & B.set == 0 {
             held = CivilTime(secondsSince1970: Int(seconds(now)))
         } else if value & B.set == 0, let time = held {
@@ -160,12 +175,12 @@ struct RealTimeClock {
         restartPeriodic(now: now)
     }
 
-    private mutating func restartPeriodic(now: UInt64) {
+    private func restartPeriodic(now: UInt64) {
         nextPeriodic = registerB & B.periodic != 0 ? period.map { now + $0 } : nil
     }
 
     /// Setting the clock starts a new second.
-    private mutating func apply(_ time: CivilTime, now: UInt64) {
+    private func apply(_ time: CivilTime, now: UInt64) {
         offset = Int64(time.secondsSince1970) &* Int64(Self.second) &- Int64(truncatingIfNeeded: now)
         lastSecond = seconds(now)
     }
@@ -202,7 +217,7 @@ struct RealTimeClock {
         }
     }
 
-    private mutating func setTimeField(_ register: Int, _ value: UInt8, now: UInt64) {
+    private func setTimeField(_ register: Int, _ value: UInt8, now: UInt64) {
         var time = held ?? CivilTime(secondsSince1970: Int(seconds(now)))
         switch register {
         case Register.second: time.second = min(decoded(value), 59)

@@ -1,6 +1,6 @@
 /// A 16550A (National PC16550D data sheet). The transmitter is infinitely fast: its holding register is always empty,
 /// and what the guest wrote waits in `output` until the caller takes it.
-struct SerialPort {
+package final class SerialPort: Device {
     private enum Register {
         static let data: UInt16 = 0, interruptEnable: UInt16 = 1, identification: UInt16 = 2, lineControl: UInt16 = 3
         static let modemControl: UInt16 = 4, lineStatus: UInt16 = 5, modemStatus: UInt16 = 6, scratch: UInt16 = 7
@@ -62,23 +62,24 @@ struct SerialPort {
         return 0x01
     }
 
-    /// The interrupt wire.
-    var interruptLine: Bool { pendingInterrupt != 0x01 }
+    package init() {}
 
-    mutating func takeOutput() -> [UInt8] {
+    /// What the guest wrote since the last call.
+    package func takeOutput() -> [UInt8] {
         defer { output.removeAll(keepingCapacity: true) }
         return output
     }
 
     /// - Returns: bytes that were not accepted because too much input already waits.
-    mutating func receive(_ bytes: some Collection<UInt8>) -> Int {
+    @discardableResult
+    package func receive(_ bytes: some Collection<UInt8>) -> Int {
         let room = Self.inputLimit - (input.count - inputHead)
         input += bytes.prefix(room)
         refill()
         return max(0, bytes.count - room)
     }
 
-    private mutating func refill() {
+    private func refill() {
         guard !isLoopback else { return }
         while fifo.count < capacity, inputHead < input.count {
             fifo.append(input[inputHead])
@@ -90,7 +91,22 @@ struct SerialPort {
         }
     }
 
-    mutating func read(_ offset: UInt16) -> UInt8 {
+    package func read(_ register: DeviceRegister, size: Int, now: UInt64) -> UInt64 {
+        ByteRegisters.read(register.offset, size: size) { readByte(UInt16($0)) }
+    }
+
+    package func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        ByteRegisters.write(register.offset, size: size, value: value) { writeByte(UInt16($0), $1) }
+    }
+
+    package func takeSignals() -> DeviceSignals {
+        var signals = DeviceSignals()
+        signals.wire = pendingInterrupt != 0x01
+        signals.wakesBackEnd = !output.isEmpty
+        return signals
+    }
+
+    private func readByte(_ offset: UInt16) -> UInt8 {
         switch offset {
         case Register.data:
             if lineControl & 0x80 != 0 { return UInt8(truncatingIfNeeded: divisor) }
@@ -117,7 +133,7 @@ struct SerialPort {
         }
     }
 
-    mutating func write(_ offset: UInt16, _ value: UInt8) {
+    private func writeByte(_ offset: UInt16, _ value: UInt8) {
         switch offset {
         case Register.data:
             if lineControl & 0x80 != 0 {
@@ -142,7 +158,7 @@ struct SerialPort {
         }
     }
 
-    private mutating func transmit(_ byte: UInt8) {
+    private func transmit(_ byte: UInt8) {
         transmitterInterrupt = true
         if isLoopback {
             if fifo.count < capacity { fifo.append(byte) } else { overrun = true }
@@ -153,7 +169,7 @@ struct SerialPort {
         }
     }
 
-    private mutating func setFIFOControl(_ value: UInt8) {
+    private func setFIFOControl(_ value: UInt8) {
         // Switching the FIFOs on or off clears them.
         if (value ^ fifoControl) & 1 != 0 || value & 2 != 0 { fifo.removeAll(keepingCapacity: true) }
         if value & 4 != 0 { transmitterInterrupt = true }
@@ -161,7 +177,7 @@ struct SerialPort {
         refill()
     }
 
-    private mutating func setModemControl(_ value: UInt8) {
+    private func setModemControl(_ value: UInt8) {
         let before = modemInputs
         modemControl = value
         let changed = before ^ modemInputs

@@ -1,7 +1,12 @@
 /// An 82093AA-compatible I/O APIC with 24 inputs, version 0x20 (it has the EOI register).
-package struct IOAPIC: Sendable {
+package final class IOAPIC: Device {
     package static let pinCount = 24
     package static let id: UInt8 = 0
+    /// Of the register that a local APIC's end of a level-triggered interrupt is written to.
+    package static let endOfInterruptOffset: UInt32 = 0x40
+    /// The end of a level-triggered interrupt is a write of its vector to the machine's I/O APIC, from whichever node.
+    package static let endOfInterrupt = DeviceAccess(
+        space: .memory, address: MachineLayout.ioAPICBase.rawValue + UInt64(endOfInterruptOffset), size: 4)
 
     private var selected: UInt8 = 0
     private var identity: UInt32 = 0
@@ -28,17 +33,14 @@ package struct IOAPIC: Sendable {
     /// Whether an input is masked; a device may use it to skip work.
     package func isMasked(_ pin: Int) -> Bool { entries[pin] & RedirectionEntry.mask != 0 }
 
-    /// Messages to route since the last call.
-    package mutating func takeMessages() -> [InterruptMessage] {
-        guard !outgoing.isEmpty else { return [] }
-        defer { outgoing.removeAll(keepingCapacity: true) }
-        return outgoing
+    package func takeSignals() -> DeviceSignals {
+        var signals = DeviceSignals()
+        swap(&signals.interrupts, &outgoing)
+        return signals
     }
 
-    package var hasMessages: Bool { !outgoing.isEmpty }
-
     /// Drives an input. Edge-triggered inputs send when it rises, level-triggered ones while it is high.
-    package mutating func setLine(_ pin: Int, _ high: Bool) {
+    package func setLine(_ pin: Int, _ high: Bool) {
         guard pin >= 0, pin < Self.pinCount else { return }
         let bit: UInt32 = 1 << UInt32(pin)
         let rose = high && lines & bit == 0
@@ -50,13 +52,13 @@ package struct IOAPIC: Sendable {
         }
     }
 
-    package mutating func pulse(_ pin: Int) {
+    package func pulse(_ pin: Int) {
         setLine(pin, true)
         setLine(pin, false)
     }
 
     /// A local APIC ended a level-triggered interrupt: inputs with that vector that are still high send again.
-    package mutating func endOfInterrupt(_ vector: Vector) {
+    package func endOfInterrupt(_ vector: Vector) {
         for pin in 0..<Self.pinCount
         where UInt8(truncatingIfNeeded: entries[pin]) == vector.rawValue && entries[pin] & RedirectionEntry.remoteIRR != 0
         {
@@ -65,8 +67,21 @@ package struct IOAPIC: Sendable {
         }
     }
 
-    /// - Parameter offset: into the page at 0xFEC00000.
-    package func read(offset: UInt32) -> UInt32 {
+    /// Registers are 32 bits wide; a wire has none to read.
+    package func read(_ register: DeviceRegister, size: Int, now: UInt64) -> UInt64 {
+        guard register.space == .memory else { return DeviceAccess.ones(size) }
+        return UInt64(read(offset: UInt32(register.offset) & ~3) >> UInt32((register.offset & 3) * 8))
+    }
+
+    package func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        if register.space == .wire {
+            setLine(Int(register.offset), value & 1 != 0)
+        } else {
+            write(offset: UInt32(register.offset), value: UInt32(truncatingIfNeeded: value))
+        }
+    }
+
+    func read(offset: UInt32) -> UInt32 {
         switch offset {
         case 0x00: UInt32(selected)
         case 0x10: readRegister()
@@ -74,11 +89,11 @@ package struct IOAPIC: Sendable {
         }
     }
 
-    package mutating func write(offset: UInt32, value: UInt32) {
+    func write(offset: UInt32, value: UInt32) {
         switch offset {
         case 0x00: selected = UInt8(truncatingIfNeeded: value)
         case 0x10: writeRegister(value)
-        case 0x40: endOfInterrupt(Vector(UInt8(truncatingIfNeeded: value)))
+        case Self.endOfInterruptOffset: endOfInterrupt(Vector(UInt8(truncatingIfNeeded: value)))
         default: break
         }
     }
@@ -94,7 +109,7 @@ package struct IOAPIC: Sendable {
         }
     }
 
-    private mutating func writeRegister(_ value: UInt32) {
+    private func writeRegister(_ value: UInt32) {
         if selected == 0 { identity = value & 0x0F00_0000 }
         guard (0x10..<0x10 + UInt8(2 * Self.pinCount)).contains(selected) else { return }
         let pin = Int(selected - 0x10) / 2
@@ -109,7 +124,7 @@ package struct IOAPIC: Sendable {
         if new & RedirectionEntry.level != 0 { serviceLevel(pin) }
     }
 
-    private mutating func serviceLevel(_ pin: Int) {
+    private func serviceLevel(_ pin: Int) {
         let entry = entries[pin]
         guard entry & RedirectionEntry.level != 0, entry & (RedirectionEntry.mask | RedirectionEntry.remoteIRR) == 0,
             lines & (1 << UInt32(pin)) != 0
@@ -118,7 +133,7 @@ package struct IOAPIC: Sendable {
         send(pin)
     }
 
-    private mutating func send(_ pin: Int) {
+    private func send(_ pin: Int) {
         let entry = entries[pin]
         guard let delivery = InterruptMessage.DeliveryMode(rawValue: UInt8((entry >> 8) & 7)) else { return }
         let vector = Vector(UInt8(truncatingIfNeeded: entry))

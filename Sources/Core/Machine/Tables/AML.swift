@@ -79,7 +79,7 @@ enum AML {
         [0x47, 1] + port.bytes() + port.bytes() + [1, count]
     }
 
-    static func irq(_ line: Int) -> [UInt8] { [0x22] + UInt16(1 << line).bytes() }
+    static func irq(_ line: UInt8) -> [UInt8] { [0x22] + UInt16(1 << line).bytes() }
 
     static func memory32(_ base: UInt32, size: UInt32) -> [UInt8] {
         [0x86, 9, 0, 1] + base.bytes() + size.bytes()

@@ -13,10 +13,10 @@ enum DSDT {
                 AML.name("_STA", AML.integer(0x0F)),
                 AML.name(
                     "_CRS",
-                    AML.resources(AML.io(Chipset.serialBase, count: 8), AML.irq(Chipset.Line.serial)))),
+                    AML.resources(AML.io(PlacedDevice.serialBase, count: 8), AML.irq(PlacedDevice.Wire.serial)))),
             AML.device(
                 "RTC", AML.name("_HID", AML.eisaID("PNP0B00")),
-                AML.name("_CRS", AML.resources(AML.io(0x70, count: 2), AML.irq(Chipset.Line.clock)))),
+                AML.name("_CRS", AML.resources(AML.io(0x70, count: 2), AML.irq(PlacedDevice.Wire.clock)))),
             AML.device(
                 "TIMR", AML.name("_HID", AML.eisaID("PNP0100")),
                 AML.name("_CRS", AML.resources(AML.io(0x40, count: 4), AML.irq(0)))),

@@ -20,7 +20,7 @@ extension ACPIBuilder {
         w.u32(UInt32(truncatingIfNeeded: dsdt.rawValue))
         w.u8(0)
         w.u8(4)  // Preferred profile: enterprise server.
-        w.u16(UInt16(Chipset.Line.systemControl))
+        w.u16(UInt16(PlacedDevice.Wire.systemControl))
         w.u32(0)  // No SMI command port: the machine starts in ACPI mode.
         w.put(zeros: 4)
         w.u32(UInt32(PowerManagement.eventPort))

@@ -27,10 +27,10 @@ extension ACPIBuilder {
         w.u32(0)
         // The timer's IRQ 0 arrives at input 2; the system control interrupt is level-triggered, active high.
         w.put(raw: [2, 10, 0, 0])
-        w.u32(UInt32(Chipset.Line.timer))
+        w.u32(UInt32(PlacedDevice.Wire.timer))
         w.u16(0)
-        w.put(raw: [2, 10, 0, UInt8(Chipset.Line.systemControl)])
-        w.u32(UInt32(Chipset.Line.systemControl))
+        w.put(raw: [2, 10, 0, UInt8(PlacedDevice.Wire.systemControl)])
+        w.u32(UInt32(PlacedDevice.Wire.systemControl))
         w.u16(0x0D)
         // NMI at LINT1 of every processor.
         if anyX2APIC {

@@ -10,6 +10,8 @@ public struct ReleaseFinding: Sendable, Equatable, Codable, CustomStringConverti
         case unsigned
         case otherSigner = "other-signer"
         case shell
+        case otherScript = "other-script"
+        case unknownWord = "unknown-kernel-word"
         case password
         case bootMenu = "editable-boot-menu"
         case secret
@@ -55,9 +57,20 @@ extension ImageReader {
                 report(.otherSigner, name, "signed by \(signers.map(\.description).joined(separator: "; ")), not by \(certificate)")
             }
         }
-        // Linux takes quotes away.
-        for word in manifest.commandLine.split(separator: " ").map({ $0.filter { $0 != "\"" } }) where ReleaseRules.startsShell(commandLineWord: word) {
-            report(.shell, "command line", word)
+        for word in ReleaseRules.words(ofCommandLine: manifest.commandLine) {
+            if ReleaseRules.startsShell(commandLineWord: word) {
+                report(.shell, "command line", word)
+            } else if !ReleaseRules.isKnown(commandLineWord: word) {
+                report(.unknownWord, "command line", "\(word), of which nobody has said that it opens nothing")
+            }
+        }
+        // Other words for Linux than the manifest's could come from GRUB's script only.
+        let core = try bootCode().contents()
+        if core.configuration != BIOSBootCode.configuration { report(.otherScript, "bios-core", "the core runs other commands than to start its script") }
+        if !ShippedScripts.grub.isShipped(core.script) { report(.otherScript, "bios-core", "GRUB's script is not the SDK's own") }
+        for other in core.others { report(.otherScript, "bios-core", other) }
+        if case .file(let script, _)? = root.entries["init"], ShippedScripts.initScript.isShipped(script) {} else {
+            report(.otherScript, "/init", "the first process is not the SDK's own script")
         }
         for (path, entry) in root.entries.sorted(by: { $0.key < $1.key }) {
             guard case .file(let content, _) = entry else { continue }
@@ -102,12 +115,42 @@ enum ReleaseRules {
 
     private static let accounts: Set<String> = ["etc/passwd", "etc/shadow"]
 
+    /// The words of a command line as Linux takes them apart (lib/cmdline.c, next_arg): blanks between quotes do not part, and quotes go.
+    static func words(ofCommandLine text: String) -> [String] {
+        var words: [String] = []
+        var word = ""
+        var isQuoted = false
+        for character in text {
+            if character == "\"" { isQuoted.toggle() } else if character.isWhitespace, !isQuoted {
+                if !word.isEmpty { words.append(word) }
+                word = ""
+            } else { word.append(character) }
+        }
+        return word.isEmpty ? words : words + [word]
+    }
+
     /// Words by which Linux, or an init, gives whoever sits at a console a shell or a debugger (Documentation/admin-guide/kernel-parameters.txt).
     static func startsShell(commandLineWord word: String) -> Bool {
         let name = word.prefix { $0 != "=" }
         if ["rdinit", "init"].contains(name) { return word != "rdinit=/init" }
         return ["single", "S", "s", "1", "emergency", "rescue", "break", "kgdboc", "kgdbwait", "sysrq_always_enabled", "systemd.debug_shell",
             "systemd.debug-shell"].contains(String(name))
+    }
+
+    /// Parameters of Linux 6 that set up hardware, memory or messages and let nobody run a program
+    /// (Documentation/admin-guide/kernel-parameters.txt).
+    private static let known: Set<String> = [
+        "acpi_osi", "amd_iommu", "clocksource", "console", "cpufreq.default_governor", "default_hugepagesz", "earlycon", "earlyprintk", "hpet", "hugepages",
+        "hugepagesz", "idle", "intel_idle.max_cstate", "intel_iommu", "intel_pstate", "iommu", "irqaffinity", "isolcpus", "kvm.force_emulation_prefix",
+        "kvm_amd.npt", "kvm_intel.eptad", "kvm_intel.preemption_timer", "lockdown", "log_buf_len", "loglevel", "maxcpus", "mce", "mitigations", "module.sig_enforce",
+        "no_timer_check", "nohz", "nohz_full", "nomodeset", "nosmt", "nr_cpus", "nowatchdog", "numa_balancing", "panic", "panic_on_oops", "pci", "pcie_aspm",
+        "pcie_ports", "processor.max_cstate", "quiet", "rcu_nocbs", "rdinit", "reboot", "ro", "skew_tick", "slab_nomerge", "transparent_hugepage", "tsc",
+        "tsc_early_khz", "usbcore.autosuspend", "vga", "x2apic_phys",
+    ]
+
+    static func isKnown(commandLineWord word: String) -> Bool {
+        // Linux takes dashes in names for underscores.
+        known.contains(String(word.prefix { $0 != "=" }.map { $0 == "-" ? "_" : $0 }))
     }
 
     static func findings(inRootFile path: String, _ content: Data) -> [(ReleaseFinding.Rule, String)] {

@@ -1,0 +1,19 @@
+internal import Foundation
+
+/// The scripts on the boot path that a release image has byte for byte as this SDK ships them: whatever else they said could open a shell.
+enum ShippedScripts: String, CaseIterable {
+    /// What GRUB does (firmware/grub.cfg).
+    case grub = "grub.cfg"
+    /// The first process (firmware/init).
+    case initScript = "init"
+
+    /// SHA-256 of every version that was shipped, the present one first.
+    var digests: [String] {
+        switch self {
+        case .grub: ["fa81b8e021e1ce1a01104d2d6caa09359e73fae3a157e41347ecf9a379057f18"]
+        case .initScript: ["6b24947f7b25821866bf9248276455f5715b24542318c3f563ce200c8976aad2"]
+        }
+    }
+
+    func isShipped(_ content: Data) -> Bool { digests.contains(ContentDigest(of: content).description) }
+}
