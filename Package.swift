@@ -46,7 +46,7 @@ var ground: [Target] {
 var core: [Target] {
     [
         room("Core", "Coherence"),
-        room("Core", "CoherenceSimulation", ["Coherence"]),
+        room("Core", "CoherenceSimulation", ["Coherence", "Bytes"]),
         room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         room("Core", "Machine", ["KVM", "Bytes"]),
         room("Core", "KVM", ["CKVM", "Platform"]),

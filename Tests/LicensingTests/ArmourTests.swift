@@ -5,6 +5,21 @@ import Testing
 @testable import Licensing
 
 @Suite struct ArmourTests {
+    /// A byte order mark in front of the first block took it away without a word.
+    @Test(arguments: TextSpoiling.allCases)
+    func editorsLeaveALicenceWholeOrItsEncodingIsNamed(spoiling: TextSpoiling) throws {
+        let shop = try Shop()
+        let text = shop.grant.envelope.armoured + (try shop.licence()).envelope.armoured
+        var documents = DocumentSet()
+        do {
+            try documents.read(spoiling.applied(to: text), place: "a.vsl")
+            #expect(documents.grants.count == 1 && documents.licences.count == 1)
+        } catch {
+            #expect(!spoiling.changesNothing && "\(error)".hasPrefix("a.vsl"))
+            if [.utf16, .utf16BigEndian].contains(spoiling) { #expect("\(error)".contains("UTF-16")) }
+        }
+    }
+
     /// What mail programs do to a licence does not hurt it.
     @Test func aMailedCopyIsRead() throws {
         let shop = try Shop()

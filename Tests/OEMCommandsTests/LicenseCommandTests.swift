@@ -65,6 +65,24 @@ struct LicenseDesk {
 @Suite struct LicenseCommandTests {
     let desk = LicenseDesk()
 
+    @Test(arguments: ["0", "36501", "99999999999"])
+    func aNumberOfDaysOutOfItsRangeIsAUsageError(days: String) {
+        desk.open()
+        #expect(desk.issue("--customer Customer --days \(days)") == 64)
+        #expect(desk.issue("--customer Customer --days 36500") == 0)
+    }
+
+    /// A customer whose name needs a zero-width non-joiner gets a licence; one whose name turns the line around does not.
+    @Test func customersHaveNamesOfEveryScript() throws {
+        desk.open()
+        func issue(_ customer: String) -> Int32 {
+            desk.run(["issue", "--key", "@acme.key", "--grant", "@standalone.vsl", "--issued", "2026-02-01", "--output", "@license.vsl", "--customer", customer])
+        }
+        #expect(issue("شرکت می\u{200C}سازد") == 0)
+        #expect(try desk.documents("license.vsl").licences.first?.customer == "شرکت می\u{200C}سازد")
+        #expect(issue("Acme\u{202E}dtL") == 65)
+    }
+
     @Test func aKeyIsItsOwnersAloneAndNeverOverwritten() throws {
         #expect(desk.status("keygen @a.key") == 0)
         let attributes = try FileManager.default.attributesOfItem(atPath: desk.folder + "/a.key")

@@ -2,7 +2,8 @@
 ///
 /// Lines may end with LF, CR LF or CR, the last one with nothing, and a UTF-8 byte order mark may stand in front: none of that
 /// changes the lines. Everything else that is no plain UTF-8 text is refused with its line: UTF-16 and UTF-32 by their name, bytes
-/// that are no UTF-8, NUL and other control characters but tabs, lines that are too long.
+/// that are no UTF-8, NUL and other control characters but tabs and the page breaks of licences, lines that are too
+/// long.
 package struct InputText: Sendable, Equatable {
     package struct Line: Sendable, Equatable {
         /// From 1.
@@ -34,7 +35,7 @@ package struct InputText: Sendable, Equatable {
             guard let text = String(validating: line.bytes, as: UTF8.self) else {
                 throw wrong("there are bytes that are no UTF-8; save the file as UTF-8 and try again")
             }
-            if let control = text.unicodeScalars.first(where: { $0.properties.generalCategory == .control && $0 != "\t" }) {
+            if let control = text.unicodeScalars.first(where: { $0.properties.generalCategory == .control && !"\t\u{C}".unicodeScalars.contains($0) }) {
                 throw wrong("there is the control character \(control.codePoint); take it out")
             }
             lines.append(Line(number: line.number, text: text))

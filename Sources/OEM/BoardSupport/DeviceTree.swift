@@ -50,7 +50,7 @@ public struct DeviceTree: Sendable, Equatable {
             if bytes.isEmpty { return "an empty property" }
             if let strings { return strings.map { "\"\($0)\"" }.joined(separator: ", ") }
             if let cells { return "<" + cells.map(String.init).joined(separator: " ") + ">" }
-            return "[" + bytes.prefix(16).map { hexByte($0) }.joined(separator: " ") + (bytes.count > 16 ? " ...]" : "]")
+            return "[" + bytes.prefix(16).map { Hexadecimal.encode($0) }.joined(separator: " ") + (bytes.count > 16 ? " ...]" : "]")
         }
 
         public init(name: String, bytes: [UInt8]) {
@@ -90,8 +90,4 @@ public struct DeviceTree: Sendable, Equatable {
     public static let maximumDepth = 16
 
     public var root: Node
-}
-
-package func hexByte(_ byte: UInt8) -> String {
-    (byte < 16 ? "0" : "") + String(byte, radix: 16)
 }

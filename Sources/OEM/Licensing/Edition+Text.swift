@@ -7,7 +7,10 @@ extension Edition {
     /// `interconnects` and `features`, names with commas; `max-days`; `grace-days`.
     /// - Parameter place: names the file in errors.
     /// - Throws: ``LicensingError`` of kind `text` with file and line.
-    public init(parsing text: String, place: String) throws(LicensingError) {
+    public init(parsing text: String, place: String) throws(LicensingError) { try self.init(parsing: Array(text.utf8), place: place) }
+
+    /// The same of a file's bytes.
+    public init(parsing text: [UInt8], place: String) throws(LicensingError) {
         do throws(TextError) {
             var reader = try KeyValueText(text, place: place, .edited)
             try self.init(rest: &reader)

@@ -1,3 +1,4 @@
+import Bytes
 internal import Contract
 internal import BoardSupport
 internal import Crypto
@@ -225,7 +226,7 @@ public struct StickWriter: Sendable {
         let second = try DeviceFile(reading: path, direct: true)
         try verify(second, 0, contents.head.count, SHA256.hash(data: contents.head))
         advance(.verifying, by: contents.head.count)
-        return whole.finalize().map { hexByte($0) }.joined()
+        return Hexadecimal.encode(whole.finalize())
     }
 
     private func verify(

@@ -25,8 +25,9 @@ enum LicenseFiles {
 
     /// A file of `vsmp license keygen`: 64 hexadecimal digits.
     static func publicKey(_ path: String) throws -> PublicKey {
-        let text = String(decoding: try bytes(path), as: UTF8.self)
-        guard let key = PublicKey(hexadecimal: text.trimmed) else {
+        let text: InputText
+        do throws(TextError) { text = try InputText(try bytes(path), place: path) } catch { throw ProvisioningError.failed(.badInput, error.description) }
+        guard let key = PublicKey(hexadecimal: text.text.trimmed) else {
             throw ProvisioningError.failed(.badInput, "\(path): expected 64 digits 0-9 and a-f, the file with .pub that vsmp license keygen made")
         }
         return key
@@ -50,7 +51,7 @@ enum LicenseFiles {
             throw ProvisioningError.failed(
                 .missingInput, "cannot read the edition \(path); \(folder) has \(known.isEmpty ? "none" : known.joined(separator: ", ")); a path with / names a file")
         }
-        return try Edition(parsing: String(decoding: data, as: UTF8.self), place: path)
+        return try Edition(parsing: Array(data), place: path)
     }
 
     /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first time.

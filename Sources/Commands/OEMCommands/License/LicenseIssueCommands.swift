@@ -153,11 +153,14 @@ struct LicenceTerms: ParsableArguments {
 
     func validate() throws {
         guard days == nil || notAfter == nil else { throw ValidationError("give --days or --not-after") }
-        guard days.map({ $0 > 0 }) ?? true else { throw ValidationError("--days is more than 0") }
+        if let days, !Self.daysRange.range.contains(days) { throw ValidationError("--days \(days): expected \(Self.daysRange)") }
         guard bind == "none" || bind == "model" || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--bind is none, model, board, tpm or stick") }
         guard bind == "none" || request != nil else { throw ValidationError("--bind \(bind) needs the --request of the machine") }
         guard quorum == nil || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--quorum needs --bind board, tpm or stick") }
     }
+
+    /// As an edition's `max-days`.
+    private static let daysRange = BoundedNumber(1...36_500, unit: "days")
 
     func end(from issued: UTCTimeStamp) throws(ProvisioningError) -> UTCTimeStamp? {
         guard let days else { return notAfter?.time }
