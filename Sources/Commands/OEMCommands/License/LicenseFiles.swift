@@ -25,8 +25,9 @@ enum LicenseFiles {
 
     /// A file of `vsmp license keygen`: 64 hexadecimal digits.
     static func publicKey(_ path: String) throws -> PublicKey {
+        let content = try bytes(path)
         let text: InputText
-        do throws(TextError) { text = try InputText(try bytes(path), place: path) } catch { throw ProvisioningError.failed(.badInput, error.description) }
+        do throws(TextError) { text = try InputText(content, place: path) } catch { throw ProvisioningError.failed(.badInput, error.description) }
         guard let key = PublicKey(hexadecimal: text.text.trimmed) else {
             throw ProvisioningError.failed(.badInput, "\(path): expected 64 digits 0-9 and a-f, the file with .pub that vsmp license keygen made")
         }
