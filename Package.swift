@@ -36,6 +36,7 @@ var ground: [Target] {
         room("Ground", "CPlatform"),
         room("Ground", "Platform", ["CPlatform"]),
         room("Ground", "Bytes"),
+        room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),
         room("Ground", "Disk", ["Platform", "Bytes"]),
         room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
@@ -45,11 +46,11 @@ var ground: [Target] {
 /// The one machine: page coherence, the computer the guest sees, the hypervisor under it, the wire.
 var core: [Target] {
     [
-        room("Core", "Coherence"),
+        room("Core", "Coherence", ["Pages"]),
         room("Core", "CoherenceSimulation", ["Coherence", "Bytes"]),
-        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform"]),
+        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform", "Pages"]),
         room("Core", "Machine", ["KVM", "Bytes"]),
-        room("Core", "KVM", ["CKVM", "Platform"]),
+        room("Core", "KVM", ["CKVM", "Platform", "Pages"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
@@ -88,7 +89,7 @@ var oem: [Target] {
 /// What the executables' subcommands do, and the executables: a few lines each.
 var commands: [Target] {
     [
-        room("Commands", "OEMCommands", ["HardwareLab", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", arguments]),
+        room("Commands", "OEMCommands", ["HardwareLab", "Coherence", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", arguments]),
         room(
             "Commands", "NodeCommands",
             ["Node", "Machine", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes", "Contract", "Disk"]),
@@ -117,6 +118,7 @@ var tests: [Target] {
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
         test("Bytes", ["Bytes"]),
+        test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
         test("Disk", ["Disk", "Platform", "Bytes", "TestSupport"]),
         test("StickState", ["StickState"]),
@@ -125,7 +127,7 @@ var tests: [Target] {
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes"]),
-        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform"]),
+        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform", "Pages"]),
         test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
@@ -195,4 +197,6 @@ for target in package.targets where target.type != .system {
         .enableUpcomingFeature("InternalImportsByDefault"),
         .enableUpcomingFeature("MemberImportVisibility"),
     ]
+    // The engine is to run where there is no Swift runtime.
+    if ["Pages", "Coherence"].contains(target.name) { target.swiftSettings?.append(.treatWarning("EmbeddedRestrictions", as: .error)) }
 }

@@ -1,5 +1,6 @@
 import Platform
 import Coherence
+import Interconnect
 import KVM
 import Machine
 
@@ -33,16 +34,11 @@ extension MachineSession {
     }
 
     static func makeLoop(
-        _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, memory: GuestMemory, links: [CoherenceLink?], processors: [ProcessorSignal],
-        onLoss: @escaping @Sendable (NodeID, String) -> Void
-    ) throws -> CoherenceLoop {
-        let homes = try HomeMap(
-            layout.memory.map {
-                HomeMap.Range(
-                    first: PageNumber(UInt32($0.pages.lowerBound)), count: UInt32($0.pages.count), home: NodeID(UInt8($0.node)))
-            })
+        _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, memory: GuestMemory, channels: [PageChannel<Connection>?],
+        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void
+    ) throws -> CoherenceLoop<Connection> {
         var configuration = EngineConfiguration(
-            node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: homes,
+            node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),
             cacheLimit: setup.plan.resources[setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
             policies: setup.policies)
         configuration.pageTime = setup.pageTime
@@ -53,6 +49,7 @@ extension MachineSession {
             setup.log("this kernel does not tell which pages are page tables: every page that leaves costs a forced emulation")
         }
         return try CoherenceLoop(
-            configuration: configuration, memory: memory, forgetter: forgetter, links: links, processors: processors, onLoss: onLoss, log: setup.log)
+            configuration: configuration, memory: memory, forgetter: forgetter, channels: channels, processors: processors, onLoss: onLoss,
+            log: setup.log)
     }
 }

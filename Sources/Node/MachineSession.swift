@@ -2,7 +2,7 @@ import Bytes
 import Platform
 package import Coherence
 package import KVM
-import Interconnect
+package import Interconnect
 package import Machine
 import Synchronization
 
@@ -13,7 +13,7 @@ package final class MachineSession: @unchecked Sendable {
     package let layout: MachineLayout
     package let clock: MachineClock
     let processors: [Processor]
-    let loop: CoherenceLoop
+    let loop: CoherenceLoop<Connection>
     private let life = MachineLife()
     private let router: InterruptRouter
     private let timers: TimerThread
@@ -30,7 +30,7 @@ package final class MachineSession: @unchecked Sendable {
     /// Builds memory, processors and the coherence loop. Nothing runs yet.
     /// - Parameter report: hears what ends the machine, on whichever thread it happens; must not block.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [CoherenceLink?], report: @escaping @Sendable (Incident) -> Void
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Incident) -> Void
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
@@ -56,7 +56,7 @@ package final class MachineSession: @unchecked Sendable {
         try memory.attach(to: machine, ranges: Self.slots(layout))
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
-            setup, layout: layout, machine: machine, memory: memory, links: coherence, processors: signals,
+            setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
             onLoss: { lost, why in report(lost.rawValue == node ? .failed(why: why) : .lost(node: Int(lost.rawValue), why: why)) })
         (self.setup, self.layout, self.clock, self.control) = (setup, layout, clock, control)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)

@@ -102,11 +102,11 @@ package final class NodeRuntime: @unchecked Sendable {
         let links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience), log: { log($0) })
         var controlLinks = [ControlLink?](repeating: nil, count: count)
-        var coherenceLinks = [CoherenceLink?](repeating: nil, count: count)
+        var coherenceLinks = [PageChannel<Connection>?](repeating: nil, count: count)
         for link in links {
             let index = link.peer.index
             controlLinks[Int(index)] = ControlLink(link.takeControl(), peer: index)
-            coherenceLinks[Int(index)] = CoherenceLink(link.takeCoherence(), peer: NodeID(index), nodes: count)
+            coherenceLinks[Int(index)] = PageChannel(link.takeCoherence(), nodes: count)
         }
         control = try ControlPlane(
             links: controlLinks, handler: { [weak self] in self?.handle($0) },
@@ -126,7 +126,7 @@ package final class NodeRuntime: @unchecked Sendable {
 
     // MARK: Phases
 
-    private func runMachine(_ coherence: [CoherenceLink?]) throws -> MachineEnd {
+    private func runMachine(_ coherence: [PageChannel<Connection>?]) throws -> MachineEnd {
         let plan: MachinePlan
         do {
             plan = try agree()

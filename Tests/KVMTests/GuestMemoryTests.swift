@@ -1,4 +1,5 @@
 import Foundation
+import Pages
 import Testing
 
 @testable import KVM
@@ -83,9 +84,9 @@ struct GuestMemoryTests {
             try unsafe guest.memory.install(page, from: $0.baseAddress!, writable: true)
         }
         #expect(!isNew && guest.contents(page)[0] == 7)
-        try guest.memory.zeroFill(page - 2, count: 5)
+        try guest.memory.zeroFill(page.offset(-2), count: 5)
         #expect(guest.contents(page)[0] == 7)
-        for filled in [page - 2, page - 1, page + 1, page + 2] { #expect(guest.contents(filled).allSatisfy { $0 == 0 }) }
+        for filled in [page.offset(-2), page.offset(-1), page.offset(1), page.offset(2)] { #expect(guest.contents(filled).allSatisfy { $0 == 0 }) }
         #expect(port(try guest.enterOnThread().wait()) == 0x80)
         #expect(guest.contents(page)[0] == 8)
     }
@@ -95,24 +96,28 @@ struct GuestMemoryTests {
         let guest = try TinyGuest(Self.increment, ring: 3)
         let page = TinyGuest.dataPage
         let contents = (0..<4).flatMap { [UInt8](repeating: $0 + 1, count: 4096) }
-        func install(_ first: UInt64, count: Int) throws -> Bool {
+        func install(_ first: PageNumber, count: Int) throws -> Bool {
             try unsafe contents.withUnsafeBytes {
                 try unsafe guest.memory.install(first, count: count, from: $0.baseAddress!, writable: true)
             }
         }
-        #expect(try install(page - 2, count: 4))
-        for index in 0..<4 { #expect(guest.contents(page - 2 + UInt64(index)).allSatisfy { $0 == UInt8(index + 1) }) }
-        try guest.memory.protect(page - 1, count: 3)
+        #expect(try install(page.offset(-2), count: 4))
+        for index in 0..<4 { #expect(guest.contents(page.offset(index - 2)).allSatisfy { $0 == UInt8(index + 1) }) }
+        try guest.memory.protect(page.offset(-1), count: 3)
         var stay = guest.enterOnThread()
         #expect(try #require(try guest.nextFault()).page == page)
         try guest.memory.makeWritable(page)
         #expect(port(try stay.wait()) == 0x80)
-        try guest.memory.drop(page - 2, count: 3)
+        try guest.memory.drop(page.offset(-2), count: 3)
         try guest.restart(ring: 3)
         stay = guest.enterOnThread()
         #expect(try #require(try guest.nextFault()).page == page)
-        #expect(try !install(page - 2, count: 4) && guest.contents(page + 1)[0] == 4)
+        #expect(try !install(page.offset(-2), count: 4) && guest.contents(page.offset(1))[0] == 4)
         #expect(port(try stay.wait()) == 0x80)
         #expect(guest.contents(page)[0] == 4)
     }
+}
+
+extension PageNumber {
+    fileprivate func offset(_ distance: Int) -> PageNumber { PageNumber(UInt32(Int(rawValue) + distance)) }
 }

@@ -1,6 +1,7 @@
 import Platform
 import CKVM
 import Foundation
+import Pages
 import Testing
 
 @testable import KVM
@@ -79,7 +80,7 @@ struct ProcessorTests {
 
     @Test func aStartUpMessageStartsInRealMode() throws {
         let guest = try TinyGuest([0xE6, 0x80], ring: 0)
-        try guest.install(0x20, [0xE6, 0x99, 0xF4])
+        try guest.install(PageNumber(0x20), [0xE6, 0x99, 0xF4])
         try guest.processor.startUp(vector: 0x20, apicBase: 0xFEE0_0900)
         #expect(port(try guest.processor.enter()) == 0x99)
         guard case .halt = try guest.processor.enter() else { return fail("no halt") }

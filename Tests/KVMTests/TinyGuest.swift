@@ -1,6 +1,7 @@
 import Platform
 import CKVM
 import Foundation
+import Pages
 import Synchronization
 import Testing
 
@@ -13,7 +14,7 @@ let needsKVM: Comment = "/dev/kvm is absent or not ours: no guest can run here"
 // SAFETY: unchecked because one thread at a time enters the processor.
 final class TinyGuest: @unchecked Sendable {
     static let data: UInt64 = 0x10_0000
-    static let dataPage = data >> 12
+    static let dataPage = PageNumber(containing: data)
     static let code: UInt64 = 0x1_0000
     static let handler: UInt64 = 0x1_1000
     static let stack: UInt64 = 0x1_3000
@@ -31,15 +32,15 @@ final class TinyGuest: @unchecked Sendable {
         for index in table.indices where table[index].function == 1 { table[index].ecx |= 1 << 21 }
         try processor.setCPUID(table)
         let gate = Self.handler & 0xFFFF | 8 << 16 | 0x8E00 << 32 | (Self.handler >> 16) << 48
-        try install(0, [])  // a software KVM looks for a task state segment here on port accesses
-        try install(1, words([0x2027]))
-        try install(2, words([0x3027]))
-        try install(3, words([0xE7, 0x20_00E7]))
-        try install(5, words((0..<256).flatMap { _ in [gate, 0] }))
-        try install(6, words([0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF]))
-        try install(Self.code >> 12, program)
-        try install(Self.handler >> 12, handler)
-        try install(Self.stack >> 12 - 1, [])
+        try install(PageNumber(0), [])  // a software KVM looks for a task state segment here on port accesses
+        try install(PageNumber(1), words([0x2027]))
+        try install(PageNumber(2), words([0x3027]))
+        try install(PageNumber(3), words([0xE7, 0x20_00E7]))
+        try install(PageNumber(5), words((0..<256).flatMap { _ in [gate, 0] }))
+        try install(PageNumber(6), words([0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF]))
+        try install(PageNumber(containing: Self.code), program)
+        try install(PageNumber(containing: Self.handler), handler)
+        try install(PageNumber(containing: Self.stack - 1), [])
         try processor.enterLongMode(pageTables: 0x1000, ring: ring)
         var registers = try processor.systemRegisters()
         (registers.idt.base, registers.idt.limit) = (0x5000, 4095)
@@ -53,12 +54,12 @@ final class TinyGuest: @unchecked Sendable {
         try processor.setEntry(instruction: Self.code, stack: Self.stack, flags: ring == 3 ? 0x3002 : 2)
     }
 
-    func install(_ page: UInt64, _ bytes: [UInt8], writable: Bool = true) throws {
+    func install(_ page: PageNumber, _ bytes: [UInt8], writable: Bool = true) throws {
         let padded = bytes + [UInt8](repeating: 0, count: 4096 - bytes.count)
         _ = try unsafe padded.withUnsafeBytes { try unsafe memory.install(page, from: $0.baseAddress!, writable: writable) }
     }
 
-    func contents(_ page: UInt64) -> [UInt8] {
+    func contents(_ page: PageNumber) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 4096)
         unsafe bytes.withUnsafeMutableBytes { unsafe memory.copyOut(page, to: $0.baseAddress!) }
         return bytes
@@ -72,7 +73,7 @@ final class TinyGuest: @unchecked Sendable {
         var poller = try Poller()
         try poller.add(memory.faults.rawValue, as: 1)
         guard try poller.wait(timeout: 2_000_000_000) > 0 else { return nil }
-        var events = [FaultEvent](repeating: FaultEvent(page: 0, thread: 0, isWrite: false), count: 1)
+        var events = [FaultEvent](repeating: FaultEvent(page: PageNumber(0), thread: 0, isWrite: false), count: 1)
         return try memory.readFaults(into: &events) == 1 ? events[0] : nil
     }
 }

@@ -7,7 +7,7 @@ import Testing
         let layout = testLayout([(1, 1, 1, 256), (1, 2, 1, 128)])
         #expect(layout.memory.map(\.start) == [GuestAddress(0), GuestAddress(256 << 20)])
         #expect(layout.memoryEnd == GuestAddress(384 << 20))
-        #expect(layout.memory[1].pages == 65536..<98304)
+        #expect(layout.memory[1].size == 128 << 20)
         #expect(layout.node(owning: GuestAddress(256 << 20 - 1)) == 0)
         #expect(layout.node(owning: GuestAddress(256 << 20)) == 1)
         #expect(layout.node(owning: GuestAddress(384 << 20)) == nil)

@@ -61,16 +61,16 @@ extension Mutant {
             "        if kind != .invalidate, states[index].access == .write {\n", breaks: "a writer beside a reader"),
         Mutant(
             "acknowledged-but-kept", in: "Engine+Holder.swift",
-            "        default:\n            release(page, range, now: now, &effects)\n            send(Message(.invalidateAck",
+            "        default:\n            dropForWriter(page, range, now: now, &effects)\n            send(Message(.invalidateAck",
             "        default:\n            send(Message(.invalidateAck", breaks: "a reader beside a writer"),
         Mutant(
             "forward-keeps-copy", in: "Engine+Holder.swift",
-            "acks: acks, exclusive: true), to: requester, .page(page), &effects)\n            release(page, range, now: now, &effects)",
+            "acks: acks, exclusive: true), to: requester, .page(page), &effects)\n            dropForWriter(page, range, now: now, &effects)",
             "acks: acks, exclusive: true), to: requester, .page(page), &effects)", breaks: "a reader beside a writer"),
         Mutant(
             "contents-after-drop", in: "Engine+Holder.swift",
-            "            send(Message(.data, page, acks: acks, exclusive: true), to: requester, .page(page), &effects)\n            release(page, range, now: now, &effects)",
-            "            release(page, range, now: now, &effects)\n            send(Message(.data, page, acks: acks, exclusive: true), to: requester, .page(page), &effects)",
+            "            send(Message(.data, page, acks: acks, exclusive: true), to: requester, .page(page), &effects)\n            dropForWriter(page, range, now: now, &effects)",
+            "            dropForWriter(page, range, now: now, &effects)\n            send(Message(.data, page, acks: acks, exclusive: true), to: requester, .page(page), &effects)",
             breaks: "the contents are gone when they are sent"),
         Mutant(
             "acks-not-passed-on", in: "Engine+Holder.swift", "send(Message(.data, page, acks: acks, exclusive: true)",

@@ -11,7 +11,7 @@ import Testing
 @Suite(.enabled(if: hasKVM, needsKVM), .timeLimit(.minutes(1)))
 struct CoherenceLoopTests {
     /// Node 0's loop of a machine of two, and both ends of its connection to node 1.
-    private func makeLoop() throws -> (CoherenceLoop, pair: (Int32, Int32)) {
+    private func makeLoop() throws -> (CoherenceLoop<Connection>, pair: (Int32, Int32)) {
         let pair = socketPair()
         let memory = try GuestMemory(size: 2 << 20)
         let half: UInt32 = 256
@@ -19,12 +19,11 @@ struct CoherenceLoopTests {
             HomeMap.Range(first: PageNumber(0), count: half, home: NodeID(0)),
             HomeMap.Range(first: PageNumber(half), count: half, home: NodeID(1)),
         ])
-        let link = CoherenceLink(
-            try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), peer: NodeID(1), nodes: 2)
+        let channel = PageChannel(try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), nodes: 2)
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: Int(half), minimumHold: 0, policies: .none),
-            memory: memory, forgetter: nil, links: [nil, link], processors: [], onLoss: { _, _ in }, log: { _ in })
+            memory: memory, forgetter: nil, channels: [nil, channel], processors: [], onLoss: { _, _ in }, log: { _ in })
         return (loop, pair)
     }
 
@@ -62,5 +61,30 @@ struct CoherenceLoopTests {
         for other in others { #expect(other.wait(seconds: 20) == 0) }
         loop.quit()
         _ = try #require(ran.wait(seconds: 10))
+    }
+
+    /// A peer whose message makes no sense is lost once, and what it has sent behind it is not looked at.
+    @Test func aPeerThatMakesNoSenseIsLostOnce() throws {
+        let losses = Log()
+        let wire = try MemoryWire(credits: 4)
+        let memory = try GuestMemory(size: 2 << 20)
+        let homes = try HomeMap([HomeMap.Range(first: PageNumber(0), count: 256, home: NodeID(0)), HomeMap.Range(first: PageNumber(256), count: 256, home: NodeID(1))])
+        let loop = try CoherenceLoop(
+            configuration: EngineConfiguration(node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: 256),
+            memory: memory, forgetter: nil, channels: [nil, PageChannel(wire.end(0, peer: 1), nodes: 2)], processors: [],
+            onLoss: { node, why in losses("\(node.rawValue) \(why)") }, log: { _ in })
+        var peer = wire.end(1, peer: 0)
+        for _ in 0..<3 {
+            let room = unsafe try #require(peer.reserve(flags: [], bodyLength: Message.encodedSize, contentsLength: 0))
+            unsafe _ = memset(room.body.baseAddress!, 0xEE, room.body.count)
+            peer.commit()
+        }
+        _ = peer.flush()
+        let ran = onThread { loop.run() }
+        for _ in 0..<200 where losses.all.isEmpty { usleep(10_000) }
+        usleep(50_000)
+        loop.quit()
+        _ = try #require(ran.wait(seconds: 10))
+        #expect(losses.all == ["1 a coherence message that no node of this machine can send"])
     }
 }

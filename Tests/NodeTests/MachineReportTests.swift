@@ -22,14 +22,14 @@ import Testing
         nodes[1]["messages"] = 97
         nodes[1]["bytes"] = 5 << 20
         nodes[1]["mean_fault_ns"] = 1_234_567
-        nodes[1].hottest = [(0x1234, 40)]
+        nodes[1].hottest = [HotPage(page: PageNumber(0x1234), remoteFaults: 40)]
         var halted = ProcessorReport(id: APICID(2))
         halted.state = .halted
         halted.requested.insert(Vector(0xEC))
         halted.inService.insert(Vector(0xF0))
         halted.timer = 5_000_000
         var waiting = ProcessorReport(id: APICID(3))
-        waiting.waiting = .init(page: 0x1234, nanoseconds: 7_000_000)
+        waiting.waiting = .init(page: PageNumber(0x1234), nanoseconds: 7_000_000)
         nodes[1].processors = [halted, waiting]
         return MachineReport(nodes: nodes, firmwareHash: "abc", kit: "a \"kit\"\\\n")
     }
@@ -40,6 +40,12 @@ import Testing
         let node = statistics.nodes[1]
         #expect(node.processors == 3 && node.remoteFaults == 41 && node.messages == 97 && node.bytes == 5 << 20)
         #expect(node.meanFault == 1234 && node.memory?.sumsUp == true && node.memory?.slice == 760)
+    }
+
+    /// What is said to show a policy at work can be read in the report.
+    @Test func everyPolicysCountersAreReported() {
+        for entry in PolicySet.list { #expect(Set(entry.counters).isSubset(of: NodeReport.names), "\(entry.name): \(entry.counters)") }
+        #expect(Set(NodeReport.names).count == NodeReport.names.count)
     }
 
     @Test func jsonIsValidAndHoldsEveryCounter() throws {

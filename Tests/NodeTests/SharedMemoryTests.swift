@@ -12,10 +12,22 @@ import Testing
 struct SharedMemoryTests {
     /// Threads of every node add to counters in pages of every home. None is lost, and all threads come to their end.
     @Test(arguments: [2, 3, 4], [nil, 24]) func noAdditionIsLost(nodes: Int, cachePages: Int?) throws {
-        let pages = 96 * nodes
+        try addFromAllNodes(try SharedMemory(nodes: nodes, pages: 96 * nodes, cachePages: cachePages ?? 96 * nodes, minimumHold: 50_000))
+    }
+
+    /// The loop runs over any link that keeps `PageLink`'s promises: this one has buffers instead of a stream, and so few that messages wait.
+    @Test(arguments: [2, 3], [1, 4]) func noAdditionIsLostOverLinksOfBuffers(nodes: Int, credits: Int) throws {
         let machine = try SharedMemory(
-            nodes: nodes, pages: pages, cachePages: cachePages ?? pages, minimumHold: 50_000)
+            nodes: nodes, pages: 96 * nodes, cachePages: 24, minimumHold: 50_000, over: .buffers(credits))
+        try addFromAllNodes(machine) {
+            let waited = try (0..<nodes).reduce(UInt64(0)) { $0 + (try #require(machine.snapshot(of: $1))).sendOverflows }
+            #expect(credits > 1 || waited > 0, "a link of one buffer has no room now and then")
+        }
+    }
+
+    private func addFromAllNodes(_ machine: SharedMemory, then check: () throws -> Void = {}) throws {
         defer { machine.stop() }
+        let (nodes, pages) = (machine.nodes, machine.pages)
         let counters = 40
         let additions = 2000
         let done = (0..<2 * nodes).map { thread in
@@ -36,6 +48,7 @@ struct SharedMemoryTests {
         }
         #expect(sum == UInt64(2 * nodes * additions))
         #expect(machine.log.all == [])
+        try check()
     }
 
     private static func place(_ counter: Int, _ pages: Int) -> Int { counter * 7919 % pages * SharedMemory.pageSize + 8 * (counter % 512) }

@@ -1,3 +1,4 @@
+import Coherence
 import Platform
 import KVM
 import Interconnect
@@ -114,11 +115,11 @@ import Testing
         let signal = ProcessorSignal()
         signal.bind()
         var waiters = FaultWaiters([ProcessorSignal(), signal])
-        waiters.began(FaultEvent(page: 9, thread: signal.threadID, isWrite: true), now: 1_000)
-        #expect(signal.isWaitingForPage && waiters.pages == [9])
-        waiters.ended(10, isRemote: true, now: 2_000)
+        waiters.began(FaultEvent(page: PageNumber(9), thread: signal.threadID, isWrite: true), now: 1_000)
+        #expect(signal.isWaitingForPage && waiters.pages == [PageNumber(9)])
+        waiters.ended(PageNumber(10), isRemote: true, now: 2_000)
         #expect(signal.isWaitingForPage)
-        waiters.ended(8, count: 2, isRemote: true, now: 4_000)
+        waiters.ended(PageNumber(8), count: 2, isRemote: true, now: 4_000)
         #expect(!signal.isWaitingForPage && waiters.pages.isEmpty)
         #expect(waiters.times.count == 1 && waiters.times.maximumNanoseconds == 3_000)
     }

@@ -46,7 +46,7 @@ import Testing
         report.uptimeNanoseconds = 123_456_789_012
         report.policies = [.readReplication, .refaultProtection]
         for (index, name) in NodeReport.names.enumerated() { report[name] = UInt64(index) << 40 | UInt64(index) }
-        report.hottest = [(77, 5), (1 << 31, .max)]
+        report.hottest = [HotPage(page: PageNumber(77), remoteFaults: 5), HotPage(page: PageNumber(1 << 31), remoteFaults: .max)]
         var halted = ProcessorReport(id: APICID(3))
         halted.state = .halted
         halted.instructionPointer = 0xFFFF_FFFF_8100_0000
@@ -58,7 +58,7 @@ import Testing
         halted.age = 12_000_000
         var waiting = ProcessorReport(id: APICID(300))
         waiting.state = .running
-        waiting.waiting = .init(page: 0x1234, nanoseconds: 7_000_000)
+        waiting.waiting = .init(page: PageNumber(0x1234), nanoseconds: 7_000_000)
         report.processors = [halted, waiting]
         return report
     }
@@ -95,7 +95,7 @@ import Testing
         #expect(report.policies == [.readReplication, .refaultProtection])
         #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded()).policies == nil)
         for policies in [PolicySet.all, .none, .stridePrefetch] { #expect(try PolicySet(decoding: policies.encoded()) == policies) }
-        #expect(report.hottest.map(\.page) == [77, 1 << 31] && report.hottest.map(\.faults) == [5, .max])
+        #expect(report.hottest.map(\.page.rawValue) == [77, 1 << 31] && report.hottest.map(\.remoteFaults) == [5, .max])
         for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
             #expect(try MachineEnd(decoding: end.encoded()) == end)
         }

@@ -1,5 +1,6 @@
 import Platform
 import Coherence
+import Interconnect
 import KVM
 import LoopbackCalibration
 import Node
@@ -8,14 +9,14 @@ import Node
 final class LoopNode {
     let memory: GuestMemory
     let guest: Guest
-    let loop: CoherenceLoop
+    let loop: CoherenceLoop<Connection>
     private var thread: SystemThread?
 
     /// - Parameters:
     ///   - slices: MiB of guest memory at home on each node.
     ///   - base: where the guest's page tables and program lie; in this node's slice.
     init(
-        node: Int, slices: [Int], links: [CoherenceLink?], base: UInt64, program: GuestProgram, mapping: GuestProgram.Mapping = .large,
+        node: Int, slices: [Int], channels: [PageChannel<Connection>?], base: UInt64, program: GuestProgram, mapping: GuestProgram.Mapping = .large,
         idle: Int = 0, cacheMiB: Int = 16
     ) throws {
         let memory = try GuestMemory(size: UInt64(slices.reduce(0, +)) << 20)
@@ -31,15 +32,15 @@ final class LoopNode {
             configuration: EngineConfiguration(
                 node: NodeID(UInt8(node)), nodeCount: slices.count, homes: try HomeMap(ranges), cacheLimit: cacheMiB << 8,
                 minimumHold: 300_000),
-            memory: memory, forgetter: nil, links: links, processors: guest.signals,
+            memory: memory, forgetter: nil, channels: channels, processors: guest.signals,
             onLoss: { node, why in if why != "connection closed by the peer" { fail("node \(node): \(why)") } }, log: { print($0) })
         for (page, words) in program.pages(at: base, mapping: mapping) { try populate(page, words) }
     }
 
     /// Fills a page of this home before the node starts.
-    func populate(_ page: UInt64, _ words: [UInt64] = []) throws {
+    func populate(_ page: PageNumber, _ words: [UInt64] = []) throws {
         let contents = words + [UInt64](repeating: 0, count: 512 - words.count)
-        try unsafe contents.withUnsafeBytes { try unsafe loop.populate(PageNumber(UInt32(page)), from: $0.baseAddress!) }
+        try unsafe contents.withUnsafeBytes { try unsafe loop.populate(page, from: $0.baseAddress!) }
     }
 
     func start() {

@@ -85,9 +85,9 @@ enum MemoryPerPage {
         program.incrementEach(4096, from: GuestProgram.dataOffset, size: mebibytes << 20)
         if case .twice = touch { program.incrementEach(4096, from: GuestProgram.dataOffset + 512 << 20, size: mebibytes << 20) }
         program.again()
-        let node = try LoopNode(node: 0, slices: [Int(mebibytes) + 2], links: [nil], base: 0, program: program, mapping: .small)
+        let node = try LoopNode(node: 0, slices: [Int(mebibytes) + 2], channels: [nil], base: 0, program: program, mapping: .small)
         defer { node.stop() }
-        try node.populate(0)
+        try node.populate(PageNumber(0))
         node.start()
         let before = KernelMemory.now
         _ = node.guest.run()
@@ -99,7 +99,7 @@ enum MemoryPerPage {
         let blocks = 2048
         let memory = try GuestMemory(size: UInt64(blocks) << 21)
         let before = KernelMemory.now
-        for block in 0..<UInt64(blocks) { try memory.installZero(block << 9, writable: true) }
+        for block in 0..<UInt32(blocks) { try memory.installZero(PageNumber(block << 9), writable: true) }
         return KernelMemory.now.since(before).ownTables / Double(blocks)
     }
 }

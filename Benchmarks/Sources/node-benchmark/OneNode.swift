@@ -64,8 +64,8 @@ enum OneNode {
 
         init(_ program: GuestProgram, swapped: Bool) throws {
             plain = try PlainGuest(program, size: OneNode.slice << 20)
-            coherent = try LoopNode(node: 0, slices: [OneNode.slice], links: [nil], base: 0, program: program)
-            try coherent.populate(0)
+            coherent = try LoopNode(node: 0, slices: [OneNode.slice], channels: [nil], base: 0, program: program)
+            try coherent.populate(PageNumber(0))
             isSwapped = swapped
             plain.guest.start()
             coherent.start()

@@ -44,11 +44,11 @@ final class RemoteFault {
         owner = try Owner()
         let link = try join(0, ports: owner.ports)
         reader = try LoopNode(
-            node: 0, slices: Self.slices, links: [nil, link], base: 0, program: program, cacheMiB: Int(Self.dataMiB) + 2)
-        try reader.populate(0)
-        for page in 0...(Self.accessesPerRun * 16) >> 12 { try reader.populate(UInt64(Self.samples >> 12 + page)) }
+            node: 0, slices: Self.slices, channels: [nil, link], base: 0, program: program, cacheMiB: Int(Self.dataMiB) + 2)
+        try reader.populate(PageNumber(0))
+        for page in 0...Self.accessesPerRun * 16 >> 12 { try reader.populate(PageNumber(Self.samples >> 12 + page)) }
         // One page of each block of the local data is there, so that the loop fills the others one by one.
-        for block in 0..<Self.dataMiB / 2 { try reader.populate(UInt64(local >> 12 + block * 512 + 511)) }
+        for block in 0..<Self.dataMiB / 2 { try reader.populate(PageNumber(UInt32(local >> 12 + block * 512 + 511))) }
         reader.start()
         try owner.waitUntilWritten()
     }
@@ -60,7 +60,7 @@ final class RemoteFault {
         program.incrementEach(4096, from: UInt32(ownerBase) + GuestProgram.dataOffset, size: dataMiB << 20)
         program.again()
         let link = try join(1, ports: ports)
-        let node = try LoopNode(node: 1, slices: slices, links: [link, nil], base: ownerBase, program: program, idle: 1)
+        let node = try LoopNode(node: 1, slices: slices, channels: [link, nil], base: ownerBase, program: program, idle: 1)
         node.start()
         _ = node.guest.run()
         try Owner.sayWritten()
@@ -83,7 +83,7 @@ final class RemoteFault {
         remoteFaults += snapshot().statistics.remoteFaults - before.statistics.remoteFaults
     }
 
-    private func snapshot() -> CoherenceLoop.Snapshot {
+    private func snapshot() -> CoherenceSnapshot {
         guard let snapshot = reader.loop.snapshot() else { fail("the loop does not answer") }
         return snapshot
     }
@@ -98,7 +98,7 @@ final class RemoteFault {
         var words = [UInt64](repeating: 0, count: Int(Self.accessesPerRun * 2 + 511) / 512 * 512)
         unsafe words.withUnsafeMutableBytes { bytes in
             for page in 0..<bytes.count / 4096 {
-                unsafe reader.memory.copyOut(UInt64(Int(Self.samples >> 12) + page), to: bytes.baseAddress! + page * 4096)
+                unsafe reader.memory.copyOut(PageNumber(UInt32(Int(Self.samples >> 12) + page)), to: bytes.baseAddress! + page * PageNumber.size)
             }
         }
         for access in 0..<Int(Self.accessesPerRun) {
@@ -108,7 +108,7 @@ final class RemoteFault {
 }
 
 /// The coherence link from `node` to the other, made as nodes make it. The control connection is not needed.
-private func join(_ node: UInt8, ports: [UInt16]) throws -> CoherenceLink {
+private func join(_ node: UInt8, ports: [UInt16]) throws -> PageChannel<Connection> {
     var random = SystemRandomNumberGenerator()
     guard let key = ClusterKey(bytes: [UInt8](0..<32)), let hash = FirmwareHash(bytes: [UInt8](repeating: 0xA5, count: 32)) else {
         fail("no key")
@@ -120,7 +120,7 @@ private func join(_ node: UInt8, ports: [UInt16]) throws -> CoherenceLink {
             identity: identity, key: key,
             reach: .fixed(listen: addresses[Int(node)], peers: [1 - node: addresses[Int(1 - node)]]), patience: 10_000_000_000),
         log: { _ in })
-    return CoherenceLink(links[0].takeCoherence(), peer: NodeID(1 - node), nodes: 2)
+    return PageChannel(links[0].takeCoherence(), nodes: 2)
 }
 
 /// Nanoseconds a tick of the time-stamp counter.

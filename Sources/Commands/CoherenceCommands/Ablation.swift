@@ -54,7 +54,7 @@ struct Ablation: Codable {
 
     /// Traces of fewer processors than nodes, and those that wait for no page, are left out.
     init(_ traces: [NamedTrace], nodes: Int, network: NetworkModel, cachePercent: Int = 100) throws {
-        let policies = PolicySet.names.indices.map { PolicySet(rawValue: 1 << UInt32($0)) }
+        let policies = PolicySet.list.map(\.policy)
         let sets: [(name: String, policies: PolicySet)] =
             [("none", .none)] + policies.map { ("only \($0)", $0) } + policies.map { ("all but \($0)", PolicySet.all.subtracting($0)) }
             + [("all", .all)]

@@ -64,7 +64,7 @@ struct SimulateCommand: ParsableCommand {
     @Option(name: .customLong("protocol"), help: "vsmp, ivy-fixed, ivy-dynamic or home-msi.")
     var kind: SimulatedProtocol = .engine(.all)
 
-    @Option(help: "Policies of vsmp: names separated by commas, all, none, or all,-NAME.")
+    @Option(help: "Policies of vsmp: \(PolicySet.help).")
     var policies: String?
 
     @Option(help: "Percent of the other nodes' pages that a node of vsmp may hold.")

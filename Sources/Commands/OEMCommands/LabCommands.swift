@@ -2,6 +2,7 @@ import Bytes
 internal import Contract
 package import ArgumentParser
 import BoardSupport
+import Coherence
 import Foundation
 import HardwareLab
 import Licensing
@@ -60,7 +61,7 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
     var cacheMib: NumberList?
 
-    @Option(help: "Names of coherence policies, separated by commas. Default: the node decides.")
+    @Option(help: "Coherence policies: \(PolicySet.help). Default: the node decides.")
     var policies: String?
 
     @Option(

@@ -11,7 +11,7 @@ extension Engine {
         guard cache.count &+ fills &- leaving > highWater else { return }
         var wanted = evictionBatch
         var looks = min(cache.count, 8 * evictionBatch)
-        var passes = cleanFirst.passes(wanted: wanted)
+        var passes = policy.cleanFirst.passes(wanted: wanted)
         var hint = Message(.replacementHint, PageNumber(0))
         var hintHome = node
         while wanted > 0, looks > 0, let page = cache.rotate() {
@@ -22,20 +22,20 @@ extension Engine {
                 statistics.dirtyPagesPassed &+= 1
                 continue
             }
-            if refaults.spares(page) {
+            if policy.refaults.spares(page) {
                 statistics.refaultsSpared &+= 1
                 continue
             }
-            refaults.evicted(page)
+            policy.refaults.evicted(page)
             wanted &-= 1
             statistics.evictions &+= 1
             if states[Int(page.rawValue)].owned {
                 writeBack(page, range, &effects)
                 continue
             }
-            discard(page, range, &effects)
+            drop(page, range, &effects)
             let distance = Int64(page.rawValue) &- Int64(hint.page.rawValue)
-            if aggregation.isOn, hint.mask != 0, hintHome == range.home, (0..<64).contains(distance) {
+            if policy.aggregation.isOn, hint.mask != 0, hintHome == range.home, (0..<64).contains(distance) {
                 hint.mask |= 1 << UInt64(distance)
                 statistics.messagesAggregated &+= 1
             } else {
@@ -77,7 +77,7 @@ extension Engine {
         guard sender == range.home, states[Int(page.rawValue)].writingBack else { throw message.violation(from: sender) }
         states[Int(page.rawValue)].writingBack = false
         guard states[Int(page.rawValue)].leaving else { return }
-        discard(page, range, &effects)
+        drop(page, range, &effects)
         send(Message(.replacementHint, page, mask: 1), to: range.home, .none, &effects)
         resumeWaiting(now: now, effects: &effects)
     }

@@ -40,7 +40,7 @@ extension Engine {
         } else {
             statistics.readFaults &+= 1
         }
-        let exclusive = readReplication.takesExclusive(isWrite: isWrite)
+        let exclusive = policy.readReplication.takesExclusive(isWrite: isWrite)
         if isHome(range) {
             faultAtHome(page, range, exclusive: exclusive, processor, now: now, effects: &effects)
         } else {
@@ -87,7 +87,7 @@ extension Engine {
         } else {
             serve(page, range, node, exclusive: exclusive, now: now, effects: &effects)
         }
-        if forwarded.isOn { _ = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects) }
+        if policy.forwarded.isOn { _ = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects) }
     }
 
     private mutating func faultOnRemote(
@@ -98,7 +98,7 @@ extension Engine {
         hot.count(page)
         let index = Int(page.rawValue)
         let slot = requests.add(page, exclusive ? .exclusive : .shared, demanded: true, processor: processor)
-        if refaults.returned(page) { statistics.refaults &+= 1 }
+        if policy.refaults.returned(page) { statistics.refaults &+= 1 }
         var flags = states[index]
         flags.requested = true
         if flags.leaving {
@@ -117,8 +117,8 @@ extension Engine {
             fills &+= 1
         }
         let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: false, now: now, &effects)
-        sendRequest(page, range, exclusive: exclusive, ahead: aggregation.isOn ? ahead : Ahead(), &effects)
-        if aggregation.isOn {
+        sendRequest(page, range, exclusive: exclusive, ahead: policy.aggregation.isOn ? ahead : Ahead(), &effects)
+        if policy.aggregation.isOn {
             statistics.messagesAggregated &+= UInt64(ahead.mask.nonzeroBitCount)
         } else {
             askSingly(page, range, ahead, exclusive: exclusive, &effects)
@@ -145,7 +145,7 @@ extension Engine {
         statistics.remoteFaults &+= 1
         hot.count(page)
         requests.demand(slot, processor: processor)
-        askAhead(page, range, processor, exclusive: isWrite || !readReplication.isOn, now: now, &effects)
+        askAhead(page, range, processor, exclusive: isWrite || !policy.readReplication.isOn, now: now, &effects)
     }
 
     /// A processor has come to a page that its stream expected: what is to come behind it is asked for.
@@ -153,7 +153,7 @@ extension Engine {
         _ page: PageNumber, _ range: HomeRange, _ processor: UInt16, exclusive: Bool, now: Instant, _ effects: inout EffectBuffer
     ) {
         let ahead = pagesAhead(of: page, range, processor, exclusive: exclusive, isExpected: true, now: now, &effects)
-        guard aggregation.isOn else { return askSingly(page, range, ahead, exclusive: exclusive, &effects) }
+        guard policy.aggregation.isOn else { return askSingly(page, range, ahead, exclusive: exclusive, &effects) }
         guard ahead.mask != 0 else { return }
         asks.add(ahead.ask(page))
         statistics.messagesAggregated &+= UInt64(ahead.mask.nonzeroBitCount &- 1)

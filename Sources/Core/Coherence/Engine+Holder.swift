@@ -1,7 +1,7 @@
 /// The holder's side: forwards and invalidations from a page's home, and the holds that may postpone them.
 extension Engine {
-    /// A forward or an invalidation arrived from the page's home.
-    mutating func surrender(
+    /// The page's home recalls this node's copy: a forward or an invalidation arrived.
+    mutating func recalled(
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
         let page = message.page
@@ -42,7 +42,7 @@ extension Engine {
         if losesAccess, let deadline = holdDeadline(page, against: message.requester, now: now) {
             postpone(message.kind, page, message.requester, acks: message.acks, until: deadline)
         } else {
-            giveUp(message.kind, page, range, message.requester, acks: message.acks, now: now, effects: &effects)
+            answerRecall(message.kind, page, range, message.requester, acks: message.acks, now: now, effects: &effects)
         }
     }
 
@@ -58,8 +58,8 @@ extension Engine {
         }
     }
 
-    /// Does what a forward or an invalidation asks for.
-    mutating func giveUp(
+    /// Does what a recall asks for.
+    mutating func answerRecall(
         _ kind: Message.Kind, _ page: PageNumber, _ range: HomeRange, _ requester: NodeID, acks: UInt8, now: Instant,
         effects: inout EffectBuffer
     ) {
@@ -76,22 +76,22 @@ extension Engine {
             send(Message(.data, page), to: requester, .page(page), &effects)
         case .forwardExclusive:
             send(Message(.data, page, acks: acks, exclusive: true), to: requester, .page(page), &effects)
-            release(page, range, now: now, &effects)
+            dropForWriter(page, range, now: now, &effects)
         default:
-            release(page, range, now: now, &effects)
+            dropForWriter(page, range, now: now, &effects)
             send(Message(.invalidateAck, page), to: requester, .none, &effects)
         }
     }
 
     /// Drops this node's copy because another node writes the page.
-    mutating func release(_ page: PageNumber, _ range: HomeRange, now: Instant, _ effects: inout EffectBuffer) {
+    mutating func dropForWriter(_ page: PageNumber, _ range: HomeRange, now: Instant, _ effects: inout EffectBuffer) {
         statistics.invalidations &+= 1
         noteLoss(page, now: now)
-        discard(page, range, &effects)
+        drop(page, range, &effects)
     }
 
     /// Drops this node's copy.
-    mutating func discard(_ page: PageNumber, _ range: HomeRange, _ effects: inout EffectBuffer) {
+    mutating func drop(_ page: PageNumber, _ range: HomeRange, _ effects: inout EffectBuffer) {
         var flags = states[Int(page.rawValue)]
         flags.access = .none
         flags.owned = false
@@ -162,7 +162,7 @@ extension Engine {
             }
             deferrals.remove(next)
             states[Int(page.rawValue)].deferred = deferrals.next(of: page) != nil
-            giveUp(next.kind, page, range, next.requester, acks: next.acks, now: now, effects: &effects)
+            answerRecall(next.kind, page, range, next.requester, acks: next.acks, now: now, effects: &effects)
             if isHome(range) { endTransaction(page, range, now: now, effects: &effects) }
         }
     }

@@ -20,7 +20,7 @@ extension Engine {
             serve(message.page, range, sender, exclusive: exclusive, mayRelay: !message.zero, now: now, effects: &effects)
         }
         if message.mask != 0 {
-            let aheadExclusive = exclusive || !readReplication.isOn
+            let aheadExclusive = exclusive || !policy.readReplication.isOn
             try answerAhead(message, range, exclusive: aheadExclusive, from: sender, now: now, effects: &effects)
         }
     }
@@ -47,7 +47,7 @@ extension Engine {
         let position = directoryIndex(page, range)
         if !states[index].touched {
             touch(page)
-            if zeroPageElision.isOn {
+            if policy.zeroPageElision.isOn {
                 directory[position].owner = requester
                 directory[position].lastWriter = requester.rawValue
                 statistics.zeroGrants &+= 1
@@ -59,8 +59,8 @@ extension Engine {
         }
         var entry = directory[position]
         var exclusive = asked
-        if !asked { choice.sawRead(&entry.history) }
-        if !asked, entry.sharers.isEmpty, entry.owner != requester, migratory.takesExclusive(&entry.history.migration) { exclusive = true }
+        if !asked { policy.choice.sawRead(&entry.history) }
+        if !asked, entry.sharers.isEmpty, entry.owner != requester, policy.migratory.takesExclusive(&entry.history.migration) { exclusive = true }
         if exclusive && !asked { statistics.exclusiveOnRead &+= 1 }
         if exclusive {
             serveExclusive(page, range, requester, asked: asked, entry, now: now, effects: &effects)
@@ -94,7 +94,7 @@ extension Engine {
             effects.append(.wake(page))
             return
         }
-        if mayRelay, let reader = relays.choose(entry.sharers, for: requester, now: now) {
+        if mayRelay, let reader = policy.relays.choose(entry.sharers, for: requester, now: now) {
             entry.sharers.insert(requester)
             directory[position] = entry
             send(Message(.forwardShared, page, requester: requester, zero: true), to: reader, .none, &effects)
@@ -108,7 +108,7 @@ extension Engine {
             return
         }
         directory[position] = entry
-        giveUp(.forwardShared, page, range, requester, acks: 0, now: now, effects: &effects)
+        answerRecall(.forwardShared, page, range, requester, acks: 0, now: now, effects: &effects)
     }
 
     private mutating func serveExclusive(
@@ -127,7 +127,7 @@ extension Engine {
         entry.lastWriter = requester.rawValue
 
         // The requester has the contents: all other copies are invalidated, the owner's like the rest.
-        if owner == requester || (isUpgrade && ownershipOnlyGrant.sparesContents(requesterHasCopy: true)) {
+        if owner == requester || (isUpgrade && policy.ownershipOnlyGrant.sparesContents(requesterHasCopy: true)) {
             if owner != requester { others.insert(owner) }
             var ownCopy = others.contains(node)
             others.remove(node)
@@ -140,7 +140,7 @@ extension Engine {
             }
             if requester == node, acks > 0 { entry.transaction = node.rawValue }
             directory[position] = entry
-            if ownCopy { release(page, range, now: now, &effects) }
+            if ownCopy { dropForWriter(page, range, now: now, &effects) }
             if requester == node {
                 grantOwn(page, acks: acks, now: now, effects: &effects)
             } else {
@@ -162,7 +162,7 @@ extension Engine {
             postpone(.forwardExclusive, page, requester, acks: acks, until: deadline)
         } else {
             directory[position] = entry
-            giveUp(.forwardExclusive, page, range, requester, acks: acks, now: now, effects: &effects)
+            answerRecall(.forwardExclusive, page, range, requester, acks: acks, now: now, effects: &effects)
         }
         invalidate(others, page, requester, &effects)
     }
@@ -170,11 +170,11 @@ extension Engine {
     private mutating func noteWrite(
         _ entry: inout DirectoryEntry, _ requester: NodeID, owner: NodeID, others: NodeSet, isUpgrade: Bool
     ) {
-        choice.sawWrite(&entry.history, byReader: isUpgrade && requester != node)
+        policy.choice.sawWrite(&entry.history, byReader: isUpgrade && requester != node)
         var copies = others
         if owner != requester { copies.insert(owner) }
         let lastWriter = entry.lastWriter == 0xFF ? node : NodeID(entry.lastWriter)
-        migratory.sawWrite(
+        policy.migratory.sawWrite(
             &entry.history.migration, isUpgrade: isUpgrade, otherCopies: copies.count, otherIsLastWriter: copies.contains(lastWriter))
     }
 

@@ -10,11 +10,4 @@ extension Engine {
 
     /// The pages that cost this node most remote faults, most first. Counts are upper bounds (Space-Saving). Allocates.
     public func hottestPages(_ limit: Int) -> [HotPage] { hot.hottest(limit) }
-
-    /// Pages of this node's slice that other nodes own. O(slice).
-    public func pagesOwned(by owner: NodeID) -> Int {
-        var count = 0
-        for index in 0..<directory.count where directory[index].owner == owner { count += 1 }
-        return count
-    }
 }

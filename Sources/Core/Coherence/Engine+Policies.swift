@@ -6,21 +6,7 @@ extension Engine {
     /// Allocates the policies' tables anew, in the sizes of `init`; does nothing when `policies` are in effect already.
     public mutating func use(_ policies: PolicySet) {
         guard policies != self.policies else { return }
-        self.policies = policies
-        readReplication = ReadReplication(policies)
-        ownershipOnlyGrant = OwnershipOnlyGrant(policies)
-        zeroPageElision = ZeroPageElision(policies)
-        aggregation = Aggregation(policies)
-        migratory = MigratoryDetection(policies)
-        contiguous = ContiguousPrefetch(policies, processors: outstandingFaults)
-        stride = StridePrefetch(policies)
-        minimumDelta = MinimumDeltaPrefetch(policies, processors: outstandingFaults)
-        zeroContents = ZeroContentElision(policies)
-        cleanFirst = CleanFirstEviction(policies, cacheLimit: cacheLimit)
-        refaults = RefaultProtection(policies, cacheLimit: cacheLimit)
-        forwarded = ForwardedPrefetch(policies)
-        ownershipAhead = OwnershipPrefetch(policies)
-        choice = AdaptiveChoice(policies)
-        relays = ReaderRelay(policies, pageTime: relays.pageTime)
+        policyContext.policies = policies
+        policy = Policies(policyContext)
     }
 }

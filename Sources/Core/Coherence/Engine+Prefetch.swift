@@ -18,14 +18,14 @@ extension Engine {
     ) -> Ahead {
         // A page that is only lost and fetched again is no stream.
         if isSameFault, !isExpected { return Ahead() }
-        var advice = contiguous.advise(page, processor, isExpected: isExpected) ?? ContiguousPrefetch.Advice()
+        var advice = policy.contiguous.advise(page, processor, isExpected: isExpected) ?? ContiguousPrefetch.Advice()
         // A stream that has proved useful goes on: its windows are no distances.
-        if advice.used == 0, !isHome(range), let pattern = stride.advise(page) {
+        if advice.used == 0, !isHome(range), let pattern = policy.stride.advise(page) {
             advice = ContiguousPrefetch.Advice(ahead: pattern.ahead, used: pattern.used)
             statistics.stridesFollowed &+= pattern.ahead == 0 ? 0 : 1
         }
         if advice.ahead == 0, !isHome(range) {
-            advice.ahead = minimumDelta.advise(page, processor)
+            advice.ahead = policy.minimumDelta.advise(page, processor)
             // A page that was lost comes back for its own reasons.
             if advice.ahead != 0, contention.knows(page) { return Ahead() }
             statistics.stridesFollowed &+= advice.ahead == 0 ? 0 : 1
@@ -34,7 +34,7 @@ extension Engine {
         statistics.prefetchesUsed = min(statistics.prefetchesUsed &+ UInt64(advice.used), statistics.prefetchesArrived)
         if advice.isSure { requestAhead(page, range, wanted: advice.ahead, exclusive: exclusive, now: now, &effects) }
         let mask = openPrefetches(page, range, wanted: advice.ahead)
-        return Ahead(mask: mask, insists: advice.isSure && forwarded.isOn && !exclusive)
+        return Ahead(mask: mask, insists: advice.isSure && policy.forwarded.isOn && !exclusive)
     }
 
     /// Requests for the pages of `wanted` of which this node has a read copy and a stream of writes comes, or which are at home
@@ -42,7 +42,7 @@ extension Engine {
     private mutating func requestAhead(
         _ page: PageNumber, _ range: HomeRange, wanted: UInt64, exclusive: Bool, now: Instant, _ effects: inout EffectBuffer
     ) {
-        guard isHome(range) ? forwarded.isOn : exclusive && ownershipAhead.isOn else { return }
+        guard isHome(range) ? policy.forwarded.isOn : exclusive && policy.ownershipAhead.isOn else { return }
         var left = wanted
         while left != 0, effects.count < Engine.effectsPerExpiry {
             let number = UInt64(page.rawValue) &+ UInt64(left.trailingZeroBitCount)
@@ -145,7 +145,7 @@ extension Engine {
             let entry = directory[position]
             guard !entry.isBusy, entry.owner == node, !entry.sharers.contains(sender) else { continue }
             if !states[index].touched {
-                guard zeroPageElision.isOn else { continue }
+                guard policy.zeroPageElision.isOn else { continue }
                 touch(page)
                 directory[position].owner = sender
                 directory[position].lastWriter = sender.rawValue
@@ -153,8 +153,8 @@ extension Engine {
                 zeros |= 1 << UInt64(bit)
                 continue
             }
-            guard data.nonzeroBitCount < Message.maximumPages, !migratory.isMigratory(entry.history.migration),
-                choice.mayGiveInAdvance(entry.history),
+            guard data.nonzeroBitCount < Message.maximumPages, !policy.migratory.isMigratory(entry.history.migration),
+                policy.choice.mayGiveInAdvance(entry.history),
                 states[index].access == .read || holdDeadline(page, against: sender, now: now) == nil,
                 !exclusive || (entry.sharers.isEmpty && holdDeadline(page, against: sender, now: now) == nil)
             else { continue }
@@ -162,7 +162,7 @@ extension Engine {
                 effects.append(.protect(page))
                 states[index].access = .read
             }
-            choice.gaveInAdvance(&directory[position].history)
+            policy.choice.gaveInAdvance(&directory[position].history)
             if exclusive {
                 directory[position].owner = sender
                 directory[position].lastWriter = sender.rawValue
@@ -175,7 +175,7 @@ extension Engine {
         send(reply, to: sender, data == 0 ? .none : .pages(first: message.page, mask: data), &effects)
         guard exclusive else { return }
         while data != 0 {
-            release(message.page.advanced(by: UInt32(data.trailingZeroBitCount)), range, now: now, &effects)
+            dropForWriter(message.page.advanced(by: UInt32(data.trailingZeroBitCount)), range, now: now, &effects)
             data &= data &- 1
         }
     }
@@ -219,14 +219,14 @@ extension Engine {
     ) {
         statistics.prefetchesRefused &+= 1
         if requests[slot].demanded {
-            requests[slot].kind = readReplication.isOn ? .shared : .exclusive
-            sendRequest(page, range, exclusive: !readReplication.isOn, &effects)
+            requests[slot].kind = policy.readReplication.isOn ? .shared : .exclusive
+            sendRequest(page, range, exclusive: !policy.readReplication.isOn, &effects)
         } else if insists {
             statistics.requestsAhead &+= 1
             requests[slot].kind = exclusive ? .exclusive : .shared
             sendRequest(page, range, exclusive: exclusive, &effects)
         } else {
-            contiguous.refused(page)
+            policy.contiguous.refused(page)
             requests.remove(slot)
             fills &-= 1
             states[Int(page.rawValue)].requested = false

@@ -17,7 +17,7 @@ extension Engine {
         case .prefetch:
             try answerAhead(message, range, exclusive: message.exclusive, from: sender, now: now, effects: &effects)
         case .forwardShared, .forwardExclusive, .invalidate:
-            try surrender(message, range, from: sender, now: now, effects: &effects)
+            try recalled(message, range, from: sender, now: now, effects: &effects)
         case .refusal:
             try refused(message, range, from: sender, now: now, effects: &effects)
         case .data:

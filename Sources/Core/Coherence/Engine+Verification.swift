@@ -14,22 +14,8 @@ extension Engine {
         maximumHold = other.maximumHold
         outstandingFaults = other.outstandingFaults
         prefetchSlots = other.prefetchSlots
-        policies = other.policies
-        readReplication = other.readReplication
-        ownershipOnlyGrant = other.ownershipOnlyGrant
-        zeroPageElision = other.zeroPageElision
-        aggregation = other.aggregation
-        migratory = other.migratory
-        contiguous = other.contiguous.copy()
-        stride = other.stride.copy()
-        minimumDelta = other.minimumDelta.copy()
-        zeroContents = other.zeroContents
-        cleanFirst = other.cleanFirst
-        refaults = other.refaults.copy()
-        forwarded = other.forwarded
-        ownershipAhead = other.ownershipAhead
-        relays = other.relays
-        choice = other.choice
+        policyContext = other.policyContext
+        policy = other.policy.copy()
         ranges = other.ranges.copy()
         states = other.states.copy()
         directory = other.directory.copy()
@@ -102,7 +88,7 @@ extension Engine {
         if states[Int(page.rawValue)].owned {
             writeBack(page, range, &effects)
         } else {
-            discard(page, range, &effects)
+            drop(page, range, &effects)
             send(Message(.replacementHint, page, mask: 1), to: range.home, .none, &effects)
         }
         return true
@@ -134,7 +120,7 @@ extension Engine {
     }
 
     /// Makes this home answer reads by other readers, or not; nil leaves it to the policy.
-    package mutating func adviseRelay(_ value: Bool?) { relays.isForced = value }
+    package mutating func adviseRelay(_ value: Bool?) { policy.relays.isForced = value }
 
     /// Whether a page is being fetched in advance and no processor waits for it.
     package func isPrefetching(_ page: PageNumber) -> Bool {

@@ -20,23 +20,9 @@ public struct Engine: ~Copyable {
     let outstandingFaults: Int
     let prefetchSlots: Int
 
-    /// The policies in effect; `use` switches to others.
-    public internal(set) var policies: PolicySet
-    var readReplication: ReadReplication
-    var ownershipOnlyGrant: OwnershipOnlyGrant
-    var zeroPageElision: ZeroPageElision
-    var aggregation: Aggregation
-    var migratory: MigratoryDetection
-    var contiguous: ContiguousPrefetch
-    var stride: StridePrefetch
-    var minimumDelta: MinimumDeltaPrefetch
-    var zeroContents: ZeroContentElision
-    var cleanFirst: CleanFirstEviction
-    var refaults: RefaultProtection
-    var forwarded: ForwardedPrefetch
-    var ownershipAhead: OwnershipPrefetch
-    var relays: ReaderRelay
-    var choice: AdaptiveChoice
+    /// What policies are made from, those in effect among it; `use` switches to others.
+    var policyContext: PolicyContext
+    var policy: Policies
 
     var ranges: HomeRanges
     /// One byte for each page of the machine.
@@ -98,22 +84,10 @@ public struct Engine: ~Copyable {
         prefetchSlots = min(64, outstanding)
         cacheCapacity = configuration.cacheLimit + outstanding + prefetchSlots
 
-        policies = configuration.policies
-        readReplication = ReadReplication(configuration.policies)
-        ownershipOnlyGrant = OwnershipOnlyGrant(configuration.policies)
-        zeroPageElision = ZeroPageElision(configuration.policies)
-        aggregation = Aggregation(configuration.policies)
-        migratory = MigratoryDetection(configuration.policies)
-        contiguous = ContiguousPrefetch(configuration.policies, processors: outstanding)
-        stride = StridePrefetch(configuration.policies)
-        minimumDelta = MinimumDeltaPrefetch(configuration.policies, processors: outstanding)
-        zeroContents = ZeroContentElision(configuration.policies)
-        cleanFirst = CleanFirstEviction(configuration.policies, cacheLimit: configuration.cacheLimit)
-        refaults = RefaultProtection(configuration.policies, cacheLimit: configuration.cacheLimit)
-        forwarded = ForwardedPrefetch(configuration.policies)
-        ownershipAhead = OwnershipPrefetch(configuration.policies)
-        choice = AdaptiveChoice(configuration.policies)
-        relays = ReaderRelay(configuration.policies, pageTime: configuration.pageTime)
+        policyContext = PolicyContext(
+            policies: configuration.policies, processors: outstanding, cacheLimit: configuration.cacheLimit,
+            pageTime: configuration.pageTime)
+        policy = Policies(policyContext)
 
         ranges = HomeRanges(configuration.homes, node: configuration.node)
         states = Table(count: Int(configuration.totalPages), repeating: PageFlags(bits: 0))
@@ -136,6 +110,9 @@ public struct Engine: ~Copyable {
         hot = HotPageTable(bits: tableBits)
     }
 
+    /// The policies in effect.
+    public var policies: PolicySet { policyContext.policies }
+
     /// Slots that `park` effects use: 0 ..< this.
     public var parkingSlots: Int { requests.capacity }
 
@@ -153,7 +130,7 @@ public struct Engine: ~Copyable {
 
     /// The message to send instead of `message`, whose contents the driver has found to be zeros; nil when they have to be sent.
     public mutating func withoutZeros(_ message: Message) -> Message? {
-        guard zeroContents.isOn, message.kind == .data else { return nil }
+        guard policy.zeroContents.isOn, message.kind == .data else { return nil }
         statistics.zeroContentsElided &+= 1
         statistics.bytesSent &-= UInt64(PageNumber.size)
         var result = message
@@ -162,7 +139,7 @@ public struct Engine: ~Copyable {
     }
 
     /// Whether the driver should look for zeros in the contents of `message`.
-    public func looksForZeros(_ message: Message) -> Bool { zeroContents.isOn && message.kind == .data }
+    public func looksForZeros(_ message: Message) -> Bool { policy.zeroContents.isOn && message.kind == .data }
 
     /// Appends a `send` and counts it.
     @inline(__always)
@@ -170,7 +147,7 @@ public struct Engine: ~Copyable {
         _ message: Message, to destination: NodeID, _ contents: Effect.Outgoing = .none, _ effects: inout EffectBuffer
     ) {
         statistics.sent.counts[Int(message.kind.rawValue)] &+= 1
-        if message.pagesFollowing > 0 { relays.sent(pages: message.pagesFollowing, now: clock) }
+        if message.pagesFollowing > 0 { policy.relays.sent(pages: message.pagesFollowing, now: clock) }
         statistics.bytesSent &+= UInt64(Message.encodedSize &+ message.pagesFollowing &* PageNumber.size)
         effects.append(.send(message, to: destination, contents: contents))
     }

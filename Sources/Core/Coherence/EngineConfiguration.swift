@@ -11,7 +11,7 @@ public struct EngineConfiguration: Sendable {
     /// Most pages of other homes to hold at once; the cache may pass it by the faults outstanding when all else is in use. With fewer
     /// than eight for each processor, instructions of six pages may put out each other's for ever.
     public var cacheLimit: Int
-    /// How long a page brought in by a fault is not given up, in nanoseconds: longer than the time from installing it
+    /// How long a page brought in by a fault is kept, in nanoseconds: longer than the time from installing it
     /// to the guest running with it.
     public var minimumHold: UInt64
     /// Longest that a hold may grow to, in nanoseconds: more than the time of six remote faults and their holds.

@@ -16,23 +16,6 @@ public struct NodeID: Hashable, Comparable, Sendable, BitwiseCopyable {
     public static func < (left: NodeID, right: NodeID) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// A 4 KiB page of guest-physical memory: the guest-physical address shifted right by 12.
-public struct PageNumber: Hashable, Comparable, Sendable, BitwiseCopyable {
-    /// Bytes in a page.
-    public static var size: Int { 4096 }
-
-    public let rawValue: UInt32
-
-    @inlinable
-    public init(_ rawValue: UInt32) { self.rawValue = rawValue }
-
-    @inlinable
-    public static func < (left: PageNumber, right: PageNumber) -> Bool { left.rawValue < right.rawValue }
-
-    @inlinable
-    package func advanced(by distance: UInt32) -> PageNumber { PageNumber(rawValue + distance) }
-}
-
 /// A reading of the caller's monotonic clock, in nanoseconds from any fixed origin. The engine has no clock.
 public struct Instant: Hashable, Comparable, Sendable, BitwiseCopyable {
     public let nanoseconds: UInt64

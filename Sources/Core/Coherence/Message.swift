@@ -13,9 +13,9 @@ public struct Message: Equatable, Sendable, BitwiseCopyable {
         case prefetch = 3
         /// H to O: send a read copy to `requester`, keep one. With `zero` the receiver is a reader that may have no copy any more.
         case forwardShared = 4
-        /// H to O: send the page to `requester` with its number of `acks`, give it up.
+        /// H to O: send the page to `requester` with its number of `acks`, drop it.
         case forwardExclusive = 5
-        /// H to S: give up the read copy, then acknowledge to `requester`. `mask` is a number: how many requests of S the home has had.
+        /// H to S: drop the read copy, then acknowledge to `requester`. `mask` is a number: how many requests of S the home has had.
         case invalidate = 6
         /// S to R: the read copy is gone.
         case invalidateAck = 7

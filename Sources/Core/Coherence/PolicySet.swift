@@ -3,51 +3,23 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// `ReadReplication`
-    public static let readReplication = PolicySet(rawValue: 1 << 0)
-    /// `OwnershipOnlyGrant`
-    public static let ownershipOnlyGrant = PolicySet(rawValue: 1 << 1)
-    /// `ZeroPageElision`
-    public static let zeroPageElision = PolicySet(rawValue: 1 << 2)
-    /// `ContiguousPrefetch`
-    public static let contiguousPrefetch = PolicySet(rawValue: 1 << 3)
-    /// `Aggregation`
-    public static let aggregation = PolicySet(rawValue: 1 << 4)
-    /// `MigratoryDetection`
-    public static let migratoryDetection = PolicySet(rawValue: 1 << 5)
-    /// `StridePrefetch`
-    public static let stridePrefetch = PolicySet(rawValue: 1 << 6)
-    /// `ForwardedPrefetch`
-    public static let forwardedPrefetch = PolicySet(rawValue: 1 << 7)
-    /// `OwnershipPrefetch`
-    public static let ownershipPrefetch = PolicySet(rawValue: 1 << 8)
-    /// `MinimumDeltaPrefetch`
-    public static let minimumDeltaPrefetch = PolicySet(rawValue: 1 << 9)
-    /// `ZeroContentElision`
-    public static let zeroContentElision = PolicySet(rawValue: 1 << 10)
-    /// `CleanFirstEviction`
-    public static let cleanFirstEviction = PolicySet(rawValue: 1 << 11)
-    /// `RefaultProtection`
-    public static let refaultProtection = PolicySet(rawValue: 1 << 12)
-    /// The driver's: pages travel as differences from what the other end of the connection knows.
-    public static let differenceTransfer = PolicySet(rawValue: 1 << 13)
-    /// `ReaderRelay`
-    public static let readerRelay = PolicySet(rawValue: 1 << 14)
-    /// `AdaptiveChoice`
-    public static let adaptiveChoice = PolicySet(rawValue: 1 << 15)
+    /// The policy of this bit alone.
+    init(bit: UInt32) { rawValue = 1 << bit }
 
     public static let none: PolicySet = []
-    public static let all = PolicySet(rawValue: (1 << UInt32(names.count)) - 1)
+    public static let all = list.reduce(into: PolicySet.none) { $0.formUnion($1.policy) }
+    /// Where neither board nor stick says anything.
+    public static let standard = list.reduce(into: PolicySet.none) { if $1.isOnByDefault { $0.formUnion($1.policy) } }
 
     /// The name of each policy, in order of its bit.
-    public static let names = [
-        "read-replication", "ownership-only-grant", "zero-page-elision", "contiguous-prefetch", "aggregation", "migratory-detection",
-        "stride-prefetch", "forwarded-prefetch", "ownership-prefetch", "minimum-delta-prefetch", "zero-content-elision",
-        "clean-first-eviction", "refault-protection", "difference-transfer", "reader-relay", "adaptive-choice",
-    ]
+    public static let names = list.map(\.name)
 
     /// What `init(parsing:)` reads between its commas: `all`, `none`, each name, and each name with `-` in front.
     public static let words = ["all", "none"] + names + names.map { "-" + $0 }
+
+    /// What a command's help says of such a text.
+    public static let help = "names separated by commas, 'all' or 'none'; '-' in front takes one out: 'all,-\(names[0])'. The policies are "
+        + names.joined(separator: ", ")
 
     /// No policy has this name.
     public struct UnknownPolicy: Error, Equatable, CustomStringConvertible {
@@ -74,10 +46,10 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
                 set = .all
             } else if word == "none" {
                 set = .none
-            } else if let index = PolicySet.names.firstIndex(of: word) {
-                set.insert(PolicySet(rawValue: 1 << UInt32(index)))
-            } else if word.hasPrefix("-"), let index = PolicySet.names.firstIndex(of: String(word.dropFirst())) {
-                set.remove(PolicySet(rawValue: 1 << UInt32(index)))
+            } else if let policy = PolicySet(named: word) {
+                set.formUnion(policy)
+            } else if word.hasPrefix("-"), let policy = PolicySet(named: word.dropFirst()) {
+                set.subtract(policy)
             } else {
                 throw UnknownPolicy(name: word)
             }
@@ -85,22 +57,16 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
         self = set
     }
 
-    /// The names of the policies that are on, in order of their bits.
-    public var memberNames: [String] {
-        PolicySet.names.indices.filter { contains(PolicySet(rawValue: 1 << UInt32($0))) }.map { PolicySet.names[$0] }
+    private init?(named name: some StringProtocol) {
+        guard let entry = PolicySet.list.first(where: { $0.name == name }) else { return nil }
+        self = entry.policy
     }
+
+    /// The names of the policies that are on, in order of their bits.
+    public var memberNames: [String] { PolicySet.list.filter { contains($0.policy) }.map(\.name) }
 }
 
 extension PolicySet: CustomStringConvertible {
     /// The names, separated by commas; `none` when there are none. `init(parsing:)` reads it back.
     public var description: String { isEmpty ? "none" : memberNames.joined(separator: ",") }
-}
-
-/// An array of names.
-extension PolicySet: Codable {
-    public init(from decoder: any Decoder) throws {
-        try self.init(words: [String](from: decoder))
-    }
-
-    public func encode(to encoder: any Encoder) throws { try memberNames.encode(to: encoder) }
 }

@@ -37,10 +37,9 @@ extension Engine {
         let tables = requests.byteCount + queues.byteCount + holds.byteCount + deferrals.byteCount + asks.byteCount + waiting.byteCount
         let faults = latestFault.byteCount + faultCounts.byteCount + contention.byteCount + hot.byteCount
         let peers = ranges.byteCount + sentRequests.byteCount + receivedRequests.byteCount
-        let policies = contiguous.byteCount + stride.byteCount + minimumDelta.byteCount + refaults.byteCount
         return StateBytes(
             machine: states.byteCount + touchedInBlock.byteCount, slice: directory.byteCount, cache: cache.byteCount,
-            fixed: tables + faults + peers + policies)
+            fixed: tables + faults + peers + policy.byteCount)
     }
 
     static func machineBytes(pages: Int) -> Int {

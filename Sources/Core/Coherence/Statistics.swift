@@ -32,7 +32,7 @@ public struct Statistics: Equatable, Sendable {
     /// Messages and contents, in bytes, without frame headers.
     public internal(set) var bytesSent: UInt64 = 0
     public internal(set) var bytesReceived: UInt64 = 0
-    /// Copies here given up because another node writes.
+    /// Copies dropped here because another node writes.
     public internal(set) var invalidations: UInt64 = 0
     /// Pages dropped for the cache limit.
     public internal(set) var evictions: UInt64 = 0
@@ -75,4 +75,48 @@ public struct Statistics: Equatable, Sendable {
     public internal(set) var rangesFilled: UInt64 = 0
 
     public init() {}
+}
+
+extension Statistics {
+    /// A counter as reports name it.
+    public struct Counter: Sendable {
+        public let name: String
+        public let value: @Sendable (Statistics) -> UInt64
+
+        init(_ name: String, _ value: @escaping @Sendable (Statistics) -> UInt64) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Every counter but those of messages and bytes: reports have all of these.
+    public static let counters: [Counter] = [
+        Counter("read_faults") { $0.readFaults },
+        Counter("write_faults") { $0.writeFaults },
+        Counter("upgrade_faults") { $0.upgradeFaults },
+        Counter("repeated_faults") { $0.repeatedFaults },
+        Counter("remote_faults") { $0.remoteFaults },
+        Counter("invalidations") { $0.invalidations },
+        Counter("evictions") { $0.evictions },
+        Counter("write_backs") { $0.writeBacks },
+        Counter("prefetches_issued") { $0.prefetchesIssued },
+        Counter("prefetches_arrived") { $0.prefetchesArrived },
+        Counter("prefetches_used") { $0.prefetchesUsed },
+        Counter("strides_followed") { $0.stridesFollowed },
+        Counter("requests_ahead") { $0.requestsAhead },
+        Counter("prefetches_refused") { $0.prefetchesRefused },
+        Counter("zero_grants") { $0.zeroGrants },
+        Counter("zero_contents_elided") { $0.zeroContentsElided },
+        Counter("dirty_pages_passed") { $0.dirtyPagesPassed },
+        Counter("refaults") { $0.refaults },
+        Counter("refaults_spared") { $0.refaultsSpared },
+        Counter("upgrades_without_data") { $0.upgradesWithoutData },
+        Counter("exclusive_on_read") { $0.exclusiveOnRead },
+        Counter("reads_relayed") { $0.readsRelayed },
+        Counter("hold_deferrals") { $0.holdDeferrals },
+        Counter("hold_extensions") { $0.holdExtensions },
+        Counter("messages_aggregated") { $0.messagesAggregated },
+        Counter("queue_high_water") { $0.queueHighWater },
+        Counter("ranges_filled") { $0.rangesFilled },
+    ]
 }

@@ -15,6 +15,8 @@ package struct Connection: ~Copyable, Sendable {
     private var reservation = 0
     private var lentLength = 0
     private var loss: ConnectionLoss?
+    /// `poll` has read all that the kernel had.
+    private var isDrained = false
 
     package static let defaultRingCapacity = 1 << 20
 
@@ -180,11 +182,42 @@ package struct Connection: ~Copyable, Sendable {
     }
 }
 
+// MARK: The coherence connection
+
+extension Connection: PageLink {
+    package static var roomSignal: RoomSignal { .writable }
+
+    package mutating func reserve(flags: FrameFlags, bodyLength: Int, contentsLength: Int) -> FrameReservation? {
+        unsafe reserve(.coherence, flags: flags, bodyLength: bodyLength, payloadLength: contentsLength)
+    }
+
+    package mutating func poll() -> PollOutcome {
+        while true {
+            do throws(FrameError) {
+                if let frame = try nextFrame() { return .message(frame.delivery) }
+            } catch {
+                return .lost(.malformed(error))
+            }
+            if isDrained {
+                isDrained = false
+                return .empty
+            }
+            switch fill() {
+            case .received: isDrained = true
+            case .full: break
+            case .lost(let loss): return .lost(loss)
+            }
+        }
+    }
+}
+
 package struct ConnectionCounters: Sendable, Equatable {
-    package internal(set) var framesSent: UInt64 = 0
-    package internal(set) var framesReceived: UInt64 = 0
-    package internal(set) var bytesSent: UInt64 = 0
-    package internal(set) var bytesReceived: UInt64 = 0
+    package var framesSent: UInt64 = 0
+    package var framesReceived: UInt64 = 0
+    package var bytesSent: UInt64 = 0
+    package var bytesReceived: UInt64 = 0
+
+    package init() {}
 }
 
 package enum FlushOutcome: Sendable, Equatable {

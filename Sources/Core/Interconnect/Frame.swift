@@ -10,7 +10,6 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     /// A port or MMIO access forwarded to the node that owns the device.
     case deviceRequest = 4
     case deviceReply = 5
-    case console = 6
     /// hello, plan, start, stop, lost, reboot: the body's first byte says which.
     case membership = 7
     case timePing = 8
@@ -32,7 +31,7 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     package var maximumPayload: Int {
         switch self {
         case .coherence, .statReply, .membership: FrameHeader.maximumPayload
-        case .console, .deviceRequest, .deviceReply: FrameHeader.pageSize
+        case .deviceRequest, .deviceReply: FrameHeader.pageSize
         default: 0
         }
     }

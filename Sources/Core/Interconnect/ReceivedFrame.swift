@@ -1,7 +1,12 @@
-/// Room for one frame inside a send ring. Write all of it, then `commit` before anything else is sent.
+/// Room for one frame in a buffer of the link. Write all of it, then `commit` before anything else is sent.
 @unsafe package struct FrameReservation {
     package let body: UnsafeMutableRawBufferPointer
     package let payload: UnsafeMutableRawBufferPointer
+
+    package init(body: UnsafeMutableRawBufferPointer, payload: UnsafeMutableRawBufferPointer) {
+        unsafe self.body = body
+        unsafe self.payload = payload
+    }
 }
 
 /// A frame lent from a receive ring: valid until its connection's next `nextFrame`.
@@ -20,13 +25,12 @@
     package var flags: FrameFlags { header.flags }
     package var bodyLength: Int { header.bodyLength }
     package var payloadLength: Int { header.payloadLength }
-    package var pageCount: Int { header.payloadLength / FrameHeader.pageSize }
 
     /// The body's bytes, for as long as the frame is valid.
     @unsafe package var unsafeBody: UnsafeRawBufferPointer { unsafe body }
 
-    /// The payload's bytes, contiguous, so that they can go straight into UFFDIO_COPY.
-    @unsafe package var unsafePayload: UnsafeRawBufferPointer { unsafe payload }
+    /// The frame as a message of the coherence connection.
+    var delivery: PageDelivery { unsafe PageDelivery(flags: flags, body: body, contents: payload) }
 
     /// The integer at `offset` of the body, little endian; nil when the body is too short.
     package func body<T: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(

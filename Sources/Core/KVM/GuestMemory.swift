@@ -1,14 +1,15 @@
 package import Platform
 import CKVM
 import Glibc
+package import Pages
 
 /// What userfaultfd reported: a thread of this process touched a page it may not touch yet. The flags are hints.
 package struct FaultEvent: Sendable {
-    package var page: UInt64
+    package var page: PageNumber
     package var thread: Int32
     package var isWrite: Bool
 
-    package init(page: UInt64, thread: Int32, isWrite: Bool) {
+    package init(page: PageNumber, thread: Int32, isWrite: Bool) {
         self.page = page
         self.thread = thread
         self.isWrite = isWrite
@@ -16,12 +17,11 @@ package struct FaultEvent: Sendable {
 }
 
 /// The whole machine's guest-physical memory mapped at one address, every page under userfaultfd.
-/// A page is absent, write-protected (read copy) or writable (exclusive). Offsets are guest-physical addresses.
+/// A page is absent, write-protected (read copy) or writable (exclusive).
 // SAFETY: `base` is a private anonymous mapping of `size` bytes that lives as long as this object; every
 // operation checks its range. Guest RAM is only copied in and out, never lent.
 @safe
 package final class GuestMemory: @unchecked Sendable {
-    package static let pageSize = 4096
     /// As much as is filled at once. Nobody writes there, so it takes no memory.
     private static let zeroesSize = 2 << 20
     package let size: UInt64
@@ -29,9 +29,10 @@ package final class GuestMemory: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     private let zeroes: UnsafeMutableRawPointer
 
-    /// Reserves `size` bytes (a multiple of 4 KiB); nothing is populated.
+    /// Reserves `size` bytes (a multiple of 4 KiB, at most 16 TiB); nothing is populated.
     package init(size: UInt64) throws(SystemError) {
-        precondition(size > 0 && size % UInt64(Self.pageSize) == 0)
+        precondition(size > 0 && size % UInt64(PageNumber.size) == 0, "guest memory is whole pages")
+        precondition(size >> 12 <= UInt64(UInt32.max), "guest memory has less than 2^32 pages")
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         guard let mapping = unsafe mmap(nil, Int(size) + Self.zeroesSize, PROT_READ | PROT_WRITE, flags, -1, 0),
             unsafe mapping != MAP_FAILED
@@ -57,9 +58,9 @@ package final class GuestMemory: @unchecked Sendable {
         }
     }
 
-    private func at(_ page: UInt64, count: Int = 1) -> UnsafeMutableRawPointer {
-        precondition((page + UInt64(count)) * UInt64(Self.pageSize) <= size, "page outside guest memory")
-        return unsafe base + Int(page) * Self.pageSize
+    private func at(_ page: PageNumber, count: Int = 1) -> UnsafeMutableRawPointer {
+        precondition(page.address + UInt64(count * PageNumber.size) <= size, "page outside guest memory")
+        return unsafe base + Int(page.address)
     }
 
     /// Reads up to `events.count` waiting faults without blocking; the number read.
@@ -75,7 +76,7 @@ package final class GuestMemory: @unchecked Sendable {
                 for index in 0..<Int(count) {
                     let record = unsafe records[index]
                     events[index] = FaultEvent(
-                        page: (record.address - start) / 4096, thread: Int32(bitPattern: record.thread_id),
+                        page: PageNumber(containing: record.address - start), thread: Int32(bitPattern: record.thread_id),
                         isWrite: record.is_write || record.is_protect)
                 }
             }
@@ -88,81 +89,81 @@ package final class GuestMemory: @unchecked Sendable {
     /// (its waiters were woken), and those behind it did not get theirs.
     @discardableResult
     package func install(
-        _ page: UInt64, count: Int = 1, from source: UnsafeRawPointer, writable: Bool
+        _ page: PageNumber, count: Int = 1, from source: UnsafeRawPointer, writable: Bool
     ) throws(SystemError) -> Bool {
         try unsafe fill(page, count: count, from: source, writable: writable) == count
     }
 
     /// `install`'s work; how many pages came before one that was there already, `count` when none was.
     private func fill(
-        _ page: UInt64, count: Int, from source: UnsafeRawPointer, writable: Bool
+        _ page: PageNumber, count: Int, from source: UnsafeRawPointer, writable: Bool
     ) throws(SystemError) -> Int {
         var next = 0
         while next < count {
             let rest = count - next
+            let first = page.advanced(by: UInt32(next))
             var done: UInt64 = 0
             let status = unsafe cuffd_copy(
-                faults.rawValue, at(page + UInt64(next), count: rest), source + next * Self.pageSize,
-                UInt64(rest * Self.pageSize), !writable, &done)
-            next += Int(done) / Self.pageSize
+                faults.rawValue, at(first, count: rest), source + next * PageNumber.size, UInt64(rest * PageNumber.size), !writable, &done)
+            next += Int(done) / PageNumber.size
             if status == -EEXIST {
-                wake(page + UInt64(next))
+                wake(page.advanced(by: UInt32(next)))
                 return next
             }
-            if status != -EAGAIN { try checked(status, "UFFDIO_COPY", on: "page \(page + UInt64(next))") }
+            if status != -EAGAIN { try checked(status, "UFFDIO_COPY", on: "\(rest) pages from page \(first.rawValue)") }
         }
         return count
     }
 
     /// Puts zeroes into an absent page, as `install` does: a copy, because UFFDIO_ZEROPAGE raises no event on a write.
     @discardableResult
-    package func installZero(_ page: UInt64, writable: Bool) throws(SystemError) -> Bool {
+    package func installZero(_ page: PageNumber, writable: Bool) throws(SystemError) -> Bool {
         try unsafe install(page, from: zeroes, writable: writable)
     }
 
     /// Fills the absent pages among `count` pages from `page` with zeroes, writable. They get memory of their own at once:
     /// the shared page of UFFDIO_ZEROPAGE would have to be replaced at the guest's first write to each, which costs more.
-    package func zeroFill(_ page: UInt64, count: Int) throws(SystemError) {
+    package func zeroFill(_ page: PageNumber, count: Int) throws(SystemError) {
         var next = 0
         while next < count {
-            let length = min(count - next, Self.zeroesSize / Self.pageSize)
-            let filled = try unsafe fill(page + UInt64(next), count: length, from: zeroes, writable: true)
+            let length = min(count - next, Self.zeroesSize / PageNumber.size)
+            let filled = try unsafe fill(page.advanced(by: UInt32(next)), count: length, from: zeroes, writable: true)
             next += filled == length ? length : filled + 1
         }
     }
 
     /// After this returns no guest write to the pages happens until they are made writable again.
-    package func protect(_ page: UInt64, count: Int = 1) throws(SystemError) {
-        let length = UInt64(count * Self.pageSize)
+    package func protect(_ page: PageNumber, count: Int = 1) throws(SystemError) {
+        let length = UInt64(count * PageNumber.size)
         let status = unsafe cuffd_protect(faults.rawValue, at(page, count: count), length, true, false)
-        try checked(status, "UFFDIO_WRITEPROTECT", on: "page \(page)")
+        try checked(status, "UFFDIO_WRITEPROTECT", on: "page \(page.rawValue)")
     }
 
-    package func makeWritable(_ page: UInt64) throws(SystemError) {
-        try checked(unsafe cuffd_protect(faults.rawValue, at(page), 4096, false, true), "UFFDIO_WRITEPROTECT", on: "page \(page)")
+    package func makeWritable(_ page: PageNumber) throws(SystemError) {
+        try checked(unsafe cuffd_protect(faults.rawValue, at(page), UInt64(PageNumber.size), false, true), "UFFDIO_WRITEPROTECT", on: "page \(page.rawValue)")
     }
 
-    package func drop(_ page: UInt64, count: Int = 1) throws(SystemError) {
-        guard unsafe madvise(at(page, count: count), count * Self.pageSize, MADV_DONTNEED) == 0 else {
-            throw SystemError("MADV_DONTNEED", on: "page \(page)", code: errno)
+    package func drop(_ page: PageNumber, count: Int = 1) throws(SystemError) {
+        guard unsafe madvise(at(page, count: count), count * PageNumber.size, MADV_DONTNEED) == 0 else {
+            throw SystemError("MADV_DONTNEED", on: "page \(page.rawValue)", code: errno)
         }
     }
 
-    package func wake(_ page: UInt64) {
-        _ = unsafe cuffd_wake(faults.rawValue, at(page), 4096)
+    package func wake(_ page: PageNumber) {
+        _ = unsafe cuffd_wake(faults.rawValue, at(page), UInt64(PageNumber.size))
     }
 
     /// Copies a populated page out. The caller knows that it is populated: touching an absent page would wait for itself.
-    package func copyOut(_ page: UInt64, to destination: UnsafeMutableRawPointer) {
-        unsafe memcpy(destination, at(page), 4096)
+    package func copyOut(_ page: PageNumber, to destination: UnsafeMutableRawPointer) {
+        unsafe memcpy(destination, at(page), PageNumber.size)
     }
 
     /// Whether a populated page holds nothing but zeros. A page that does not is told by its first words.
-    package func isZero(_ page: UInt64) -> Bool {
+    package func isZero(_ page: PageNumber) -> Bool {
         let start = unsafe contents(page)
-        return unsafe start.load(as: UInt64.self) == 0 && memcmp(start, start + 8, Self.pageSize - 8) == 0
+        return unsafe start.load(as: UInt64.self) == 0 && memcmp(start, start + 8, PageNumber.size - 8) == 0
     }
 
     /// A populated page's address, for a system call that reads it.
-    package func contents(_ page: UInt64) -> UnsafeRawPointer { unsafe UnsafeRawPointer(at(page)) }
+    package func contents(_ page: PageNumber) -> UnsafeRawPointer { unsafe UnsafeRawPointer(at(page)) }
 }

@@ -1,8 +1,9 @@
 package import Platform
 package import CKVM
 import Glibc
+package import Pages
 
-/// Makes KVM drop the shadow page tables it built from guest pages that this node gives up.
+/// Makes KVM drop the shadow page tables it built from guest pages that this node drops.
 ///
 /// With `kvm_amd npt=0` KVM shadows guest page tables, and no flush the guest can issue repairs a shadow once another
 /// node has changed the table. A helper vCPU in KVM's second (system-management) address space, whose memory is
@@ -23,7 +24,7 @@ package final class ShadowForgetter {
     private let controlAddress: UInt64
     private var trace: ShadowTrace?
     private var dirtyScratchPages = 0
-    private var suspects: [UInt64] = []
+    private var suspects: [PageNumber] = []
     package private(set) var forgotten: UInt64 = 0
     package private(set) var spared: UInt64 = 0
     package private(set) var lostTraceRecords = 0
@@ -46,7 +47,7 @@ package final class ShadowForgetter {
         scratchSize = Int(memorySize)
         unsafe scratch = try Self.reserve(scratchSize)
         unsafe control = try Self.reserve(controlSize)
-        let trace = tracing ? ShadowTrace(pages: memorySize / 4096) : nil
+        let trace = tracing ? ShadowTrace(pages: Int(memorySize) / PageNumber.size) : nil
         switch trace {
         case .none: isTracing = false
         case .some: isTracing = true
@@ -67,7 +68,7 @@ package final class ShadowForgetter {
     }
 
     /// Forgets every shadow made from these pages. Call after the pages are gone and before saying so to anyone.
-    package func forget(_ pages: [UInt64]) throws(SystemError) {
+    package func forget(_ pages: [PageNumber]) throws(SystemError) {
         suspects.removeAll(keepingCapacity: true)
         suspects.append(contentsOf: pages)
         if let lost = trace?.takeSuspects(&suspects) { lostTraceRecords = lost }
@@ -76,7 +77,7 @@ package final class ShadowForgetter {
         while next < suspects.count {
             let count = min(Self.batch, suspects.count - next)
             for index in 0..<count {
-                let address = suspects[next + index] * 4096 + Self.insideEntry
+                let address = suspects[next + index].address + Self.insideEntry
                 precondition(address < UInt64(scratchSize))
                 unsafe control.storeBytes(of: address, toByteOffset: Self.listOffset + index * 8, as: UInt64.self)
             }

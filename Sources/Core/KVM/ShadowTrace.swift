@@ -1,5 +1,6 @@
 import CKVM
 import Glibc
+import Pages
 
 /// Which guest pages KVM has built shadow page tables from, known by the tracepoint kvmmmu:kvm_mmu_get_page:
 /// KVM emits it, on the faulting processor and before the shadow is used, with the table's frame number.
@@ -14,7 +15,7 @@ struct ShadowTrace: ~Copyable {
     private var lostRecords = 0
 
     /// Nil when this kernel has no such tracepoint or perf is refused: then every page is suspect.
-    init?(pages: UInt64) {
+    init?(pages: Int) {
         let folder = "/sys/kernel/tracing/events/kvmmmu/kvm_mmu_get_page"
         guard let id = readSmallFile(folder + "/id").flatMap({ UInt64($0.trimmed) }),
             let format = readSmallFile(folder + "/format"),
@@ -34,7 +35,7 @@ struct ShadowTrace: ~Copyable {
         }
         unsafe self.rings = unsafe rings
         fieldOffset = offset
-        marks = [UInt64](repeating: 0, count: Int(pages / 64 + 1))
+        marks = [UInt64](repeating: 0, count: pages / 64 + 1)
     }
 
     deinit {
@@ -61,11 +62,11 @@ struct ShadowTrace: ~Copyable {
     }
 
     /// Keeps of `pages` those that must be forgotten, and takes them off the books. Returns how often records were lost so far.
-    mutating func takeSuspects(_ pages: inout [UInt64]) -> Int {
+    mutating func takeSuspects(_ pages: inout [PageNumber]) -> Int {
         drain()
         pages.removeAll { page in
-            let word = Int(page / 64)
-            let bit: UInt64 = 1 << (page % 64)
+            let word = Int(page.rawValue / 64)
+            let bit: UInt64 = 1 << UInt64(page.rawValue % 64)
             let marked = marks[word] & bit != 0
             marks[word] &= ~bit
             return !marked

@@ -1,6 +1,7 @@
 import Platform
 import Glibc
 import KVM
+import Pages
 
 /// What a fault on memory under userfaultfd costs, its handler being a thread of real-time priority on the same processor, as the loop of
 /// a node with one processor is.
@@ -42,7 +43,7 @@ package struct FaultCosts: Sendable {
         var drop: [UInt64] = []
 
         mutating func add(rounds: Int) throws(SystemError) {
-            let memory = try GuestMemory(size: UInt64(rounds * GuestMemory.pageSize))
+            let memory = try GuestMemory(size: UInt64(rounds * PageNumber.size))
             let handler = PinnedThread(processor: 0) { Result { () throws(SystemError) in try handle(memory, rounds) } }
             let toucher = PinnedThread(processor: 0, isRealtime: false) { touch(memory, rounds) }
             let handled = try handler.wait().get()
@@ -58,7 +59,7 @@ package struct FaultCosts: Sendable {
         private var hasGuests: Bool { unsafe access("/dev/kvm", R_OK | W_OK) == 0 }
 
         private mutating func addPageOperations(_ memory: GuestMemory, _ rounds: Int) throws(SystemError) {
-            for page in 0..<UInt64(rounds) {
+            for page in (0..<UInt32(rounds)).map(PageNumber.init) {
                 let begin = now()
                 try memory.protect(page)
                 let protected = now()
@@ -89,7 +90,7 @@ package struct FaultCosts: Sendable {
     private static func handle(_ memory: GuestMemory, _ rounds: Int) throws(SystemError) -> [Handled] {
         var poller = try Poller()
         try poller.add(memory.faults.rawValue, as: 0)
-        var events = [FaultEvent](repeating: FaultEvent(page: 0, thread: 0, isWrite: false), count: 1)
+        var events = [FaultEvent](repeating: FaultEvent(page: PageNumber(0), thread: 0, isWrite: false), count: 1)
         var handled: [Handled] = []
         while handled.count < rounds {
             guard try poller.wait(timeout: patience) > 0 else {
@@ -111,7 +112,7 @@ package struct FaultCosts: Sendable {
     }
 
     private static func touch(_ memory: GuestMemory, _ rounds: Int) -> [Touched] {
-        (0..<UInt64(rounds)).map { page in
+        (0..<UInt32(rounds)).map(PageNumber.init).map { page in
             let begin = now()
             let value = unsafe memory.contents(page).load(as: UInt8.self)
             return Touched(begin: begin, end: now(), value: value)

@@ -1,3 +1,5 @@
+package import Pages
+
 /// A guest of a few x86-64 instructions (Intel SDM volume 2) that stops at marks: it writes to port 0xE9 and goes on when
 /// the host lets it. Addresses are below 2 GiB; jumps are short.
 package struct GuestProgram: Sendable {
@@ -103,7 +105,7 @@ package struct GuestProgram: Sendable {
     }
 
     /// Pages to populate before the guest starts.
-    package func pages(at base: UInt64, mapping: Mapping = .large) -> [(page: UInt64, words: [UInt64])] {
+    package func pages(at base: UInt64, mapping: Mapping = .large) -> [(page: PageNumber, words: [UInt64])] {
         var code: [UInt64] = []
         for start in Swift.stride(from: 0, to: bytes.count, by: 8) {
             var word: UInt64 = 0
@@ -111,14 +113,17 @@ package struct GuestProgram: Sendable {
             code.append(word)
         }
         precondition(code.count <= 512)
-        let first = base >> 12
-        let upper = [(page: first + 1, words: [base + 0x2027]), (first + 2, [base + 0x3027]), (first + Self.codeOffset >> 12, code)]
+        let first = PageNumber(containing: base)
+        let upper = [
+            (page: first.advanced(by: 1), words: [base + 0x2027]), (first.advanced(by: 2), [base + 0x3027]),
+            (PageNumber(containing: base + Self.codeOffset), code),
+        ]
         switch mapping {
-        case .large: return upper + [(first + 3, (0..<512).map { UInt64($0) << 21 | 0xE7 })]
+        case .large: return upper + [(first.advanced(by: 3), (0..<512).map { UInt64($0) << 21 | 0xE7 })]
         case .small:
             let tables = base + 0x10_0000
-            return upper + [(first + 3, (0..<512).map { $0 < 256 ? tables + $0 << 12 | 0x27 : ($0 - 256) << 21 | 0xE7 })]
-                + (0..<256).map { table in (tables >> 12 + table, (0..<512).map { (table << 9 | $0) << 12 | 0x67 }) }
+            return upper + [(first.advanced(by: 3), (0..<512).map { $0 < 256 ? tables + $0 << 12 | 0x27 : ($0 - 256) << 21 | 0xE7 })]
+                + (0..<256).map { table in (PageNumber(containing: tables + table << 12), (0..<512).map { (table << 9 | $0) << 12 | 0x67 }) }
         }
     }
 }

@@ -1,10 +1,12 @@
 import Platform
 import KVM
+import Pages
 
 /// A guest of one processor that reads a word of each page and keeps how long each read took.
 // SAFETY: unchecked because one thread runs the processor; others see the memory only.
 final class TouchingGuest: @unchecked Sendable {
     private static let samples: UInt32 = 0x1_0000
+    private static let firstSample = PageNumber(containing: UInt64(samples))
     private static let stack: UInt64 = 0x8000
 
     let memory: GuestMemory
@@ -24,7 +26,7 @@ final class TouchingGuest: @unchecked Sendable {
             .read, UInt32(pages), stride: 1, from: GuestProgram.dataOffset, size: size,
             samples: Self.samples)
         program.mark()
-        memory = try GuestMemory(size: UInt64(GuestProgram.dataOffset) + UInt64(pages) * 4096)
+        memory = try GuestMemory(size: UInt64(GuestProgram.dataOffset) + UInt64(pages * PageNumber.size))
         machine = try VirtualMachine()
         try memory.attach(to: machine, ranges: [0..<memory.size])
         processor = try VirtualProcessor(machine, id: 0)
@@ -32,12 +34,12 @@ final class TouchingGuest: @unchecked Sendable {
         try processor.enterLongMode(pageTables: 0x1000, ring: 3)
         try processor.setEntry(instruction: GuestProgram.codeOffset, stack: Self.stack, flags: 0x3002)
         // A software KVM looks for a task state segment in page 0 on port accesses.
-        try install(0, [])
+        try install(PageNumber(0), [])
         for (page, words) in program.pages(at: 0) { try install(page, words) }
-        for page in 0...(pages * 16) / 4096 { try install(UInt64(Self.samples) / 4096 + UInt64(page), []) }
+        for page in 0...(pages * 16) / PageNumber.size { try install(Self.firstSample.advanced(by: UInt32(page)), []) }
     }
 
-    private func install(_ page: UInt64, _ words: [UInt64]) throws(SystemError) {
+    private func install(_ page: PageNumber, _ words: [UInt64]) throws(SystemError) {
         let contents = words + [UInt64](repeating: 0, count: 512 - words.count)
         let source = unsafe contents.withUnsafeBytes { unsafe [UInt8]($0) }
         var failure: SystemError?
@@ -57,9 +59,9 @@ final class TouchingGuest: @unchecked Sendable {
             guard case .kicked = exit else { throw SystemError("KVM_RUN: \(exit)", on: "the touching guest", code: 0) }
         }
         var times: [UInt64] = []
-        for page in 0...(pages * 16) / 4096 {
+        for page in 0...(pages * 16) / PageNumber.size {
             var words = [UInt64](repeating: 0, count: 512)
-            unsafe words.withUnsafeMutableBytes { unsafe memory.copyOut(UInt64(Self.samples) / 4096 + UInt64(page), to: $0.baseAddress!) }
+            unsafe words.withUnsafeMutableBytes { unsafe memory.copyOut(Self.firstSample.advanced(by: UInt32(page)), to: $0.baseAddress!) }
             for index in stride(from: 0, to: 512, by: 2) where times.count < pages {
                 times.append(UInt64(Double(words[index + 1] &- words[index]) * nanosecondsPerTick))
             }

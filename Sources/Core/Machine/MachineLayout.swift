@@ -37,8 +37,6 @@ package struct MachineLayout: Sendable, Equatable {
         /// Bytes.
         package let size: UInt64
         package var end: GuestAddress { GuestAddress(start.rawValue + size) }
-        /// Numbers of its 4 KiB pages.
-        package var pages: Range<UInt64> { start.rawValue >> 12..<end.rawValue >> 12 }
     }
 
     package let nodes: [NodeDescription]

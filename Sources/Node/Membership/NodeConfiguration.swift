@@ -29,7 +29,7 @@ package struct NodeConfiguration: Sendable {
     }
 
     /// The policies to start with: these, else the board's, else all.
-    package func policies(on board: Board) -> PolicySet { policies ?? board.coherence?.policies ?? .all }
+    package func policies(on board: Board) -> PolicySet { policies ?? board.coherence?.policies ?? .standard }
 
     /// Reads `key=value` lines; blank lines and lines starting with # are skipped, everything else must be known.
     package init(parsing text: String, file: String) throws(NodeConfigurationError) {

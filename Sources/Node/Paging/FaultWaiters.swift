@@ -1,11 +1,11 @@
-import Coherence
 import KVM
+package import Coherence
 
 /// What page each local processor waits for, so that a kick is not wasted on it (it would only spin inside KVM) and
 /// the time of a remote fault is known.
 package struct FaultWaiters {
     private struct Waiter {
-        var page: UInt32 = .max
+        var page: PageNumber?
         var since: UInt64 = 0
         var isReported = false
     }
@@ -13,7 +13,7 @@ package struct FaultWaiters {
     /// A processor of this node that waits for a page, and how long already.
     package struct Wait: Sendable {
         package let processor: Int
-        package let page: UInt32
+        package let page: PageNumber
         package let nanoseconds: UInt64
     }
 
@@ -28,20 +28,20 @@ package struct FaultWaiters {
 
     mutating func began(_ fault: FaultEvent, now: UInt64) {
         for index in processors.indices where processors[index].threadID == fault.thread {
-            let page = UInt32(truncatingIfNeeded: fault.page)
-            if waiters[index].page != page { waiters[index] = Waiter(page: page, since: now) }
+            if waiters[index].page != fault.page { waiters[index] = Waiter(page: fault.page, since: now) }
             processors[index].isWaitingForPage = true
         }
     }
 
     /// Pages `first` ..< `first + count` are here. `isRemote`: something had to travel for it.
-    mutating func ended(_ first: UInt32, count: UInt32 = 1, isRemote: Bool, now: UInt64) {
-        for index in waiters.indices where waiters[index].page >= first && waiters[index].page - first < count {
+    mutating func ended(_ first: PageNumber, count: UInt32 = 1, isRemote: Bool, now: UInt64) {
+        for index in waiters.indices {
+            guard let page = waiters[index].page, page >= first, page.rawValue - first.rawValue < count else { continue }
             if isRemote {
                 times.add(now &- waiters[index].since)
                 processors[index].pacing.stalled(since: waiters[index].since, until: now)
             }
-            waiters[index].page = .max
+            waiters[index].page = nil
             processors[index].isWaitingForPage = false
             processors[index].repeatKick()
         }
@@ -56,16 +56,16 @@ package struct FaultWaiters {
 
     /// Everyone who waits now.
     func waits(now: UInt64) -> [Wait] {
-        waiters.indices.filter { waiters[$0].page != .max }.map {
-            Wait(processor: $0, page: waiters[$0].page, nanoseconds: now &- waiters[$0].since)
+        waiters.indices.compactMap { index in
+            waiters[index].page.map { Wait(processor: index, page: $0, nanoseconds: now &- waiters[index].since) }
         }
     }
 
     /// A processor of this node waits for a page.
-    var isAnyWaiting: Bool { waiters.contains { $0.page != .max } }
+    var isAnyWaiting: Bool { waiters.contains { $0.page != nil } }
 
     /// The pages waited for now.
-    var pages: [UInt32] { waiters.map(\.page).filter { $0 != .max } }
+    var pages: [PageNumber] { waiters.compactMap(\.page) }
 }
 
 /// Times of faults that needed another node, from reading the event to waking the processor.

@@ -1,4 +1,4 @@
-import Glibc
+import Coherence
 
 /// Buffers of one page each for contents that arrived before their page may be installed.
 // SAFETY: one allocation for the life of the value; every index is checked.
@@ -9,13 +9,13 @@ struct PageSlots: ~Copyable {
 
     init(count: Int) {
         self.count = count
-        unsafe base = .allocate(byteCount: max(count, 1) * 4096, alignment: 4096)
+        unsafe base = .allocate(byteCount: max(count, 1) * PageNumber.size, alignment: PageNumber.size)
     }
 
     deinit { unsafe base.deallocate() }
 
     func slot(_ index: Int) -> UnsafeMutableRawPointer {
         precondition(index >= 0 && index < count, "parking slot out of range")
-        return unsafe base + index * 4096
+        return unsafe base + index * PageNumber.size
     }
 }

@@ -1,4 +1,5 @@
 import Bytes
+package import Coherence
 package import Machine
 
 /// What one processor was doing when it was asked: what a person needs who looks for the reason of a standstill.
@@ -23,7 +24,7 @@ package struct ProcessorReport: Equatable, Sendable {
     package var waiting: Wait?
 
     package struct Wait: Equatable, Sendable {
-        package var page: UInt32
+        package var page: PageNumber
         package var nanoseconds: UInt64
     }
 
@@ -37,7 +38,7 @@ package struct ProcessorReport: Equatable, Sendable {
         writer.put(priority)
         for set in [requested, inService] { for word in 0..<4 { writer.put(set[word: word]) } }
         for value in [instructionPointer, timer ?? .max, exits, age] { writer.put(value) }
-        writer.put(waiting?.page ?? .max)
+        writer.put(waiting?.page.rawValue ?? .max)
         writer.put(waiting?.nanoseconds ?? 0)
     }
 
@@ -55,7 +56,7 @@ package struct ProcessorReport: Equatable, Sendable {
         age = try reader.take()
         let page: UInt32 = try reader.take()
         let nanoseconds: UInt64 = try reader.take()
-        waiting = page == .max ? nil : Wait(page: page, nanoseconds: nanoseconds)
+        waiting = page == .max ? nil : Wait(page: PageNumber(page), nanoseconds: nanoseconds)
     }
 
     // MARK: Text

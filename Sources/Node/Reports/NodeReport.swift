@@ -10,19 +10,16 @@ package struct NodeReport: Sendable {
     /// Coherence policies in effect; nil when the loop has not said.
     package var policies: PolicySet?
     package var counters: [UInt64] = Array(repeating: 0, count: NodeReport.names.count)
-    package var hottest: [(page: UInt32, faults: UInt64)] = []
+    package var hottest: [HotPage] = []
     package var processors: [ProcessorReport] = []
 
     /// Keys of `counters`, in order, as they appear in JSON.
-    package static let names = [
-        "remote_faults", "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "read_faults", "write_faults",
-        "upgrade_faults", "repeated_faults", "invalidations", "evictions", "write_backs", "prefetches_issued",
-        "prefetches_arrived", "prefetches_used", "requests_ahead", "strides_followed", "zero_contents_elided",
-        "dirty_pages_passed", "refaults", "refaults_spared", "zero_grants", "upgrades_without_data", "exclusive_on_read",
-        "reads_relayed", "hold_deferrals", "hold_extensions", "messages_aggregated", "queue_high_water", "ranges_filled", "held_pages",
-        "interrupts_forwarded", "device_accesses_forwarded", "device_accesses_unclaimed", "exits", "shadows_forgotten", "shadows_spared",
-        "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns", "clock_round_trip_ns",
-    ]
+    package static let names =
+        [
+            "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "held_pages", "interrupts_forwarded", "device_accesses_forwarded",
+            "device_accesses_unclaimed", "exits", "shadows_forgotten", "shadows_spared", "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns",
+            "clock_round_trip_ns",
+        ] + Statistics.counters.map(\.name)
 
     package init(node: Int, resources: NodeResources) {
         self.node = node
@@ -37,39 +34,14 @@ package struct NodeReport: Sendable {
         }
     }
 
-    package mutating func take(_ snapshot: CoherenceLoop.Snapshot) {
-        let s = snapshot.statistics
+    package mutating func take(_ snapshot: CoherenceSnapshot) {
+        let statistics = snapshot.statistics
+        for counter in Statistics.counters { self[counter.name] = counter.value(statistics) }
         policies = snapshot.policies
-        self["remote_faults"] = s.remoteFaults
-        self["messages"] = s.sent.total + s.received.total
+        self["messages"] = statistics.sent.total + statistics.received.total
         self["bytes"] = snapshot.bytesSent + snapshot.bytesReceived
         self["mean_fault_ns"] = UInt64(snapshot.faultTimes.meanMicroseconds * 1000)
         self["maximum_fault_ns"] = snapshot.faultTimes.maximumNanoseconds
-        self["read_faults"] = s.readFaults
-        self["write_faults"] = s.writeFaults
-        self["upgrade_faults"] = s.upgradeFaults
-        self["repeated_faults"] = s.repeatedFaults
-        self["invalidations"] = s.invalidations
-        self["evictions"] = s.evictions
-        self["write_backs"] = s.writeBacks
-        self["prefetches_issued"] = s.prefetchesIssued
-        self["prefetches_arrived"] = s.prefetchesArrived
-        self["prefetches_used"] = s.prefetchesUsed
-        self["requests_ahead"] = s.requestsAhead
-        self["strides_followed"] = s.stridesFollowed
-        self["zero_contents_elided"] = s.zeroContentsElided
-        self["dirty_pages_passed"] = s.dirtyPagesPassed
-        self["refaults"] = s.refaults
-        self["refaults_spared"] = s.refaultsSpared
-        self["zero_grants"] = s.zeroGrants
-        self["upgrades_without_data"] = s.upgradesWithoutData
-        self["exclusive_on_read"] = s.exclusiveOnRead
-        self["reads_relayed"] = s.readsRelayed
-        self["hold_deferrals"] = s.holdDeferrals
-        self["hold_extensions"] = s.holdExtensions
-        self["messages_aggregated"] = s.messagesAggregated
-        self["queue_high_water"] = s.queueHighWater
-        self["ranges_filled"] = s.rangesFilled
         self["held_pages"] = UInt64(snapshot.heldPages)
         self["shadows_forgotten"] = snapshot.shadowsForgotten
         self["shadows_spared"] = snapshot.shadowsSpared
@@ -79,7 +51,7 @@ package struct NodeReport: Sendable {
         for wait in snapshot.waiting where processors.indices.contains(wait.processor) {
             processors[wait.processor].waiting = .init(page: wait.page, nanoseconds: wait.nanoseconds)
         }
-        hottest = snapshot.hottest.map { ($0.page.rawValue, $0.remoteFaults) }
+        hottest = snapshot.hottest
     }
 
     // MARK: Wire
@@ -94,8 +66,8 @@ package struct NodeReport: Sendable {
         for counter in counters { writer.put(counter) }
         writer.put(UInt16(hottest.count))
         for page in hottest {
-            writer.put(page.page)
-            writer.put(page.faults)
+            writer.put(page.page.rawValue)
+            writer.put(page.remoteFaults)
         }
         writer.put(UInt16(processors.count))
         for processor in processors { processor.write(to: &writer) }
@@ -116,7 +88,7 @@ package struct NodeReport: Sendable {
         counters = []
         for _ in Self.names { counters.append(try reader.take()) }
         for _ in 0..<(try reader.take(UInt16.self)) {
-            hottest.append((page: try reader.take(), faults: try reader.take()))
+            hottest.append(HotPage(page: PageNumber(try reader.take()), remoteFaults: try reader.take()))
         }
         for _ in 0..<(try reader.take(UInt16.self)) { processors.append(try ProcessorReport(from: &reader)) }
         try reader.end()
@@ -152,7 +124,7 @@ package struct MachineReport: Sendable {
         text += zip(NodeReport.names, report.counters).map { "\"\($0)\":\($1)" }.joined(separator: ",")
         text += ",\"policies\":" + (report.policies.map { "[" + $0.memberNames.map(quote).joined(separator: ",") + "]" } ?? "null")
         text += ",\"hottest\":["
-        text += report.hottest.map { "{\"page\":\($0.page),\"faults\":\($0.faults)}" }.joined(separator: ",")
+        text += report.hottest.map { "{\"page\":\($0.page.rawValue),\"faults\":\($0.remoteFaults)}" }.joined(separator: ",")
         text += "],\"processor_states\":["
         text += report.processors.map(Self.json).joined(separator: ",")
         return text + "]}"
@@ -162,7 +134,7 @@ package struct MachineReport: Sendable {
         var text = "{\"apic_id\":\(p.id.rawValue),\"state\":\(quote(p.stateText)),\"rip\":\(p.instructionPointer),"
         text += "\"requested\":\(p.requested.members),\"in_service\":\(p.inService.members),"
         text += "\"timer_us\":\(p.timer.map { "\($0 / 1000)" } ?? "null"),\"exits\":\(p.exits),\"age_us\":\(p.age / 1000),"
-        return text + "\"waits_for_page\":\(p.waiting.map { "\($0.page)" } ?? "null")}"
+        return text + "\"waits_for_page\":\(p.waiting.map { "\($0.page.rawValue)" } ?? "null")}"
     }
 
     private static func seconds(_ nanoseconds: UInt64) -> String {
@@ -203,7 +175,7 @@ package struct MachineReport: Sendable {
         for report in nodes {
             for page in report.hottest {
                 lines.append(
-                    pad("\(report.node)", 4) + pad("0x" + String(UInt64(page.page) << 12, radix: 16), 16) + pad("\(page.faults)", 15))
+                    pad("\(report.node)", 4) + pad("0x" + String(page.page.address, radix: 16), 16) + pad("\(page.remoteFaults)", 15))
             }
         }
         return lines.joined(separator: "\n")
@@ -224,7 +196,7 @@ package struct MachineReport: Sendable {
             for p in report.processors {
                 var state = p.stateText
                 if let waiting = p.waiting {
-                    state = "0x\(String(UInt64(waiting.page) << 12, radix: 16)) for \(waiting.nanoseconds / 1_000_000) ms"
+                    state = "0x\(String(waiting.page.address, radix: 16)) for \(waiting.nanoseconds / 1_000_000) ms"
                 }
                 let vectors = [p.requested, p.inService].map {
                     $0.members.map { "0x" + String($0, radix: 16) }.joined(separator: " ")

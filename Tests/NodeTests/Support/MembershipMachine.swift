@@ -106,12 +106,12 @@ final class Member: Sendable {
         let identity = try NodeIdentity(index: node, count: count, kit: "members", firmwareHash: testHash, random: &random)
         let links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
-        var coherence: [CoherenceLink] = []
+        var coherence: [PageChannel<Connection>] = []
         var controls = [ControlLink?](repeating: nil, count: Int(count))
         for link in links {
             controls[Int(link.peer.index)] = ControlLink(link.takeControl(), peer: link.peer.index)
             // Kept open: a peer has joined only when it has both.
-            coherence.append(CoherenceLink(link.takeCoherence(), peer: NodeID(link.peer.index), nodes: Int(count)))
+            coherence.append(PageChannel(link.takeCoherence(), nodes: Int(count)))
         }
         let plane = try ControlPlane(
             links: controls, handler: { [self] frame in

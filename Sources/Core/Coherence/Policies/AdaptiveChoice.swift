@@ -3,12 +3,12 @@
 ///
 /// Source: choosing the protocol of each page by how it has been shared (L. Monnerat and R. Bianchini, "Efficiently Adapting to Sharing Patterns
 /// in Software DSMs", HPCA 1998); the counter of two bits is J. Smith's ("A Study of Branch Prediction Strategies", ISCA 1981).
-struct AdaptiveChoice {
+struct AdaptiveChoice: Policy {
     private static let limit: UInt8 = 2
 
     let isOn: Bool
 
-    init(_ policies: PolicySet) { isOn = policies.contains(.adaptiveChoice) }
+    init(_ context: PolicyContext) { isOn = context.policies.contains(.adaptiveChoice) }
 
     @inline(__always)
     func mayGiveInAdvance(_ history: PageHistory) -> Bool { !isOn || history.waste < Self.limit }
@@ -33,5 +33,23 @@ struct AdaptiveChoice {
         } else if history.waste < 3 {
             history.waste &+= 1
         }
+    }
+}
+
+extension PolicySet {
+    /// `AdaptiveChoice`
+    public static let adaptiveChoice = PolicySet(bit: 15)
+}
+
+extension AdaptiveChoice {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .adaptiveChoice, "adaptive-choice",
+            """
+            the chooser, page by page, at the home: a page that was given in advance and then written by \
+            somebody else twice is given only to who waits for it, until some have; with the page's migration \
+            history it decides between sharing, handing over and giving in advance
+            """,
+            counters: ["prefetches_refused"])
     }
 }

@@ -3,8 +3,22 @@
 ///
 /// Source: S. Kaxiras et al., "Turning Centralized Coherence and Distributed Critical-Section Execution on their Head: A
 /// New Approach for Scalable Distributed Shared Memory" (ArgoDSM), HPDC 2015, whose transfer unit is several pages.
-struct Aggregation {
+struct Aggregation: Policy {
     let isOn: Bool
 
-    init(_ policies: PolicySet) { isOn = policies.contains(.aggregation) }
+    init(_ context: PolicyContext) { isOn = context.policies.contains(.aggregation) }
+}
+
+extension PolicySet {
+    /// `Aggregation`
+    public static let aggregation = PolicySet(bit: 4)
+}
+
+extension Aggregation {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .aggregation, "aggregation",
+            "pages in advance ride on the request and share a reply; dropped pages share a hint",
+            counters: ["messages_aggregated"])
+    }
 }

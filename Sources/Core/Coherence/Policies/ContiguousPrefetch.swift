@@ -4,7 +4,7 @@
 /// Source: N. Jouppi, "Improving Direct-Mapped Cache Performance by the Addition of a Small Fully-Associative Cache and
 /// Prefetch Buffers", ISCA 1990 (stream buffers); the growing window is that of Linux file readahead (F. Wu et al., "On the
 /// Design of a New Linux Readahead Framework", ACM SIGOPS Operating Systems Review 42(5), 2008).
-struct ContiguousPrefetch: ~Copyable {
+struct ContiguousPrefetch: Policy, ~Copyable {
     struct Stream: BitwiseCopyable {
         /// The last page the processor waited for.
         var last: UInt32
@@ -42,10 +42,10 @@ struct ContiguousPrefetch: ~Copyable {
     /// Faults of each processor.
     private var faults: Table<UInt32>
 
-    init(_ policies: PolicySet, processors: Int) {
-        isOn = policies.contains(.contiguousPrefetch)
+    init(_ context: PolicyContext) {
+        isOn = context.policies.contains(.contiguousPrefetch)
         streams = RecentTable(count: isOn ? 16 : 0, repeating: Stream(last: .max, end: .max, processor: 0, fault: 0))
-        faults = Table(count: isOn ? processors : 0, repeating: 0)
+        faults = Table(count: isOn ? context.processors : 0, repeating: 0)
     }
 
     private init(isOn: Bool, streams: consuming RecentTable<Stream>, faults: consuming Table<UInt32>) {
@@ -94,5 +94,22 @@ struct ContiguousPrefetch: ~Copyable {
             stream.end = number
             streams.update(index, stream)
         }
+    }
+}
+
+extension PolicySet {
+    /// `ContiguousPrefetch`
+    public static let contiguousPrefetch = PolicySet(bit: 3)
+}
+
+extension ContiguousPrefetch {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .contiguousPrefetch, "contiguous-prefetch",
+            """
+            three faults of one processor on consecutive pages fetch 4, then 8, 16, 32 pages ahead; at most 16 \
+            of them with contents a reply; a stream of writes gets the only copies
+            """,
+            counters: ["prefetches_issued", "prefetches_arrived", "prefetches_used", "prefetches_refused"])
     }
 }

@@ -5,7 +5,7 @@
 /// Sharing", and A. Cox and R. Fowler, "Adaptive Cache Coherency for Detecting Migratory Shared Data", both ISCA 1993. An
 /// upgrade with exactly two copies, the other being the last writer's, is the sign. A handed-over page that is only read
 /// can not be seen from outside, so after `grants` grants the page has to prove itself again.
-struct MigratoryDetection {
+struct MigratoryDetection: Policy {
     /// Upgrades of the migratory kind in a row before reads are answered with the only copy.
     static let evidence: UInt8 = 2
     /// Reads answered so before looking again.
@@ -13,7 +13,7 @@ struct MigratoryDetection {
 
     let isOn: Bool
 
-    init(_ policies: PolicySet) { isOn = policies.contains(.migratoryDetection) }
+    init(_ context: PolicyContext) { isOn = context.policies.contains(.migratoryDetection) }
 
     /// A node asks for the only copy. `history` is the page's: evidence below `evidence`, else grants left.
     @inline(__always)
@@ -38,4 +38,18 @@ struct MigratoryDetection {
 
     @inline(__always)
     func isMigratory(_ history: UInt8) -> Bool { isOn && history > Self.evidence }
+}
+
+extension PolicySet {
+    /// `MigratoryDetection`
+    public static let migratoryDetection = PolicySet(bit: 5)
+}
+
+extension MigratoryDetection {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .migratoryDetection, "migratory-detection",
+            "pages read then written by one node after another move whole at the read",
+            counters: ["exclusive_on_read"])
+    }
 }

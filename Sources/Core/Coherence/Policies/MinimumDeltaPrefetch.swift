@@ -3,7 +3,7 @@
 ///
 /// Source: S. Palacharla and R. Kessler, "Evaluating Stream Buffers as a Secondary Cache Replacement", ISCA 1994 (non-unit
 /// strides found as the smallest delta to a recent miss); here a delta has to come three times, because a wrong page costs its transfer.
-struct MinimumDeltaPrefetch: ~Copyable {
+struct MinimumDeltaPrefetch: Policy, ~Copyable {
     /// Places that are remembered of each processor.
     static let depth = 16
     /// Distances looked for; the largest is as far as a request names pages.
@@ -15,10 +15,10 @@ struct MinimumDeltaPrefetch: ~Copyable {
     private var rings: Table<UInt32>
     private var next: Table<UInt8>
 
-    init(_ policies: PolicySet, processors: Int) {
-        isOn = policies.contains(.minimumDeltaPrefetch)
-        rings = Table(count: isOn ? processors * Self.depth : 0, repeating: 0)
-        next = Table(count: isOn ? processors : 0, repeating: 0)
+    init(_ context: PolicyContext) {
+        isOn = context.policies.contains(.minimumDeltaPrefetch)
+        rings = Table(count: isOn ? context.processors * Self.depth : 0, repeating: 0)
+        next = Table(count: isOn ? context.processors : 0, repeating: 0)
     }
 
     private init(isOn: Bool, rings: consuming Table<UInt32>, next: consuming Table<UInt8>) {
@@ -65,5 +65,22 @@ struct MinimumDeltaPrefetch: ~Copyable {
     private mutating func remember(_ number: UInt32, _ place: Int) {
         rings[place &* Self.depth &+ Int(next[place])] = number
         next[place] = (next[place] &+ 1) % UInt8(Self.depth)
+    }
+}
+
+extension PolicySet {
+    /// `MinimumDeltaPrefetch`
+    public static let minimumDeltaPrefetch = PolicySet(bit: 9)
+}
+
+extension MinimumDeltaPrefetch {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .minimumDeltaPrefetch, "minimum-delta-prefetch",
+            """
+            a processor's faults at p, p + d, p + 2d, p + 3d, whatever lies between them, fetch p + 4d and on, \
+            up to 63 pages away
+            """,
+            counters: ["strides_followed", "prefetches_issued", "prefetches_arrived", "prefetches_used", "prefetches_refused"])
     }
 }

@@ -2,8 +2,22 @@
 ///
 /// Source: exclusive prefetch (T. Mowry and A. Gupta, "Tolerating Latency Through Software-Controlled Prefetching in Shared-Memory
 /// Multiprocessors", Journal of Parallel and Distributed Computing 12, 1991).
-struct OwnershipPrefetch {
+struct OwnershipPrefetch: Policy {
     let isOn: Bool
 
-    init(_ policies: PolicySet) { isOn = policies.contains(.ownershipPrefetch) }
+    init(_ context: PolicyContext) { isOn = context.policies.contains(.ownershipPrefetch) }
+}
+
+extension PolicySet {
+    /// `OwnershipPrefetch`
+    public static let ownershipPrefetch = PolicySet(bit: 8)
+}
+
+extension OwnershipPrefetch {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .ownershipPrefetch, "ownership-prefetch",
+            "a sure stream of writes asks for the ownership of the read copies in front of it",
+            counters: ["requests_ahead"])
+    }
 }

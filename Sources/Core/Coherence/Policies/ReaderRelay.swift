@@ -3,7 +3,7 @@
 ///
 /// Source: J. Goodman and H. Hum, "MESIF: A Two-Hop Cache Coherency Protocol for Point-to-Point Interconnects", University of Auckland 2009:
 /// a clean copy answers reads.
-struct ReaderRelay {
+struct ReaderRelay: Policy {
     /// Pages that have to wait for the port before others are asked to help.
     private static let patience: UInt64 = 1
 
@@ -15,9 +15,9 @@ struct ReaderRelay {
     /// The model checker's word instead of the port's.
     var isForced: Bool?
 
-    init(_ policies: PolicySet, pageTime: UInt64) {
-        isOn = policies.contains(.readerRelay)
-        self.pageTime = pageTime
+    init(_ context: PolicyContext) {
+        isOn = context.policies.contains(.readerRelay)
+        pageTime = context.pageTime
     }
 
     /// Contents of so many pages are sent.
@@ -33,5 +33,23 @@ struct ReaderRelay {
         let above = sharers.rawValue & ~((2 << UInt64(requester.rawValue)) &- 1)
         var rest = NodeSet(rawValue: above == 0 ? sharers.rawValue : above)
         return rest.popFirst()
+    }
+}
+
+extension PolicySet {
+    /// `ReaderRelay`
+    public static let readerRelay = PolicySet(bit: 14)
+}
+
+extension ReaderRelay {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .readerRelay, "reader-relay",
+            """
+            while more contents wait for a home's port than one page, its reads are answered by other readers. \
+            The port's speed is what its driver says; where it does not, this is off. On three emulated boards \
+            it was never needed: their loops are slower than the port they are told of
+            """,
+            counters: ["reads_relayed"])
     }
 }

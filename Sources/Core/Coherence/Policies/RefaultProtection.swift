@@ -1,7 +1,7 @@
 /// A page that comes back soon after it was evicted was put out too early: the next time its turn comes it is passed over once.
 ///
 /// Source: refault distance (J. Weiner, "Thrash detection-based file cache sizing", Linux 3.15, 2014).
-struct RefaultProtection: ~Copyable {
+struct RefaultProtection: Policy, ~Copyable {
     /// Evictions that are remembered: the last one at each place of a table.
     static let places = 1024
     /// The smallest cache in which it acts, as for `CleanFirstEviction`.
@@ -12,8 +12,8 @@ struct RefaultProtection: ~Copyable {
     private var entries: Table<UInt32>
     private static let isBack: UInt32 = 1 << 31
 
-    init(_ policies: PolicySet, cacheLimit: Int) {
-        isOn = policies.contains(.refaultProtection) && cacheLimit >= Self.smallestCache
+    init(_ context: PolicyContext) {
+        isOn = context.policies.contains(.refaultProtection) && context.cacheLimit >= Self.smallestCache
         entries = Table(count: isOn ? Self.places : 0, repeating: 0)
     }
 
@@ -44,5 +44,19 @@ struct RefaultProtection: ~Copyable {
         guard isOn, entries[place(page)] == (page.rawValue &+ 1) | Self.isBack else { return false }
         entries[place(page)] = 0
         return true
+    }
+}
+
+extension PolicySet {
+    /// `RefaultProtection`
+    public static let refaultProtection = PolicySet(bit: 12)
+}
+
+extension RefaultProtection {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .refaultProtection, "refault-protection",
+            "a page that came back after its eviction is passed over once; in caches of 128 pages and more",
+            counters: ["refaults", "refaults_spared"])
     }
 }

@@ -5,7 +5,7 @@
 /// Source: J.-L. Baer, T.-F. Chen, "An Effective On-Chip Preloading Scheme to Reduce Data Access Penalty", Supercomputing
 /// 1991 (a stride is believed when it comes again); here a stream is known by where it is, because a fault carries no address of
 /// the instruction, and two distances alternate.
-struct StridePrefetch: ~Copyable {
+struct StridePrefetch: Policy, ~Copyable {
     struct Stream: BitwiseCopyable {
         /// The last page a processor waited for, and the last one asked for behind it.
         var demanded: UInt32
@@ -29,8 +29,8 @@ struct StridePrefetch: ~Copyable {
     let isOn: Bool
     private var streams: RecentTable<Stream>
 
-    init(_ policies: PolicySet) {
-        isOn = policies.contains(.stridePrefetch)
+    init(_ context: PolicyContext) {
+        isOn = context.policies.contains(.stridePrefetch)
         streams = RecentTable(
             count: isOn ? 8 : 0, repeating: Stream(demanded: .max, last: .max, next: 0, after: 0, matches: 0, asked: 0))
     }
@@ -79,5 +79,22 @@ struct StridePrefetch: ~Copyable {
             stream.asked += 1
         }
         return mask
+    }
+}
+
+extension PolicySet {
+    /// `StridePrefetch`
+    public static let stridePrefetch = PolicySet(bit: 6)
+}
+
+extension StridePrefetch {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .stridePrefetch, "stride-prefetch",
+            """
+            faults at a repeated pair of distances up to 63 pages (7, 1, 7, 1, as Linux reads another node's \
+            page descriptors) fetch the next 8 pages of the pattern and none between
+            """,
+            counters: ["strides_followed", "prefetches_issued", "prefetches_arrived", "prefetches_used", "prefetches_refused"])
     }
 }

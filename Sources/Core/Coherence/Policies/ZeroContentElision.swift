@@ -3,8 +3,22 @@
 ///
 /// Source: zero pages as the commonest equal contents in virtual machines (C. Waldspurger, "Memory Resource Management in VMware ESX
 /// Server", OSDI 2002).
-struct ZeroContentElision {
+struct ZeroContentElision: Policy {
     let isOn: Bool
 
-    init(_ policies: PolicySet) { isOn = policies.contains(.zeroContentElision) }
+    init(_ context: PolicyContext) { isOn = context.policies.contains(.zeroContentElision) }
+}
+
+extension PolicySet {
+    /// `ZeroContentElision`
+    public static let zeroContentElision = PolicySet(bit: 10)
+}
+
+extension ZeroContentElision {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .zeroContentElision, "zero-content-elision",
+            "a page that holds only zeros travels without contents",
+            counters: ["zero_contents_elided"])
+    }
 }

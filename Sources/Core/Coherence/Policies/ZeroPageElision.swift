@@ -4,8 +4,22 @@
 /// Source: C. Waldspurger, "Memory Resource Management in VMware ESX Server", OSDI 2002, which finds zero pages to be the
 /// commonest duplicate; the exclusive state for a sole reader is from M. Papamarcos and J. Patel, "A Low-Overhead Coherence
 /// Solution for Multiprocessors with Private Cache Memories", ISCA 1984.
-struct ZeroPageElision {
+struct ZeroPageElision: Policy {
     let isOn: Bool
 
-    init(_ policies: PolicySet) { isOn = policies.contains(.zeroPageElision) }
+    init(_ context: PolicyContext) { isOn = context.policies.contains(.zeroPageElision) }
+}
+
+extension PolicySet {
+    /// `ZeroPageElision`
+    public static let zeroPageElision = PolicySet(bit: 2)
+}
+
+extension ZeroPageElision {
+    static var description: PolicyDescription {
+        PolicyDescription(
+            .zeroPageElision, "zero-page-elision",
+            "untouched pages are granted without contents",
+            counters: ["zero_grants"])
+    }
 }

@@ -48,7 +48,7 @@ struct ContentionTable: ~Copyable {
         return -1 &- least
     }
 
-    /// The page was given up to another node; `processor`, if any, had brought it and waited for another page then, its `count`th fault.
+    /// Another node took the page; `processor`, if any, had brought it and waited for another page then, its `count`th fault.
     mutating func lost(_ page: PageNumber, by processor: Int?, count: UInt32, now: Instant) {
         let key = UInt64(page.rawValue) &+ 1
         var index = position(key)
@@ -72,7 +72,7 @@ struct ContentionTable: ~Copyable {
         entries[index].processor = -1
     }
 
-    /// Whether the page was given up not long ago.
+    /// Whether the page was lost not long ago.
     func knows(_ page: PageNumber) -> Bool { position(UInt64(page.rawValue) &+ 1) >= 0 }
 
     /// The page is back; its strikes. A return later than `within` nanoseconds clears the past.

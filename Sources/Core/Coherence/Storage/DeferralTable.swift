@@ -35,8 +35,6 @@ struct DeferralTable: ~Copyable {
 
     var byteCount: Int { items.byteCount }
 
-    var isFull: Bool { count == items.count }
-
     subscript(position: Int) -> Deferral { items[position] }
 
     mutating func add(_ deferral: Deferral) {
@@ -67,7 +65,7 @@ struct DeferralTable: ~Copyable {
         return found
     }
 
-    /// What waits for `page` waits for time now, and for nothing else. O(deferrals).
+    /// Marks every deferral of `page` as waiting only for its deadline. O(deferrals).
     mutating func setDeadline(_ page: PageNumber, _ deadline: Instant) {
         for position in 0..<count where items[position].page == page {
             items[position].isBehindRequest = false

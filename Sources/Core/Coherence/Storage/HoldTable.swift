@@ -6,7 +6,7 @@ struct Hold: BitwiseCopyable {
     var firmUntil: Instant
     /// Against nodes of higher number.
     var until: Instant
-    /// So long it is remembered whose the page was.
+    /// Until when the holding processor is remembered.
     var rememberedUntil: Instant
 }
 

@@ -3,7 +3,6 @@ struct PrefetchAsks: ~Copyable {
     struct Ask: BitwiseCopyable {
         var page: PageNumber
         var mask: UInt64
-        /// The first page that comes is kept back.
         /// What is refused is asked for by requests.
         var insists: Bool
     }

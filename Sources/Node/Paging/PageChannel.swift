@@ -1,18 +1,18 @@
 import Platform
-package import Coherence
+import Coherence
 import Glibc
 import KVM
 package import Interconnect
 
-/// One peer's coherence connection as the loop uses it: never blocks on sending. What the send ring cannot take waits
-/// in order in `overflow`, which allocates; the ring is sized so that this stays rare, and it is counted.
+/// One peer's link as the coherence loop uses it: never blocks on sending. What the link has no room for waits in order
+/// in `overflow`, which allocates; links have so much room that this stays rare, and it is counted.
 // SAFETY: `outgoing` and `incoming` are allocations of `bufferSize` bytes for the object's life.
 @safe
-package final class CoherenceLink {
+package final class PageChannel<Link: PageLink & ~Copyable> {
     /// Most bytes of one message's contents, whole or as differences.
-    private static let bufferSize = Message.maximumPages * TransferHistory.largestDifference
-    /// MiB that a node gives to the histories of all its links together.
-    private static let historyMiB = 32
+    private static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
+    /// MiB that a node gives to the histories of all its channels together.
+    private static var historyMiB: Int { 32 }
 
     let peer: NodeID
     /// Sends the differences of pages, where they are shorter.
@@ -21,26 +21,20 @@ package final class CoherenceLink {
     private(set) var differencesSent: UInt64 = 0
     private(set) var bytesSpared: UInt64 = 0
     private(set) var overflowed: UInt64 = 0
-    private var connection: Connection
+    private var link: Link
     private var sent: TransferHistory
     private var received: TransferHistory
     /// Differences on their way out, and pages made from those that came in.
     private let outgoing: UnsafeMutableRawPointer
     private let incoming: UnsafeMutableRawPointer
-    private var overflow: [Waiting] = []
+    private var overflow: [WaitingMessage] = []
     private var isFlushPending = false
     private var isWatchedForRoom = false
 
-    private struct Waiting {
-        var flags: FrameFlags
-        var body: [UInt8]
-        var payload: [UInt8]
-    }
-
     /// - Parameter nodes: of the machine: the ends of a link have to agree about how many pages they remember.
-    package init(_ connection: consuming Connection, peer: NodeID, nodes: Int) {
-        self.connection = connection
-        self.peer = peer
+    package init(_ link: consuming Link, nodes: Int) {
+        peer = NodeID(link.peer)
+        self.link = link
         let share = (Self.historyMiB << 8) / (2 * max(1, nodes - 1))
         let pages = 1 << (Int.bitWidth - 1 - share.leadingZeroBitCount)
         sent = TransferHistory(count: pages)
@@ -54,8 +48,8 @@ package final class CoherenceLink {
         unsafe incoming.deallocate()
     }
 
-    var fileDescriptor: Int32 { connection.fileDescriptor }
-    var counters: ConnectionCounters { connection.counters }
+    var fileDescriptor: Int32 { link.fileDescriptor }
+    var counters: ConnectionCounters { link.counters }
 
     // MARK: Sending
 
@@ -76,21 +70,19 @@ package final class CoherenceLink {
                 length = whole
             }
         }
-        if overflow.isEmpty,
-            let room = unsafe connection.reserve(.coherence, flags: flags, bodyLength: Message.encodedSize, payloadLength: length)
-        {
+        if overflow.isEmpty, let room = unsafe link.reserve(flags: flags, bodyLength: Message.encodedSize, contentsLength: length) {
             // SAFETY: the reservation has exactly these lengths.
             unsafe fill(room.body, room.payload, message, flags, pages, memory)
-            connection.commit()
+            link.commit()
             return
         }
         overflowed += 1
-        var waiting = Waiting(
-            flags: flags, body: [UInt8](repeating: 0, count: Message.encodedSize), payload: [UInt8](repeating: 0, count: length))
+        var waiting = WaitingMessage(
+            flags: flags, body: [UInt8](repeating: 0, count: Message.encodedSize), contents: [UInt8](repeating: 0, count: length))
         // SAFETY: both arrays have the lengths that `fill` writes.
         unsafe waiting.body.withUnsafeMutableBytes { body in
-            unsafe waiting.payload.withUnsafeMutableBytes { payload in
-                unsafe fill(body, payload, message, flags, pages, memory)
+            unsafe waiting.contents.withUnsafeMutableBytes { contents in
+                unsafe fill(body, contents, message, flags, pages, memory)
             }
         }
         overflow.append(waiting)
@@ -100,79 +92,87 @@ package final class CoherenceLink {
     private func differences(_ pages: PageSelection, _ memory: GuestMemory) -> Int {
         var length = 0
         for page in pages {
-            length += unsafe sent.encode(page, memory.contents(UInt64(page.rawValue)), to: outgoing + length)
+            length += unsafe sent.encode(page, memory.contents(page), to: outgoing + length)
         }
         return length
     }
 
     private func fill(
-        _ body: UnsafeMutableRawBufferPointer, _ payload: UnsafeMutableRawBufferPointer, _ message: Message, _ flags: FrameFlags,
+        _ body: UnsafeMutableRawBufferPointer, _ contents: UnsafeMutableRawBufferPointer, _ message: Message, _ flags: FrameFlags,
         _ pages: PageSelection, _ memory: GuestMemory
     ) {
         var bytes = unsafe MutableSpan<UInt8>(_unsafeBytes: body)
         message.encode(into: &bytes)
         if flags.contains(.differences) {
-            unsafe memcpy(payload.baseAddress!, outgoing, payload.count)
+            unsafe contents.copyMemory(from: UnsafeRawBufferPointer(start: outgoing, count: contents.count))
             return
         }
-        var offset = 0
+        guard var place = contents.baseAddress else { return }
         for page in pages {
-            unsafe memory.copyOut(UInt64(page.rawValue), to: payload.baseAddress! + offset)
-            if !sendsDifferences { unsafe sent.remember(page, payload.baseAddress! + offset) }
-            offset += PageNumber.size
+            unsafe memory.copyOut(page, to: place)
+            if !sendsDifferences { unsafe sent.remember(page, place) }
+            unsafe place += PageNumber.size
         }
     }
 
-    private func drainOverflow() {
+    /// Queues waiting messages as far as there is room; whether any was.
+    private func drainOverflow() -> Bool {
+        var isMoving = false
         while let next = overflow.first {
-            let queued = unsafe next.body.withUnsafeBytes { body in
-                unsafe next.payload.withUnsafeBytes { payload in
-                    unsafe connection.enqueue(.coherence, flags: next.flags, body: body, payload: payload)
-                }
-            }
-            guard queued else { return }
+            guard let room = unsafe link.reserve(flags: next.flags, bodyLength: next.body.count, contentsLength: next.contents.count)
+            else { break }
+            // SAFETY: the reservation has exactly these lengths.
+            unsafe room.body.copyBytes(from: next.body)
+            unsafe room.payload.copyBytes(from: next.contents)
+            link.commit()
             overflow.removeFirst()
+            isMoving = true
         }
+        return isMoving
     }
 
-    /// Hands what is queued to the kernel; asks the poller to tell when it takes more.
+    /// Hands what is queued to the link's network; asks the poller to tell when it takes more.
     func flush(_ poller: borrowing Poller, number: UInt32) throws(SystemError) -> ConnectionLoss? {
         guard isFlushPending else { return nil }
-        repeat {
-            switch connection.flush() {
+        while true {
+            switch link.flush() {
             case .lost(let loss): return loss
             case .wouldBlock:
-                if !isWatchedForRoom { try poller.watch(fileDescriptor, as: number, writable: true) }
-                isWatchedForRoom = true
+                try watchForRoom(true, poller, number)
                 return nil
-            case .drained: drainOverflow()
+            case .drained:
+                if drainOverflow() { continue }
+                isFlushPending = !overflow.isEmpty
+                try watchForRoom(isFlushPending, poller, number)
+                return nil
             }
-        } while connection.pendingBytes > 0
-        isFlushPending = false
-        if isWatchedForRoom { try poller.watch(fileDescriptor, as: number, writable: false) }
-        isWatchedForRoom = false
-        return nil
+        }
+    }
+
+    private func watchForRoom(_ isWanted: Bool, _ poller: borrowing Poller, _ number: UInt32) throws(SystemError) {
+        guard case .writable = Link.roomSignal, isWanted != isWatchedForRoom else { return }
+        try poller.watch(fileDescriptor, as: number, writable: isWanted)
+        isWatchedForRoom = isWanted
     }
 
     // MARK: Receiving
 
-    func fill() -> FillOutcome { connection.fill() }
-    func nextFrame() throws(FrameError) -> ReceivedFrame? { try connection.nextFrame() }
+    func poll() -> PollOutcome { link.poll() }
 
-    /// The pages that came with `message`, whole, valid until the next call; nil when the payload is not what follows it.
-    func contents(_ frame: ReceivedFrame, of message: Message) -> UnsafeRawBufferPointer? {
-        let payload = unsafe frame.unsafePayload
+    /// The pages that came with `message`, whole, valid until the next `poll`; nil when the contents are not those of the message.
+    func contents(_ delivery: PageDelivery, of message: Message) -> UnsafeRawBufferPointer? {
+        let contents = unsafe delivery.unsafeContents
         let pages = message.pagesOfContents
-        guard frame.flags.contains(.differences) else {
-            guard payload.count == pages.count * PageNumber.size else { return nil }
-            var offset = 0
+        guard delivery.flags.contains(.differences) else {
+            guard contents.count == pages.count * PageNumber.size else { return nil }
+            guard var place = contents.baseAddress else { return unsafe contents }
             for page in pages {
-                unsafe received.remember(page, payload.baseAddress! + offset)
-                offset += PageNumber.size
+                unsafe received.remember(page, place)
+                unsafe place += PageNumber.size
             }
-            return unsafe payload
+            return unsafe contents
         }
-        var rest = unsafe payload
+        var rest = unsafe contents
         var offset = 0
         for page in pages {
             guard let length = unsafe received.decode(page, rest, to: incoming + offset) else { return nil }
@@ -181,4 +181,11 @@ package final class CoherenceLink {
         }
         return unsafe rest.isEmpty ? UnsafeRawBufferPointer(start: incoming, count: offset) : nil
     }
+}
+
+/// A message that its link had no room for.
+private struct WaitingMessage {
+    var flags: FrameFlags
+    var body: [UInt8]
+    var contents: [UInt8]
 }

@@ -1,0 +1,2 @@
+/// Whoever uses the engine names pages.
+@_exported public import Pages

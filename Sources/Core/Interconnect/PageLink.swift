@@ -1,0 +1,67 @@
+/// One end of the stream of coherence messages between this node and a peer, as the coherence loop drives it. TCP is one
+/// (`Connection`); verbs can be another.
+///
+/// A message is a short body and the contents of some pages, whole or as differences. Messages arrive in the order in which
+/// they were committed, none twice and none lost; a link that can not keep that promise any more is lost. The link owns the
+/// buffers at both ends: a sender writes into what `reserve` lends, a receiver reads what `poll` lends. Nothing here blocks,
+/// allocates or calls back, and one thread at a time uses a link.
+package protocol PageLink: ~Copyable {
+    /// How `fileDescriptor` tells that a link without room has room again.
+    static var roomSignal: RoomSignal { get }
+
+    /// Index of the node at the other end.
+    var peer: UInt8 { get }
+
+    /// For epoll: readable means `poll`. It stays readable, or becomes so again, as long as something waits to be polled.
+    var fileDescriptor: Int32 { get }
+
+    /// Messages and bytes that have passed, both directions.
+    var counters: ConnectionCounters { get }
+
+    /// Lends room for one message, or nil while the link has none: its send buffer is full, or the peer has given no more
+    /// credits. Nothing is sent before `commit`; a second `reserve` replaces the first.
+    mutating func reserve(flags: FrameFlags, bodyLength: Int, contentsLength: Int) -> FrameReservation?
+
+    /// The message that `reserve` lent room for is written.
+    mutating func commit()
+
+    /// Hands committed messages to the network, as far as it takes them.
+    mutating func flush() -> FlushOutcome
+
+    /// The next message that has arrived. What it lends stays valid until the next `poll`; sending does not disturb it.
+    /// To be called until it says `empty` or `lost`.
+    mutating func poll() -> PollOutcome
+}
+
+package enum RoomSignal: Sendable {
+    /// The descriptor becomes writable (a socket).
+    case writable
+    /// The descriptor becomes readable (a completion channel, an event).
+    case readable
+}
+
+package enum PollOutcome {
+    case message(PageDelivery)
+    /// Nothing has arrived: wait for the descriptor.
+    case empty
+    case lost(ConnectionLoss)
+}
+
+/// A message lent by a link, valid until its next `poll`.
+// SAFETY: unsafe to read only through the members that say so.
+@safe package struct PageDelivery {
+    package let flags: FrameFlags
+    private let body: UnsafeRawBufferPointer
+    private let contents: UnsafeRawBufferPointer
+
+    package init(flags: FrameFlags, body: UnsafeRawBufferPointer, contents: UnsafeRawBufferPointer) {
+        self.flags = flags
+        unsafe self.body = body
+        unsafe self.contents = contents
+    }
+
+    @unsafe package var unsafeBody: UnsafeRawBufferPointer { unsafe body }
+
+    /// The pages' contents, one piece of memory, so that they can go straight into UFFDIO_COPY.
+    @unsafe package var unsafeContents: UnsafeRawBufferPointer { unsafe contents }
+}

@@ -1,0 +1,20 @@
+package import Coherence
+
+/// What a coherence loop looks like at one moment, for reports.
+package struct CoherenceSnapshot: Sendable {
+    package var statistics = Statistics()
+    package var faultTimes = FaultTimes()
+    package var heldPages = 0
+    package var hottest: [HotPage] = []
+    package var bytesSent: UInt64 = 0
+    package var bytesReceived: UInt64 = 0
+    package var shadowsForgotten: UInt64 = 0
+    package var shadowsSpared: UInt64 = 0
+    package var sendOverflows: UInt64 = 0
+    package var differencesSent: UInt64 = 0
+    package var bytesSpared: UInt64 = 0
+    /// Processors that wait for a page now.
+    package var waiting: [FaultWaiters.Wait] = []
+    /// The policies in effect.
+    package var policies = PolicySet.none
+}
