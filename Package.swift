@@ -48,9 +48,9 @@ var core: [Target] {
     [
         room("Core", "Coherence", ["Pages"]),
         room("Core", "CoherenceSimulation", ["Coherence", "Bytes"]),
-        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform", "Pages"]),
-        room("Core", "Machine", ["KVM", "Bytes"]),
-        room("Core", "KVM", ["CKVM", "Platform", "Pages"]),
+        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"]),
+        room("Core", "Machine", ["Bytes"]),
+        room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
@@ -62,7 +62,7 @@ var node: [Target] {
     [
         .target(
             name: "Node",
-            dependencies: ["CKVM", "Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
     ]
 }
 
@@ -96,9 +96,9 @@ var commands: [Target] {
         room(
             "Commands", "CoherenceCommands",
             ["Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
-        program("Commands", "vsmp", ["OEMCommands", arguments], swiftRuntimeInside),
-        program("Commands", "vsmpd", ["NodeCommands"], fullyStatic),
-        program("Commands", "vsmp-coherence", ["CoherenceCommands", arguments], swiftRuntimeInside),
+        program("Commands", "vsmp", ["OEMCommands", "Platform", arguments], swiftRuntimeInside),
+        program("Commands", "vsmpd", ["NodeCommands", "Platform"], fullyStatic),
+        program("Commands", "vsmp-coherence", ["CoherenceCommands", "Platform", arguments], swiftRuntimeInside),
     ]
 }
 
@@ -127,7 +127,7 @@ var tests: [Target] {
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes"]),
-        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform", "Pages"]),
+        test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
         test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),

@@ -1,6 +1,7 @@
 import Contract
 import BoardSupport
 import Foundation
+import Platform
 import Testing
 import TestSupport
 
@@ -24,6 +25,21 @@ import TestSupport
         let found = catalogue.findings("b")
         #expect(!found.isEmpty)
         for finding in found { #expect(!finding.rule.isEmpty && !finding.expected.isEmpty && !finding.file.isEmpty) }
+    }
+
+    /// What dtc would read or compute for ever, or until there is no memory left, is a mistake of its own board, and is found soon.
+    @Test(arguments: [
+        "/include/ \"pipe\"\n/ { };", "/ { x = /incbin/(\"pipe\"); };", "/ { x = /incbin/(\"/dev/zero\"); };",
+        "/ { #address-cells = <0x7fffffff>; #size-cells = <0x7fffffff>; a@0 { reg = <0>; ranges = <0 0 0>; }; };",
+    ])
+    func boundlessSourcesAreFindings(text: String) throws {
+        let catalogue = try ScratchBoards(["b/b.dts": "/dts-v1/;\n" + text, "qemu-q35/qemu-q35.dts": source(of: "qemu-q35")])
+        try HostProgram("mkfifo").run(["\(catalogue.path)/b/pipe"])
+        let begun = ContinuousClock.now
+        let found = catalogue.findings("b")
+        #expect(!found.isEmpty && found.allSatisfy { $0.file.hasSuffix("b.dts") && $0.rule.hasPrefix("dtc:") }, "\(found)")
+        #expect(ContinuousClock.now - begun < .seconds(30))
+        #expect(try catalogue.load("qemu-q35").board.name == "qemu-q35")
     }
 
     @Test func deepAndWideTreesAreFindings() throws {

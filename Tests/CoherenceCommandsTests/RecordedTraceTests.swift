@@ -53,16 +53,10 @@ import Testing
         #expect(rows.map(\.nodes) == [2, 2, 2, 2] && rows.allSatisfy { $0.workload == "two" })
     }
 
-    @Test func aMissingXZAndADamagedFileAreNamed() throws {
+    @Test func aDamagedCompressedFileIsNamed() throws {
         let file = NSTemporaryDirectory() + "/vsmp-" + UUID().uuidString + ".trace.xz"
         defer { try? FileManager.default.removeItem(atPath: file) }
         try "not compressed".write(toFile: file, atomically: false, encoding: .utf8)
-        do {
-            _ = try TraceFile.decompressed(file, searchPath: "/nonexistent")
-            Issue.record("there was an xz")
-        } catch let error as CommandError {
-            #expect(error.status == .unavailable && error.text.contains(file) && error.text.contains("apt-get install xz-utils"))
-        }
         do {
             _ = try TraceFile.decompressed(file)
             Issue.record("it was decompressed")

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Foundation
@@ -75,7 +76,7 @@ struct BillOfMaterialsTests {
         let file = scratch.url.appendingPathComponent("image.spdx.json")
         try reader.contents(of: BillOfMaterials.path).write(to: file)
         let result = try HostTool.result("env", [try #require(Self.validator), "--infile", file.path, "--version", "SPDX-2.3"])
-        #expect(result.status == 0, "\(String(decoding: result.output + result.errors, as: UTF8.self))")
+        #expect(result.isSuccess, "\(String(decoding: result.output + result.errors, as: UTF8.self))")
     }
 
     @Test func itLiesBesideTheImageToo() throws {

@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+import Platform
 import Testing
 
 @testable import FirmwareImage
@@ -39,13 +40,17 @@ struct ReproducibilityTests {
         _ folder: URL, _ image: URL, through command: [String] = [], changing environment: [String: String] = [:],
         options: [String] = ["--no-cache"]
     ) throws -> VSMP.Result {
-        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-        return try VSMP.run(
-            [
-                "image", "build", "--board", board, "--firmware", path("firmware"), "--brand", path("brand"), "--vsmpd",
-                path("vsmpd"), "--lock", path("packages.lock"), "--store", path("store"), "--unsigned", "--output", image.path,
-            ] + options, through: command,
+        try VSMP.run(
+            words(folder, image, options: options), through: command,
             environment: ProcessInfo.processInfo.environment.merging(environment, uniquingKeysWith: { $1 }))
+    }
+
+    private static func words(_ folder: URL, _ image: URL, options: [String]) -> [String] {
+        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        return [
+            "image", "build", "--board", board, "--firmware", path("firmware"), "--brand", path("brand"), "--vsmpd",
+            path("vsmpd"), "--lock", path("packages.lock"), "--store", path("store"), "--unsigned", "--output", image.path,
+        ] + options
     }
 
     private func expectSameBytes(
@@ -110,6 +115,60 @@ struct ReproducibilityTests {
                 "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "SOURCE_DATE_EPOCH": "1", "MTOOLSRC": "/dev/zero",
                 "ZSTD_CLEVEL": "1", "ZSTD_NBTHREADS": "2",
             ])
+    }
+
+    /// Settings of the user's own for the tools that make the image.
+    @Test func personalSettingsDoNotMatter() throws {
+        let home = scratch.url.appendingPathComponent("home")
+        let settings = "mtools_lower_case=1\nmtools_no_vfat=1\nmtools_name_numeric_tail=0\ndefault_codepage=437\n"
+        try write(Data(settings.utf8), to: home.appendingPathComponent(".mtoolsrc"))
+        try expectSameBytes(from: folder, changing: ["HOME": home.path, "MTOOLSRC": home.appendingPathComponent(".mtoolsrc").path, "MTOOLS_NO_VFAT": "1"])
+    }
+
+    /// At whatever moment: the command ends as by the signal, no helper runs on, and there is no file that was not there before.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    func aSignalLeavesNothing(signal: Int32) throws {
+        let place = scratch.url.appendingPathComponent("signal-\(signal)")
+        let (temporary, output) = (place.appendingPathComponent("temporary"), place.appendingPathComponent("output"))
+        for folder in [temporary, output] { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+        let log = try FileDescriptor(opening: place.appendingPathComponent("log").path, for: .write, [.create])
+        let words = Self.words(folder, output.appendingPathComponent("image"), options: ["--no-cache"])
+        let vsmp = try #require(VSMP.executable, "vsmp is not beside the test bundle").path
+        for delay in [10, 50, 100, 200, 300, 400, 500, 600, 800, 1000, 1300, 1700] {
+            let process = try HostProgram("env").start(["TMPDIR=\(temporary.path)", vsmp] + words, output: log.rawValue)
+            usleep(UInt32(delay) * 1000)
+            kill(process.identifier, signal)
+            while process.isRunning { usleep(1000) }
+            let isDone = process.exit == .status(0)
+            #expect(isDone || process.exit == .signal(signal), "after \(delay) ms: \(process.exit.debugDescription)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == [], "after \(delay) ms")
+            let left = try FileManager.default.contentsOfDirectory(atPath: output.path)
+            #expect(left.allSatisfy { ["image", "image.spdx.json"].contains($0) } && (isDone || !left.contains("image")), "after \(delay) ms: \(left)")
+            #expect(Self.processes(with: "TMPDIR=\(temporary.path)") == [], "after \(delay) ms")
+            for name in left { try FileManager.default.removeItem(at: output.appendingPathComponent(name)) }
+        }
+    }
+
+    /// Those that run with such a variable in their environment.
+    private static func processes(with variable: String) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).filter { name in
+            guard name.first?.isNumber == true, let environment = FileManager.default.contents(atPath: "/proc/\(name)/environ") else { return false }
+            return environment.range(of: Data(variable.utf8)) != nil
+        }
+    }
+
+    /// A temporary folder that is not there, and one that is full: neither is the board's, the SDK's or a tool's fault.
+    @Test func anUnusableTemporaryFolderIsNamed() throws {
+        let output = scratch.url.appendingPathComponent("other.img")
+        let missing = try Self.build(folder, output, changing: ["TMPDIR": "/nonexistent/tmp"])
+        #expect(missing.status == 73 && missing.errors.contains("temporary files /nonexistent/tmp: ") && missing.errors.contains("set TMPDIR"), "\(missing.errors)")
+        let small = scratch.url.appendingPathComponent("small")
+        try FileManager.default.createDirectory(at: small, withIntermediateDirectories: true)
+        let mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs -o size=1m tmpfs \"$TMPDIR\" && exec \"$@\"", "sh"]
+        guard (try? HostTool.run(mount[0], ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", small.path])) != nil else { return }
+        let full = try Self.build(folder, output, through: mount, changing: ["TMPDIR": small.path])
+        #expect(full.status == 73 && full.errors.contains("temporary files \(small.path): No space left on device"), "\(full.errors)")
+        #expect(!FileManager.default.fileExists(atPath: output.path))
     }
 
     /// Inside the namespace the user is nobody, and there is not even a loopback interface.

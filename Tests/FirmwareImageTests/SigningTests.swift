@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Crypto
@@ -133,8 +134,8 @@ struct SigningTests {
             softhsm2-util --import '\(folder.path)/key.p8' --token vendor --label sign --id 01 --pin 1234
             rm '\(folder.path)/key.p8'
             """
-        let prepared = try HostTool.result("sh", ["-c", setUp], asUser: true)
-        try #require(prepared.status == 0, "\(prepared.lastErrors)")
+        let prepared = try HostTool.result("sh", ["-c", setUp], .user)
+        try #require(prepared.isSuccess, "\(prepared.lastErrors)")
         let command = "\(environment) pkcs11-tool --module \(library) --token-label vendor --login --pin 1234 --sign --mechanism SHA256-RSA-PKCS "
             + "--id 01 --input-file /dev/stdin --output-file /dev/stdout 2>/dev/null"
         let signed = try Authenticode.sign(program, by: CommandSigner(command: command, certificate: keys.certificate))

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Foundation
@@ -39,7 +40,7 @@ import Testing
         // the kernel runs no file that is open for writing.
         let (source, emulator) = (try folder.file("script", prologue + script), "\(folder.path)/emulator")
         let log = try Descriptor.create("\(folder.path)/install.log")
-        let install = try ChildProcess(["install", "-m", "755", source, emulator], output: log.number)
+        let install = try startProgram(["install", "-m", "755", source, emulator], output: log.number)
         while install.isRunning { usleep(1000) }
         try #require(install.exit == .status(0))
         let network = try EmulatedNetwork(boards: nodes)
@@ -136,7 +137,6 @@ import Testing
     func chipsEndWithTheirBoards(isCut: Bool) throws {
         let folder = try Folder()
         let chips = "\(folder.path)/chips"
-        // The parent-death signal's process is the chip itself: setpriv and sh give it their place.
         let (_, _, processes) = try run(
             script: "sleep 0.5; pgrep -f 'dir=\(chips)/node'$node >\(folder.path)/chip$node; \(isCut ? "sleep 30" : "exit 0")",
             chips: chips, options: .init(timeout: .seconds(2)), in: folder)
@@ -162,7 +162,7 @@ import Testing
         let folder = try Folder()
         let log = try Descriptor.create("\(folder.path)/log")
         // The middle process stands for a lab that is killed hard: it starts a sleeper the way the lab does.
-        let middle = try ChildProcess(
+        let middle = try startProgram(
             ["sh", "-c", "setpriv --pdeathsig KILL sleep 1000 & echo $! > \(folder.path)/sleeper; wait"],
             output: log.number)
         var sleeper: Int32?

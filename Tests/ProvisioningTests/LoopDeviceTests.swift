@@ -2,13 +2,14 @@ import Bytes
 import Contract
 import BoardSupport
 import Foundation
+import Platform
 import Testing
 
 @testable import Provisioning
 
 private let loopObstacle: String? = {
     if getuid() != 0 { return "writing loop devices needs root" }
-    if ExternalTool("losetup").locate() == nil { return "losetup is not installed" }
+    if HostProgram.locate("losetup") == nil { return "losetup is not installed" }
     if !FileManager.default.fileExists(atPath: "/dev/loop-control") { return "the kernel has no loop devices" }
     return nil
 }()

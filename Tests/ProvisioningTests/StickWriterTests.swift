@@ -2,6 +2,7 @@ import Contract
 import BoardSupport
 import FirmwareImage
 import Foundation
+import Platform
 import Synchronization
 import Testing
 
@@ -151,9 +152,9 @@ import Testing
         }
         try image.scratch.write("stick", Data(stick))
         let path = image.scratch.path + "/stick"
-        let verified = try ExternalTool("sfdisk").run(["--verify", path])
-        let words = String(decoding: verified.standardOutput, as: UTF8.self) + verified.standardError
-        #expect(verified.status == 0)
+        let verified = try HostProgram("sfdisk").result(["--verify", path])
+        let words = String(decoding: verified.output + verified.errors, as: UTF8.self)
+        #expect(verified.isSuccess)
         #expect(words.contains("No errors detected"))
         #expect(!words.contains("size mismatch") && !words.contains("backup"))
         let table = try GUIDPartitionTable(diskSize: size) { Array(stick[$0..<$0 + $1]) }

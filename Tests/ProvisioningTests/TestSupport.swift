@@ -1,5 +1,6 @@
 import BoardSupport
 import Foundation
+import Platform
 import Provisioning
 
 /// A folder that disappears with the test.
@@ -28,13 +29,9 @@ final class ScratchFolder: Sendable {
     }
 }
 
-struct ToolFailed: Error { var message: String }
-
 @discardableResult
 func runTool(_ name: String, _ arguments: [String]) throws -> String {
-    let output = try ExternalTool(name).run(arguments)
-    guard output.status == 0 else { throw ToolFailed(message: "\(name): \(output.standardError)") }
-    return String(decoding: output.standardOutput, as: UTF8.self)
+    String(decoding: try HostProgram(name).run(arguments), as: UTF8.self)
 }
 
 /// A small image with the partitions of a real one: BIOS boot code, a filled system partition, an empty configuration.
@@ -73,6 +70,6 @@ func testKit(nodes: Int = 2) throws -> Kit {
 }
 
 private func clusterKey(_ text: String) throws -> ClusterKey {
-    guard let key = ClusterKey(hexadecimal: text) else { throw ToolFailed(message: "not a key") }
+    guard let key = ClusterKey(hexadecimal: text) else { throw CancellationError() }
     return key
 }

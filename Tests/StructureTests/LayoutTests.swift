@@ -18,4 +18,17 @@ struct LayoutTests {
         let groups = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
         #expect(Set(groups) == ["Ground", "Core", "Node", "OEM", "Commands", "Guest"])
     }
+
+    /// Programs are started, and temporary folders made, by one type each; commands print by one that checks.
+    @Test func platformAloneStartsProgramsAndMakesTemporaryFolders() throws {
+        let sources = Self.root.appending(path: "Sources")
+        let words = ["posix_spawn", "vfork(", "popen(", "Process()", "mkdtemp", "temporaryDirectory", "NSTemporaryDirectory"]
+        for name in try FileManager.default.subpathsOfDirectory(atPath: sources.path) where name.hasSuffix(".swift") || name.hasSuffix(".c") {
+            let text = try String(contentsOf: sources.appending(path: name), encoding: .utf8)
+            let isCommand = name.hasPrefix("Commands/")
+            if isCommand { #expect(text.firstMatch(of: /(^|[^.\w])print\(/) == nil, "\(name) prints unchecked: StandardOutput.print") }
+            guard !name.hasPrefix("Ground/Platform/"), !name.hasPrefix("Ground/CPlatform/") else { continue }
+            for word in words { #expect(!text.contains(word), "\(name) has \(word): HostProgram, TemporaryFolder") }
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import Platform
+import Coherence
 import Glibc
 import KVM
 import Interconnect

@@ -1,4 +1,5 @@
 import Platform
+import Coherence
 import Glibc
 import KVM
 import LoopbackCalibration
@@ -100,7 +101,7 @@ enum OneNode {
             self.size = size
             for (page, words) in program.pages(at: 0) {
                 for (index, word) in words.enumerated() {
-                    unsafe mapping.storeBytes(of: word, toByteOffset: Int(page) * 4096 + index * 8, as: UInt64.self)
+                    unsafe mapping.storeBytes(of: word, toByteOffset: Int(page.address) + index * 8, as: UInt64.self)
                 }
             }
             guest = try Guest(base: 0) { machine in

@@ -1,5 +1,6 @@
 import Coherence
 import CoherenceSimulation
+internal import Platform
 
 /// What each policy is worth: every trace with no policies, each alone, all but each, and all.
 struct Ablation: Codable {
@@ -114,16 +115,16 @@ struct Ablation: Codable {
     }
 
     func printTable() {
-        print("\(nodes) nodes, \(network), cache of \(cachePercent)%: stall time relative to that with all policies; above 1 is slower\n")
+        StandardOutput.print("\(nodes) nodes, \(network), cache of \(cachePercent)%: stall time relative to that with all policies; above 1 is slower\n")
         let first = rows.reduce(0) { max($0, $1.name.count) }
         let titles = workloads + ["geometric mean"]
-        print(pad("", first, left: true) + titles.map { "  " + pad($0, 6) }.joined())
+        StandardOutput.print(pad("", first, left: true) + titles.map { "  " + pad($0, 6) }.joined())
         for row in rows {
             let cells = zip(titles, row.ratios + [row.geometricMean]).map { "  " + pad(decimal($1, digits: 2), max(6, $0.count)) }
-            print(pad(row.name, first, left: true) + cells.joined())
+            StandardOutput.print(pad(row.name, first, left: true) + cells.joined())
         }
-        print("\nStall time without the policy / with it; above 1 it helps:")
-        for sentence in sentences { print("  \(sentence)") }
-        print("\n\(losers)")
+        StandardOutput.print("\nStall time without the policy / with it; above 1 it helps:")
+        for sentence in sentences { StandardOutput.print("  \(sentence)") }
+        StandardOutput.print("\n\(losers)")
     }
 }

@@ -47,12 +47,12 @@ struct CalibrateCommand: ParsableCommand {
             if json { return try printJSON(file) }
             Self.printTable(calibration, model)
             let predicted = try FaultPrediction(network: model)
-            print("\nfault                        predicted us")
+            StandardOutput.print("\nfault                        predicted us")
             for (name, value) in [
                 ("without a message", predicted.local), ("remote read of a page", predicted.remoteRead),
                 ("remote write of a page", predicted.remoteWrite),
-            ] { print("\(pad(name, 28, left: true)) \(pad(microseconds(value), 12))") }
-            if let out { print("\nwritten to \(out)") }
+            ] { StandardOutput.print("\(pad(name, 28, left: true)) \(pad(microseconds(value), 12))") }
+            if let out { StandardOutput.print("\nwritten to \(out)") }
         }
     }
 
@@ -70,9 +70,9 @@ struct CalibrateCommand: ParsableCommand {
             ("MADV_DONTNEED", faults.drop, ""),
         ]
         if let guest = faults.guest { rows.append(("a fault as a guest sees it", guest, "what trap, copy and wake sum to")) }
-        print("measured on \(machine), medians\n")
-        print("experiment                                 us    gives")
-        for row in rows { print("\(pad(row.experiment, 36, left: true)) \(pad(microseconds(row.time), 8))    \(row.gives)") }
+        StandardOutput.print("measured on \(machine), medians\n")
+        StandardOutput.print("experiment                                 us    gives")
+        for row in rows { StandardOutput.print("\(pad(row.experiment, 36, left: true)) \(pad(microseconds(row.time), 8))    \(row.gives)") }
     }
 
     private static var machine: String {

@@ -3,6 +3,7 @@ package import ArgumentParser
 import Coherence
 import CoherenceSimulation
 import Foundation
+internal import Platform
 
 /// `vsmp-coherence`: the coherence engine beside published protocols, on traces of what programs do to memory, and its checks.
 package struct CoherenceRootCommand: ParsableCommand {
@@ -154,7 +155,7 @@ struct CompareCommand: ParsableCommand {
         }
         guard !below.isEmpty else { return }
         let text = "a ratio of \(decimal(least, digits: 2)) is not reached: \(below.joined(separator: "; "))"
-        FileHandle.standardError.write(Data("vsmp-coherence: \(text)\n".utf8))
+        StandardError.print("vsmp-coherence: \(text)")
         throw ExitCode(1)
     }
 }
@@ -180,6 +181,6 @@ struct WorkloadCommand: ParsableCommand {
     }
 
     func run() throws {
-        FileHandle.standardOutput.write(Data(workload.trace(processors: processors, seed: seed).text))
+        StandardOutput.write(Array(workload.trace(processors: processors, seed: seed).text))
     }
 }

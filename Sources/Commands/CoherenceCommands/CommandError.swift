@@ -1,6 +1,7 @@
 internal import Contract
 import ArgumentParser
 import Foundation
+internal import Platform
 
 /// A mistake of the caller's, with its exit status (docs/exit-codes.md).
 struct CommandError: Error {
@@ -17,13 +18,13 @@ func reportingErrors(_ body: () throws -> Void) throws {
     do {
         try body()
     } catch let error as CommandError {
-        FileHandle.standardError.write(Data("vsmp-coherence: \(error.text)\n".utf8))
+        StandardError.print("vsmp-coherence: \(error.text)")
         throw ExitCode(error.status.rawValue)
     }
 }
 
 /// Prints a value as JSON with sorted keys, so that equal values print equal text.
-func printJSON(_ value: some Encodable) throws { print(try jsonText(value)) }
+func printJSON(_ value: some Encodable) throws { StandardOutput.print(try jsonText(value)) }
 
 /// JSON with sorted keys.
 func jsonText(_ value: some Encodable) throws -> String {

@@ -1,5 +1,6 @@
 import CoherenceSimulation
 import Foundation
+internal import Platform
 
 /// A run, as tables and JSON show it.
 struct ComparisonRow: Codable {
@@ -38,14 +39,14 @@ struct ComparisonRow: Codable {
     }
 
     static func printTable(_ rows: [ComparisonRow]) {
-        print("workload            nodes  protocol      remote faults   messages       MiB   stall ms    time ms")
+        StandardOutput.print("workload            nodes  protocol      remote faults   messages       MiB   stall ms    time ms")
         for row in rows {
             let figures = [
                 pad(row.workload, 18, left: true), pad("\(row.nodes)", 6), " " + pad(row.name, 13, left: true),
                 pad("\(row.remoteFaults)", 13), pad("\(row.messages)", 10), pad(decimal(Double(row.bytes) / 1_048_576), 9),
                 pad(decimal(Double(row.stallNanoseconds) / 1e6), 10), pad(decimal(Double(row.timeNanoseconds) / 1e6), 10),
             ]
-            print(figures.joined(separator: " "))
+            StandardOutput.print(figures.joined(separator: " "))
         }
     }
 
@@ -69,14 +70,14 @@ struct ComparisonRow: Codable {
     /// Each workload's ratio, and their geometric mean.
     static func printSummary(_ rows: [ComparisonRow], nodes: Int) {
         var ratios: [Double] = []
-        print("\n\(nodes) nodes: stall time of the best published protocol / the engine's; / the least of any protocol that moves whole pages")
+        StandardOutput.print("\n\(nodes) nodes: stall time of the best published protocol / the engine's; / the least of any protocol that moves whole pages")
         for workload in workloads(rows) {
             guard let (ratio, best, bound) = ratio(rows.filter({ $0.workload == workload })) else { continue }
             ratios.append(ratio)
             let most = bound.isFinite ? decimal(bound, digits: 2) : "-"
-            print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  \(pad("(\(best))", 14, left: true)) \(pad(most, 8))")
+            StandardOutput.print("  \(pad(workload, 18, left: true)) \(pad(decimal(ratio, digits: 2), 8))  \(pad("(\(best))", 14, left: true)) \(pad(most, 8))")
         }
         guard let mean = geometricMean(ratios) else { return }
-        print("  \(pad("geometric mean", 18, left: true)) \(pad(decimal(mean, digits: 2), 8))")
+        StandardOutput.print("  \(pad("geometric mean", 18, left: true)) \(pad(decimal(mean, digits: 2), 8))")
     }
 }

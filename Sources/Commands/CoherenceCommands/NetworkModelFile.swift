@@ -1,6 +1,7 @@
 import Contract
 import CoherenceSimulation
 import Foundation
+internal import Platform
 
 /// A network model in a file: JSON, docs/coherence-simulation.md has its form.
 struct NetworkModelFile: Codable, Equatable {
@@ -124,9 +125,9 @@ struct NetworkModelFile: Codable, Equatable {
 
     func write(to path: String) throws {
         do {
-            try Data((try jsonText(self) + "\n").utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw CommandError(.cannotCreate, "cannot write \(path): \(error.localizedDescription)")
+            try OutputFile.write(Array((try jsonText(self) + "\n").utf8), to: path)
+        } catch let error as OutputFileError {
+            throw CommandError(.cannotCreate, error.description)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+internal import Platform
 
 func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
     let blanks = String(repeating: " ", count: max(0, width - text.count))
@@ -15,5 +16,5 @@ func seconds(_ duration: Duration) -> Double {
 
 /// Prints at once, also into a file or a pipe: what was said before a crash is seen.
 func printNow(_ text: String, end: String = "\n") {
-    FileHandle.standardOutput.write(Data((text + end).utf8))
+    StandardOutput.print(text, terminator: end)
 }

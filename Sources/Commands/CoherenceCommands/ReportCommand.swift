@@ -3,6 +3,7 @@ import ArgumentParser
 import Coherence
 import CoherenceSimulation
 import Foundation
+internal import Platform
 
 struct ReportCommand: ParsableCommand {
     static var configuration: CommandConfiguration {
@@ -32,12 +33,8 @@ struct ReportCommand: ParsableCommand {
             let report = try Report(try suite.load(), nodes: try suite.nodeCounts(nodes))
             for file in report.files(command: command) {
                 let path = "\(folder)/\(file.name)"
-                do {
-                    try file.text.write(toFile: path, atomically: true, encoding: .utf8)
-                } catch {
-                    throw CommandError(.cannotCreate, "cannot write \(path): \(error.localizedDescription)")
-                }
-                print(path)
+                do throws(OutputFileError) { try OutputFile.write(Array(file.text.utf8), to: path) } catch { throw CommandError(.cannotCreate, error.description) }
+                StandardOutput.print(path)
             }
         }
     }

@@ -1,6 +1,7 @@
 import Contract
 import CoherenceSimulation
 import Foundation
+internal import Platform
 
 /// A trace and what tables call it.
 struct NamedTrace {
@@ -45,24 +46,12 @@ enum TraceFile {
         return try decompressed(path)
     }
 
-    /// What `xz` makes of a file; found in `searchPath`.
-    static func decompressed(_ path: String, searchPath: String? = ProcessInfo.processInfo.environment["PATH"]) throws -> Data {
-        let programs = (searchPath ?? "").split(separator: ":").map { "\($0)/xz" }
-        guard let program = programs.first(where: FileManager.default.isExecutableFile) else {
-            throw CommandError(.unavailable, "\(path) is compressed and there is no xz: apt-get install xz-utils")
+    /// What `xz` makes of a file.
+    static func decompressed(_ path: String) throws -> Data {
+        do {
+            return Data(try HostProgram("xz").run(["-dc", "--", path]))
+        } catch {
+            throw CommandError(error.reason == .notInstalled ? .unavailable : .badInput, "\(path) cannot be decompressed: \(error)")
         }
-        let (process, output) = (Process(), Pipe())
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = ["-dc", "--", path]
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        do { try process.run() } catch { throw CommandError(.unavailable, "cannot run \(program): \(error)") }
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        // What is wrong xz has said itself, on standard error.
-        guard process.terminationReason == .exit, process.terminationStatus == 0 else {
-            throw CommandError(.badInput, "\(path): xz cannot decompress it")
-        }
-        return data
     }
 }

@@ -1,5 +1,6 @@
 internal import Contract
 import BoardSupport
+internal import Platform
 
 /// `vsmpd capture`: the computer that a stick was plugged into, as a board's source.
 enum CaptureCommand {
@@ -13,7 +14,7 @@ enum CaptureCommand {
         do {
             let options = try Options(Array(arguments.dropFirst()), known: ["--evidence", "--root"])
             var capture = BoardCapture(root: options.last("--root") ?? "")
-            print(try capture.source(vendor: words[0], name: words[1], evidence: try options.required("--evidence")), terminator: "")
+            StandardOutput.print(try capture.source(vendor: words[0], name: words[1], evidence: try options.required("--evidence")), terminator: "")
             return .success
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem); \(usage)")

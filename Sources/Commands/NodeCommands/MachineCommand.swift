@@ -2,6 +2,7 @@ internal import Contract
 import BoardSupport
 import Coherence
 import Glibc
+internal import Platform
 
 /// `vsmp machine stat|pages|processors|version|policies`: asks the vsmpd on this node over its local socket.
 enum MachineCommand {
@@ -31,7 +32,7 @@ enum MachineCommand {
             NodeProgram.report(String(answer.drop { $0 != " " }.dropFirst().prefix { $0 != "\n" }))
             return .unavailable
         }
-        print(answer.dropFirst(3), terminator: "")
+        StandardOutput.print(answer.dropFirst(3), terminator: "")
         return .success
     }
 

@@ -3,6 +3,7 @@ import BoardSupport
 import Glibc
 import Licensing
 import Node
+internal import Platform
 
 /// `vsmpd license request|install`: what this board is, and a licence for its own stick.
 struct NodeLicenseCommand {
@@ -33,7 +34,7 @@ struct NodeLicenseCommand {
             NodeProgram.report("this computer's inventory makes no request: the firmware's SMBIOS strings cannot be written")
             return .internalError
         }
-        print(text, terminator: "")
+        StandardOutput.print(text, terminator: "")
         return .success
     }
 
@@ -46,7 +47,7 @@ struct NodeLicenseCommand {
         do {
             let id = try check(bytes, path, folder)
             try replace("license.vsl", in: folder, with: bytes)
-            print("\(id) is in \(folder)/license.vsl; it counts from the machine's next start")
+            StandardOutput.print("\(id) is in \(folder)/license.vsl; it counts from the machine's next start")
             return .success
         } catch let error as LicensingError {
             NodeProgram.report("\(error)")

@@ -1,6 +1,7 @@
 internal import Contract
 import BoardSupport
 import Glibc
+internal import Platform
 
 /// `vsmpd`: a multi-call program. Called as anything else (`vsmp`, or what the brand calls it) it is the operator's command.
 package enum NodeProgram {
@@ -28,7 +29,7 @@ package enum NodeProgram {
         case "license": return NodeLicenseCommand().run(Array(rest.dropFirst()))
         case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
         case "--help", "help", nil:
-            print(help)
+            StandardOutput.print(help)
             return rest.isEmpty ? .usage : .success
         default:
             report("there is no command '\(rest[0])'; try vsmpd --help")

@@ -2,6 +2,7 @@ internal import Contract
 package import ArgumentParser
 internal import BoardSupport
 internal import Foundation
+internal import Platform
 
 /// `vsmp board`: the server models this workspace describes.
 package struct BoardCommand: ParsableCommand {
@@ -41,12 +42,12 @@ package struct BoardCommand: ParsableCommand {
             try reportingErrors {
                 let rows = try options.catalogue.names().map { name in Row(name, options.catalogue) }
                 if options.json { return try printJSON(rows) }
-                if rows.isEmpty { print("no board in \(options.boardsPath)") }
+                if rows.isEmpty { StandardOutput.print("no board in \(options.boardsPath)") }
                 let width = rows.map(\.name.count).max() ?? 0
                 for row in rows {
                     let padding = String(repeating: " ", count: width - row.name.count)
                     let status = row.status.map { " (\($0))" } ?? ""
-                    print("\(row.name)\(padding)  \(row.model ?? "invalid: see vsmp board lint \(row.name)")\(status)")
+                    StandardOutput.print("\(row.name)\(padding)  \(row.model ?? "invalid: see vsmp board lint \(row.name)")\(status)")
                 }
             }
         }
@@ -91,7 +92,7 @@ package struct BoardCommand: ParsableCommand {
                 if options.json {
                     try printJSON(findings)
                 } else {
-                    for finding in findings { print(finding) }
+                    for finding in findings { StandardOutput.print(finding) }
                 }
                 if findings.contains(where: { $0.severity == .error }) { throw ExitCode(ExitStatus.badInput.rawValue) }
             }
@@ -113,7 +114,7 @@ package struct BoardCommand: ParsableCommand {
                 let compiled = try options.catalogue.load(name)
                 let values = compiled.values(proof: options.catalogue.proof(of: name))
                 if options.json { return try printJSON(Shown(board: compiled.board, values: values)) }
-                print(BoardListing(compiled.board, values).text, terminator: "")
+                StandardOutput.print(BoardListing(compiled.board, values).text, terminator: "")
             }
         }
 
@@ -149,7 +150,7 @@ package struct BoardCommand: ParsableCommand {
                 }
                 var capture = BoardCapture(root: root)
                 do throws(BoardCapture.Problem) {
-                    print(try capture.source(vendor: words[0], name: words[1], evidence: evidence), terminator: "")
+                    StandardOutput.print(try capture.source(vendor: words[0], name: words[1], evidence: evidence), terminator: "")
                 } catch {
                     if case .argument = error { throw ValidationError("\(error)") }
                     printError("vsmp: \(error)")
@@ -214,7 +215,7 @@ package struct BoardCommand: ParsableCommand {
         func run() throws {
             try reportingErrors {
                 let table = try BoardTable(location.catalogue)
-                guard let update else { return print(table.text, terminator: "") }
+                guard let update else { return StandardOutput.print(table.text, terminator: "") }
                 guard let document = try? String(contentsOfFile: update, encoding: .utf8) else {
                     throw BoardError.missing(path: update, hint: "name a document that holds the table")
                 }
@@ -232,7 +233,7 @@ package struct BoardCommand: ParsableCommand {
             CommandConfiguration(abstract: "Print the binding as a schema for dt-validate.")
         }
 
-        func run() { print(BoardBinding.schema, terminator: "") }
+        func run() { StandardOutput.print(BoardBinding.schema, terminator: "") }
     }
 }
 

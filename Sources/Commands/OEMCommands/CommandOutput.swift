@@ -3,29 +3,24 @@ internal import ArgumentParser
 internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
-internal import Glibc
 internal import Licensing
 internal import Provisioning
+internal import Platform
 
 /// Prints a value as JSON with sorted keys, so that equal values print equal text.
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    StandardOutput.print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
 /// Writes on standard error.
-func printError(_ text: String, terminator: String = "\n") {
-    let line = Array((text + terminator).utf8)
-    _ = unsafe line.withUnsafeBytes { unsafe write(2, $0.baseAddress!, $0.count) }
-}
+func printError(_ text: String, terminator: String = "\n") { StandardError.print(text, terminator: terminator) }
 
-/// Writes a command's output file in one step, or ends the command.
+/// Writes a command's output file in one step, or ends the command; `-` is standard output.
 func writeFile(_ content: Data, to path: String) throws {
-    do {
-        try content.write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-        printError("vsmp: cannot write \(path): \(error.localizedDescription)")
+    do { try OutputFile.write(Array(content), to: path) } catch {
+        printError("vsmp: \(error)")
         throw ExitCode(ExitStatus.cannotCreate.rawValue)
     }
 }

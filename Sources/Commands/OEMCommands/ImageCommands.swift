@@ -4,6 +4,7 @@ internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
 internal import StickState
+internal import Platform
 
 /// `vsmp image`: lock what goes in, build, look inside, verify.
 package struct ImageCommand: ParsableCommand {
@@ -75,15 +76,15 @@ package struct ImageCommand: ParsableCommand {
                     try lock.write(to: options.lockFile)
                     let old = Set(before.packages)
                     for package in lock.packages where !old.contains(package) {
-                        print("locked \(package.name) \(package.version)")
+                        StandardOutput.print("locked \(package.name) \(package.version)")
                     }
                 }
                 // The lock is written before: which source code belongs to it is known even where this archive lacks it.
                 if let archive {
                     try options.packageStore.fetchSources(lock, from: archive) { printError("vsmp: \($0)") }
-                    print("\(lock.sources.count) source files of \(options.lock) are in \(options.packageStore.root.path)")
+                    StandardOutput.print("\(lock.sources.count) source files of \(options.lock) are in \(options.packageStore.root.path)")
                 }
-                print("\(lock.packages.count) packages of \(options.lock) are in \(options.packageStore.root.path)")
+                StandardOutput.print("\(lock.packages.count) packages of \(options.lock) are in \(options.packageStore.root.path)")
             }
         }
     }
@@ -155,9 +156,9 @@ package struct ImageCommand: ParsableCommand {
                 if json {
                     try printJSON(ImageSummary(manifest))
                 } else {
-                    print("\(output): \(manifest.brand) for \(manifest.board), version \(manifest.version), kernel \(manifest.kernelRelease)")
-                    print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
-                    print("firmware hash \(manifest.firmwareHash)")
+                    StandardOutput.print("\(output): \(manifest.brand) for \(manifest.board), version \(manifest.version), kernel \(manifest.kernelRelease)")
+                    StandardOutput.print("\(manifest.purpose.rawValue) image, \(builder.signer.map { "signed by \($0.certificate)" } ?? "not signed")")
+                    StandardOutput.print("firmware hash \(manifest.firmwareHash)")
                 }
                 guard manifest.missingBlobs.isEmpty else {
                     throw ImageError(
@@ -193,30 +194,30 @@ package struct ImageCommand: ParsableCommand {
                 let rootFiles = files ? try reader.rootFiles() : [:]
                 if json { return try printJSON(ImageSummary(reader.manifest, reader, rootFiles)) }
                 let manifest = reader.manifest
-                print("firmware hash  \(manifest.firmwareHash)")
-                print("version        \(manifest.version)")
-                print("purpose        \(manifest.purpose.rawValue)")
-                print("brand          \(manifest.brand)")
-                print("board          \(manifest.board)")
-                print("kernel         \(manifest.kernelRelease)")
-                print("command line   \(manifest.commandLine)")
-                print("rollback       counter \(manifest.rollbackCounter)")
+                StandardOutput.print("firmware hash  \(manifest.firmwareHash)")
+                StandardOutput.print("version        \(manifest.version)")
+                StandardOutput.print("purpose        \(manifest.purpose.rawValue)")
+                StandardOutput.print("brand          \(manifest.brand)")
+                StandardOutput.print("board          \(manifest.board)")
+                StandardOutput.print("kernel         \(manifest.kernelRelease)")
+                StandardOutput.print("command line   \(manifest.commandLine)")
+                StandardOutput.print("rollback       counter \(manifest.rollbackCounter)")
                 for partition in reader.partitionTable.partitions {
-                    print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
+                    StandardOutput.print("partition \(partition.number)    \(partition.name), \(partition.size >> 20) MiB")
                 }
                 for (bank, tries) in reader.banks.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-                    print("bank \(bank.rawValue)         \(tries.summary)\(bank == reader.bank ? ", shown here" : "")")
+                    StandardOutput.print("bank \(bank.rawValue)         \(tries.summary)\(bank == reader.bank ? ", shown here" : "")")
                 }
-                for loader in manifest.loaders { print("boot loader    \(loader.name), \(loader.length) bytes, \(loader.digest)") }
-                for part in manifest.parts { print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
-                for blob in manifest.missingBlobs { print("missing blob   /\(blob.path), \(blob.digest)") }
-                for file in manifest.files { print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
+                for loader in manifest.loaders { StandardOutput.print("boot loader    \(loader.name), \(loader.length) bytes, \(loader.digest)") }
+                for part in manifest.parts { StandardOutput.print("hashed part    \(part.name), \(part.length) bytes, \(part.digest)") }
+                for blob in manifest.missingBlobs { StandardOutput.print("missing blob   /\(blob.path), \(blob.digest)") }
+                for file in manifest.files { StandardOutput.print("boot file      \(file.name), \(file.length) bytes, \(file.digest)") }
                 for package in manifest.packages {
-                    print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
+                    StandardOutput.print("package        \(package.name) \(package.version), source \(package.source) \(package.sourceVersion)")
                 }
-                for input in manifest.inputs { print("input          \(input.name), \(input.length) bytes, \(input.digest)") }
-                for tool in manifest.tools { print("tool           \(tool.name) \(tool.version)") }
-                for (path, length) in rootFiles.sorted(by: { $0.key < $1.key }) { print("root file      /\(path), \(length) bytes") }
+                for input in manifest.inputs { StandardOutput.print("input          \(input.name), \(input.length) bytes, \(input.digest)") }
+                for tool in manifest.tools { StandardOutput.print("tool           \(tool.name) \(tool.version)") }
+                for (path, length) in rootFiles.sorted(by: { $0.key < $1.key }) { StandardOutput.print("root file      /\(path), \(length) bytes") }
             }
         }
     }
@@ -262,8 +263,8 @@ package struct ImageCommand: ParsableCommand {
                             + "not by \(wanted)")
                 }
             }
-            print("\(name): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
-            print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
+            StandardOutput.print("\(name): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
+            StandardOutput.print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
         }
     }
 }

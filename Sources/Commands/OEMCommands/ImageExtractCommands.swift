@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
+internal import Platform
 
 extension ImageCommand {
     struct Extract: ParsableCommand {
@@ -20,7 +21,7 @@ extension ImageCommand {
             try reportingErrors {
                 let result = try ImageReader(URL(fileURLWithPath: image)).extract(paths, to: URL(fileURLWithPath: output))
                 for path in result.leftOut { printError("vsmp: left out \(path), a device") }
-                print("\(output): \(result.written.count) files of \(image)")
+                StandardOutput.print("\(output): \(result.written.count) files of \(image)")
             }
         }
     }
@@ -43,11 +44,11 @@ extension ImageCommand {
                 let images = (try ImageReader(URL(fileURLWithPath: first)), try ImageReader(URL(fileURLWithPath: second)))
                 differences = try images.0.differences(from: images.1)
                 if json { return try printJSON(differences) }
-                if differences.isEmpty { print("the same firmware: \(images.0.manifest.firmwareHash)") }
+                if differences.isEmpty { StandardOutput.print("the same firmware: \(images.0.manifest.firmwareHash)") }
                 for difference in differences {
-                    print(([difference.kind.rawValue] + [difference.name].compactMap(\.self)).joined(separator: " "))
-                    print("    \(Self.text(difference.first))  \(first)")
-                    print("    \(Self.text(difference.second))  \(second)")
+                    StandardOutput.print(([difference.kind.rawValue] + [difference.name].compactMap(\.self)).joined(separator: " "))
+                    StandardOutput.print("    \(Self.text(difference.first))  \(first)")
+                    StandardOutput.print("    \(Self.text(difference.second))  \(second)")
                 }
             }
             if !differences.isEmpty { throw ExitCode(1) }

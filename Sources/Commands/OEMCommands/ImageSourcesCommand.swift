@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
+internal import Platform
 
 extension ImageCommand {
     struct Sources: ParsableCommand {
@@ -37,7 +38,7 @@ extension ImageCommand {
                 let kit = try vsmpdObjects.map { path throws(ImageError) in try RelinkKit(buildFolder: URL(fileURLWithPath: path)) }
                 guard image != nil || lock != nil else {
                     try kit?.write(to: folder)
-                    return print("\(output)/\(RelinkKit.folderName): what linking vsmpd again needs")
+                    return StandardOutput.print("\(output)/\(RelinkKit.folderName): what linking vsmpd again needs")
                 }
                 let files: [SourceFile]
                 let needed: [SourcePackage]
@@ -53,8 +54,8 @@ extension ImageCommand {
                     if files.isEmpty { remedy += " and build the image again: it names no source files" }
                 }
                 try store.writeSources(files, needed: needed, to: folder, remedy: remedy, relinkKit: kit)
-                for source in needed { print("\(source.name) \(source.version)") }
-                print("\(output): \(files.count) files of \(needed.count) source packages\(kit == nil ? "" : ", and what linking vsmpd again needs")")
+                for source in needed { StandardOutput.print("\(source.name) \(source.version)") }
+                StandardOutput.print("\(output): \(files.count) files of \(needed.count) source packages\(kit == nil ? "" : ", and what linking vsmpd again needs")")
             }
         }
     }

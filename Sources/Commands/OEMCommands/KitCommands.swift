@@ -2,6 +2,7 @@ package import ArgumentParser
 internal import BoardSupport
 internal import Foundation
 internal import Provisioning
+internal import Platform
 
 /// `vsmp kit`: sets of boards that become one machine.
 package struct KitCommand: ParsableCommand {
@@ -57,7 +58,7 @@ package struct KitCommand: ParsableCommand {
                     }
                 try kit.write(to: out)
                 if json { return try printJSON(["kit": kit.id, "folder": out, "nodes": String(kit.nodes), "edition": edition]) }
-                print("\(out): \(kit.id), \(edition), \(kit.nodes) node(s); keep it secret: it holds the cluster key")
+                StandardOutput.print("\(out): \(kit.id), \(edition), \(kit.nodes) node(s); keep it secret: it holds the cluster key")
             }
         }
     }

@@ -3,6 +3,7 @@ import BoardSupport
 import Foundation
 import Glibc
 import HardwareLab
+internal import Platform
 import Provisioning
 import Synchronization
 
@@ -12,7 +13,7 @@ struct LabBootRun {
 
     init(_ command: LabBootCommand) { self.command = command }
 
-    static func say(_ text: String) { _ = try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
+    static func say(_ text: String) { StandardError.print(text) }
 
     /// - Returns: the exit status.
     func run() throws -> Int32 {
@@ -91,7 +92,7 @@ struct LabBootRun {
         switch event {
         case .guestOutput(let bytes):
             guard !command.json else { return }
-            do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch {
+            do { try StandardOutput.tryWrite(Array(bytes)) } catch {
                 cancellation.cancel("nobody reads the guest's console any more")
             }
         case .firmwareLine(let node, let line):
@@ -116,7 +117,7 @@ struct LabBootRun {
                     .init(node: loss.node, milliseconds: loss.delay.map { Int($0 / .milliseconds(1)) })
                 },
                 statistics: result.statistics, logs: folder.remains ? folder.path : nil))
-        try FileHandle.standardOutput.write(contentsOf: text + Data("\n".utf8))
+        StandardOutput.write(Array(text + Data("\n".utf8)))
     }
 }
 
@@ -143,16 +144,19 @@ private final class WorkFolder {
     /// Whether the folder is still there after ``clean()``.
     let remains: Bool
     private let keepSticks: Bool
+    private let temporary: TemporaryFolder?
 
     init(_ wanted: String?, keep: Bool, keepSticks: Bool) throws {
         remains = keep || wanted != nil
         self.keepSticks = keepSticks
-        let files = FileManager.default
-        if let wanted {
-            path = wanted
-        } else {
-            path = files.temporaryDirectory.appendingPathComponent("vsmp-lab-\(UUID().uuidString)").path
+        if wanted == nil, !keep {
+            do { temporary = try TemporaryFolder("lab") } catch { throw LabError(.cannotCreate, error.description) }
+            path = temporary?.path ?? ""
+            return
         }
+        temporary = nil
+        let files = FileManager.default
+        path = wanted ?? "\(TemporaryFolder.parent)/vsmp-lab-\(UUID().uuidString)"
         do {
             // The sticks hold the kit's key.
             try files.createDirectory(
@@ -164,11 +168,7 @@ private final class WorkFolder {
 
     func clean() {
         let files = FileManager.default
-        guard remains else {
-            try? files.removeItem(atPath: path)
-            return
-        }
-        guard !keepSticks else { return }
+        guard remains, !keepSticks else { return }
         for name in (try? files.contentsOfDirectory(atPath: path)) ?? []
         where name.hasSuffix(".stick.img") || name.hasSuffix(".variables.fd") {
             try? files.removeItem(atPath: "\(path)/\(name)")

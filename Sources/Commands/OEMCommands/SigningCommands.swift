@@ -3,6 +3,7 @@ import ArgumentParser
 import BoardSupport
 import FirmwareImage
 import Foundation
+internal import Platform
 
 /// Signing where the key is, away from the machine that builds.
 extension ImageCommand {
@@ -28,7 +29,7 @@ extension ImageCommand {
                 for (program, message) in messages.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
                     let path = "\(output)/\(program.rawValue).message"
                     try writeFile(message, to: path)
-                    print("\(path): \(message.count) bytes to sign, SHA-256 \(ContentDigest(of: message))")
+                    StandardOutput.print("\(path): \(message.count) bytes to sign, SHA-256 \(ContentDigest(of: message))")
                 }
             }
         }
@@ -60,7 +61,7 @@ extension ImageCommand {
                 }
                 let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
                 try ImageReader(URL(fileURLWithPath: image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
-                print("\(output): signed by \(certificate)")
+                StandardOutput.print("\(output): signed by \(certificate)")
             }
         }
     }

@@ -5,6 +5,7 @@ internal import FirmwareImage
 internal import Foundation
 internal import Provisioning
 internal import StickState
+internal import Platform
 
 /// `vsmp usb`: find and write sticks.
 package struct USBCommand: ParsableCommand {
@@ -35,13 +36,13 @@ package struct USBCommand: ParsableCommand {
                 let rows = inventory.devices.map { Row(device: $0, refusals: check.refusals(for: $0)) }
                     .filter { all ? $0.device.size > 0 : $0.refusals.isEmpty }
                 if json { return try printJSON(rows) }
-                if rows.isEmpty { print("no stick that may be written; vsmp usb list --all says why not") }
+                if rows.isEmpty { StandardOutput.print("no stick that may be written; vsmp usb list --all says why not") }
                 for row in rows {
                     let device = row.device
-                    print(
+                    StandardOutput.print(
                         "\(device.path)  \(device.size / 1_000_000) MB  \(device.model ?? "unknown model")  "
                             + "identity \(device.identity)")
-                    for refusal in row.refusals { print("    \(refusal.why); \(refusal.action)") }
+                    for refusal in row.refusals { StandardOutput.print("    \(refusal.why); \(refusal.action)") }
                 }
             }
         }
@@ -75,7 +76,7 @@ package struct USBCommand: ParsableCommand {
             try reportingErrors {
                 let report = try StickWriter(image: image).update(target) { printError("vsmp: \($0)") }
                 if json { return try printJSON(report) }
-                print(
+                StandardOutput.print(
                     "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
                         + "version \(report.kept) stays in the other bank")
             }
@@ -175,13 +176,13 @@ package struct USBCommand: ParsableCommand {
         private func describe(_ report: StickReport, _ personalisation: StickPersonalisation?) throws {
             let target = report.target
             if try ImageReader(URL(fileURLWithPath: image)).manifest.purpose == .development {
-                print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
+                StandardOutput.print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
             }
-            print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
+            StandardOutput.print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
             if let personalisation {
-                print("\(target): stick \(personalisation.node + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
+                StandardOutput.print("\(target): stick \(personalisation.node + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
             } else {
-                print("\(target): not personalised; it joins no machine until it is written with --kit")
+                StandardOutput.print("\(target): not personalised; it joins no machine until it is written with --kit")
             }
         }
 

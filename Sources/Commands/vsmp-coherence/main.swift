@@ -1,4 +1,5 @@
-import ArgumentParser
 import CoherenceCommands
+import Platform
 
-CoherenceRootCommand.main()
+ProgramStart.prepare()
+CoherenceRootCommand.runChecked()

@@ -1,4 +1,5 @@
-import ArgumentParser
 import OEMCommands
+import Platform
 
-RootCommand.main()
+ProgramStart.prepare()
+RootCommand.runChecked()

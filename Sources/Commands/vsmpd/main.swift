@@ -1,4 +1,6 @@
 import Glibc
 import NodeCommands
+import Platform
 
+ProgramStart.prepare()
 exit(NodeProgram.main(CommandLine.arguments))

@@ -1,5 +1,6 @@
 import Platform
 import KVM
+import Machine
 import Pages
 
 /// A guest of one processor that reads a word of each page and keeps how long each read took.

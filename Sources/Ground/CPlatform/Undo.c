@@ -212,6 +212,24 @@ void cplatform_end_by(int number) {
     _exit(128 + number);
 }
 
+void cplatform_exit_in_order(int status) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    undo_all();
+    _exit(status);
+}
+
+int cplatform_rename(const char *from, const char *to, bool replacing) {
+    if (replacing) return rename(from, to) < 0 ? -errno : 0;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -errno;
+    // A file system without that.
+    struct stat status;
+    if (lstat(to, &status) == 0) return -EEXIST;
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
 void cplatform_end_in_order(void) {
     struct sigaction action = {.sa_handler = cplatform_end_by};
     sigfillset(&action.sa_mask);

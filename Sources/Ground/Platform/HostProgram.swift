@@ -41,10 +41,18 @@ package struct HostProgram: Sendable {
 
     /// How it ended, and what it said.
     package struct Result: Sendable {
-        package enum End: Equatable, Sendable {
+        package enum End: Equatable, Sendable, CustomStringConvertible {
             case exit(ChildProcess.Exit)
             case timeLimit
             case outputLimit
+
+            package var description: String {
+                switch self {
+                case .exit(let exit): exit.description
+                case .timeLimit: "its time over"
+                case .outputLimit: "too much output"
+                }
+            }
         }
 
         package let end: End

@@ -77,8 +77,8 @@ package final class TemporaryFolder: Sendable {
         return nil
     }
 
-    /// `TMPDIR`, else /tmp.
-    private static var parent: String {
+    /// Where they stand: `TMPDIR`, else /tmp.
+    package static var parent: String {
         let named = HostProgram.ownEnvironment["TMPDIR"] ?? ""
         return named.isEmpty ? "/tmp" : named
     }

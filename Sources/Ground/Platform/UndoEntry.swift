@@ -3,12 +3,12 @@ internal import CPlatform
 /// A file or folder that must not outlive this process: when a signal ends it in order (``ProgramStart``), it goes.
 // SAFETY: the entry is one of a list that only ever grows, and is changed by atomic operations.
 @safe
-struct UndoEntry: @unchecked Sendable {
+package struct UndoEntry: @unchecked Sendable {
     private let handle: UnsafeMutableRawPointer?
 
     /// Make it before the file.
-    init(_ path: String) { unsafe handle = cplatform_undo(path) }
+    package init(_ path: String) { unsafe handle = cplatform_undo(path) }
 
     /// Call it once, when the file is gone or has its place.
-    func forget() { unsafe cplatform_undo_forget(handle) }
+    package func forget() { unsafe cplatform_undo_forget(handle) }
 }

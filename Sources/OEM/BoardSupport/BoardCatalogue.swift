@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Platform
 
 /// A board together with the blob that goes into the image.
 public struct CompiledBoard: Sendable, Equatable {
@@ -53,31 +53,43 @@ public struct BoardCatalogue: Sendable {
         let textFindings = BoardSupport.findings(inSource: source)
         guard textFindings.isEmpty else { throw .invalid(textFindings) }
         let include = includePath.map { ["-i", $0] } ?? []
-        let output = try runCompiler(include + ["-I", "dts", "-O", "dtb", "-o", "-", source])
-        let findings = DeviceTreeCompilerMessages.findings(in: output.standardError, file: source)
-        guard findings.isEmpty, output.status == 0 else {
-            let unexplained = BoardFinding(
-                rule: "dtc:error", file: source, node: nil, found: "dtc ended with status \(output.status)",
-                expected: "a source that compiles")
-            throw .invalid(findings.isEmpty ? [unexplained] : findings)
-        }
-        let annotated = try runCompiler(include + ["-I", "dts", "-O", "dts", "-T", "-T", "-o", "-", source])
-        let map = DeviceTreeSourceMap(annotated: String(decoding: annotated.standardOutput, as: UTF8.self))
-        let board = try Board(deviceTree: output.standardOutput, file: source, map: map)
+        let deviceTree = try runCompiler(include + ["-I", "dts", "-O", "dtb", "-o", "-", source], on: source)
+        let annotated = try runCompiler(include + ["-I", "dts", "-O", "dts", "-T", "-T", "-o", "-", source], on: source)
+        let map = DeviceTreeSourceMap(annotated: String(decoding: annotated, as: UTF8.self))
+        let board = try Board(deviceTree: deviceTree, file: source, map: map)
         if let expectedName {
             let findings = BoardLineage(board: board, source: source, name: expectedName, map: map).findings
             guard findings.isEmpty else { throw .invalid(findings) }
         }
         var checker = BindingChecker(file: source, map: map)
         return CompiledBoard(
-            board: board, deviceTree: output.standardOutput, source: source, map: map, warnings: checker.warnings(about: board))
+            board: board, deviceTree: deviceTree, source: source, map: map, warnings: checker.warnings(about: board))
     }
 
-    private static func runCompiler(_ arguments: [String]) throws(BoardError) -> ExternalTool.Output {
+    /// A source can include a device or a pipe, or ask for more cells than there is memory: that is a mistake of this board, and stops no other.
+    private static let limits = HostProgram.Limits(time: .seconds(5), memory: 1 << 30, output: 64 << 20)
+
+    private static func runCompiler(_ arguments: [String], on source: String) throws(BoardError) -> [UInt8] {
+        let result: HostProgram.Result
         do {
-            return try ExternalTool("dtc").run(arguments)
+            result = try HostProgram("dtc", limits: limits).result(arguments)
         } catch {
-            throw .toolUnavailable(tool: "dtc", hint: "\(error); install it with: apt install device-tree-compiler")
+            throw .toolUnavailable(tool: "dtc", hint: error.description)
+        }
+        func mistake(_ rule: String, _ found: String, _ expected: String) -> BoardFinding {
+            BoardFinding(rule: rule, file: source, node: nil, found: found, expected: expected)
+        }
+        let findings = DeviceTreeCompilerMessages.findings(in: String(decoding: result.errors, as: UTF8.self), file: source)
+        let inclusions = "and no device or pipe behind /include/ or /incbin/"
+        switch result.end {
+        case .exit(.status(0)) where findings.isEmpty: return result.output
+        case .timeLimit:
+            throw .invalid([mistake("dtc:limit", "dtc still at work after 5 s", "a source that compiles at once, \(inclusions)")])
+        case .outputLimit:
+            throw .invalid([mistake("dtc:limit", "a device tree of more than 64 MiB", "a smaller one, \(inclusions)")])
+        case .exit(let exit):
+            let unexplained = mistake("dtc:error", "dtc ended with \(exit)", "a source that compiles in 1 GiB of memory, \(inclusions)")
+            throw .invalid(findings.isEmpty ? [unexplained] : findings)
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Contract
 internal import Foundation
+internal import Platform
 
 /// What GRUB's core image holds behind its compression.
 struct GrubCore: Equatable {
@@ -68,7 +69,7 @@ extension BIOSBootCode {
             var file = Data([0x5D, 0, 0, 1, 0]) + (0..<8).map { UInt8(truncatingIfNeeded: whole >> (8 * $0)) }
             file += body[start..<start + packed]
             let result = try HostTool.result("xz", ["--format=lzma", "--decompress", "--stdout"], input: file)
-            if result.status == 0, result.output.count == whole { return result.output }
+            if result.isSuccess, result.output.count == whole { return Data(result.output) }
         }
         throw ImageError(.inputOutput, "GRUB's core cannot be unpacked: build the image again")
     }

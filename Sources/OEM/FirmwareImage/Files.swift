@@ -1,6 +1,7 @@
 import Contract
 internal import BoardSupport
 internal import Foundation
+internal import Platform
 
 func write(_ data: Data, to file: URL) throws(ImageError) {
     do {
@@ -8,6 +9,7 @@ func write(_ data: Data, to file: URL) throws(ImageError) {
             at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try data.write(to: file)
     } catch {
+        if let shortage = TemporaryFolder.shortage { throw ImageError(shortage) }
         throw ImageError(.cannotCreate, "cannot write \(file.path): \(error.localizedDescription)")
     }
 }
@@ -26,14 +28,9 @@ func read(_ file: URL) throws(ImageError) -> Data {
 /// - Throws: `cannotCreate` when something other than a file (for `isFolder`: than a folder) is at its place.
 func replace(_ target: URL, isFolder: Bool = false, _ body: (URL) throws(ImageError) -> Void) throws(ImageError) {
     try checkReplaceable(target, isFolder: isFolder)
-    let partial = target.deletingLastPathComponent().appendingPathComponent(".\(target.lastPathComponent).\(UUID().uuidString)")
-    do throws(ImageError) {
-        try body(partial)
-        try move(partial, onto: target)
-    } catch {
-        try? FileManager.default.removeItem(at: partial)
-        throw error
-    }
+    let partial = PartialOutput(for: target.path)
+    try body(URL(fileURLWithPath: partial.path))
+    do { try partial.takePlace() } catch { throw ImageError(.cannotCreate, error.description) }
 }
 
 /// Refuses a target that rename(2) would take away from its folder: a device, a pipe, a socket. Links count as what they lead to.
@@ -59,13 +56,5 @@ func makeFolder(_ folder: URL, _ body: (URL) throws(ImageError) -> Void) throws(
             throw ImageError(.cannotCreate, "cannot create \(folder.path): \(error.localizedDescription)")
         }
         try body(partial)
-    }
-}
-
-private func move(_ file: URL, onto target: URL) throws(ImageError) {
-    // SAFETY: both strings live until the call returns, and rename only reads them.
-    guard unsafe rename(file.path, target.path) == 0 else {
-        let reason = POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO).localizedDescription
-        throw ImageError(.cannotCreate, "cannot write \(target.path): \(reason)")
     }
 }

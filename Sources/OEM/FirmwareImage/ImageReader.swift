@@ -1,3 +1,4 @@
+import Platform
 import Contract
 public import Foundation
 public import StickState
@@ -174,7 +175,7 @@ public struct ImageReader: Sendable {
     static func list(_ file: URL, _ partition: GUIDPartitionTable.Partition) throws(ImageError) -> [String] {
         let result = try HostTool.result("mdir", ["-/", "-b", "-a", "-i", "\(file.path)@@\(partition.offset)", "::/"])
         // mdir calls a root folder without files one that is not found.
-        guard result.status == 0 || result.lastErrors.hasSuffix("File \"::/\" not found") else {
+        guard result.isSuccess || result.lastErrors.hasSuffix("File \"::/\" not found") else {
             throw ImageError(.inputOutput, "cannot list \(partition.name) of \(file.path): \(result.lastErrors)")
         }
         return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.replacingOccurrences(of: "::/", with: "") }

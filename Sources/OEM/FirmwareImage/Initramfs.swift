@@ -1,3 +1,4 @@
+import Platform
 import Contract
 package import BoardSupport
 package import Foundation
@@ -108,13 +109,12 @@ package enum Initramfs {
             let hash = ContentDigest(String(decoding: text.dropLast(), as: UTF8.self))
         else { throw ImageError(.inputOutput, "the initramfs does not start with the firmware hash") }
         let packed = Data(initrd.dropFirst(size))
-        guard let zstd = HostTool.locate("zstd") else { return (hash, try HostTool.run("zstd", ["-d"], input: packed)) }
-        let result = try HostTool.result("prlimit", ["--fsize=\(limit)", zstd.path, "-q", "-d", "-c"], input: packed)
-        guard result.status == 0 else {
+        let result = try HostTool.result("zstd", ["-q", "-d", "-c"], input: packed, limits: .init(output: limit))
+        guard result.isSuccess else {
             throw ImageError(
-                .inputOutput, "the root file system cannot be unpacked, or has more than \(limit >> 20) MiB: zstd ended with status "
-                    + "\(result.status) \(result.lastErrors)")
+                .inputOutput, "the root file system cannot be unpacked, or has more than \(limit >> 20) MiB: zstd ended with "
+                    + "\(result.end) \(result.lastErrors)")
         }
-        return (hash, result.output)
+        return (hash, Data(result.output))
     }
 }

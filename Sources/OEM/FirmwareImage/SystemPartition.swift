@@ -1,3 +1,4 @@
+import Platform
 import Contract
 internal import BoardSupport
 internal import Foundation
@@ -12,7 +13,7 @@ struct SystemPartition {
     /// Nil for a file that is not there or cannot be read.
     func read(_ path: String) throws(ImageError) -> Data? {
         let result = try HostTool.result("mcopy", ["-n", "-i", place, "::/\(path)", "-"])
-        return result.status == 0 ? result.output : nil
+        return result.isSuccess ? Data(result.output) : nil
     }
 
     func remove(_ path: String) throws(ImageError) { try HostTool.run("mdel", ["-i", place, "::/\(path)"]) }

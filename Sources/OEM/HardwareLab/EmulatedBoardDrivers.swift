@@ -1,6 +1,7 @@
 internal import Contract
 import BoardSupport
 import Foundation
+internal import Platform
 package import Provisioning
 
 /// One emulated board as power switch, link and media. It inherits its consoles, its monitor and its end of the
@@ -49,9 +50,9 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
             // The chip's end is the emulator's alone, so that the chip ends when the emulator does.
             let (end, chipEnd) = try Descriptor.socketPair()
             chip = try SoftwareTPM.start(state: chipState, control: chipEnd, output: log.number)
-            process = try ChildProcess(board.command, descriptors: descriptors + [end.number], output: log.number)
+            process = try startProgram(board.command, descriptors: descriptors + [end.number], output: log.number)
         } else {
-            process = try ChildProcess(board.command, descriptors: descriptors, output: log.number)
+            process = try startProgram(board.command, descriptors: descriptors, output: log.number)
         }
         // QMP answers commands only after this.
         _ = monitor.send(Array(#"{"execute":"qmp_capabilities"}"#.utf8))
@@ -71,7 +72,7 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
         if cut || process.exit == .status(0) { return .off }
         let words = (try? String(contentsOfFile: emulatorLog, encoding: .utf8)) ?? ""
         let last = words.split(separator: "\n").suffix(3).joined(separator: "; ")
-        return .broken("the emulator of node \(board.node) ended by itself (\(process.exit.debugDescription)): \(last)")
+        return .broken("the emulator of node \(board.node) ended by itself (\(process.exit.map(\.description) ?? "it runs")): \(last)")
     }
 
     package func cutLink() throws(LabError) {

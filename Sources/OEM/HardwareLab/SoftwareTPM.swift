@@ -1,6 +1,7 @@
 import Contract
 import BoardSupport
 import Foundation
+internal import Platform
 
 /// A TPM 2.0 made of software (swtpm) for an emulated board.
 enum SoftwareTPM {
@@ -19,8 +20,8 @@ enum SoftwareTPM {
         } catch {
             throw LabError(.cannotCreate, "cannot create the folder \(state) for a board's TPM: \(error.localizedDescription)")
         }
-        // It inherits its socket as descriptor 3, as ChildProcess hands them out.
-        return try ChildProcess(
+        // It inherits its socket as descriptor 3, as `startProgram` hands them out.
+        return try startProgram(
             [executable, "socket", "--tpm2", "--tpmstate", "dir=\(state)", "--ctrl", "type=unixio,clientfd=3", "--terminate"],
             descriptors: [control.number], output: output)
     }

@@ -2,7 +2,7 @@ import Contract
 import Bytes
 internal import BoardSupport
 internal import FirmwareImage
-internal import Glibc
+internal import Platform
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
 enum ConfigurationPartition {
@@ -14,7 +14,7 @@ enum ConfigurationPartition {
     /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
     /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
     static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> DeviceFile {
-        let folder = try PrivateFolder()
+        let folder = try PrivateFolder(byteCount: size)
         let image = folder.path + "/config.fat"
         try folder.write("machine.conf", Array(try personalisation.machineConfiguration().utf8))
         try folder.write("cluster.key", Array((personalisation.kit.key.hexadecimal + "\n").utf8))
@@ -58,41 +58,24 @@ enum ConfigurationPartition {
     }
 
     private static func run(_ tool: String, _ arguments: [String]) throws(ProvisioningError) {
-        let output: ExternalTool.Output
-        do {
-            output = try ExternalTool(tool).run(arguments, environment: ["MTOOLS_SKIP_CHECK": "1"])
-        } catch {
-            let package = tool == "mkfs.fat" ? "dosfstools" : "mtools"
-            throw .failed(.unavailable, "cannot run \(tool): \(error); install it with: apt install \(package)")
-        }
-        guard output.status == 0 else {
-            throw .failed(
-                .inputOutput,
-                "\(tool) could not make the partition \(name) (status \(output.status)): "
-                    + output.standardError.trimmed)
+        do { try HostProgram(tool).run(arguments) } catch {
+            if let shortage = TemporaryFolder.shortage { throw .failed(.cannotCreate, shortage.description) }
+            throw .failed(error.reason == .notInstalled ? .unavailable : .inputOutput, "cannot make the partition \(name): \(error)")
         }
     }
 }
 
-/// A folder of mode 0700 that disappears with the value.
+/// A folder that disappears with the value, in memory where there is room.
 struct PrivateFolder: ~Copyable {
-    let path: String
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
 
-    init() throws(ProvisioningError) {
-        let parent = unsafe access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
-        path = freshPath(in: parent, "private")
-        guard unsafe mkdir(path, 0o700) == 0 else {
-            throw .failed(.cannotCreate, "cannot create the folder \(path): \(errorText(errno))")
-        }
-    }
-
-    deinit {
-        for name in SystemFiles().names(in: path) { unsafe unlink(path + "/" + name) }
-        unsafe rmdir(path)
+    /// - Parameter byteCount: of all that it will hold.
+    init(byteCount: Int) throws(ProvisioningError) {
+        do { folder = try TemporaryFolder(secret: "private", byteCount: byteCount) } catch { throw .failed(.cannotCreate, error.description) }
     }
 
     borrowing func write(_ name: String, _ bytes: [UInt8]) throws(ProvisioningError) {
-        let file = try DeviceFile(creating: path + "/" + name, size: bytes.count)
-        try file.write(bytes, at: 0)
+        do { try folder.write(name, bytes) } catch { throw .failed(.cannotCreate, error.description) }
     }
 }

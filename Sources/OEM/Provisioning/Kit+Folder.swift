@@ -2,6 +2,7 @@ import Bytes
 import Contract
 internal import BoardSupport
 internal import Glibc
+internal import Platform
 
 /// A kit's folder: `kit.conf` (text, `key=value`: `kit`, `nodes`, `edition`), `cluster.key` (64 hexadecimal digits), and where there are some
 /// `license.vsl` and `deny.vsl`. Whoever holds it can join the machine, so it is readable for its owner only.
@@ -47,23 +48,17 @@ extension Kit {
         guard FileStatus(folder) == nil else {
             throw .failed(.cannotCreate, "\(folder) exists already; a kit's key is never overwritten, name another folder")
         }
-        let partial = folder + ".partial"
-        guard unsafe mkdir(partial, 0o700) == 0 else { throw .failed(.cannotCreate, "cannot create the folder \(partial): \(errorText(errno))") }
+        let partial = PartialOutput(for: folder)
+        guard unsafe mkdir(partial.path, 0o700) == 0 else { throw .failed(.cannotCreate, "cannot create the folder \(folder): \(errorText(errno))") }
         let text = "kit=\(id)\nnodes=\(nodes)\n" + (edition.map { "edition=\($0)\n" } ?? "")
         var files = [(Self.configurationFile, Array(text.utf8)), (Self.keyFile, Array((key.hexadecimal + "\n").utf8))]
         if let licence { files.append((StickLicence.licenceFile, licence)) }
         if let denyList { files.append((StickLicence.denyListFile, denyList)) }
-        do throws(ProvisioningError) {
-            for (name, bytes) in files {
-                let file = try DeviceFile(creating: "\(partial)/\(name)", size: bytes.count)
-                try file.write(bytes, at: 0)
-                try file.flush()
-            }
-            guard unsafe rename(partial, folder) == 0 else { throw .failed(.cannotCreate, "cannot create the folder \(folder): \(errorText(errno))") }
-        } catch {
-            for (name, _) in files { unsafe unlink("\(partial)/\(name)") }
-            unsafe rmdir(partial)
-            throw error
+        for (name, bytes) in files {
+            let file = try DeviceFile(creating: "\(partial.path)/\(name)", size: bytes.count)
+            try file.write(bytes, at: 0)
+            try file.flush()
         }
+        do { try partial.takePlace(replacing: false) } catch { throw .failed(.cannotCreate, "cannot create the kit: \(error)") }
     }
 }

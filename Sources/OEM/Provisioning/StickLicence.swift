@@ -4,6 +4,7 @@ internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
 internal import Licensing
+internal import Platform
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
 public struct StickLicence: Sendable {
@@ -76,7 +77,7 @@ public struct StickLicence: Sendable {
     /// Writes the files; each takes its place only when it is whole, and is read back.
     public func install(on stick: String) throws(ProvisioningError) {
         let place = try self.place(on: stick)
-        let folder = try PrivateFolder()
+        let folder = try PrivateFolder(byteCount: files.reduce(0) { $0 + $1.bytes.count })
         for (name, bytes) in files {
             try folder.write(name, bytes)
             let new = name.replacing(".vsl", with: ".new")
@@ -112,15 +113,8 @@ public struct StickLicence: Sendable {
 
     @discardableResult
     private func tool(_ name: String, _ arguments: [String], _ stick: String) throws(ProvisioningError) -> [UInt8] {
-        let output: ExternalTool.Output
-        do {
-            output = try ExternalTool(name).run(arguments, environment: ["MTOOLS_SKIP_CHECK": "1"])
-        } catch {
-            throw .failed(.unavailable, "cannot run \(name): \(error); install it with: apt install mtools")
+        do { return try HostProgram(name).run(arguments) } catch {
+            throw .failed(error.reason == .notInstalled ? .unavailable : .inputOutput, "cannot change \(stick): \(error)")
         }
-        guard output.status == 0 else {
-            throw .failed(.inputOutput, "\(name) could not change \(stick) (status \(output.status)): \(output.standardError.trimmed)")
-        }
-        return output.standardOutput
     }
 }

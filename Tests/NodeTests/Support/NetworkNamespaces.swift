@@ -1,6 +1,7 @@
 import BoardSupport
 import CTestSupport
 import Glibc
+import Platform
 
 /// Computers on one switch: a network namespace each, with an interface `port0`, and a bridge in a namespace of its own that joins them. All of it is
 /// gone with the value. Needs root and iproute2.
@@ -41,5 +42,5 @@ final class NetworkNamespaces: Sendable {
         precondition(error == 0, "cannot enter the namespace of node \(index): errno \(error)")
     }
 
-    private static func run(_ words: String...) -> Bool { (try? ExternalTool("ip").run(words))?.status == 0 }
+    private static func run(_ words: String...) -> Bool { (try? HostProgram("ip").run(words)) != nil }
 }

@@ -3,6 +3,7 @@ import BoardSupport
 import Foundation
 import Licensing
 import Provisioning
+internal import Platform
 
 /// `vsmp license`: keys, licences and what belongs to them, without a network.
 package struct LicenseCommand: ParsableCommand {
@@ -39,7 +40,7 @@ package struct LicenseCommand: ParsableCommand {
                     throw error
                 }
                 if json { return try printJSON(["file": file, "public-file": publicFile, "public-key": key.publicKey.description]) }
-                print("\(file): secret key, keep it; \(publicFile): public key \(key.publicKey.short)")
+                StandardOutput.print("\(file): secret key, keep it; \(publicFile): public key \(key.publicKey.short)")
             }
         }
     }

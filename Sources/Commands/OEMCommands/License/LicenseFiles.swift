@@ -5,6 +5,7 @@ import BoardSupport
 import Foundation
 import Glibc
 import Licensing
+internal import Platform
 import Provisioning
 
 /// What the commands of `vsmp license` read and write.
@@ -57,18 +58,9 @@ enum LicenseFiles {
 
     /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first time.
     static func create(_ path: String, _ text: String, isSecret: Bool) throws(ProvisioningError) {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, isSecret ? 0o600 : 0o644)
-        guard descriptor >= 0 else {
-            let isThere = errno == EEXIST
-            throw .failed(
-                .cannotCreate, isThere ? "\(path) exists already; a key is never overwritten, name another file" : "cannot create \(path): \(unsafe String(cString: strerror(errno)))")
-        }
-        defer { close(descriptor) }
-        let bytes = Array(text.utf8)
-        let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-        guard written == bytes.count, fsync(descriptor) == 0 else {
-            unsafe unlink(path)
-            throw .failed(.cannotCreate, "cannot write \(path): the file system may be full")
+        do { try OutputFile.write(Array(text.utf8), to: path, isSecret: isSecret, replacing: false) } catch {
+            let reason = error.code == EEXIST ? "\(path) exists already; a key is never overwritten, name another file" : error.description
+            throw .failed(.cannotCreate, reason)
         }
     }
 

@@ -5,6 +5,7 @@ import BoardSupport
 import Foundation
 import Licensing
 import Provisioning
+internal import Platform
 
 extension LicenseCommand.Issue {
     struct Root: ParsableCommand {
@@ -41,7 +42,7 @@ extension LicenseCommand.Issue {
                     root = try RootStatement(vendor: vendor ?? "", key: key, issued: options.time)
                 }
                 try options.write((chain + [root]).map(\.envelope))
-                print("\(options.output): root \(root.sequence) of \(root.vendor), key \(root.key.short)")
+                StandardOutput.print("\(options.output): root \(root.sequence) of \(root.vendor), key \(root.key.short)")
             }
         }
     }
@@ -72,7 +73,7 @@ extension LicenseCommand.Issue {
                     notAfter: notAfter?.time, signedBy: try LicenseFiles.secretKey(options.key))
                 let roots = try root.map { try LicenseFiles.documents([$0]).roots } ?? []
                 try options.write(roots.map(\.envelope) + [grant.envelope])
-                print("\(options.output): \(grant.oem) may issue \(grant.edition.name) with key \(grant.key.short)\(grant.notAfter.map { " until \($0.day)" } ?? "")")
+                StandardOutput.print("\(options.output): \(grant.oem) may issue \(grant.edition.name) with key \(grant.key.short)\(grant.notAfter.map { " until \($0.day)" } ?? "")")
             }
         }
     }
@@ -105,7 +106,7 @@ extension LicenseCommand.Issue {
                     customer: customer, issued: options.time, notAfter: try terms.end(from: options.time), replaces: old, under: try LicenceTerms.one(held.grants, grant),
                     binding: try terms.binding(request), signedBy: try LicenseFiles.secretKey(options.key))
                 try options.write(held.roots.map(\.envelope) + held.grants.map(\.envelope) + [licence.envelope])
-                print("\(options.output): \(licence.id) for \(licence.customer), \(held.grants[0].edition.name), \(licence.notAfter.map { "until \($0.day)" } ?? "without an end")")
+                StandardOutput.print("\(options.output): \(licence.id) for \(licence.customer), \(held.grants[0].edition.name), \(licence.notAfter.map { "until \($0.day)" } ?? "without an end")")
             }
         }
     }
@@ -132,7 +133,7 @@ extension LicenseCommand.Issue {
                     version: (old?.version ?? 0) + 1, issued: options.time, licences: (old?.licences ?? []).union(licences), keys: (old?.keys ?? []).union(keys),
                     signedBy: try LicenseFiles.secretKey(options.key))
                 try options.write([list.envelope])
-                print("\(options.output): deny list \(list.version), \(list.licences.count) licence(s), \(list.keys.count) key(s)")
+                StandardOutput.print("\(options.output): deny list \(list.version), \(list.licences.count) licence(s), \(list.keys.count) key(s)")
             }
         }
     }

@@ -4,6 +4,7 @@ import BoardSupport
 import Foundation
 import Licensing
 import Provisioning
+internal import Platform
 
 extension LicenseCommand {
     struct Request: ParsableCommand {
@@ -37,7 +38,7 @@ extension LicenseCommand {
                 let request = try LicenceRequest(made: LicenseFiles.now(), customer: customer, replaces: old, boards: boards)
                 try LicenseFiles.keepSecretKey(output)
                 try writeFile(Data(request.envelope.armoured.utf8), to: output)
-                print("\(output): \(request.id), \(boards.count) board(s)")
+                StandardOutput.print("\(output): \(request.id), \(boards.count) board(s)")
             }
         }
     }
@@ -68,8 +69,8 @@ extension LicenseCommand {
                     customer: old.customer, issued: options.time, notAfter: old.notAfter, replaces: old.id, under: grant,
                     binding: try old.binding.moved(to: machine), signedBy: try LicenseFiles.secretKey(options.key))
                 try options.write(held.roots.map(\.envelope) + [grant.envelope, new.envelope])
-                print("\(options.output): \(new.id) replaces \(old.id)")
-                print("the old one is withdrawn by the vendor's next deny list: vsmp license issue deny-list --license \(old.id) ...")
+                StandardOutput.print("\(options.output): \(new.id) replaces \(old.id)")
+                StandardOutput.print("the old one is withdrawn by the vendor's next deny list: vsmp license issue deny-list --license \(old.id) ...")
             }
         }
     }
@@ -95,7 +96,7 @@ extension LicenseCommand {
                 for stick in sticks { try files.check(stick: stick) }
                 for stick in sticks {
                     try files.install(on: stick)
-                    print("\(stick): \(files.id) installed")
+                    StandardOutput.print("\(stick): \(files.id) installed")
                 }
             }
         }

@@ -5,6 +5,7 @@ import BoardSupport
 import Foundation
 import Licensing
 import Provisioning
+internal import Platform
 
 extension LicenseCommand {
     struct Inspect: ParsableCommand {
@@ -26,8 +27,8 @@ extension LicenseCommand {
                 }
                 if json { return try printJSON(documents.envelopes.map { ["kind": $0.kind.label, "digest": $0.digest, "content": $0.contentText] }) }
                 for envelope in documents.envelopes {
-                    print("\(envelope.kind.label) \(envelope.digest.prefix(12)), signed by \(envelope.signers.map(\.short).joined(separator: " and "))")
-                    for line in envelope.contentText.split(separator: "\n") { print("    \(line)") }
+                    StandardOutput.print("\(envelope.kind.label) \(envelope.digest.prefix(12)), signed by \(envelope.signers.map(\.short).joined(separator: " and "))")
+                    for line in envelope.contentText.split(separator: "\n") { StandardOutput.print("    \(line)") }
                 }
             }
         }
@@ -51,10 +52,10 @@ extension LicenseCommand {
                 switch LicenceCheck.verdict(time: accepted, clock: clock) {
                 case .refused(let refusal): throw refusal
                 case .accepted(let banners):
-                    print(
+                    StandardOutput.print(
                         "\(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer), "
                             + "\(accepted.licence.notAfter.map { "until \($0.day)" } ?? "without an end"), root \(accepted.root.key.short)")
-                    for banner in banners { print(banner) }
+                    for banner in banners { StandardOutput.print(banner) }
                 }
             }
         }
@@ -81,14 +82,14 @@ extension LicenseCommand {
 
         func run() throws {
             try reportingErrors {
-                if let code = Violation.Code(rawValue: subject) { return print("\(code.rawValue): \(code.meaning)") }
+                if let code = Violation.Code(rawValue: subject) { return StandardOutput.print("\(code.rawValue): \(code.meaning)") }
                 let accepted = try trust.accept(subject)
                 let edition = accepted.edition
-                print("\(accepted.licence.id) permits \(edition.title) (\(edition.name)):")
-                for line in edition.sentences { print("    \(line)") }
-                print("    \(accepted.licence.binding.sentence)")
+                StandardOutput.print("\(accepted.licence.id) permits \(edition.title) (\(edition.name)):")
+                for line in edition.sentences { StandardOutput.print("    \(line)") }
+                StandardOutput.print("    \(accepted.licence.binding.sentence)")
                 let end = accepted.licence.notAfter
-                print("    runs \(end.map { "until \($0.day), then \(edition.graceDays) day(s) of grace" } ?? "without an end")")
+                StandardOutput.print("    runs \(end.map { "until \($0.day), then \(edition.graceDays) day(s) of grace" } ?? "without an end")")
                 guard let machine else { return }
                 guard let request = try LicenseFiles.documents([machine]).requests.first else {
                     throw ProvisioningError.failed(.badInput, "\(machine) holds no request; make one with: vsmp license request")
@@ -100,8 +101,8 @@ extension LicenseCommand {
                 switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: nodes), clock: clock) {
                 case .refused(let refusal): throw refusal
                 case .accepted(let banners):
-                    print("\(request.id): its \(nodes.count) board(s) may start as one machine")
-                    for banner in banners { print(banner) }
+                    StandardOutput.print("\(request.id): its \(nodes.count) board(s) may start as one machine")
+                    for banner in banners { StandardOutput.print(banner) }
                 }
             }
         }

@@ -36,6 +36,10 @@ int cplatform_remove_tree(const char *path);
 void cplatform_end_in_order(void);
 // The same now.
 void cplatform_end_by(int signal) __attribute__((noreturn));
+// The same, and ends with a status.
+void cplatform_exit_in_order(int status) __attribute__((noreturn));
+// rename(2); without `replacing` what is at `to` stays and the result is -EEXIST.
+int cplatform_rename(const char *from, const char *to, bool replacing);
 // Opens those of the descriptors 0 to 2 that are closed, so that no file gets their numbers: reading and writing them fails.
 void cplatform_open_standard(void);
 // A descriptor that can be read when the process has ended.

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -52,11 +53,11 @@ public struct CommandSigner: Signer {
     }
 
     public func signature(of message: Data) throws(ImageError) -> Data {
-        let result = try HostTool.result("sh", ["-c", command], input: message, asUser: true)
-        guard result.status == 0 else {
-            throw ImageError(.inputOutput, "the signing command \"\(command)\" ended with status \(result.status): \(result.lastErrors)")
+        let result = try HostTool.result("sh", ["-c", command], input: message, .user, limits: .init(time: nil))
+        guard result.isSuccess else {
+            throw ImageError(.inputOutput, "the signing command \"\(command)\" ended with \(result.end): \(result.lastErrors)")
         }
-        return result.output
+        return Data(result.output)
     }
 }
 
