@@ -1,4 +1,5 @@
 import Bytes
+internal import Platform
 import BoardSupport
 import Licensing
 import Node

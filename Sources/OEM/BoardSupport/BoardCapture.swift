@@ -1,4 +1,5 @@
 import Bytes
+internal import Platform
 public import Contract
 
 /// Writes a board's source from the computer it runs on, each value with its origin in a comment beside it.

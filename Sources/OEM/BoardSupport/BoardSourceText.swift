@@ -1,4 +1,5 @@
 import Bytes
+import Platform
 
 /// Refuses what dtc would misread without a word or blame on another line: the one line reader's refusals, a byte order mark, and lines that end
 /// with a carriage return alone, where a `//` comment would swallow all that follows. dtc itself reads LF and CR LF alike.

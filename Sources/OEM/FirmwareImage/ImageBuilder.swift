@@ -22,8 +22,6 @@ public struct ImageBuilder: Sendable {
     public var rollbackCounter = RollbackCounter.zero
     /// Who signs the UEFI programs; nil leaves them unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
-    /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
-    public var offer: Data?
     /// Whose licences the image accepts; without it a release image starts no machine of several nodes.
     public var licensing: LicensingRoot?
     /// The most bytes that the image may have; nil leaves that to the board.
@@ -76,7 +74,7 @@ public struct ImageBuilder: Sendable {
                 title: ImageManifest.title(brand: brand.name, purpose: purpose), commandLine: content.commandLine),
             Self.licencesPath: try licences(of: content.components),
         ]
-        if let offer { files[Self.offerPath] = Data(try InputText(input: offer, place: "offer.txt").text.utf8) }
+        if let offer = brand.offer { files[Self.offerPath] = offer }
         let materials = try billOfMaterials(
             components: content.components, archive: content.archive,
             parts: [

@@ -1,10 +1,10 @@
 import Bytes
+import Platform
 internal import Contract
 internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
 internal import Licensing
-internal import Platform
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
 public struct StickLicence: Sendable {

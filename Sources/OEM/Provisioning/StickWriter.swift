@@ -1,4 +1,5 @@
 import Bytes
+import Platform
 internal import Contract
 internal import BoardSupport
 internal import Crypto

@@ -1,4 +1,5 @@
 import Bytes
+import Platform
 import Coherence
 import Glibc
 import KVM
