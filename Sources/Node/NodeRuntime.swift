@@ -1,4 +1,5 @@
 import Contract
+import Bytes
 import Platform
 package import Coherence
 package import KVM

@@ -1,4 +1,5 @@
 import Contract
+import Bytes
 import Platform
 import Foundation
 import TestSupport

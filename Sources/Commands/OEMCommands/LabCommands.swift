@@ -1,3 +1,4 @@
+import Bytes
 internal import Contract
 package import ArgumentParser
 import BoardSupport
@@ -134,7 +135,7 @@ package struct LabBootCommand: ParsableCommand {
             throw ValidationError("guest, licence and node options are on the --stick already")
         }
         guard timeout > 0, timeout.isFinite else { throw ValidationError("--timeout is a number of seconds above 0") }
-        guard clock.map({ Moment($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
+        guard clock.map({ UTCTimeStamp($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
     }
 
     package func run() throws {

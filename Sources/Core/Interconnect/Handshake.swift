@@ -1,4 +1,5 @@
 package import Contract
+import Bytes
 
 /// One side of the handshake that starts every connection: a pure state machine, bytes in and bytes out.
 ///

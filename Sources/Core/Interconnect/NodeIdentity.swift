@@ -1,4 +1,5 @@
 package import Contract
+import Bytes
 
 /// What a node says about itself to its peers.
 package struct NodeIdentity: Sendable, Equatable {
@@ -55,6 +56,6 @@ package struct NodeIdentity: Sendable, Equatable {
 
 func randomBytes(_ count: Int, _ random: inout some RandomNumberGenerator) -> [UInt8] {
     var bytes: [UInt8] = []
-    while bytes.count < count { bytes.append(littleEndian: random.next()) }
+    while bytes.count < count { bytes += random.next().bytes() }
     return Array(bytes.prefix(count))
 }

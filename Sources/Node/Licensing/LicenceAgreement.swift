@@ -1,4 +1,5 @@
 package import Contract
+import Bytes
 import Interconnect
 package import Licensing
 

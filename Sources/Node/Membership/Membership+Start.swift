@@ -1,4 +1,5 @@
 import Contract
+import Bytes
 import Interconnect
 import Licensing
 import Machine

@@ -1,4 +1,5 @@
 package import Contract
+import Bytes
 package import Coherence
 import Machine
 
@@ -57,8 +58,8 @@ package struct NodeReport: Sendable {
     // MARK: Wire
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
-        writer.put(node.rawValue)
+        var writer = ByteWriter()
+        writer.put(node)
         resources.write(to: &writer)
         writer.put(uptimeNanoseconds)
         writer.put(policies?.rawValue ?? .max)
@@ -75,8 +76,8 @@ package struct NodeReport: Sendable {
     }
 
     /// - Parameter sender: from whose connection it came; nobody reports for another.
-    init(decoding bytes: [UInt8], from sender: NodeIndex) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8], from sender: NodeIndex) throws(ByteError) {
+        var reader = ByteReader(bytes)
         node = try reader.takeNode()
         guard node == sender else { throw .value("node of a report") }
         resources = try NodeResources(from: &reader)

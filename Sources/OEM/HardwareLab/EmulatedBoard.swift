@@ -1,4 +1,5 @@
 public import Contract
+import Bytes
 public import BoardSupport
 
 /// What one emulated board looks like and where its parts are: everything that the emulator's command line says.
@@ -61,12 +62,7 @@ public struct EmulatedBoard: Equatable, Sendable {
 
     /// The interconnect port's address, locally administered, unique within a lab run.
     public var ethernetAddress: String {
-        "52:54:00:76:00:\(Self.hexadecimal(node.position))"
-    }
-
-    private static func hexadecimal(_ value: Int) -> String {
-        let text = String(value & 0xFF, radix: 16)
-        return text.count == 1 ? "0" + text : text
+        "52:54:00:76:00:\(Hexadecimal.encode(node.rawValue))"
     }
 
     /// The emulator and its arguments (QEMU 7.2 or later). AMD-V is emulated, so the host needs no virtualisation.
@@ -80,7 +76,7 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
         // A board of its own, as a licence that is bound to boards or sticks needs it.
-        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Self.hexadecimal(node.position))"]
+        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Hexadecimal.encode(node.rawValue))"]
         words += memoryLayout + identity + (clock.map { ["-rtc", "base=\($0)"] } ?? [])
         if firmware == .ovmf {
             words += [
