@@ -25,6 +25,12 @@ func writeFile(_ content: Data, to path: String) throws {
     }
 }
 
+/// Says on standard error when a secret file is not its owner's alone.
+func warnWhenOthersCanRead(_ path: String) {
+    guard let mode = (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int, mode & 0o077 != 0 else { return }
+    printError("vsmp: warning: other users of this computer can reach the secret key \(path) (mode \(String(mode, radix: 8))): chmod 600 \(path)")
+}
+
 /// Runs a command's body; an error of the SDK is printed on standard error and becomes its exit status.
 func reportingErrors(_ body: () throws -> Void) throws {
     do {

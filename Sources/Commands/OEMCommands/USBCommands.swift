@@ -89,7 +89,8 @@ package struct USBCommand: ParsableCommand {
                 abstract: "Write an image to sticks or plain files, read them back and compare.",
                 discussion: """
                     With --kit the sticks become those of a kit, numbered in the order in which they are named: all of them, or with --node one. \
-                    Without it a stick carries the image alone and joins no machine.
+                    Without it a stick carries the image alone and joins no machine. Before the first stick is written the kit's licence is held against the \
+                    image as the boards will: what they would refuse is not written, and the status is 85.
                     """)
         }
 
@@ -128,6 +129,8 @@ package struct USBCommand: ParsableCommand {
 
         @Option(help: "What a node does after a failure: poweroff or wait.")
         var onFailure: String?
+
+        @OptionGroup var start: StartOptions
 
         @Flag(help: "Print the reports as JSON, one array.")
         var json = false
@@ -196,10 +199,14 @@ package struct USBCommand: ParsableCommand {
         /// One for each target.
         private func personalisations() throws -> [StickPersonalisation?] {
             guard let folder = kit else { return [nil] }
-            let kit = try Kit(folder: folder)
+            let kit = try KitCommand.open(folder)
             guard node != nil || targets.count == kit.nodes else {
                 throw ProvisioningError.failed(.usage, "\(kit.id) has \(kit.nodes) sticks, \(targets.count) are named; name all of them, or one with --node")
             }
+            guard FileManager.default.fileExists(atPath: image) else {
+                throw ProvisioningError.failed(.missingInput, "there is no image \(image); build one with: vsmp image build")
+            }
+            try kit.checkLicence(image: image, at: start.time)
             return (node.map { [$0] } ?? Array(0..<kit.nodes)).map { node in
                 StickPersonalisation(
                     kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors,

@@ -81,38 +81,26 @@ package struct LicenceAgreement: Sendable {
     }
 
     private func verdict(_ statements: [LicenceStatement]) -> Outcome {
-        func success(_ banners: [String]) -> Outcome { .success(banners: banners, licensing.marks, isPolicyChoiceFree: true) }
-        if count == 1 { return success(["one board alone: no licence is asked"]) }
-        switch licensing.standing {
-        case .development:
-            let others = statements.filter { !$0.node.isDevelopment }.map(\.node.index)
-            guard others.isEmpty else { return .failure(LicenceRefusal(.developmentBeside(others))) }
-            return success(["edition \(Edition.development.name): for images that do not leave the house"])
-        case .refused(let refusal): return .failure(refusal)
-        case .release(let documents, var authority):
+        // Each board can still start alone, whatever became of the licence.
+        if count == 1 { return .success(banners: ["one board alone: no licence is asked"], licensing.marks, isPolicyChoiceFree: true) }
+        let clock = licensing.clock()
+        var question = licensing.question(MachineInventory(nodes: statements.map(\.node)), clock)
+        var marks = licensing.marks
+        if case .image(var authority) = question.trust {
             // Another node may know a newer list; who signed it is checked like one's own.
             for statement in statements where !statement.denyList.isEmpty {
                 var theirs = DocumentSet()
                 if (try? theirs.read(statement.denyList, place: "node \(statement.node.index)")) != nil { authority.learn(theirs) }
             }
             if let rank = authority.denyListRank, licensing.marks.denyList.map({ $0 < rank }) ?? true { licensing.learned(rank) }
-            let accepted: AcceptedLicence
-            do throws(LicenceRefusal) {
-                accepted = try authority.accept(documents, newestDenyList: licensing.marks.denyList)
-            } catch {
-                return .failure(error)
-            }
-            let clock = licensing.clock()
-            switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: statements.map(\.node)), clock: clock) {
-            case .refused(let refusal): return .failure(refusal)
-            case .accepted(let banners):
-                let name =
-                    "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
-                let marks = LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank)
-                let isPolicyChoiceFree = accepted.edition.features?.contains(.policyChoice) ?? true
-                return .success(banners: [name] + banners, marks, isPolicyChoiceFree: isPolicyChoiceFree)
-            }
+            question.trust = .image(authority)
+            marks = LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank)
         }
+        let evaluation = LicenceEvaluation(question)
+        guard evaluation.violations.isEmpty else { return .failure(LicenceRefusal(evaluation.violations)) }
+        guard let accepted = evaluation.licence else { return .success(banners: evaluation.banners, marks, isPolicyChoiceFree: true) }
+        let name = "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
+        return .success(banners: [name] + evaluation.banners, marks, isPolicyChoiceFree: accepted.edition.features?.contains(.policyChoice) ?? true)
     }
 
     private func conclude(
@@ -155,13 +143,5 @@ package struct BoardStatement: Sendable, Equatable {
             "node \(node) lends \(resources.processors) processors of \(resources.sockets) socket(s) and has \(resources.physicalMiB) MiB = "
                 + "firmware \(resources.firmwareMiB) + slice \(resources.sliceMiB) + cache \(resources.cacheMiB)",
             need: "no more than it stated for the licence: \(threads), \(sockets), \(memoryMiB) MiB")
-    }
-}
-
-extension Violation {
-    static func developmentBeside(_ nodes: [Int]) -> Violation {
-        Violation(
-            .mixture, "licence", have: "a release image on node \(nodes.map(String.init).joined(separator: ", ")), a development image here",
-            need: "one kind of image", remedy: "write every stick from one image")
     }
 }

@@ -19,6 +19,9 @@ public struct LicenceClock: Sendable, Equatable {
         if let highWater { raise(to: highWater, Self.lastRun) }
     }
 
+    /// A desk's, which knows of no image and no earlier run.
+    public init(desk now: Moment) { self.init(now: now, imageBuilt: .epoch, highWater: nil) }
+
     mutating func raise(to moment: Moment, _ source: String) {
         guard moment > floor else { return }
         floor = moment

@@ -4,6 +4,9 @@ public struct Moment: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Seconds since 1970-01-01T00:00:00Z.
     public let seconds: Int
 
+    /// 1970-01-01T00:00:00Z.
+    public static let epoch = Moment(seconds: 0)!
+
     static let last = 253_402_300_799
 
     /// Nil outside the years 1970 to 9999.

@@ -1,8 +1,7 @@
 internal import Contract
 internal import BoardSupport
 internal import FirmwareImage
-internal import Foundation
-internal import Licensing
+public import Licensing
 internal import Platform
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
@@ -38,39 +37,28 @@ public struct StickLicence: Sendable {
         files = [(Self.licenceFile, licence)] + (denyList.map { [(Self.denyListFile, $0)] } ?? [])
     }
 
-    /// Whether the stick is a personalised one, may be changed, and its image and the deny list on it accept the licence. A deny list must be one that
-    /// the boards will follow: neither a stranger's nor an older one than they have.
-    public func check(stick: String) throws {
+    /// Whether the stick is a personalised one, may be changed, and its boards would start with the licence. A deny list must be one that the boards
+    /// will follow: neither a stranger's nor an older one than they have.
+    /// - Parameter now: when the boards start.
+    /// - Throws: ``LicenceRefusal`` with the boards' reasons, ``LicensingError`` and ``ProvisioningError`` for what cannot be read.
+    public func check(stick: String, at now: Moment) throws {
         let place = try place(on: stick)
-        let archive: NewcArchive
-        do {
-            archive = try ImageReader(URL(fileURLWithPath: stick)).rootArchive()
-        } catch {
-            throw ProvisioningError.failed(error.exitStatus, error.description)
-        }
-        guard case .file(let text, _)? = archive.entries[LicensingRoot.path] else {
-            throw ProvisioningError.failed(
-                .badInput, "\(stick): its image carries no vendor's root key, so it accepts no licence; build it with vsmp image build --license-root")
-        }
-        var held = DocumentSet()
-        try held.read(Array(text), place: "\(stick): \(LicensingRoot.path)")
-        guard var authority = Authority(ofImage: held) else {
-            throw ProvisioningError.failed(.badInput, "\(stick): \(LicensingRoot.path) holds no root key; this image is damaged")
-        }
-        authority.learn(documents)
+        let trust = try ImageTrust(stick)
+        var known = DocumentSet()
         if let old = try? tool("mtype", ["-i", place, "::\(Self.denyListFile)"], stick) {
-            var known = DocumentSet()
             do throws(LicensingError) { try known.read(old, place: "\(stick): \(Self.denyListFile)") } catch {
                 // A new one takes a damaged one's place.
                 guard !denyLists.isEmpty else { throw error }
             }
-            authority.learn(known)
         }
+        let authority = try trust.authority(learning: [documents, known])
         guard denyLists.allSatisfy({ $0 == authority.denyList }) else {
             throw ProvisioningError.failed(
                 .badInput, "\(stick): its boards will not follow this deny list: no root that they trust has signed it, or they have a newer one")
         }
-        _ = try authority.accept(documents)
+        let machine = String(decoding: try tool("mtype", ["-i", place, "::machine.conf"], stick), as: UTF8.self)
+        let count = machine.split(whereSeparator: \.isNewline).first { $0.hasPrefix("nodes=") }.flatMap { Int($0.dropFirst(6)) }
+        try trust.evaluation(documents, authority, count: count, at: now).check()
     }
 
     /// Writes the files; each takes its place only when it is whole, and is read back.
