@@ -48,9 +48,9 @@ var core: [Target] {
     [
         room("Core", "Coherence", ["Pages"]),
         room("Core", "CoherenceSimulation", ["Coherence"]),
-        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform", "Pages"]),
-        room("Core", "Machine", ["KVM", "Bytes"]),
-        room("Core", "KVM", ["CKVM", "Platform", "Pages"]),
+        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"]),
+        room("Core", "Machine", ["Bytes"]),
+        room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
@@ -62,7 +62,7 @@ var node: [Target] {
     [
         .target(
             name: "Node",
-            dependencies: ["CKVM", "Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
     ]
 }
 
@@ -121,13 +121,13 @@ var tests: [Target] {
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
         test("Disk", ["Disk", "Platform", "Bytes", "TestSupport"]),
-        test("StickState", ["StickState"]),
+        test("StickState", ["StickState", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes"]),
-        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform", "Pages"]),
+        test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
         test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),

@@ -298,43 +298,20 @@ struct LoopbackTests {
         }
         let final = setup
         let zero = onThread { Result { try NodeRuntime(final, machine: try VirtualMachine()).run() } }
-        var random = SystemRandomNumberGenerator()
-        let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
-        let links = try Mesh.establish(
-            MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
-            log: { _ in })
-        let link = try #require(links.first)
-        let inbox = Mutex<[ControlFrame]>([])
-        let control = try ControlPlane(
-            links: [ControlLink(link.takeControl(), peer: 0), nil], handler: { frame in inbox.withLock { $0.append(frame) } },
-            onLoss: { _, _ in }, onBeat: {})
-        control.start()
-        defer { control.stop() }
-        _ = try LicenceAgreement(node: 1, count: 2, licensing: .test(.development), log: { _ in }).reach(
-            broadcast: { control.broadcast(.membership, $0, payload: $1) },
-            wait: { kind in
-                for _ in 0..<2000 {
-                    let found = inbox.withLock { frames -> ControlFrame? in
-                        frames.firstIndex { $0.kind == .membership && $0.body.first == kind.rawValue }.map { frames.remove(at: $0) }
-                    }
-                    if let found { return found }
-                    usleep(5000)
-                }
-                throw NodeError.timeout(kind, seconds: 10)
-            })
+        let peer = try JoinedMember(node: 1, count: 2, kit: "loopback", reach: try reach(1, ports: ports), log: Log())
+        defer { peer.control.stop() }
+        _ = try peer.reachTerms(.test(.development))
         let machine = try VirtualMachine()
         var resources = LoopbackMachine.resources
         resources.timestampKilohertz = try VirtualProcessor(machine, id: 0).timestampKilohertz()
-        control.send(
-            to: 0, .membership, [MembershipKind.hello.rawValue],
-            payload: NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID())).encoded())
-        var ready = WireWriter()
-        ready.put(MembershipKind.ready.rawValue)
-        ready.put(UInt64(0))
-        ready.put(UInt64(0))
-        control.send(to: 0, .membership, ready.bytes)
+        peer.driver.feed(.measured(NodeHello(resources: resources, cpuid: try machine.supportedCPUID()), clock: 0))
+        guard case .build = peer.driver.nextTask() else {
+            Issue.record("no plan came: \(log.all)")
+            return
+        }
+        peer.driver.feed(.built(ClockFigures()))
         for _ in 0..<1000 where !log.contains("and started") { usleep(5000) }
-        _ = link.takeCoherence()
+        peer.dropPages()
         guard case .lost(1, _) = try #require(zero.wait(seconds: 10)).get() else {
             Issue.record("no loss: \(log.all)")
             return

@@ -38,8 +38,10 @@ enum RunCommand {
             return .internalError
         } catch let error as InterconnectError {
             NodeProgram.report("\(error)")
-            if case .address = error { return .usage }
             return .internalError
+        } catch let error as SocketAddress.Problem {
+            NodeProgram.report("\(error)")
+            return .usage
         } catch let error as NodeConfigurationError {
             NodeProgram.report("\(error)")
             return .badInput

@@ -1,4 +1,3 @@
-import Interconnect
 package import Machine
 
 /// What this node's processors reach outside of themselves: interrupts, devices, timers and the common clock, here and on other nodes.
@@ -37,11 +36,7 @@ package final class ProcessorRoom: ProcessorEnvironment {
 
     package func publish(_ destination: LogicalDestination, of processor: APICID) {
         router.update(processor, destination)
-        var writer = WireWriter()
-        writer.put(UInt8(1))
-        writer.put(processor.rawValue)
-        writer.put(destination.rawValue)
-        control.broadcast(.interrupt, writer.bytes)
+        control.broadcast(.logicalDestination(processor, destination))
     }
 
     package func endOfInterrupt(_ vector: Vector) { devices.endOfInterrupt(vector) }
@@ -50,9 +45,7 @@ package final class ProcessorRoom: ProcessorEnvironment {
 
     package func moveTimestamp(by ticks: UInt64) {
         takeTimestampMove(ticks)
-        var writer = WireWriter()
-        writer.put(ticks)
-        control.broadcast(.timeStampCounter, writer.bytes)
+        control.broadcast(.timestampMove(ticks))
     }
 
     /// A guest's write, here or on another node, moved the machine's time-stamp counter.

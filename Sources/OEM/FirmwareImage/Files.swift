@@ -1,7 +1,7 @@
+internal import Platform
 import Contract
 internal import BoardSupport
 internal import Foundation
-internal import Platform
 
 func write(_ data: Data, to file: URL) throws(ImageError) {
     do {

@@ -1,8 +1,8 @@
+internal import Platform
 import Contract
 import Bytes
 internal import BoardSupport
 internal import FirmwareImage
-internal import Platform
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
 enum ConfigurationPartition {

@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 internal import BoardSupport
 internal import Glibc

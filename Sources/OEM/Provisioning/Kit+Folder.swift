@@ -1,7 +1,7 @@
+internal import Platform
 import Contract
 internal import BoardSupport
 internal import Glibc
-internal import Platform
 
 /// A kit's folder: `kit.conf` (text, `key=value`: `kit`, `nodes`, `edition`), `cluster.key` (64 hexadecimal digits), and where there are some
 /// `license.vsl` and `deny.vsl`. Whoever holds it can join the machine, so it is readable for its owner only.

@@ -1,8 +1,8 @@
+import Platform
 internal import Contract
 internal import BoardSupport
 internal import FirmwareImage
 public import Licensing
-internal import Platform
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
 public struct StickLicence: Sendable {

@@ -1,3 +1,4 @@
+import Platform
 internal import Contract
 internal import BoardSupport
 internal import Crypto

@@ -9,6 +9,8 @@ package struct ProcessorStart: Sendable, Equatable {
         package var limit: UInt32
         /// Type field of the descriptor (11 = code, 3 = data, accessed; 11 busy TSS, 2 LDT for system segments).
         package var type: UInt8
+        /// Descriptor privilege level.
+        package var privilege: UInt8
         package var isCodeOrData: Bool
         package var isLong: Bool
         package var is32Bit: Bool
@@ -16,13 +18,14 @@ package struct ProcessorStart: Sendable, Equatable {
         package var isPresent: Bool
 
         package init(
-            selector: UInt16, base: UInt64, limit: UInt32, type: UInt8, isCodeOrData: Bool = true, isLong: Bool = false,
+            selector: UInt16, base: UInt64, limit: UInt32, type: UInt8, privilege: UInt8 = 0, isCodeOrData: Bool = true, isLong: Bool = false,
             is32Bit: Bool = false, granular: Bool = false, isPresent: Bool = true
         ) {
             self.selector = selector
             self.base = base
             self.limit = limit
             self.type = type
+            self.privilege = privilege
             self.isCodeOrData = isCodeOrData
             self.isLong = isLong
             self.is32Bit = is32Bit
@@ -34,12 +37,18 @@ package struct ProcessorStart: Sendable, Equatable {
     package struct DescriptorTable: Sendable, Equatable {
         package var base: UInt64
         package var limit: UInt16
+
+        package init(base: UInt64, limit: UInt16) {
+            self.base = base
+            self.limit = limit
+        }
     }
 
     package var rip: UInt64
     package var rsi: UInt64
     package var rdx: UInt64
-    package var rflags: UInt64 = 2
+    package var rsp: UInt64
+    package var rflags: UInt64
     package var cr0: UInt64
     package var cr3: UInt64
     package var cr4: UInt64
@@ -51,6 +60,29 @@ package struct ProcessorStart: Sendable, Equatable {
     package var local: Segment
     package var gdt: DescriptorTable
     package var idt: DescriptorTable
+
+    package init(
+        rip: UInt64, rsi: UInt64 = 0, rdx: UInt64 = 0, rsp: UInt64 = 0, rflags: UInt64 = 2, cr0: UInt64, cr3: UInt64, cr4: UInt64, efer: UInt64,
+        code: Segment, data: Segment, task: Segment, local: Segment, gdt: DescriptorTable, idt: DescriptorTable
+    ) {
+        (self.rip, self.rsi, self.rdx, self.rsp, self.rflags) = (rip, rsi, rdx, rsp, rflags)
+        (self.cr0, self.cr3, self.cr4, self.efer) = (cr0, cr3, cr4, efer)
+        (self.code, self.data, self.task, self.local, self.gdt, self.idt) = (code, data, task, local, gdt, idt)
+    }
+
+    /// Flat 64-bit code without an operating system at privilege level `ring` (Intel SDM volume 3, 10.8.5); at level 3 with access to every
+    /// port. No descriptor table is set.
+    package static func flat(pageTables: UInt64, ring: UInt8, instruction: UInt64, stack: UInt64) -> Self {
+        let table = DescriptorTable(base: 0, limit: 0xFFFF)
+        return Self(
+            rip: instruction, rsp: stack, rflags: ring == 3 ? 0x3002 : 2, cr0: 0x8005_0033, cr3: pageTables,
+            cr4: 0x620,  // OSXMMEXCPT, OSFXSR, PAE
+            efer: 0x500,
+            code: Segment(selector: 8 | UInt16(ring), base: 0, limit: .max, type: 11, privilege: ring, isLong: true, granular: true),
+            data: Segment(selector: 16 | UInt16(ring), base: 0, limit: .max, type: 3, privilege: ring, is32Bit: true, granular: true),
+            task: Segment(selector: 0, base: 0, limit: 0xFFFF, type: 11, isCodeOrData: false),
+            local: Segment(selector: 0, base: 0, limit: 0xFFFF, type: 2, isCodeOrData: false), gdt: table, idt: table)
+    }
 
     /// Linux's 64-bit entry: paging on with an identity map, interrupts off, flat segments at selectors 0x10 and 0x18,
     /// the address of the boot parameters in RSI.

@@ -3,7 +3,7 @@ import Machine
 
 extension CPUIDTable {
     /// What KVM says it supports.
-    init(kvm entries: [kvm_cpuid_entry2]) {
+    init(kvm entries: some Sequence<kvm_cpuid_entry2>) {
         self.init(
             entries: entries.map {
                 Entry(

@@ -1,4 +1,4 @@
-import Glibc
+internal import Glibc
 
 /// Where a peer listens: IPv6 with its interface, or IPv4.
 package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
@@ -7,12 +7,22 @@ package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// The address as a big-endian integer.
     case ipv4(UInt32, port: UInt16)
 
-    /// `[address%interface]:port`, `[address]:port` or `address:port`, numeric only.
-    package init(_ text: String) throws(InterconnectError) {
-        let expected = "[IPv6 address%interface]:port or IPv4-address:port"
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            throw .address(text, expected: expected)
+    /// Why a text is no address.
+    package enum Problem: Error, Equatable, Sendable, CustomStringConvertible {
+        case malformed(String)
+        case noInterface(String, in: String)
+
+        package var description: String {
+            switch self {
+            case .malformed(let text): "'\(text)' is not an address: expected [IPv6 address%interface]:port or IPv4-address:port"
+            case .noInterface(let name, let text): "'\(text)' is not an address here: there is no interface \(name)"
+            }
         }
+    }
+
+    /// `[address%interface]:port`, `[address]:port` or `address:port`, numeric only.
+    package init(_ text: String) throws(Problem) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { throw .malformed(text) }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
@@ -20,21 +30,17 @@ package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
             if let percent = host.firstIndex(of: "%") {
                 let name = String(host[host.index(after: percent)...])
                 scope = unsafe if_nametoindex(name)
-                guard scope != 0 else { throw .interface(name, "there is no such interface") }
+                guard scope != 0 else { throw .noInterface(name, in: text) }
                 host = host[..<percent]
             }
             var address = in6_addr()
             // SAFETY: the destination has the size the address family asks for.
-            guard unsafe inet_pton(AF_INET6, String(host), &address) == 1 else {
-                throw .address(text, expected: expected)
-            }
+            guard unsafe inet_pton(AF_INET6, String(host), &address) == 1 else { throw .malformed(text) }
             self = Self.ipv6(address, port: port, scope: scope)
         } else {
             var address = in_addr()
             // SAFETY: as above.
-            guard unsafe inet_pton(AF_INET, String(host), &address) == 1 else {
-                throw .address(text, expected: expected)
-            }
+            guard unsafe inet_pton(AF_INET, String(host), &address) == 1 else { throw .malformed(text) }
             self = .ipv4(UInt32(bigEndian: address.s_addr), port: port)
         }
     }
@@ -72,8 +78,27 @@ package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
         unsafe unsafeBitCast((high.bigEndian, low.bigEndian), to: in6_addr.self)
     }
 
-    /// The kernel's form.
-    var storage: (sockaddr_storage, socklen_t) {
+    /// Lends the kernel's form for a call, and returns what the call does.
+    func withKernelForm(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+        let (storage, length) = storage
+        // SAFETY: the storage holds an address of the given length.
+        return unsafe withUnsafePointer(to: storage) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, length) }
+        }
+    }
+
+    /// What a call fills in; nil when it returns a negative value or another address family.
+    static func filled(_ body: (UnsafeMutablePointer<sockaddr>, inout socklen_t) -> Int32) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        // SAFETY: the storage is large enough for every address form.
+        let status = unsafe withUnsafeMutablePointer(to: &storage) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, &length) }
+        }
+        return status < 0 ? nil : SocketAddress(storage)
+    }
+
+    private var storage: (sockaddr_storage, socklen_t) {
         var storage = sockaddr_storage()
         switch self {
         case .ipv6(let high, let low, let port, let scope):
@@ -96,8 +121,7 @@ package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// From what the kernel filled in; nil for another address family.
-    init?(_ storage: sockaddr_storage) {
+    private init?(_ storage: sockaddr_storage) {
         switch Int32(storage.ss_family) {
         case AF_INET6:
             // SAFETY: the family says which form the storage holds.
@@ -118,7 +142,7 @@ package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
             stride(from: 24, through: 0, by: -8).map { String(address >> UInt32($0) & 0xFF) }.joined(separator: ".")
                 + ":\(port)"
         case .ipv6(let high, let low, let port, let scope):
-            "[\(Self.text(high: high, low: low))\(scope == 0 ? "" : "%\(interfaceName(scope))")]:\(port)"
+            "[\(Self.text(high: high, low: low))\(scope == 0 ? "" : "%\(NetworkInterface.name(scope))")]:\(port)"
         }
     }
 
@@ -129,11 +153,4 @@ package enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
         guard unsafe inet_ntop(AF_INET6, &address, &buffer, socklen_t(buffer.count)) != nil else { return "?" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-}
-
-func interfaceName(_ index: UInt32) -> String {
-    var buffer = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-    // SAFETY: the buffer has the size the call requires.
-    guard unsafe if_indextoname(index, &buffer) != nil else { return String(index) }
-    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

@@ -1,43 +1,39 @@
-import Glibc
+internal import Glibc
 
-/// A named network interface.
-struct NetworkInterface: Sendable {
-    let name: String
-    let index: UInt32
+/// A network interface of this computer, by its name.
+package struct NetworkInterface: Sendable {
+    package let name: String
+    /// The kernel's number of it, which is the scope of its link-local addresses.
+    package let index: UInt32
 
-    init(_ name: String) throws(InterconnectError) {
+    package init(_ name: String) throws(SystemError) {
         // SAFETY: the name is a C string for the call.
         index = unsafe if_nametoindex(name)
-        guard index != 0 else {
-            throw .interface(name, "there is no such interface; check the board's interconnect port")
-        }
+        guard index != 0 else { throw SystemError("if_nametoindex", on: name, code: errno) }
         self.name = name
     }
 
     /// Sets the largest packet (MTU) that it sends and takes, in bytes, unless it is that already: some drivers restart the
     /// link for it. The other end's may differ: TCP uses the smaller one.
-    func setMTU(_ mtu: Int) throws(InterconnectError) {
-        let socket = socket(AF_INET6, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(socket) }
+    package func setMTU(_ mtu: Int) throws(SystemError) {
+        let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let socket = FileDescriptor(owning: try checked(uninterrupted { Glibc.socket(AF_INET6, kind, 0) }, "socket", on: name), as: name)
         // struct ifreq (netdevice(7)): the name in 16 bytes, then an int.
         var request = [UInt8](repeating: 0, count: 40)
         for (index, byte) in name.utf8.prefix(15).enumerated() { request[index] = byte }
-        func control(_ number: UInt) -> Bool {
+        func control(_ number: UInt) -> Int32 {
             // SAFETY: the request is an ifreq, which the kernel reads and writes in place.
-            unsafe request.withUnsafeMutableBytes { unsafe ioctl(socket, number, $0.baseAddress!) } == 0
+            uninterrupted { unsafe request.withUnsafeMutableBytes { unsafe ioctl(socket.rawValue, number, $0.baseAddress!) } }
         }
         let value = 16..<20
-        func bytes(_ number: Int32) -> [UInt8] { unsafe withUnsafeBytes(of: number) { unsafe Array($0) } }
-        if control(UInt(SIOCGIFMTU)), Array(request[value]) == bytes(Int32(mtu)) { return }
-        request.replaceSubrange(value, with: bytes(Int32(mtu)))
-        guard control(UInt(SIOCSIFMTU)) else {
-            throw .interface(
-                name, "it does not carry packets of \(mtu) bytes (errno \(errno)); correct mtu in the board's description")
-        }
+        let wanted = unsafe withUnsafeBytes(of: Int32(clamping: mtu)) { unsafe Array($0) }
+        if control(UInt(SIOCGIFMTU)) >= 0, Array(request[value]) == wanted { return }
+        request.replaceSubrange(value, with: wanted)
+        try checked(control(UInt(SIOCSIFMTU)), "ioctl(SIOCSIFMTU)", on: name)
     }
 
     /// Its IPv6 link-local address with `port`; nil while it has none.
-    func linkLocalAddress(port: UInt16) -> SocketAddress? {
+    package func linkLocalAddress(port: UInt16) -> SocketAddress? {
         var list: UnsafeMutablePointer<ifaddrs>?
         // SAFETY: the list is walked as getifaddrs(3) describes and freed once.
         guard unsafe getifaddrs(&list) == 0 else { return nil }
@@ -55,5 +51,13 @@ struct NetworkInterface: Sendable {
             return .ipv6(high: high, low: low, port: port, scope: index)
         }
         return nil
+    }
+
+    /// The interface with `index`; the number itself when there is none.
+    static func name(_ index: UInt32) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        // SAFETY: the buffer has the size the call requires.
+        guard unsafe if_indextoname(index, &buffer) != nil else { return String(index) }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

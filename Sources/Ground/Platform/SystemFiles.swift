@@ -11,10 +11,7 @@ package struct SystemFiles: Sendable {
 
     /// The file's bytes, or nil when it cannot be read.
     package func bytes(_ path: String) -> [UInt8]? {
-        let descriptor = unsafe open(root + path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return Self.readAll(descriptor)
+        do throws(SystemError) { return try FileDescriptor(opening: root + path, for: .read).readAll() } catch { return nil }
     }
 
     /// The file's text, or nil when it cannot be read.
@@ -25,8 +22,9 @@ package struct SystemFiles: Sendable {
     /// The first line without surrounding blanks, or nil when the file cannot be read or is empty.
     package func line(_ path: String) -> String? {
         guard let text = text(path) else { return nil }
-        let line = text.prefix { $0 != "\n" }.trimmed
-        return line.isEmpty ? nil : line
+        let line = text.prefix { $0 != "\n" }.drop { $0.isWhitespace }
+        let end = line.lastIndex { !$0.isWhitespace }
+        return end.map { String(line[...$0]) }
     }
 
     package func number(_ path: String) -> Int? { line(path).flatMap { Int($0) } }
@@ -62,27 +60,5 @@ package struct SystemFiles: Sendable {
         }
         guard count > 0 else { return nil }
         return String(decoding: buffer.prefix(count), as: UTF8.self)
-    }
-
-    package static func readAll(_ descriptor: Int32) -> [UInt8]? {
-        var contents: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65536)
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { return nil }
-            if count == 0 { return contents }
-            contents.append(contentsOf: buffer.prefix(count))
-        }
-    }
-}
-
-extension StringProtocol {
-    /// Without blanks and line ends at both ends.
-    package var trimmed: String {
-        var text = self[...]
-        while let first = text.first, first.isWhitespace { text.removeFirst() }
-        while let last = text.last, last.isWhitespace { text.removeLast() }
-        return String(text)
     }
 }
