@@ -61,7 +61,7 @@ package struct KitCommand: ParsableCommand {
                         try Kit.create(nodes: nodes ?? 0)
                     }
                 try kit.write(to: out)
-if json { return try printJSON(KitReport(folder: out, try kit.summary())) }
+                if json { return try printJSON(KitReport(folder: out, try kit.summary())) }
                 StandardOutput.print("\(out): \(kit.id), \(edition), \(kit.nodes) node(s); keep it secret: it holds the cluster key")
             }
         }

@@ -37,7 +37,7 @@ public struct LicenceEvaluation: Sendable {
     /// Nil where it is not known to be signed by whom it should, and for a development image.
     public private(set) var licence: AcceptedLicence?
     /// Every reason against it; empty when the machine may start.
-    public private(set) var violations: [Violation]
+    public private(set) var violations: [Violation] = []
     /// Sentences that the machine's console must show.
     public private(set) var banners: [String] = []
 
@@ -48,7 +48,7 @@ public struct LicenceEvaluation: Sendable {
             switch question.trust {
             case .developmentImage:
                 let others = question.machine.nodes.filter { !$0.isDevelopment }.map(\.index)
-                violations = others.isEmpty ? [] : [.developmentBeside(others)]
+                if !others.isEmpty { violations = [.developmentBeside(others)] }
                 if others.isEmpty { banners = ["edition \(Edition.development.name): for images that do not leave the house"] }
                 return
             case .unusable(let refusal): throw refusal
@@ -61,7 +61,7 @@ public struct LicenceEvaluation: Sendable {
         }
         guard let licence else { preconditionFailure("without a licence there are violations") }
         switch LicenceCheck.verdict(licence, machine: question.machine, clock: question.clock) {
-        case .accepted(let banners): (violations, self.banners) = ([], banners)
+        case .accepted(let banners): self.banners = banners
         case .refused(let refusal): violations = refusal.violations
         }
     }

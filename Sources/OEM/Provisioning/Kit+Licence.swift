@@ -1,4 +1,5 @@
 import Contract
+internal import FirmwareImage
 public import Licensing
 internal import Platform
 
