@@ -105,7 +105,7 @@ var commands: [Target] {
 /// What runs inside the guest to check it.
 var guest: [Target] {
     [
-        room("Guest", "GuestChecks", ["CGuestCheck"]),
+        room("Guest", "GuestChecks", ["CGuestCheck", "Contract"]),
         room("Guest", "CGuestCheck"),
         program("Guest", "guest-check", ["GuestChecks"], fullyStatic),
     ]
@@ -145,7 +145,7 @@ var tests: [Target] {
             "OEMCommands",
             ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
-        test("Structure", ["TestSupport"]),
+        test("Structure", ["Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]
 }
 

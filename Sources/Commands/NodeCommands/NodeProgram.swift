@@ -12,6 +12,10 @@ package enum NodeProgram {
     static func dispatch(_ arguments: [String]) -> ExitStatus {
         let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
         let rest = Array(arguments.dropFirst())
+        if rest == ["--version"] {
+            StandardOutput.print("\(name) \(SDKVersion.text)")
+            return .success
+        }
         // The image calls the operator's command as its brand wants it.
         if name != "vsmpd" {
             if rest.first == "license" { return NodeLicenseCommand().run(Array(rest.dropFirst())) }
@@ -55,6 +59,9 @@ package enum NodeProgram {
               say what this board is, for a licence; put a licence on this board's stick, mounted at FOLDER (/config)
           vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
+
+          vsmpd --version
+              the version of the SDK that this program is from; what the image is says vsmpd machine version
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
         81 peer refused, 82 timeout, 84 hardware is not the board's, 85 not licensed, 89 image too old, 90 guest asked for a

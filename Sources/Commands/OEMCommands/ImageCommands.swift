@@ -144,7 +144,6 @@ package struct ImageCommand: ParsableCommand {
                     firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
-                builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
                 builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
                 if noCache { builder.cache = nil }
@@ -234,38 +233,72 @@ package struct ImageCommand: ParsableCommand {
         @Flag(help: "Also refuse what must not leave the house: development keys, shells, passwords, open boot menus, secrets, no vendor's root key.")
         var release = false
 
+        @Flag(help: "Print JSON for a program; the exit status is the same.")
+        var json = false
+
         func run() throws {
             try reportingErrors {
                 let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
                 let url = URL(fileURLWithPath: image)
                 let banks = try ImageReader(url).banks
+                var verdicts: [ImageVerdict] = []
                 for bank in Bank.allCases where banks[bank] != nil {
-                    try check(try ImageReader(url, bank: bank), named: banks.count == 1 ? image : "\(image), bank \(bank.rawValue)", wanted)
+                    let name = banks.count == 1 ? image : "\(image), bank \(bank.rawValue)"
+                    let verdict = try ImageVerdict(try ImageReader(url, bank: bank), named: name, release: release, wanted)
+                    verdicts.append(verdict)
+                    if !json { verdict.show() }
                 }
+                if json { try printJSON(verdicts) }
+                let problems = verdicts.flatMap(\.problems)
+                guard problems.isEmpty else { throw ImageError(.badInput, problems.joined(separator: "\n")) }
             }
         }
+    }
+}
 
-        private func check(_ reader: ImageReader, named name: String, _ wanted: SigningCertificate?) throws(ImageError) {
-            let signers: [SigningCertificate]
-            if release {
-                let findings: [ReleaseFinding]
-                (signers, findings) = try reader.verifyRelease(certificate: wanted)
-                guard findings.isEmpty else {
-                    let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
-                    let lines = findings.map(\.description) + ["\(name) must not be shipped: \(count)"]
-                    throw ImageError(.badInput, lines.joined(separator: "\n"))
-                }
-            } else {
-                signers = try reader.verify()
-                if let wanted, !signers.contains(wanted) {
-                    throw ImageError(
-                        .badInput, "\(name) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
-                            + "not by \(wanted)")
-                }
-            }
-            StandardOutput.print("\(name): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
-            StandardOutput.print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
+/// What `vsmp image verify` found of one bank, whole already.
+private struct ImageVerdict: Encodable {
+    struct Signer: Encodable {
+        let subject, sha256: String
+    }
+
+    let image: String
+    let bank: Bank
+    let firmwareHash: String
+    let version: UInt32
+    let purpose: ImagePurpose
+    let signers: [Signer]
+    /// Whether it was asked if it may be shipped, and what speaks against that.
+    let release: Bool
+    let findings: [ReleaseFinding]
+    /// What ends the command; none when all is well.
+    let problems: [String]
+
+    init(_ reader: ImageReader, named name: String, release: Bool, _ wanted: SigningCertificate?) throws(ImageError) {
+        image = name
+        bank = reader.bank
+        self.release = release
+        let found: [SigningCertificate]
+        if release {
+            (found, findings) = try reader.verifyRelease(certificate: wanted)
+            let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
+            problems = findings.isEmpty ? [] : findings.map(\.description) + ["\(name) must not be shipped: \(count)"]
+        } else {
+            found = try reader.verify()
+            findings = []
+            let signed = found.isEmpty ? "not signed" : "signed by \(found.map(\.description).joined(separator: "; "))"
+            problems = wanted.map { found.contains($0) ? [] : ["\(name) is \(signed), not by \($0)"] } ?? []
         }
+        firmwareHash = reader.manifest.firmwareHash.description
+        version = reader.manifest.version
+        purpose = reader.manifest.purpose
+        signers = found.map { Signer(subject: $0.subject, sha256: $0.fingerprint.description) }
+    }
+
+    func show() {
+        guard problems.isEmpty else { return }
+        StandardOutput.print("\(image): whole, \(purpose.rawValue), firmware hash \(firmwareHash)")
+        StandardOutput.print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0.subject), SHA-256 \($0.sha256)" }.joined(separator: "\n"))
     }
 }
 

@@ -60,6 +60,7 @@ extension ImageCommand {
                     found[program] = bytes
                 }
                 let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
+                try certificate.checkValidity(at: Date())
                 try ImageReader(URL(fileURLWithPath: image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
                 StandardOutput.print("\(output): signed by \(certificate)")
             }
@@ -105,6 +106,8 @@ struct SigningOptions: ParsableArguments {
             }
         }
         let identity = try SigningCertificate(file: URL(fileURLWithPath: certificate))
+        try identity.checkValidity(at: Date())
+        if let signingKey { warnWhenOthersCanRead(signingKey) }
         if let signCommand { return CommandSigner(command: signCommand, certificate: identity) }
         return try KeyFileSigner(key: URL(fileURLWithPath: signingKey ?? ""), certificate: identity)
     }

@@ -21,8 +21,6 @@ public struct ImageBuilder: Sendable {
     public var rollbackCounter = RollbackCounter.zero
     /// Who signs the UEFI programs; nil leaves them unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
-    /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
-    public var offer: Data?
     /// Whose licences the image accepts; without it a release image starts no machine of several nodes.
     public var licensing: LicensingRoot?
     /// The most bytes that the image may have; nil leaves that to the board.
@@ -75,7 +73,7 @@ public struct ImageBuilder: Sendable {
                 title: ImageManifest.title(brand: brand.name, purpose: purpose), commandLine: content.commandLine),
             Self.licencesPath: try licences(of: content.components),
         ]
-        if let offer { files[Self.offerPath] = offer }
+        if let offer = brand.offer { files[Self.offerPath] = offer }
         let materials = try billOfMaterials(
             components: content.components, archive: content.archive,
             parts: [
