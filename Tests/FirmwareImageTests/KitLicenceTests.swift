@@ -33,8 +33,9 @@ struct KitLicenceTests {
                 let grant = try EditionGrant(
                     oem: "Acme", key: keys.oem.publicKey, edition: edition, issued: issued, notAfter: nil, signedBy: keys.root)
                 func licence(_ file: String, _ from: String, _ to: String) throws -> Licence {
-                    try Licence(
-                        customer: "C", issued: try #require(Moment(from)), notAfter: try #require(Moment(to)), under: grant, binding: .none, signedBy: keys.oem)
+                    let (issued, end) = (try #require(Moment(from)), try #require(Moment(to)))
+                    return try Licence(
+                        customer: "C", issued: issued, notAfter: end, under: grant, binding: .none, signedBy: keys.oem)
                 }
                 let old = try licence("old", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
                 let new = try licence("new", "2026-02-20T00:00:00Z", "2027-03-01T00:00:00Z")
