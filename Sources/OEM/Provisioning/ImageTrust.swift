@@ -6,24 +6,15 @@ internal import Licensing
 
 /// What an image, or the image on a stick, says of licences: the same files that its boards read when they start.
 struct ImageTrust {
-    let purpose: ImagePurpose
     /// The vendor's roots with what follows them; nil without one.
     private let authority: Authority?
     private let built: Moment
 
-    init(_ path: String) throws {
-        let image: ImageReader
-        let archive: NewcArchive
-        do throws(ImageError) {
-            image = try ImageReader(URL(fileURLWithPath: path))
-            archive = try image.rootArchive()
-        } catch {
-            throw ProvisioningError.failed(error.exitStatus, error.description)
-        }
+    init(_ image: ImageReader) throws {
+        let archive = try image.rootArchive()
         func text(_ name: String) -> [UInt8]? { if case .file(let text, _)? = archive.entries[name] { Array(text) } else { nil } }
-        purpose = image.manifest.purpose
         var documents = DocumentSet()
-        if let root = text(LicensingRoot.path) { try documents.read(root, place: "\(path): \(LicensingRoot.path)") }
+        if let root = text(LicensingRoot.path) { try documents.read(root, place: "\(image.name): \(LicensingRoot.path)") }
         authority = Authority(ofImage: documents)
         built = text(LicensingRoot.builtPath).flatMap { Moment(String(decoding: $0, as: UTF8.self).trimmed) } ?? Moment.epoch
     }

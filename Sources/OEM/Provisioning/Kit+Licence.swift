@@ -1,5 +1,5 @@
 import Contract
-internal import FirmwareImage
+public import FirmwareImage
 public import Licensing
 internal import Platform
 
@@ -9,7 +9,7 @@ extension Kit {
     /// - Parameters:
     ///   - edition: must be the licence's.
     ///   - nodes: nil where the edition allows one number only.
-    ///   - licence: a file with one licence and its grant; who must have signed them is known when there is an image (``checkLicence(image:at:)``).
+    ///   - licence: a file with one licence and its grant; who must have signed them is known when there is an image (``check(against:at:)``).
     ///   - now: when its boards start.
     /// - Throws: ``LicensingError`` for a damaged file, ``LicenceRefusal`` for what its boards would refuse, ``ProvisioningError`` for another edition.
     public static func create(
@@ -41,10 +41,16 @@ extension Kit {
     /// Whether boards that start from sticks of this kit and `image` accept the kit's licence at `now`. A development image asks for none.
     ///
     /// - Throws: ``LicenceRefusal`` with the boards' reasons, ``LicensingError`` and ``ProvisioningError`` for what cannot be read.
-    public func checkLicence(image: String, at now: Moment) throws {
-        let trust = try ImageTrust(image)
-        guard trust.purpose == .release, licence != nil || nodes > 1 else { return }
+    public func check(against image: ImageReader, at now: Moment) throws {
+        guard image.manifest.purpose == .release else { return }
+        guard licence != nil else {
+            guard nodes > 1 else { return }
+            throw ProvisioningError.failed(
+                .badInput, "\(id) has no licence, and \(image.name) is a release image, which starts no machine of \(nodes) boards without one: "
+                    + "make a kit with vsmp kit create --edition NAME --license FILE, or write a development image")
+        }
         let documents = try documents()
+        let trust = try ImageTrust(image)
         let accepted = try trust.evaluation(documents, trust.authority(learning: [documents]), count: nodes, at: now).permission()
         guard accepted.edition.name == edition else { throw Self.otherEdition(accepted.edition.name, edition ?? "") }
     }

@@ -1,7 +1,9 @@
 import Platform
 internal import Contract
 internal import BoardSupport
+internal import Disk
 internal import FirmwareImage
+internal import Foundation
 public import Licensing
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
@@ -42,10 +44,15 @@ public struct StickLicence: Sendable {
     /// - Parameter now: when the boards start.
     /// - Throws: ``LicenceRefusal`` with the boards' reasons, ``LicensingError`` and ``ProvisioningError`` for what cannot be read.
     public func check(stick: String, at now: Moment) throws {
-        let place = try place(on: stick)
-        let trust = try ImageTrust(stick)
+        let volume = try volume(of: stick)
+        let trust: ImageTrust
+        do {
+            trust = try ImageTrust(try ImageReader(URL(fileURLWithPath: stick)))
+        } catch let error as ImageError {
+            throw ProvisioningError.failed(error.exitStatus, error.description)
+        }
         var known = DocumentSet()
-        if let old = try? tool("mtype", ["-i", place, "::\(Self.denyListFile)"], stick) {
+        if let old = try onDisk({ () throws(DiskError) in try volume.read(Self.denyListFile) }) {
             do throws(LicensingError) { try known.read(old, place: "\(stick): \(Self.denyListFile)") } catch {
                 // A new one takes a damaged one's place.
                 guard !denyLists.isEmpty else { throw error }
@@ -56,29 +63,28 @@ public struct StickLicence: Sendable {
             throw ProvisioningError.failed(
                 .badInput, "\(stick): its boards will not follow this deny list: no root that they trust has signed it, or they have a newer one")
         }
-        let machine = String(decoding: try tool("mtype", ["-i", place, "::machine.conf"], stick), as: UTF8.self)
+        let machine = String(decoding: try onDisk({ () throws(DiskError) in try volume.read("machine.conf") }) ?? [], as: UTF8.self)
         let count = machine.split(whereSeparator: \.isNewline).first { $0.hasPrefix("nodes=") }.flatMap { Int($0.dropFirst(6)) }
         try trust.evaluation(documents, authority, count: count, at: now).check()
     }
 
     /// Writes the files; each takes its place only when it is whole, and is read back.
     public func install(on stick: String) throws(ProvisioningError) {
-        let place = try self.place(on: stick)
-        let folder = try PrivateFolder(byteCount: files.reduce(0) { $0 + $1.bytes.count })
-        for (name, bytes) in files {
-            try folder.write(name, bytes)
-            let new = name.replacing(".vsl", with: ".new")
-            try tool("mcopy", ["-D", "o", "-i", place, "\(folder.path)/\(name)", "::\(new)"], stick)
-            _ = try? tool("mdel", ["-i", place, "::\(name)"], stick)
-            try tool("mren", ["-i", place, "::\(new)", "::\(name)"], stick)
-            guard try tool("mtype", ["-i", place, "::\(name)"], stick) == bytes else {
-                throw .failed(.inputOutput, "\(stick) returned another \(name) than was written; try again, and replace the stick if this repeats")
+        let volume = try volume(of: stick)
+        try onDisk { () throws(DiskError) in
+            for (name, bytes) in files {
+                let new = name.replacing(".vsl", with: ".new")
+                try volume.put(new, .bytes(bytes))
+                if try volume.read(name) != nil { try volume.remove(name) }
+                try volume.rename(new, to: name)
+                try volume.flush()
+                try volume.check(name, is: bytes)
             }
         }
     }
 
-    /// What mtools call the partition.
-    private func place(on stick: String) throws(ProvisioningError) -> String {
+    /// The configuration partition of a stick that belongs to a machine and may be changed.
+    private func volume(of stick: String) throws(ProvisioningError) -> FATVolume {
         guard let status = FileStatus(stick) else { throw .failed(.missingInput, "there is no stick \(stick); vsmp usb list shows those there are") }
         if status.kind == .blockDevice {
             let inventory = BlockDeviceInventory()
@@ -86,22 +92,14 @@ public struct StickLicence: Sendable {
             let refusals = check.refusals(for: try check.disk(number: status.device, path: stick))
             guard refusals.isEmpty else { throw .refused(refusals) }
         }
-        let file = try DeviceFile(reading: stick, direct: false)
-        let table = try? GUIDPartitionTable(diskSize: try file.size()) { try? file.read(at: $0, count: $1) }
-        guard let partition = table?.partition(named: ConfigurationPartition.name) else {
+        let store = try onDisk { () throws(DiskError) in try FileStore(reading: stick) }
+        guard let partition = (try? GUIDPartitionTable(store))?.partition(named: ConfigurationPartition.name) else {
             throw .failed(.badInput, "\(stick) is no stick of vSMP: it has no partition \(ConfigurationPartition.name)")
         }
-        let place = "\(stick)@@\(partition.offset)"
-        guard (try? tool("mtype", ["-i", place, "::machine.conf"], stick)) != nil else {
+        let volume = FATVolume(partition, of: stick)
+        guard (try? volume.read("machine.conf")) ?? nil != nil else {
             throw .failed(.badInput, "\(stick) belongs to no machine: write it with vsmp usb write --kit")
         }
-        return place
-    }
-
-    @discardableResult
-    private func tool(_ name: String, _ arguments: [String], _ stick: String) throws(ProvisioningError) -> [UInt8] {
-        do { return try HostProgram(name).run(arguments) } catch {
-            throw .failed(error.reason == .notInstalled ? .unavailable : .inputOutput, "cannot change \(stick): \(error)")
-        }
+        return volume
     }
 }
