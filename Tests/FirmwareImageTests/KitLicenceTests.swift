@@ -1,5 +1,6 @@
 import Foundation
 import Licensing
+import Disk
 import Testing
 
 @testable import FirmwareImage
@@ -54,7 +55,7 @@ struct KitLicenceTests {
         /// What is in a stick's file.
         func content(_ name: String, of stick: String) throws -> Data {
             let file = URL(fileURLWithPath: "\(folder)/\(stick)")
-            let offset = try #require(try GUIDPartitionTable(of: file).partition(named: "VSMP-CONFIG")).offset
+            let offset = try #require(try ImageFile(file.path).partitionTable.partition(named: "VSMP-CONFIG")).offset
             return Data(try HostTool.run("mtype", ["-i", "\(file.path)@@\(offset)", "::/\(name)"]))
         }
 
