@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Licensing
 import Disk
@@ -18,7 +19,7 @@ struct KitLicenceTests {
             scratch = try Scratch("desk")
             folder = scratch.url.path
             let keys = (root: SecretKey(), oem: SecretKey())
-            let issued = try #require(Moment("2026-01-01T00:00:00Z"))
+            let issued = try #require(UTCTimeStamp("2026-01-01T00:00:00Z"))
             let root = try RootStatement(vendor: "Vendor", key: keys.root, issued: issued)
             var workshop = try ImageBuildTests.shared.get().0.copy()
             workshop.builder.purpose = .release
@@ -34,7 +35,7 @@ struct KitLicenceTests {
                 let grant = try EditionGrant(
                     oem: "Acme", key: keys.oem.publicKey, edition: edition, issued: issued, notAfter: nil, signedBy: keys.root)
                 func licence(_ file: String, _ from: String, _ to: String) throws -> Licence {
-                    let (issued, end) = (try #require(Moment(from)), try #require(Moment(to)))
+                    let (issued, end) = (try #require(UTCTimeStamp(from)), try #require(UTCTimeStamp(to)))
                     return try Licence(
                         customer: "C", issued: issued, notAfter: end, under: grant, binding: .none, signedBy: keys.oem)
                 }

@@ -1,3 +1,4 @@
+import Bytes
 internal import Contract
 internal import Platform
 import BoardSupport
@@ -79,7 +80,7 @@ struct NodeLicenseCommand {
         let marks = memory.licenceMarks
         let question = LicenceQuestion(
             .image(authority), held, newestDenyList: marks.denyList, machine: MachineInventory(nodes: [board], of: configuration?.nodes),
-            clock: LicenceClock(now: Moment(seconds: clock()) ?? .epoch, imageBuilt: facts.imageBuilt, highWater: marks.highWater))
+            clock: LicenceClock(now: UTCTimeStamp(seconds: clock()) ?? .first, imageBuilt: facts.imageBuilt, highWater: marks.highWater))
         return try LicenceEvaluation(question).permission().licence.id
     }
 

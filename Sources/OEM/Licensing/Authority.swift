@@ -1,3 +1,5 @@
+public import Bytes
+
 /// Who may sign what: the root that an image carries, the roots that follow it, and the newest deny-list that one of them signed.
 public struct Authority: Sendable {
     /// In the order of their sequence; the first is the image's.
@@ -110,5 +112,5 @@ public struct AcceptedLicence: Sendable {
     public var edition: Edition { grant.edition }
 
     /// The time before which none of these documents existed: no clock that shows an earlier one is set.
-    public var newestDocument: Moment { ([licence.issued, grant.issued] + [root?.issued, denyList?.issued].compactMap { $0 }).max() ?? licence.issued }
+    public var newestDocument: UTCTimeStamp { ([licence.issued, grant.issued] + [root?.issued, denyList?.issued].compactMap { $0 }).max() ?? licence.issued }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Finds requests in what somebody recorded of a board's console.
 ///
 /// Recorders put a time or a name in front of each line, terminals colour it (ECMA-48 control sequences), other messages come between, and a reset cuts

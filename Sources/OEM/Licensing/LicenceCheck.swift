@@ -1,3 +1,5 @@
+import Bytes
+
 /// Holds a machine against an accepted licence; ``LicenceEvaluation`` asks it.
 enum LicenceCheck {
     /// What follows from the check.
@@ -45,7 +47,7 @@ enum LicenceCheck {
             )
         }
         guard let end = accepted.licence.notAfter else { return ([], []) }
-        let last = end.adding(days: accepted.edition.graceDays)
+        let last = end.adding(days: accepted.edition.graceDays) ?? .last
         if clock.effective <= end {
             let days = clock.effective.days(to: end)
             return ([], days < 14 ? ["the licence \(accepted.licence.id) ends on \(end.day), in \(days) day(s): renew it"] : [])

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import BoardSupport
 internal import FirmwareImage
@@ -8,7 +9,7 @@ internal import Licensing
 struct ImageTrust {
     /// The vendor's roots with what follows them; nil without one.
     private let authority: Authority?
-    private let built: Moment
+    private let built: UTCTimeStamp
 
     init(_ image: ImageReader) throws {
         let archive = try image.rootArchive()
@@ -16,7 +17,7 @@ struct ImageTrust {
         var documents = DocumentSet()
         if let root = text(LicensingRoot.path) { try documents.read(root, place: "\(image.name): \(LicensingRoot.path)") }
         authority = Authority(ofImage: documents)
-        built = text(LicensingRoot.builtPath).flatMap { Moment(String(decoding: $0, as: UTF8.self).trimmed) } ?? Moment.epoch
+        built = text(LicensingRoot.builtPath).flatMap { UTCTimeStamp(String(decoding: $0, as: UTF8.self).trimmed) } ?? UTCTimeStamp.first
     }
 
     /// With the deny lists of `documents` and of what else the boards find.
@@ -28,7 +29,7 @@ struct ImageTrust {
     }
 
     /// What the boards of a machine of `count` nodes would conclude at `now`.
-    func evaluation(_ documents: DocumentSet, _ authority: Authority, count: Int?, at now: Moment) -> LicenceEvaluation {
+    func evaluation(_ documents: DocumentSet, _ authority: Authority, count: Int?, at now: UTCTimeStamp) -> LicenceEvaluation {
         LicenceEvaluation(
             LicenceQuestion(
                 .image(authority), documents, machine: MachineInventory(of: count), clock: LicenceClock(now: now, imageBuilt: built, highWater: nil)))

@@ -1,3 +1,4 @@
+public import Bytes
 import Contract
 public import FirmwareImage
 public import Licensing
@@ -13,7 +14,7 @@ extension Kit {
     ///   - now: when its boards start.
     /// - Throws: ``LicensingError`` for a damaged file, ``LicenceRefusal`` for what its boards would refuse, ``ProvisioningError`` for another edition.
     public static func create(
-        edition: String, nodes: Int?, licence: [UInt8], denyList: [UInt8]? = nil, key: ClusterKey = ClusterKey(), at now: Moment
+        edition: String, nodes: Int?, licence: [UInt8], denyList: [UInt8]? = nil, key: ClusterKey = ClusterKey(), at now: UTCTimeStamp
     ) throws -> Kit {
         let bound = try check(licence, denyList, edition: edition, nodes: nodes, at: now).bounds[.nodes] ?? Edition.Bound()
         guard let nodes = nodes ?? (bound.least == bound.most ? bound.least : nil) else {
@@ -28,7 +29,7 @@ extension Kit {
     ///   - denyList: nil keeps the kit's.
     ///   - edition: nil is the kit's.
     /// - Throws: as ``create(edition:nodes:licence:denyList:key:at:)``.
-    public func renewed(licence: [UInt8], denyList: [UInt8]? = nil, edition: String? = nil, at now: Moment) throws -> Kit {
+    public func renewed(licence: [UInt8], denyList: [UInt8]? = nil, edition: String? = nil, at now: UTCTimeStamp) throws -> Kit {
         guard let own = self.edition else {
             throw ProvisioningError.failed(.badInput, "\(id) is a kit of development images, which have no licence; make a kit to sell with: vsmp kit create")
         }
@@ -41,7 +42,7 @@ extension Kit {
     /// Whether boards that start from sticks of this kit and `image` accept the kit's licence at `now`. A development image asks for none.
     ///
     /// - Throws: ``LicenceRefusal`` with the boards' reasons, ``LicensingError`` and ``ProvisioningError`` for what cannot be read.
-    public func check(against image: ImageReader, at now: Moment) throws {
+    public func check(against image: ImageReader, at now: UTCTimeStamp) throws {
         guard image.manifest.purpose == .release else { return }
         guard licence != nil else {
             guard nodes > 1 else { return }
@@ -72,7 +73,7 @@ extension Kit {
         return documents
     }
 
-    private static func check(_ licence: [UInt8], _ denyList: [UInt8]?, edition: String, nodes: Int?, at now: Moment) throws -> Edition {
+    private static func check(_ licence: [UInt8], _ denyList: [UInt8]?, edition: String, nodes: Int?, at now: UTCTimeStamp) throws -> Edition {
         let question = LicenceQuestion(
             .notNamed, try documents(licence, denyList), machine: MachineInventory(of: nodes), clock: LicenceClock(desk: now))
         let accepted = try LicenceEvaluation(question).permission()

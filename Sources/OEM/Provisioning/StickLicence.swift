@@ -1,3 +1,4 @@
+public import Bytes
 import Platform
 internal import Contract
 internal import BoardSupport
@@ -43,7 +44,7 @@ public struct StickLicence: Sendable {
     /// will follow: neither a stranger's nor an older one than they have.
     /// - Parameter now: when the boards start.
     /// - Throws: ``LicenceRefusal`` with the boards' reasons, ``LicensingError`` and ``ProvisioningError`` for what cannot be read.
-    public func check(stick: String, at now: Moment) throws {
+    public func check(stick: String, at now: UTCTimeStamp) throws {
         let volume = try volume(of: stick)
         let trust: ImageTrust
         do {

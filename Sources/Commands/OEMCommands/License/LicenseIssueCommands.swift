@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import ArgumentParser
 import BoardSupport
@@ -69,7 +70,7 @@ extension LicenseCommand.Issue {
             try reportingErrors {
                 let grant = try EditionGrant(
                     oem: oem, key: try LicenseFiles.publicKey(oemKey), edition: try LicenseFiles.edition(edition, folder: editionsPath), issued: options.time,
-                    notAfter: notAfter?.moment, signedBy: try LicenseFiles.secretKey(options.key))
+                    notAfter: notAfter?.time, signedBy: try LicenseFiles.secretKey(options.key))
                 let roots = try root.map { try LicenseFiles.documents([$0]).roots } ?? []
                 try options.write(roots.map(\.envelope) + [grant.envelope])
                 StandardOutput.print("\(options.output): \(grant.oem) may issue \(grant.edition.name) with key \(grant.key.short)\(grant.notAfter.map { " until \($0.day)" } ?? "")")
@@ -103,7 +104,7 @@ extension LicenseCommand.Issue {
                 let old = try replaces.map { try LicenseFiles.documents([$0]).licences.first?.id ?? LicenceTerms.missing("licence", $0) } ?? request?.replaces
                 let held = try LicenseFiles.documents([grant])
                 let licence = try Licence(
-                    customer: customer, issued: options.time, notAfter: terms.end(from: options.time), replaces: old, under: try LicenceTerms.one(held.grants, grant),
+                    customer: customer, issued: options.time, notAfter: try terms.end(from: options.time), replaces: old, under: try LicenceTerms.one(held.grants, grant),
                     binding: try terms.binding(request), signedBy: try LicenseFiles.secretKey(options.key))
                 try options.write(LicenceTerms.checked(held.roots.map(\.envelope) + held.grants.map(\.envelope) + [licence.envelope], request, at: options.time))
                 StandardOutput.print("\(options.output): \(licence.id) for \(licence.customer), \(held.grants[0].edition.name), \(licence.notAfter.map { "until \($0.day)" } ?? "without an end")")
@@ -154,18 +155,20 @@ struct LicenceTerms: ParsableArguments {
 
     func validate() throws {
         guard days == nil || notAfter == nil else { throw ValidationError("give --days or --not-after") }
-        guard days.map({ (1...Self.mostDays).contains($0) }) ?? true else {
-            throw ValidationError("--days is 1 to \(Self.mostDays); a licence without an end has neither --days nor --not-after")
-        }
+        if let days, !Self.daysRange.range.contains(days) { throw ValidationError("--days \(days): expected \(Self.daysRange)") }
         guard bind == "none" || bind == "model" || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--bind is none, model, board, tpm or stick") }
         guard bind == "none" || request != nil else { throw ValidationError("--bind \(bind) needs the --request of the machine") }
         guard quorum == nil || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--quorum needs --bind board, tpm or stick") }
     }
 
-    /// A hundred years.
-    private static let mostDays = 36_525
+    /// As an edition's `max-days`.
+    private static let daysRange = BoundedNumber(1...36_500, unit: "days")
 
-    func end(from issued: Moment) -> Moment? { notAfter?.moment ?? days.map { issued.adding(days: $0) } }
+    func end(from issued: UTCTimeStamp) throws(ProvisioningError) -> UTCTimeStamp? {
+        guard let days else { return notAfter?.time }
+        guard let end = issued.adding(days: days) else { throw .failed(.usage, "--days \(days) from \(issued.day) ends behind the year 9999: give fewer days") }
+        return end
+    }
 
     func machine() throws -> LicenceRequest? {
         guard let request else { return nil }
@@ -200,7 +203,7 @@ struct LicenceTerms: ParsableArguments {
     }
 
     /// The documents of a new licence's file, when boards would start with it at `time`; the request's, where there is one.
-    static func checked(_ envelopes: [Envelope], _ request: LicenceRequest?, at time: Moment) throws -> [Envelope] {
+    static func checked(_ envelopes: [Envelope], _ request: LicenceRequest?, at time: UTCTimeStamp) throws -> [Envelope] {
         var documents = DocumentSet()
         for envelope in envelopes { try documents.read(Array(envelope.armoured.utf8), place: "licence") }
         let machine = request.map { inventory($0, carrying: documents.licences.first?.id) } ?? .unknown

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import ArgumentParser
 import BoardSupport
@@ -121,5 +122,5 @@ struct StartOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The time for which the licence is checked: when its boards start. Default: now.", valueName: "time"))
     var at: TimeArgument?
 
-    var time: Moment { at?.moment ?? LicenseFiles.now() }
+    var time: UTCTimeStamp { at?.time ?? LicenseFiles.now() }
 }
