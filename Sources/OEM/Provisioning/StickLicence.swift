@@ -5,7 +5,7 @@ internal import BoardSupport
 internal import Disk
 internal import FirmwareImage
 internal import Foundation
-public import Licensing
+internal import Licensing
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
 public struct StickLicence: Sendable {
