@@ -38,7 +38,7 @@ var ground: [Target] {
         room("Ground", "Bytes"),
         room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),
-        room("Ground", "Disk", ["Platform", "Bytes"]),
+        room("Ground", "Disk", ["Platform", "Bytes", "Contract"]),
         room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
     ]
 }
@@ -114,13 +114,13 @@ var guest: [Target] {
 var tests: [Target] {
     [
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
         test("Bytes", ["Bytes"]),
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
-        test("Disk", ["Disk", "Platform", "Bytes", "TestSupport"]),
+        test("Disk", ["Disk", "Platform", "Bytes", "Contract", "TestSupport"]),
         test("StickState", ["StickState", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),

@@ -52,7 +52,7 @@ package final class MachineSession: @unchecked Sendable {
                 case .tripleFault: report(.guestReset)
                 case .failure(let why): report(.failed(why: "processor \(processor): \(why)"))
                 }
-            }, say: setup.log)
+            }, userSpaceReached: { report(.userSpaceReached) }, say: setup.log)
         let memory = try GuestMemory(size: layout.memoryEnd.rawValue)
         try memory.attach(to: machine, ranges: Self.slots(layout))
         guestMemory = GuestMemoryAccess(memory: memory, ram: Self.slots(layout), life: life)

@@ -15,7 +15,7 @@ final class NodeRooms: Sendable {
     init(_ setup: NodeRuntime.Setup, links: [ControlLink?], say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         control = try ControlPlane(links: links)
-        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices), control: control, session: session, say: say)
+        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, earlyResets: setup.earlyResets), control: control, session: session, say: say)
         clock = ClockRoom(node: node, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)

@@ -29,6 +29,8 @@ extension NodeRuntime {
         package var portSpeed: @Sendable () -> UInt64?
         /// How long to wait for the other nodes, in nanoseconds; nil for ever.
         package var patience: UInt64?
+        /// How often in a row the guest has reset before it reached user space; node 0's counts.
+        package var earlyResets = 0
         /// Called once when this node runs its part of a machine that has started.
         package var onStart: @Sendable () -> Void = {}
         package var log: @Sendable (String) -> Void

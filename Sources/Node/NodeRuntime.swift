@@ -140,6 +140,9 @@ package final class NodeRuntime: Sendable {
         return end
     }
 
+    /// Node 0, once the machine has ended: how often in a row the guest has reset before it reached user space.
+    package var earlyResets: Int { rooms.withLock { $0 }?.membership.membership.earlyResets ?? 0 }
+
     // MARK: The operator's wishes
 
     /// The whole machine's figures now, asked of every node; nil while there is no machine.

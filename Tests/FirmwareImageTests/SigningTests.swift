@@ -2,6 +2,7 @@ import Platform
 import Contract
 import BoardSupport
 import Crypto
+import Disk
 import Foundation
 import Testing
 
@@ -309,7 +310,7 @@ struct SignedImageTests {
         let unsigned = try ImageReader(try workshop.build())
         var signatures: [SignedProgram: Data] = [:]
         for (program, message) in try unsigned.messagesToSign() { signatures[program] = try key.signature(of: message) }
-        #expect(throws: ImageError.self) { try unsigned.attach(signatures, of: key.certificate, to: unsigned.file) }
+        #expect(throws: ImageError.self) { try unsigned.attach(signatures, of: key.certificate, to: URL(fileURLWithPath: unsigned.name)) }
     }
 
     @Test mutating func unsignedAndOthersSignaturesAreRefused() throws {
@@ -345,7 +346,7 @@ struct SignedImageTests {
     @Test mutating func secretsAndMenusOnTheBootPartitionsAreRefused() throws {
         try release()
         let image = try workshop.build()
-        let table = try GUIDPartitionTable(of: image)
+        let table = try ImageFile(image.path).partitionTable
         let files: [(partition: String, path: String, text: String, rule: ReleaseFinding.Rule)] = [
             ("VSMP-BOOT", "GRUB.CFG", "menuentry x {}\n", .bootMenu), ("VSMP-BOOT", "STARTUP.NSH", "fs0:\n", .bootMenu),
             ("VSMP-CONFIG", "cluster.key", "00\n", .secret), ("VSMP-CONFIG", "machine.conf", "kit=a\n", .secret),

@@ -72,6 +72,18 @@ struct ProcessorTests {
         guard case .kicked = try entered.wait() else { return fail("the guest runs on") }
     }
 
+    @Test(arguments: [0, 3] as [UInt8]) func aKickedGuestTellsItsPrivilegeLevel(ring: UInt8) throws {
+        try Kick.install()
+        let guest = try TinyGuest([0xF3, 0x90, 0xEB, 0xFC], ring: ring)
+        let entered = Entered(guest, untilKicked: true)
+        let thread = entered.thread
+        usleep(50_000)
+        Kick.send(to: thread)
+        guard case .kicked = try entered.wait() else { return fail("the guest runs on") }
+        let isInUserMode = guest.processor.isInUserMode
+        #expect(isInUserMode == (ring == 3))
+    }
+
     @Test func aKickBeforeTheEntryIsKept() throws {
         try Kick.install()
         let guest = try TinyGuest([0xF3, 0x90, 0xEB, 0xFC], ring: 3)

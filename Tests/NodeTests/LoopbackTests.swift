@@ -246,6 +246,32 @@ struct LoopbackTests {
         expectEnd(outcome, .reboot)
     }
 
+    /// The second node's processor gives up in kernel mode.
+    @Test func theThirdResetBeforeUserSpaceIsTheLast() throws {
+        var first = Payload(), second = Payload()
+        first.spin()
+        second.raw([0x0F, 0x01, 0x1C, 0x25, 0, 0, 0x80, 0, 0x0F, 0x0B])
+        let outcome = try LoopbackMachine(nodes: 2, earlyResets: 2).run(TinyMachine.guest([first, second], ring: 0))
+        expectEnd(outcome, .guestFailed(resets: 3))
+        for log in outcome.logs { #expect(log.all.contains { $0.contains("reset 3 times in a row before it reached user space") }, "\(log.all)") }
+    }
+
+    /// What the second node's processor runs at privilege level 3 counts on node 0. Asking for figures interrupts the processors.
+    @Test func aResetAfterUserSpaceIsARestart() throws {
+        var first = Payload(), second = Payload()
+        first.repeatUntilTyped { $0.raw([0xF3, 0x90]) }
+        first.reset()
+        second.spin()
+        let started = Parker()
+        let machine = LoopbackMachine(nodes: 2, earlyResets: 2, onStart: { if $0 == 0 { started.unpark() } })
+        let outcome = try machine.run(TinyMachine.guest([first, second])) { runtimes, pipe in
+            started.park(timeout: 20_000_000_000)
+            for _ in 0..<5 { _ = runtimes[0].machineReport() }
+            pipe.type(0x41)
+        }
+        expectEnd(outcome, .reboot)
+    }
+
     @Test func anotherKeyIsRefusedAndBothNodesAreNamed() throws {
         let outcome = try LoopbackMachine(keys: [testKey, otherKey], patience: 2_000_000_000).run(nil)
         for (node, result) in outcome.ends.enumerated() {

@@ -66,6 +66,26 @@ import Testing
         }
     }
 
+    /// Whichever node resets, whichever node saw user space: node 0's count decides for all.
+    @Test func theThirdResetBeforeUserSpaceEndsTheMachineOnEveryNode() {
+        for seed in Self.seeds.prefix(150) {
+            var random = SeededGenerator(seed: seed)
+            var plan = plan(&random)
+            plan.earlyResets = Int.random(in: 0...4, using: &random)
+            plan.incidents = [(Int.random(in: 0..<plan.nodes, using: &random), 60 * Simulator.second, .guestReset)]
+            let reachesUserSpace = Bool.random(using: &random)
+            if reachesUserSpace { plan.incidents.append((Int.random(in: 0..<plan.nodes, using: &random), 59 * Simulator.second, .userSpaceReached)) }
+            let simulator = run(plan, seed)
+            let isFailed = !reachesUserSpace && plan.earlyResets >= 2
+            for node in simulator.members.indices {
+                #expect(simulator.members[node].end == (isFailed ? .guestFailed(resets: plan.earlyResets + 1) : .reboot), "seed \(seed)")
+                let words = simulator.consoles[node].filter { $0.contains("reset \(plan.earlyResets + 1) times in a row") }
+                #expect(words.count == (isFailed ? 1 : 0), "seed \(seed): \(simulator.consoles[node])")
+            }
+            #expect(simulator.members[0].earlyResets == (isFailed || reachesUserSpace ? 0 : plan.earlyResets + 1), "seed \(seed)")
+        }
+    }
+
     /// Some refuse, at whatever speed the others are: all refuse, nobody builds, every reason is said on every console.
     @Test func refusalsReachEverybody() {
         for seed in Self.seeds.prefix(150) {

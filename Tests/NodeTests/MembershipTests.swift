@@ -24,7 +24,7 @@ import Testing
     @Test func whoSaysWhatItMayNotIsLost() {
         let plan = MachinePlan(resources: [], cpuid: .init(entries: []), clockOrigin: 0)
         let wrong: [MembershipMessage] = [
-            .plan(plan), .start, .ready(ClockFigures()), .end(EndWord(causes: [.lost(node: 3, why: "gone")], isFinal: false)),
+            .plan(plan), .start, .userSpace, .ready(ClockFigures()), .end(EndWord(causes: [.lost(node: 3, why: "gone")], isFinal: false)),
             .end(EndWord(causes: [.poweredOff, .failed(node: 200, why: "")], isFinal: true)),
         ]
         for message in wrong {
@@ -69,6 +69,25 @@ import Testing
         #expect(tasks(member.handle(.collected(nil), now: 65 * Self.second)).isEmpty)
         #expect(tasks(member.handle(.tick, now: 67 * Self.second)) == ["leave"])
         #expect(member.phase == .over && member.handle(.tick, now: 1000 * Self.second).isEmpty)
+    }
+
+    @Test func userSpaceIsToldToNodeZeroOnce() {
+        var member = Membership(node: 1, count: 3)
+        _ = member.handle(.joined(Self.statement(1)), now: 0)
+        let told = (member.handle(.userSpaceReached, now: 1) + member.handle(.userSpaceReached, now: 2)).map { effect in
+            if case .send(.userSpace, to: 0) = effect { "user space" } else { "\(effect)" }
+        }
+        #expect(told == ["user space"])
+    }
+
+    /// Only a reset counts: what else ends the machine begins the count again.
+    @Test(arguments: [(.guestReset, 1), (.guestPoweredOff, 0), (.failed(why: "processor 0"), 0)] as [(Membership.Input, Int)])
+    func onlyResetsAreCounted(end: Membership.Input, count: Int) {
+        var member = Membership(node: 0, count: 1)
+        _ = member.handle(.joined(Self.statement(0)), now: 0)
+        #expect(member.earlyResets == 0)
+        _ = member.handle(end, now: 1)
+        #expect(member.earlyResets == count)
     }
 
     /// The first node to end tells why at once; the others' silence after it is no loss.

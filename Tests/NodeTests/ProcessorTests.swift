@@ -54,6 +54,19 @@ import Testing
     private static let x2APICBase: UInt64 = 0xFEE0_0D00
     private static let enableAPIC = Backend.Step.exit(.memoryWrite(address: 0xFEE0_00F0, size: 4, value: 0x1FF))
 
+    /// The level is looked at only where the guest was interrupted anyway, and never again once it was 3.
+    @Test func userSpaceIsSeenOnceAndThenNotLookedFor() {
+        let device = ProcessorExit.portWrite(port: 0x80, size: 1, count: 1)
+        let running = Running([
+            .exit(device), .exit(.kicked), .exit(.interruptWindow), .inUserMode(device), .exit(device), .exit(.kicked), .exit(.interruptWindow), .exit(.kicked),
+            .exit(device),
+        ])
+        defer { running.stop() }
+        #expect(running.until { running.environment.seen.withLock { $0.writes.count } == 4 })
+        #expect(running.script.state.withLock { $0.levelQuestions } == 3)
+        #expect(running.environment.seen.withLock { $0.userSpaceSightings } == 1)
+    }
+
     @Test func deviceAccessesGoOutAndTheirAnswersComeBack() {
         let running = Running([
             .exit(.portRead(port: 0x71, size: 1, count: 1)), .exit(.portRead(port: 0x40, size: 2, count: 2)),

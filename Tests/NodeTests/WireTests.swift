@@ -88,8 +88,8 @@ import Testing
         let (lost, failed) = (MachineEnd.lost(node: 63, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
         let membership: [MembershipMessage] = [
             .licence(statement), .verdict(LicenceVerdictMessage(violations: ["L301", "L302"])), .verdict(LicenceVerdictMessage(violations: [])),
-            .hello(NodeHello(resources: resources, cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start,
-            .end(EndWord(causes: [.refused, .poweredOff, .reboot, failed, lost], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
+            .hello(NodeHello(resources: resources, cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start, .userSpace,
+            .end(EndWord(causes: [.refused, .poweredOff, .guestFailed(resets: 3), .reboot, failed, lost], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
             .report(report), .report(nil), .goodbye,
         ]
         let others: [ControlMessage] = [

@@ -71,6 +71,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
 
     // MARK: ProcessorEnvironment
 
+    var isUserSpaceReached: Bool { true }
     var isDead: Bool { dead.load(ordering: .sequentiallyConsistent) }
 
     func write(_ access: DeviceAccess, _ value: UInt64) {
@@ -87,4 +88,5 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     func endOfInterrupt(_ vector: Vector) {}
     func moveTimestamp(by ticks: UInt64) {}
     func setTimer(_ processor: Int, _ deadline: UInt64) {}
+    func reachUserSpace() {}
 }

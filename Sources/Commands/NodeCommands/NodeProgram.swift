@@ -50,6 +50,8 @@ package enum NodeProgram {
               the same with fixed addresses instead of discovery
           vsmpd run ... --boot FOLDER
               the stick's boot partition, mounted: with it the node takes part in choosing the firmware that the machine runs
+          vsmpd run ... --restarts FILE
+              where node 0 counts, from one run to the next, how often the guest has reset before it reached user space
           vsmpd machine stat [--json] | pages | processors | version
               ask the vsmpd that runs on this node
           vsmpd machine policies [LIST]
@@ -64,8 +66,8 @@ package enum NodeProgram {
               the version of the SDK that this program is from; what the image is says vsmpd machine version
 
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 not licensed, 89 image too old, 90 guest asked for a
-        reboot, 91 the machine runs the firmware of the other bank.
+        81 peer refused, 82 timeout, 83 the guest resets again and again before user space, 84 hardware is not the board's,
+        85 not licensed, 89 image too old, 90 guest asked for a reboot, 91 the machine runs the firmware of the other bank.
         """
 
     static func report(_ text: String) { show("vsmp: " + text + "\n") }

@@ -17,6 +17,13 @@ func printJSON(_ value: some Encodable) throws {
 /// Writes on standard error.
 func printError(_ text: String, terminator: String = "\n") { StandardError.print(text, terminator: terminator) }
 
+/// Opens an image or stick that the user named, and says what is wrong with it although it can be read.
+func openedImage(_ name: String) throws(ImageError) -> ImageFile {
+    let image = try ImageFile(name)
+    if let warning = image.warning { printError("vsmp: \(warning)") }
+    return image
+}
+
 /// Writes a command's output file in one step, or ends the command; `-` is standard output.
 func writeFile(_ content: Data, to path: String) throws {
     do { try OutputFile.write(Array(content), to: path) } catch {

@@ -1,6 +1,7 @@
 import Contract
 package import ArgumentParser
 internal import BoardSupport
+internal import Disk
 internal import FirmwareImage
 internal import Foundation
 internal import StickState
@@ -113,6 +114,11 @@ package struct ImageCommand: ParsableCommand {
         var sizeLimit: Int?
         @Option(
             help: ArgumentHelp(
+                "Room for a stick's personalisation and guest (default: 96); usb write makes more where the guest needs it and the stick has it.",
+                valueName: "MiB"))
+        var configSize: Int?
+        @Option(
+            help: ArgumentHelp(
                 "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
                 valueName: "N"))
         var rollbackCounter = 0
@@ -129,6 +135,10 @@ package struct ImageCommand: ParsableCommand {
         func validate() throws {
             guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+            let sizes = ImageLayout.configurationSizes
+            guard configSize.map({ sizes.contains($0 << 20) && $0 < 1 << 30 }) ?? true else {
+                throw ValidationError("--config-size is a number of MiB from \(sizes.lowerBound >> 20) to \(sizes.upperBound >> 20), not \(configSize ?? 0)")
+            }
             guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
             guard licenseRoot == nil || built != nil || signing.purpose == .development else {
                 throw ValidationError("a release image with --license-root needs --built, as in --built \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"")
@@ -146,6 +156,7 @@ package struct ImageCommand: ParsableCommand {
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
                 builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
+                if let configSize { builder.configurationSize = configSize << 20 }
                 if noCache { builder.cache = nil }
                 builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
                 builder.purpose = signing.purpose
@@ -189,7 +200,7 @@ package struct ImageCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
-                let reader = try ImageReader(URL(fileURLWithPath: image), bank: bank)
+                let reader = try ImageReader(try openedImage(image), bank: bank)
                 let rootFiles = files ? try reader.rootFiles() : [:]
                 if json { return try printJSON(ImageSummary(reader.manifest, reader, rootFiles)) }
                 let manifest = reader.manifest
@@ -239,12 +250,12 @@ package struct ImageCommand: ParsableCommand {
         func run() throws {
             try reportingErrors {
                 let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
-                let url = URL(fileURLWithPath: image)
-                let banks = try ImageReader(url).banks
+                let file = try openedImage(image)
+                let banks = try ImageReader(file).banks
                 var verdicts: [ImageVerdict] = []
                 for bank in Bank.allCases where banks[bank] != nil {
                     let name = banks.count == 1 ? image : "\(image), bank \(bank.rawValue)"
-                    let verdict = try ImageVerdict(try ImageReader(url, bank: bank), named: name, release: release, wanted)
+                    let verdict = try ImageVerdict(try ImageReader(file, bank: bank), named: name, release: release, wanted)
                     verdicts.append(verdict)
                     if !json { verdict.show() }
                 }

@@ -22,7 +22,7 @@ extension ImageCommand {
 
         func run() throws {
             try reportingErrors {
-                let messages = try ImageReader(URL(fileURLWithPath: image)).messagesToSign()
+                let messages = try ImageReader(try openedImage(image)).messagesToSign()
                 do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
                     throw ImageError(.cannotCreate, "cannot create the folder \(output): \(error.localizedDescription)")
                 }
@@ -61,7 +61,7 @@ extension ImageCommand {
                 }
                 let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
                 try certificate.checkValidity(at: Date())
-                try ImageReader(URL(fileURLWithPath: image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
+                try ImageReader(try openedImage(image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
                 StandardOutput.print("\(output): signed by \(certificate)")
             }
         }

@@ -133,6 +133,12 @@ package struct VirtualProcessor: ~Copyable, ProcessorBackend {
 
     package var instructionPointer: UInt64? { (try? registers())?.rip }
 
+    /// With protection on, the privilege level is that of the stack segment (Intel SDM volume 3, 5.5; AMD APM volume 2, 4.9).
+    package var isInUserMode: Bool {
+        guard let registers = try? systemRegisters() else { return false }
+        return registers.cr0 & 1 != 0 && registers.ss.dpl == 3
+    }
+
     package func setRegister(msr: UInt32, _ value: UInt64) throws(SystemError) {
         try checked(ckvm_set_msr(descriptor.rawValue, msr, value), "KVM_SET_MSRS 0x\(String(msr, radix: 16))", on: "vCPU \(id)")
     }

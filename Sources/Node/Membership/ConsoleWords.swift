@@ -39,6 +39,8 @@ package enum ConsoleWords {
         switch end {
         case .refused: return nil
         case .poweredOff: return "the guest powered off"
+        case .guestFailed(let resets):
+            return "the guest reset \(resets) times in a row before it reached user space: the machine stops; look at the guest's console, on node 0"
         case .reboot: return "the guest asked for a reboot"
         case .failed(let node, let why): return "FAILED node \(node) (\(why)): guest stopped"
         case .lost(let node, let why):

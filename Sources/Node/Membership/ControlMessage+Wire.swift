@@ -90,7 +90,7 @@ extension ControlMessage {
 extension MembershipMessage {
     /// The body of a membership frame.
     enum Kind: UInt8, CaseIterable {
-        case hello = 1, plan, ready, start, end, report, goodbye, licence, verdict
+        case hello = 1, plan, ready, start, end, report, goodbye, licence, verdict, userSpace
     }
 
     var kind: Kind {
@@ -104,6 +104,7 @@ extension MembershipMessage {
         case .end: .end
         case .report: .report
         case .goodbye: .goodbye
+        case .userSpace: .userSpace
         }
     }
 
@@ -125,7 +126,7 @@ extension MembershipMessage {
                 for cause in word.causes { cause.write(to: &$0) }
             }
         case .report(let report): report?.encoded() ?? []
-        case .start, .goodbye: []
+        case .start, .goodbye, .userSpace: []
         }
     }
 
@@ -148,13 +149,14 @@ extension MembershipMessage {
             self = .end(EndWord(causes: causes, isFinal: isFinal == 1))
         case .report: self = .report(payload.isEmpty ? nil : try NodeReport(decoding: reader.takeRest(), from: node))
         case .goodbye: self = .goodbye
+        case .userSpace: self = .userSpace
         }
         try reader.end()
     }
 }
 
 extension MachineEnd {
-    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost }
+    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed }
 
     fileprivate func write(to writer: inout WireWriter) {
         func put(_ kind: Kind, _ node: Int, _ why: String) {
@@ -166,6 +168,9 @@ extension MachineEnd {
         case .refused: writer.put(Kind.refused.rawValue)
         case .poweredOff: writer.put(Kind.poweredOff.rawValue)
         case .reboot: writer.put(Kind.reboot.rawValue)
+        case .guestFailed(let resets):
+            writer.put(Kind.guestFailed.rawValue)
+            writer.put(UInt8(clamping: resets))
         case .failed(let node, let why): put(.failed, node, why)
         case .lost(let node, let why): put(.lost, node, why)
         }
@@ -178,6 +183,7 @@ extension MachineEnd {
         case .reboot: self = .reboot
         case .failed: self = .failed(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
         case .lost: self = .lost(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
+        case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
         case nil: throw .value("end")
         }
     }

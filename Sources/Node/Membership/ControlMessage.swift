@@ -36,6 +36,8 @@ package enum MembershipMessage: Sendable {
     case ready(ClockFigures)
     /// Node 0 to all: the guest runs.
     case start
+    /// Node n to 0: one of its processors has run guest code at privilege level 3.
+    case userSpace
     /// Every node to every other: what it knows of the machine's end.
     case end(EndWord)
     /// To the node that collects them, after the sender's processors have stopped; nil when it had no part of a machine.

@@ -5,6 +5,8 @@ package enum MachineEnd: Sendable, Equatable {
     /// A node refuses the machine's licence; nothing was lent.
     case refused
     case poweredOff
+    /// The guest restarted so many times in a row before it reached user space: another start would only end the same.
+    case guestFailed(resets: Int)
     case reboot
     /// A processor or a node's own hypervisor gave up.
     case failed(node: Int, why: String)
@@ -15,6 +17,7 @@ package enum MachineEnd: Sendable, Equatable {
         switch self {
         case .refused: .licenceRefused
         case .poweredOff: .success
+        case .guestFailed: .guestFailed
         case .reboot: .guestReboot
         case .lost: .nodeLost
         case .failed: .internalError
@@ -33,9 +36,10 @@ package enum MachineEnd: Sendable, Equatable {
         switch self {
         case .refused: Rank(kind: 0, node: 0)
         case .poweredOff: Rank(kind: 1, node: 0)
-        case .reboot: Rank(kind: 2, node: 0)
-        case .failed(let node, _): Rank(kind: 3, node: node)
-        case .lost(let node, _): Rank(kind: 4, node: node)
+        case .guestFailed: Rank(kind: 2, node: 0)
+        case .reboot: Rank(kind: 3, node: 0)
+        case .failed(let node, _): Rank(kind: 4, node: node)
+        case .lost(let node, _): Rank(kind: 5, node: node)
         }
     }
 }

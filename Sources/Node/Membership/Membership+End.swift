@@ -42,7 +42,7 @@ extension Membership {
     mutating func add(_ new: [MachineEnd]) {
         guard end == nil else { return }
         let known = causes.count
-        for cause in new where !causes.contains(where: { $0.rank == cause.rank }) { causes.append(cause) }
+        for cause in new + (new.contains(.reboot) ? resetCause : []) where !causes.contains(where: { $0.rank == cause.rank }) { causes.append(cause) }
         if causes.count > known {
             causes.sort { $0.rank < $1.rank }
             if phase != .ending { act(.stop) }

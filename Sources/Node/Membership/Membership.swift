@@ -41,6 +41,8 @@ package struct Membership: Sendable {
         case collected(NodeReport?)
         /// The guest or this node's hypervisor ends the machine.
         case guestPoweredOff, guestReset
+        /// A processor of this node ran guest code at privilege level 3.
+        case userSpaceReached
         case failed(why: String)
         /// Time has passed.
         case tick
@@ -101,6 +103,10 @@ package struct Membership: Sendable {
     package let node: Int
     package let count: Int
     let devices: [PlacedDevice]
+    /// How often in a row the guest has reset before it reached user space, until this start. Node 0's counts.
+    private let earlierResets: Int
+    /// Some processor of the machine has run user space: on node 0 what every node says, on others their own.
+    private var isUserSpaceReached = false
     package internal(set) var phase = Phase.joining
     /// When ``Input/tick`` is due at the latest.
     package internal(set) var deadline = UInt64.max
@@ -122,12 +128,15 @@ package struct Membership: Sendable {
     private var now: UInt64 = 0
     private var effects: [Effect] = []
 
-    /// - Parameter devices: the machine's, and where they stand; node 0's list counts.
-    package init(node: Int, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset()) {
+    /// - Parameters:
+    ///   - devices: the machine's, and where they stand; node 0's list counts.
+    ///   - earlyResets: what the last start's ``earlyResets`` was; node 0's counts.
+    package init(node: Int, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), earlyResets: Int = 0) {
         precondition(node >= 0 && node < count, "a node outside of its machine")
         self.node = node
         self.count = count
         self.devices = devices
+        earlierResets = earlyResets
         peers = Array(repeating: Peer(), count: count)
     }
 
@@ -147,6 +156,7 @@ package struct Membership: Sendable {
         case .collected(let report): collected(report)
         case .guestPoweredOff: add([.poweredOff])
         case .guestReset: add([.reboot])
+        case .userSpaceReached: reachUserSpace()
         case .failed(let why): add([.failed(node: node, why: why)])
         case .tick: if now >= deadline { expire() }
         }
@@ -190,7 +200,30 @@ package struct Membership: Sendable {
             take(word, from: peer)
         case .report(let report): take(report, of: peer)
         case .goodbye: takeGoodbye(from: peer)
+        case .userSpace:
+            guard node == 0 else { return misbehave(peer, "it tells of user space, which only node 0 asks") }
+            isUserSpaceReached = true
         }
+    }
+
+    // MARK: Resets
+
+    /// Most resets in a row before user space; with this one the machine ends.
+    package static let earlyResetLimit = 3
+
+    private mutating func reachUserSpace() {
+        guard !isUserSpaceReached, end == nil else { return }
+        isUserSpaceReached = true
+        if node != 0 { act(.send(.userSpace, to: 0)) }
+    }
+
+    /// Node 0: how often in a row the guest has reset before it reached user space, once the machine has ended.
+    package var earlyResets: Int { end == .reboot && !isUserSpaceReached ? earlierResets + 1 : 0 }
+
+    /// Node 0: what a reset of the guest means beside the restart.
+    var resetCause: [MachineEnd] {
+        let resets = earlierResets + 1
+        return node == 0 && !isUserSpaceReached && resets >= Self.earlyResetLimit ? [.guestFailed(resets: resets)] : []
     }
 
     private mutating func misbehave(_ peer: Int, _ why: String) { lose(peer, why) }
@@ -201,7 +234,7 @@ extension MachineEnd {
     var node: Int? {
         switch self {
         case .failed(let node, _), .lost(let node, _): node
-        case .refused, .poweredOff, .reboot: nil
+        case .refused, .poweredOff, .guestFailed, .reboot: nil
         }
     }
 }

@@ -18,6 +18,10 @@ package protocol ProcessorEnvironment: AnyObject, Sendable {
     func setTimer(_ processor: Int, _ deadline: UInt64)
     /// The guest gave up (triple fault), or KVM did.
     func processorStopped(_ processor: APICID, _ reason: ProcessorStop)
+    /// Some processor of this node has run user space: nobody need look any more.
+    var isUserSpaceReached: Bool { get }
+    /// This processor runs user space.
+    func reachUserSpace()
     func log(_ text: String)
 }
 
@@ -42,6 +46,7 @@ package final class Processor<Backend: ProcessorBackend & ~Copyable, Environment
     private var timerSet = UInt64.max
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
+    private var looksForUserSpace = true
     /// An event was given to KVM since the last entry: a vector, which a second would overwrite, or a fault that ends an
     /// instruction, which would come first and make KVM forget the vector. What the run page says about readiness is from
     /// before.
@@ -236,7 +241,9 @@ package final class Processor<Backend: ProcessorBackend & ~Copyable, Environment
 
     private func handle(_ exit: ProcessorExit) {
         switch exit {
-        case .kicked, .interruptWindow, .taskPriority: break
+        // These come at any instruction, so they sample the level; until user space is seen once, and at no cost after it.
+        case .kicked, .interruptWindow: if looksForUserSpace { lookForUserSpace() }
+        case .taskPriority: break
         case .halt: state = .halted
         case .portRead(let port, let size, let count): readPort(port, size: size, count: count)
         case .portWrite(let port, let size, let count): writePort(port, size: size, count: count)
@@ -247,6 +254,11 @@ package final class Processor<Backend: ProcessorBackend & ~Copyable, Environment
         case .shutdown: environment.processorStopped(id, .tripleFault)
         case .failed(let reason, let detail): stop(reason: reason, detail: detail)
         }
+    }
+
+    private func lookForUserSpace() {
+        if !environment.isUserSpaceReached, backend.isInUserMode { environment.reachUserSpace() }
+        looksForUserSpace = !environment.isUserSpaceReached
     }
 
     private func stop(reason: UInt32, detail: UInt64) {

@@ -1,6 +1,7 @@
 internal import Platform
 import Contract
 internal import BoardSupport
+internal import Platform
 internal import Foundation
 
 func write(_ data: Data, to file: URL) throws(ImageError) {

@@ -23,6 +23,8 @@ public struct ImageBuilder: Sendable {
     public var signer: (any Signer)?
     /// Whose licences the image accepts; without it a release image starts no machine of several nodes.
     public var licensing: LicensingRoot?
+    /// Bytes of the partition for a stick's personalisation and guest, one of ``ImageLayout/configurationSizes`` in whole MiB.
+    public var configurationSize = ImageLayout.usualConfigurationSize
     /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
     /// What builds before this one computed, beside the store; nil computes everything.
@@ -94,7 +96,7 @@ public struct ImageBuilder: Sendable {
         progress("disk image")
         let scratch = try Scratch("image")
         let image = scratch.url.appendingPathComponent("image")
-        try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash)
+        try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash, configurationSize: configurationSize)
         try DiskImage.replace(output, with: image, materials: materials)
         cache?.prune()
         return manifest

@@ -15,6 +15,8 @@ struct MembershipSimulator {
         var refuses: Set<Int> = []
         /// What happens by itself: node, time, what.
         var incidents: [(node: Int, at: UInt64, input: Membership.Input)] = []
+        /// What node 0 has counted before this start.
+        var earlyResets = 0
         /// Whose time-stamp counter runs twice as fast.
         var fast: Int?
         var slowestMessage: UInt64 = 20_000_000
@@ -58,7 +60,7 @@ struct MembershipSimulator {
         self.plan = plan
         random = SeededGenerator(seed: seed)
         let count = plan.nodes
-        members = (0..<count).map { Membership(node: $0, count: count) }
+        members = (0..<count).map { Membership(node: $0, count: count, earlyResets: $0 == 0 ? plan.earlyResets : 0) }
         consoles = Array(repeating: [], count: count)
         done = consoles
         stops = Array(repeating: 0, count: count)

@@ -12,6 +12,8 @@ struct ScriptedProcessor: ~Copyable, ProcessorBackend {
         case exit(ProcessorExit)
         /// Interrupt flag and readiness from here on, then the exit.
         case ready(Bool, ProcessorExit)
+        /// Privilege level 3 from here on, then the exit.
+        case inUserMode(ProcessorExit)
         case fail
         /// Runs guest code until kicked.
         case runUntilKicked
@@ -36,6 +38,9 @@ struct ScriptedProcessor: ~Copyable, ProcessorBackend {
             var steps: [Step]
             var events: [Event] = []
             var canTakeInterrupt = false
+            var isInUserMode = false
+            /// How often the level was asked for.
+            var levelQuestions = 0
             var portBytes = [UInt8](repeating: 0, count: 8)
             var apicBase: UInt64 = 0
             var priority: UInt64 = 0
@@ -66,6 +71,9 @@ struct ScriptedProcessor: ~Copyable, ProcessorBackend {
         case .exit(let exit): return exit
         case .ready(let ready, let exit):
             script.state.withLock { $0.canTakeInterrupt = ready }
+            return exit
+        case .inUserMode(let exit):
+            script.state.withLock { $0.isInUserMode = true }
             return exit
         case .fail: throw Failure()
         case .runUntilKicked:
@@ -105,6 +113,13 @@ struct ScriptedProcessor: ~Copyable, ProcessorBackend {
 
     var instructionPointer: UInt64? { nil }
 
+    var isInUserMode: Bool {
+        script.state.withLock { state in
+            state.levelQuestions += 1
+            return state.isInUserMode
+        }
+    }
+
     func state() throws(Failure) -> ProcessorState {
         ProcessorState(.flat(pageTables: 0, ring: 0, instruction: 0, stack: 0), apicBase: apicBase)
     }
@@ -122,6 +137,7 @@ final class ScriptedEnvironment: ProcessorEnvironment {
         var writes: [(access: DeviceAccess, value: UInt64)] = []
         var stops: [String] = []
         var lines: [String] = []
+        var userSpaceSightings = 0
         var moved: [UInt64] = []
     }
 
@@ -144,6 +160,9 @@ final class ScriptedEnvironment: ProcessorEnvironment {
     func write(_ access: DeviceAccess, _ value: UInt64) { seen.withLock { $0.writes.append((access, value)) } }
     func moveTimestamp(by ticks: UInt64) { seen.withLock { $0.moved.append(ticks) } }
     func setTimer(_ processor: Int, _ deadline: UInt64) {}
+
+    var isUserSpaceReached: Bool { seen.withLock { $0.userSpaceSightings > 0 } }
+    func reachUserSpace() { seen.withLock { $0.userSpaceSightings += 1 } }
 
     func processorStopped(_ processor: APICID, _ reason: ProcessorStop) {
         seen.withLock { seen in

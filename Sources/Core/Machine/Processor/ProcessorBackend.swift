@@ -43,6 +43,8 @@ package protocol ProcessorBackend: ~Copyable {
     var taskPriorityClass: UInt64 { get nonmutating set }
     /// For reports; nil when it cannot be told.
     var instructionPointer: UInt64? { get }
+    /// The guest ran at privilege level 3 at the last exit; false when it cannot be told.
+    var isInUserMode: Bool { get }
     func state() throws(Failure) -> ProcessorState
     func setState(_ state: ProcessorState) throws(Failure)
     /// Guest TSC = host TSC + offset, modulo 2^64.
