@@ -47,7 +47,7 @@ var ground: [Target] {
 var core: [Target] {
     [
         room("Core", "Coherence", ["Pages"]),
-        room("Core", "CoherenceSimulation", ["Coherence"]),
+        room("Core", "CoherenceSimulation", ["Coherence", "Bytes"]),
         room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"]),
         room("Core", "Machine", ["Bytes"]),
         room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),

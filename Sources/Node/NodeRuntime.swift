@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 package import Coherence
 package import KVM

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import BoardSupport
 import Foundation
@@ -8,13 +9,13 @@ import Testing
 
 @Suite struct LicensingRootTests {
     private let key = SecretKey()
-    private let issued = Moment("2026-01-01T00:00:00Z")!
+    private let issued = UTCTimeStamp("2026-01-01T00:00:00Z")!
 
     @Test func anImageCarriesTheRootAndWhenItWasBuilt() throws {
         var workshop = try Workshop()
         let plain = try workshop.builder.firmwareHash()
         let root = try RootStatement(vendor: "Vendor", key: key, issued: issued)
-        let list = try DenyList(version: 2, issued: issued.adding(days: 5), licences: ["lic-1"], keys: [], signedBy: key)
+        let list = try DenyList(version: 2, issued: issued.adding(days: 5)!, licences: ["lic-1"], keys: [], signedBy: key)
         let file = Data(("A mail\n" + root.envelope.armoured + list.envelope.armoured).utf8)
         for (built, expected) in [(nil, "2026-01-06T00:00:00Z\n"), ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z\n")] {
             workshop.builder.licensing = try LicensingRoot(file, place: "root", built: built)

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Licensing
 import Testing
@@ -13,7 +14,7 @@ struct Workshop {
 
     /// A vendor's root key, as a release image has one.
     static func vendorRoot() throws -> LicensingRoot {
-        let root = try RootStatement(vendor: "Vendor", key: SecretKey(), issued: try #require(Moment("2026-01-01T00:00:00Z")))
+        let root = try RootStatement(vendor: "Vendor", key: SecretKey(), issued: try #require(UTCTimeStamp("2026-01-01T00:00:00Z")))
         return try LicensingRoot(Data(root.envelope.armoured.utf8), place: "a test's root")
     }
 

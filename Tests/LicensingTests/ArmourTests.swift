@@ -1,37 +1,22 @@
-import Foundation
+import Bytes
 import TestSupport
 import Testing
 
 @testable import Licensing
 
 @Suite struct ArmourTests {
-    @Test func base64IsThatOfTheStandard() {
-        // RFC 4648, section 10.
-        let vectors = ["": "", "f": "Zg==", "fo": "Zm8=", "foo": "Zm9v", "foob": "Zm9vYg==", "fooba": "Zm9vYmE=", "foobar": "Zm9vYmFy"]
-        for (plain, text) in vectors {
-            #expect(Base64.encode(bytes(plain)) == bytes(text))
-            #expect(Base64.decode(bytes(text)) == bytes(plain))
-        }
-        for count in 0..<300 {
-            let data = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 167 ^ count) }
-            #expect(Base64.encode(data) == bytes(Data(data).base64EncodedString()))
-            #expect(Base64.decode(Base64.encode(data)) == data)
-        }
-    }
-
-    /// Of all texts of four characters near a valid one, only canonical ones decode: decoding and encoding gives the text back.
-    @Test(arguments: ["Zg", "Zm9v=", "Zh==", "Zm9=", "Z===", "====", "Zg=a", "Zm9-", "Zm9_", "Zm 9", "Zg==Zg=="])
-    func base64ThatIsNotCanonicalIsRefused(text: String) { #expect(Base64.decode(bytes(text)) == nil) }
-
-    @Test func everyCharacterOfABlockCounts() throws {
-        let text = Base64.encode((0..<100).map { UInt8($0) })
-        for index in text.indices {
-            for character in UInt8.min ... .max where character != text[index] {
-                var changed = text
-                changed[index] = character
-                guard let decoded = Base64.decode(changed) else { continue }
-                #expect(Base64.encode(decoded) == changed)
-            }
+    /// A byte order mark in front of the first block took it away without a word.
+    @Test(arguments: TextSpoiling.allCases)
+    func editorsLeaveALicenceWholeOrItsEncodingIsNamed(spoiling: TextSpoiling) throws {
+        let shop = try Shop()
+        let text = shop.grant.envelope.armoured + (try shop.licence()).envelope.armoured
+        var documents = DocumentSet()
+        do {
+            try documents.read(spoiling.applied(to: text), place: "a.vsl")
+            #expect(documents.grants.count == 1 && documents.licences.count == 1)
+        } catch {
+            #expect(!spoiling.changesNothing && "\(error)".hasPrefix("a.vsl"))
+            if [.utf16, .utf16BigEndian].contains(spoiling) { #expect("\(error)".contains("UTF-16")) }
         }
     }
 

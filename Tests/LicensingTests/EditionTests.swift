@@ -58,7 +58,7 @@ import Testing
         ("edition=a\n\n# no title", "f: title= is missing"),
         ("edition=development\ntitle=A", "f:1: edition: expected a name other than"),
         ("edition=Big\ntitle=A", "f:1: edition: expected"),
-        ("edition=a\ntitle=A\u{1b}[2J", "f:2: title: expected"),
+        ("edition=a\ntitle=A\u{1b}[2J", "f:2: there is the control character U+001B (escape)"),
         ("edition=a\ntitle=A\ninterconnects=ethernet,token-ring", "f:3: interconnects: expected none, or some of ethernet, infiniband"),
         ("edition=a\ntitle=A\nfeatures=", "f:3: features: expected none, or some of unequal-boards, policy-choice"),
         ("edition=a\ntitle=A\nnodes", "f:3: expected key=value"),

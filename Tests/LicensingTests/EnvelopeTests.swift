@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import Licensing
@@ -76,12 +77,12 @@ import Testing
 
     /// RFC 8032, section 7.1, TEST 2, and what it says of signing twice.
     @Test func keysAreThoseOfTheStandard() throws {
-        let seed = try #require(bytesOfHexadecimal("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"))
+        let seed = try #require(Hexadecimal.decode("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"))
         let key = try #require(SecretKey(seed: seed))
         #expect(key.publicKey.description == "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
         let expected =
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
-        #expect(key.publicKey.isValid(try #require(bytesOfHexadecimal(expected)), for: [0x72]))
-        #expect(hexadecimal(key.signature(for: [0x72])) == expected)
+        #expect(key.publicKey.isValid(try #require(Hexadecimal.decode(expected)), for: [0x72]))
+        #expect(Hexadecimal.encode(key.signature(for: [0x72])) == expected)
     }
 }

@@ -1,9 +1,10 @@
+import Bytes
 import Foundation
 
 @testable import Licensing
 
 /// A moment of the tests; a mistake in a test's literal stops it.
-func at(_ text: String) -> Moment { Moment(text)! }
+func at(_ text: String) -> UTCTimeStamp { UTCTimeStamp(text)! }
 
 let repository = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
 
@@ -27,18 +28,18 @@ struct Shop {
     let root: RootStatement
     let grant: EditionGrant
 
-    init(_ edition: Edition? = nil, grantEnds: Moment? = nil) throws {
+    init(_ edition: Edition? = nil, grantEnds: UTCTimeStamp? = nil) throws {
         root = try RootStatement(vendor: "Vendor", key: rootKey, issued: at("2026-01-01T00:00:00Z"))
         grant = try EditionGrant(
             oem: "Acme Ltd", key: oemKey.publicKey, edition: edition ?? shippedEdition("standalone"), issued: at("2026-01-02T00:00:00Z"), notAfter: grantEnds,
             signedBy: rootKey)
     }
 
-    func licence(_ binding: Binding = .none, until end: Moment? = nil, issued: Moment = at("2026-02-01T00:00:00Z")) throws -> Licence {
+    func licence(_ binding: Binding = .none, until end: UTCTimeStamp? = nil, issued: UTCTimeStamp = at("2026-02-01T00:00:00Z")) throws -> Licence {
         try Licence(customer: "Customer", issued: issued, notAfter: end, under: grant, binding: binding, signedBy: oemKey)
     }
 
-    func accepted(_ binding: Binding = .none, until end: Moment? = nil) throws -> AcceptedLicence {
+    func accepted(_ binding: Binding = .none, until end: UTCTimeStamp? = nil) throws -> AcceptedLicence {
         try Authority(trusting: root).accept(documents(grant.envelope, licence(binding, until: end).envelope))
     }
 }

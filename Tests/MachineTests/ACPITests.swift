@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import Machine
@@ -5,8 +6,8 @@ import Testing
 @Suite struct ACPITests {
     private let unequal = testLayout([(2, 2, 2, 512), (1, 3, 1, 256), (1, 1, 1, 128)])
 
-    private func u32(_ bytes: [UInt8], _ at: Int) -> UInt32 { bytes.littleEndian(UInt32.self, at: at) ?? 0 }
-    private func u64(_ bytes: [UInt8], _ at: Int) -> UInt64 { bytes.littleEndian(UInt64.self, at: at) ?? 0 }
+    private func u32(_ bytes: [UInt8], _ at: Int) -> UInt32 { bytes.number(UInt32.self, at: at) ?? 0 }
+    private func u64(_ bytes: [UInt8], _ at: Int) -> UInt64 { bytes.number(UInt64.self, at: at) ?? 0 }
 
     /// Structures of a table after `offset`, by their type and length bytes.
     private func structures(_ bytes: [UInt8], from offset: Int) -> [[UInt8]] {

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
     private func header(_ change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
         var h = [UInt8](repeating: 0, count: LinuxKernel.headerBytes)
         func put(_ value: some FixedWidthInteger & UnsignedInteger, _ at: Int) {
-            for (i, byte) in ByteWriter.littleEndian(value).enumerated() { h[at + i] = byte }
+            for (i, byte) in value.bytes().enumerated() { h[at + i] = byte }
         }
         h[0x1F1] = 27
         put(UInt32(8_000_000 / 16), 0x1F4)
@@ -92,16 +93,16 @@ import Testing
             return
         }
         #expect(page.count == 4096)
-        #expect(page.littleEndian(UInt64.self, at: 0x70) == 0xE0000)
-        #expect(page.littleEndian(UInt32.self, at: 0x202) == 0x5372_6448)
+        #expect(page.number(UInt64.self, at: 0x70) == 0xE0000)
+        #expect(page.number(UInt32.self, at: 0x202) == 0x5372_6448)
         #expect(page[0x210] == 0xFF && page[0x1EF] == 0)
-        #expect(page.littleEndian(UInt32.self, at: 0x228) == 0x20000)
-        #expect(page.littleEndian(UInt32.self, at: 0x21C) == 5_000_001)
+        #expect(page.number(UInt32.self, at: 0x228) == 0x20000)
+        #expect(page.number(UInt32.self, at: 0x21C) == 5_000_001)
         #expect(Int(page[0x1E8]) == plan.memoryMap.count)
         let last = 0x2D0 + 20 * (plan.memoryMap.count - 1)
-        #expect(page.littleEndian(UInt64.self, at: last) == 0x10_0000)
-        #expect(page.littleEndian(UInt64.self, at: last + 8) == 511 << 20)
-        #expect(page.littleEndian(UInt32.self, at: last + 16) == 1)
+        #expect(page.number(UInt64.self, at: last) == 0x10_0000)
+        #expect(page.number(UInt64.self, at: last + 8) == 511 << 20)
+        #expect(page.number(UInt32.self, at: last + 16) == 1)
         // The setup header ends where its jump says; the byte after it stays zero.
         #expect(page[0x26C] == 0)
     }
@@ -115,7 +116,7 @@ import Testing
         }
         let base = plan.bootstrap.cr3
         func entry(_ table: UInt64, _ index: UInt64) -> UInt64 {
-            tables.littleEndian(UInt64.self, at: Int(table - base + index * 8)) ?? 0
+            tables.number(UInt64.self, at: Int(table - base + index * 8)) ?? 0
         }
         for address: UInt64 in [0, 0x100_0200, 0x7000, 0xFEE0_0000, 0xFFFF_FFFF] {
             let pml4 = entry(base, address >> 39)

@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import Machine
@@ -7,7 +8,7 @@ import Testing
 
     private func vendor(_ name: String) -> (UInt32, UInt32, UInt32) {
         let b = Array(name.utf8)
-        func word(_ i: Int) -> UInt32 { b.littleEndian(UInt32.self, at: i) ?? 0 }
+        func word(_ i: Int) -> UInt32 { b.number(UInt32.self, at: i) ?? 0 }
         return (word(0), word(4), word(8))
     }
 
@@ -72,7 +73,7 @@ import Testing
     @Test func kvmSignatureOffersQueuedSpinlocksAndNothingShared() throws {
         let t = supported("AuthenticAMD").machineTable(layout: layout, apicID: APICID(0), tscKHz: 1)
         let signature = try #require(t[0x4000_0000])
-        let text = [signature.ebx, signature.ecx, signature.edx].flatMap { ByteWriter.littleEndian($0) }
+        let text = [signature.ebx, signature.ecx, signature.edx].flatMap { $0.bytes() }
         #expect(text == Array("KVMKVMKVM\0\0\0".utf8))
         #expect(t[0x4000_0001] == Entry(function: 0x4000_0001, eax: 1 << 7, edx: 1))
     }

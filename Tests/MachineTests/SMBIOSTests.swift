@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import Machine
@@ -28,7 +29,7 @@ import Testing
     @Test func theEntryPointIsFoundAndSumsToZero() throws {
         let bytes = SMBIOSTables(identity).bytes
         #expect(String(decoding: bytes.prefix(5), as: UTF8.self) == "_SM3_" && bytes.prefix(24).reduce(0, &+) == 0 && bytes[6] == 24)
-        #expect(bytes.littleEndian(UInt64.self, at: 16) == 0xFF020 && bytes.littleEndian(UInt32.self, at: 12) == UInt32(bytes.count - 32))
+        #expect(bytes.number(UInt64.self, at: 16) == 0xFF020 && bytes.number(UInt32.self, at: 12) == UInt32(bytes.count - 32))
         #expect(LowMemory.smbios.rawValue % 16 == 0 && LowMemory.smbios.rawValue >= 0xF0000, "Linux looks from 0xF0000 on")
     }
 

@@ -167,14 +167,4 @@ import Testing
         #expect(`in`(0x71, now: 3 * second) & 0xA0 == 0xA0)
         #expect(`in`(0x71, now: 3 * second) == 0)
     }
-
-    @Test(arguments: [
-        (Int64(0), 1970, 1, 1, 5), (951_782_399, 2000, 2, 28, 2), (951_782_400, 2000, 2, 29, 3),
-        (4_107_542_400, 2100, 3, 1, 2), (1_795_358_664, 2026, 11, 22, 1),
-    ])
-    func calendarRoundTrips(seconds: Int64, year: Int, month: Int, day: Int, weekday: Int) {
-        let time = CalendarTime(secondsSince1970: seconds)
-        #expect(time.year == year && time.month == month && time.day == day && time.weekday == weekday)
-        #expect(time.secondsSince1970 == seconds)
-    }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Interconnect
 import Licensing
 import TestSupport

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import BoardSupport
 import Foundation
@@ -43,9 +44,9 @@ import Testing
         let facts = facts()
         guard case .release(let documents, let authority) = facts.standing else { return #expect(Bool(false)) }
         #expect(documents.licences == [licence] && authority.denyList?.version == 4)
-        #expect(facts.imageBuilt == Moment("2026-03-01T00:00:00Z"))
+        #expect(facts.imageBuilt == UTCTimeStamp("2026-03-01T00:00:00Z"))
         let clock = facts.licensing(interconnect: .ethernet, choosesPolicies: false, marks: LicenceMarks(), clock: { 5 }, accepted: { _ in }).clock()
-        #expect(clock.now == Moment(seconds: 5) && clock.floor == facts.imageBuilt)
+        #expect(clock.now == UTCTimeStamp(seconds: 5) && clock.floor == facts.imageBuilt)
         try scratch.write("stick/license.vsl", "-----BEGIN VSMP LICENCE-----\nAAAA\n-----END VSMP LICENCE-----\n")
         #expect(codes(self.facts().standing) == [.damaged])
     }

@@ -1,3 +1,4 @@
+import Bytes
 internal import Platform
 import BoardSupport
 import Foundation
@@ -16,7 +17,7 @@ import Testing
     @Test func licenceMarksSurviveAStart() throws {
         try root.write("state", Data(count: StateStore.partitionSize))
         let path = root.path + "/state"
-        let moment = try #require(Moment("2026-11-24T01:00:00Z"))
+        let moment = try #require(UTCTimeStamp("2026-11-24T01:00:00Z"))
         #expect(NodeMemory(store: path).licenceMarks == LicenceMarks())
         try NodeMemory(store: path).keep(LicenceMarks(highWater: moment, denyList: DenyListRank(root: 2, version: 7)))
         try NodeMemory(store: path).update { $0.badFirmware.insert("ab") }
@@ -29,12 +30,12 @@ import Testing
     @Test func aMachineThatRunsOnIsNotedEachDay() throws {
         try root.write("state", Data(count: StateStore.partitionSize))
         let path = root.path + "/state"
-        let start = try #require(Moment("2026-11-24T01:00:00Z"))
+        let start = try #require(UTCTimeStamp("2026-11-24T01:00:00Z"))
         let list = DenyListRank(root: 1, version: 2)
         let days = Mutex(0)
         let memory = NodeMemory(store: path)
         let diary = LicenceDiary(memory: memory, clock: { start.seconds + days.withLock { $0 } * 86400 }, log: { Issue.record("\($0)") })
-        var noted: [Moment?] = []
+        var noted: [UTCTimeStamp?] = []
         diary.goOn(LicenceMarks(highWater: start, denyList: list)) {
             if days.withLock({ $0 }) != 0 { noted.append(NodeMemory(store: path).licenceMarks.highWater) }
             days.withLock { $0 = noted.count == 2 ? -7 : $0 + 1 }

@@ -1,3 +1,4 @@
+import Bytes
 import Interconnect
 import Coherence
 import Licensing
@@ -38,7 +39,7 @@ import Testing
         }
         var impossible = Self.statement.encoded()
         impossible[2] = 9
-        #expect(throws: WireError.self) { try LicenceStatement(decoding: impossible, from: 1) }
+        #expect(throws: ByteError.self) { try LicenceStatement(decoding: impossible, from: 1) }
     }
 
     private static var report: NodeReport {
@@ -64,22 +65,22 @@ import Testing
     }
 
     @Test func integersAndTextTravelLittleEndian() throws {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(1))
         writer.put(UInt16(0x0302))
         writer.put(UInt32(0x0706_0504))
         writer.put("hé")
         writer.put(UInt64.max - 1)
         #expect(writer.bytes.prefix(7) == [1, 2, 3, 4, 5, 6, 7])
-        var reader = WireReader(writer.bytes)
+        var reader = ByteReader(writer.bytes)
         #expect(try reader.take(UInt8.self) == 1)
         #expect(try reader.take(UInt16.self) == 0x0302)
         #expect(try reader.take(UInt32.self) == 0x0706_0504)
         #expect(try reader.takeText() == "hé")
-        #expect(throws: WireError.self) { try reader.end() }
+        #expect(throws: ByteError.self) { try reader.end() }
         #expect(try reader.take(UInt64.self) == .max - 1)
         try reader.end()
-        #expect(throws: WireError.self) { try reader.take(UInt8.self) }
+        #expect(throws: ByteError.self) { try reader.take(UInt8.self) }
     }
 
     /// One of each kind of message, and of each form that it takes.
@@ -114,7 +115,7 @@ import Testing
         // Kinds that no message has cannot be read either.
         let kinds = Set(Self.messages.map { $0.frame.kind })
         for kind in FrameKind.allCases where !kinds.contains(kind) {
-            #expect(throws: WireError.self, "\(kind)") { try ControlMessage(ControlMessage.Frame(kind: kind), from: 1) }
+            #expect(throws: ByteError.self, "\(kind)") { try ControlMessage(ControlMessage.Frame(kind: kind), from: 1) }
         }
     }
 
@@ -131,7 +132,7 @@ import Testing
         #expect(report.hottest.map(\.page.rawValue) == [77, 1 << 31] && report.hottest.map(\.remoteFaults) == [5, .max])
         #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded(), from: 0).policies == nil)
         // Nobody reports for another.
-        #expect(throws: WireError.self) { try NodeReport(decoding: Self.report.encoded(), from: 0) }
+        #expect(throws: ByteError.self) { try NodeReport(decoding: Self.report.encoded(), from: 0) }
         let word = EndWord(causes: [.poweredOff, .lost(node: 2, why: "gone")], isFinal: true)
         guard case .membership(.end(let heard)) = try ControlMessage(ControlMessage.membership(.end(word)).frame, from: 1) else {
             Issue.record("an end is no end")
@@ -148,7 +149,7 @@ import Testing
                 change(&changed)
                 // A report that is empty says that there is none.
                 if case .membership(.report) = message, changed.payload.isEmpty { return }
-                #expect(throws: WireError.self, "\(message): \(what)") { try ControlMessage(changed, from: 1) }
+                #expect(throws: ByteError.self, "\(message): \(what)") { try ControlMessage(changed, from: 1) }
             }
             for count in frame.body.indices { refuses({ $0.body = Array($0.body.prefix(count)) }, "body cut to \(count)") }
             for count in frame.payload.indices { refuses({ $0.payload = Array($0.payload.prefix(count)) }, "payload cut to \(count)") }
@@ -189,7 +190,7 @@ import Testing
         impossible[3].sliceMiB = 0xFFFF_FFFF
         for resources in impossible {
             let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
-            #expect(throws: WireError.self, "\(resources)") { try NodeHello(decoding: hello) }
+            #expect(throws: ByteError.self, "\(resources)") { try NodeHello(decoding: hello) }
         }
         var wrong = Self.plan
         for device in [
@@ -197,18 +198,18 @@ import Testing
             .serialPort(node: 1, base: 0x2F8, wire: PlacedDevice.Wire.serial),
         ] {
             wrong.devices = PlacedDevice.chipset() + [device]
-            #expect(throws: WireError.self, "\(device)") { try MachinePlan(decoding: wrong.encoded()) }
+            #expect(throws: ByteError.self, "\(device)") { try MachinePlan(decoding: wrong.encoded()) }
         }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
-        #expect(throws: WireError.self) { try MachinePlan(decoding: empty) }
+        #expect(throws: ByteError.self) { try MachinePlan(decoding: empty) }
     }
 
     @Test func policiesThatThereAreNotAreRefused() {
         let unknown = PolicySet(rawValue: PolicySet.all.rawValue + 1)
-        #expect(throws: WireError.self) { try ControlMessage(ControlMessage.policies(unknown).frame, from: 1) }
+        #expect(throws: ByteError.self) { try ControlMessage(ControlMessage.policies(unknown).frame, from: 1) }
         var report = Self.report
         report.policies = unknown
-        #expect(throws: WireError.self) { try NodeReport(decoding: report.encoded(), from: 1) }
+        #expect(throws: ByteError.self) { try NodeReport(decoding: report.encoded(), from: 1) }
     }
 
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {
@@ -217,10 +218,10 @@ import Testing
         for (offset, value) in [(4, UInt8(3)), (5, 3), (5, 16), (6, 2), (7, 1)] {
             var bad = good
             bad[offset] = value
-            #expect(throws: WireError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
+            #expect(throws: ByteError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }
         }
         // Nobody could be answered.
         let read = DeviceRequest(sequence: nil, access: access, value: nil).encoded()
-        #expect(throws: WireError.self) { try DeviceRequest(decoding: read) }
+        #expect(throws: ByteError.self) { try DeviceRequest(decoding: read) }
     }
 }

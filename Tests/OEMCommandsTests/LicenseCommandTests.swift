@@ -1,3 +1,4 @@
+import Bytes
 import ArgumentParser
 import Foundation
 import Licensing
@@ -54,7 +55,7 @@ struct LicenseDesk {
             let record = BoardRecord(
                 sockets: 2, cores: 8, memoryMiB: 65536, model: "Acme / One", board: .board(systemUUID: "uuid-\(board)", serialNumber: nil),
                 tpm: .tpm(endorsementKeyDigest: [UInt8(board)]))
-            let request = try LicenceRequest(made: Moment("2026-01-15T00:00:00Z")!, customer: nil, replaces: nil, boards: [record])
+            let request = try LicenceRequest(made: UTCTimeStamp("2026-01-15T00:00:00Z")!, customer: nil, replaces: nil, boards: [record])
             try scratch.write("board\(board).log", "vsmp: some log\r\n" + request.envelope.armoured.replacingOccurrences(of: "\n", with: "\r\n") + "more\r\n")
         }
         #expect(run(["request", "--customer", "Customer", "--output", "@\(name)"] + boards.map { "@board\($0).log" }) == 0)
@@ -63,6 +64,24 @@ struct LicenseDesk {
 
 @Suite struct LicenseCommandTests {
     let desk = LicenseDesk()
+
+    @Test(arguments: ["0", "36501", "99999999999"])
+    func aNumberOfDaysOutOfItsRangeIsAUsageError(days: String) {
+        desk.open()
+        #expect(desk.issue("--customer Customer --days \(days)") == 64)
+        #expect(desk.issue("--customer Customer --days 36500") == 0)
+    }
+
+    /// A customer whose name needs a zero-width non-joiner gets a licence; one whose name turns the line around does not.
+    @Test func customersHaveNamesOfEveryScript() throws {
+        desk.open()
+        func issue(_ customer: String) -> Int32 {
+            desk.run(["issue", "--key", "@acme.key", "--grant", "@standalone.vsl", "--issued", "2026-02-01", "--output", "@license.vsl", "--customer", customer])
+        }
+        #expect(issue("شرکت می\u{200C}سازد") == 0)
+        #expect(try desk.documents("license.vsl").licences.first?.customer == "شرکت می\u{200C}سازد")
+        #expect(issue("Acme\u{202E}dtL") == 65)
+    }
 
     @Test func aKeyIsItsOwnersAloneAndNeverOverwritten() throws {
         #expect(desk.status("keygen @a.key") == 0)
@@ -82,7 +101,7 @@ struct LicenseDesk {
         #expect(desk.issue("--customer Customer --days 365") == 0)
         let held = try desk.documents("license.vsl")
         #expect(held.licences.count == 1 && held.grants.count == 1)
-        #expect(held.licences[0].notAfter == Moment("2027-02-01T00:00:00Z") && held.grants[0].edition.name == "standalone")
+        #expect(held.licences[0].notAfter == UTCTimeStamp("2027-02-01T00:00:00Z") && held.grants[0].edition.name == "standalone")
         #expect(desk.status("inspect @license.vsl @root.vsl") == 0)
         #expect(desk.status("inspect --json @license.vsl") == 0)
         #expect(desk.status("verify --root @root.vsl --at 2026-06-01 @license.vsl") == 0)

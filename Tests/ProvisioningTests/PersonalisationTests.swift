@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import BoardSupport
 import Foundation
@@ -132,7 +133,7 @@ struct SeededKeys: RandomNumberGenerator {
 func licenceFile(edition: String, nodes: ClosedRange<Int>) throws -> [UInt8] {
     let (root, oem) = (SecretKey(), SecretKey())
     let text = "edition=\(edition)\ntitle=E\nmin-nodes=\(nodes.lowerBound)\nmax-nodes=\(nodes.upperBound)\n"
-    let issued = try #require(Moment("2026-01-01T00:00:00Z"))
+    let issued = try #require(UTCTimeStamp("2026-01-01T00:00:00Z"))
     let grant = try EditionGrant(
         oem: "Acme", key: oem.publicKey, edition: Edition(parsing: text, place: "edition"), issued: issued, notAfter: nil, signedBy: root)
     let licence = try Licence(customer: "C", issued: issued, notAfter: nil, under: grant, binding: .none, signedBy: oem)

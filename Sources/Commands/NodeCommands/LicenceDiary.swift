@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import Glibc
 import Licensing
@@ -32,7 +33,7 @@ struct LicenceDiary: Sendable {
     func goOn(_ marks: LicenceMarks, wait: () -> Bool) {
         var marks = marks
         while wait() {
-            guard let now = Moment(seconds: clock()), marks.highWater.map({ $0 < now }) ?? true else { continue }
+            guard let now = UTCTimeStamp(seconds: clock()), marks.highWater.map({ $0 < now }) ?? true else { continue }
             marks.highWater = now
             note(marks)
         }

@@ -1,3 +1,4 @@
+import Bytes
 internal import Platform
 import BoardSupport
 import Glibc
@@ -16,7 +17,7 @@ struct LicenceFacts {
     var record: BoardRecord
     var threads: Int
     /// Year 1970 for an image that does not say when it was built.
-    var imageBuilt: Moment
+    var imageBuilt: UTCTimeStamp
 
     /// - Parameters:
     ///   - image: folder with `purpose`, `licence-root` and `built`.
@@ -24,7 +25,7 @@ struct LicenceFacts {
     ///   - endorsementKey: digest of the TPM's endorsement key; nil without one.
     ///   - root: in front of /sys, for tests.
     init(image: String, stick: String, inventory: HardwareInventory, endorsementKey: [UInt8]?, root: String = "") {
-        imageBuilt = readText(image + "/built").flatMap { Moment(String($0.prefix { $0 != "\n" })) } ?? Moment(seconds: 0)!
+        imageBuilt = readText(image + "/built").flatMap { UTCTimeStamp(String($0.prefix { $0 != "\n" })) } ?? .first
         standing = Self.standing(image: image, stick: stick)
         record = Self.record(inventory, endorsementKey: endorsementKey, root: root)
         threads = max(1, inventory.threads)
@@ -84,14 +85,14 @@ struct LicenceFacts {
         NodeLicensing(
             standing: standing, record: record, threads: threads, interconnect: interconnect, choosesPolicies: choosesPolicies, marks: marks,
             clock: { [imageBuilt] in
-                LicenceClock(now: Moment(seconds: clock()) ?? Moment(seconds: 0)!, imageBuilt: imageBuilt, highWater: marks.highWater)
+                LicenceClock(now: UTCTimeStamp(seconds: clock()) ?? .first, imageBuilt: imageBuilt, highWater: marks.highWater)
             },
             accepted: accepted, learned: learned)
     }
 
     /// This board's own request, armoured, for its console.
     func request() throws(LicensingError) -> String {
-        let now = max(Moment(seconds: time(nil)) ?? imageBuilt, imageBuilt)
+        let now = max(UTCTimeStamp(seconds: time(nil)) ?? imageBuilt, imageBuilt)
         return try LicenceRequest(made: now, customer: nil, replaces: nil, boards: [record]).envelope.armoured
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 internal import Platform
 import BoardSupport
 import Licensing
@@ -50,7 +51,7 @@ final class NodeMemory: Sendable {
     var licenceMarks: LicenceMarks {
         let others = facts.others
         return LicenceMarks(
-            highWater: others[Self.highWater].flatMap { Int($0) }.flatMap { Moment(seconds: $0) },
+            highWater: others[Self.highWater].flatMap { Int($0) }.flatMap { UTCTimeStamp(seconds: $0) },
             denyList: others[Self.denyList].flatMap { DenyListRank(stored: $0) })
     }
 

@@ -1,3 +1,4 @@
+import Bytes
 internal import Contract
 package import ArgumentParser
 import BoardSupport
@@ -133,7 +134,7 @@ package struct LabBootCommand: ParsableCommand {
         guard stick.isEmpty || (written.allSatisfy { $0 == nil } && append.isEmpty && stranger.isEmpty && imageOf.isEmpty) else {
             throw ValidationError("guest, licence and node options are on the --stick already")
         }
-        guard clock.map({ Moment($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
+        guard clock.map({ UTCTimeStamp($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
     }
 
     package func run() throws {

@@ -1,3 +1,4 @@
+import Bytes
 import Coherence
 
 /// What is wrong with a trace, and where.
@@ -19,7 +20,7 @@ extension Trace {
     ///
     /// - Throws: ``TraceError`` with the line and what was expected there.
     public init(text: [UInt8]) throws(TraceError) {
-        var parser = TraceParser(text)
+        var parser = try TraceParser(text)
         self = try parser.parse()
     }
 
@@ -43,7 +44,12 @@ private struct TraceParser {
     private var at = 0
     private var line = 1
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    /// Files with LF are read as they are; only others are copied.
+    init(_ bytes: [UInt8]) throws(TraceError) {
+        if let encoding = ForeignEncoding(bytes) { throw TraceError(line: nil, text: "this is \(encoding.rawValue) text; save it as UTF-8 and try again") }
+        let isPlain = bytes.starts(with: "#".utf8) && !bytes.contains(0x0D)
+        self.bytes = isPlain ? bytes : ByteLines(bytes).flatMap { $0.bytes + [0x0A] }
+    }
 
     mutating func parse() throws(TraceError) -> Trace {
         guard bytes.starts(with: Trace.header.utf8) else {

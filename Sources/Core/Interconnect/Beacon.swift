@@ -1,3 +1,5 @@
+import Bytes
+
 /// What a node multicasts while it looks for its peers: 192 bytes, the last 32 an HMAC-SHA256 over the others.
 ///
 /// Nodes with different firmware must understand each other's beacons to agree on one, so the format has a version of its own,
@@ -39,25 +41,27 @@ package struct Beacon: Sendable, Equatable {
 
     /// To which kit a beacon says that it belongs, which is not proved; nil for what is no beacon, or names none.
     static func statedKit(_ bytes: [UInt8]) -> String? {
-        guard bytes.count == byteCount, bytes.littleEndian(at: 0) == magic, bytes.littleEndian(at: 4) == version else { return nil }
+        guard bytes.count == byteCount, bytes.number(at: 0) == magic, bytes.number(at: 4) == version else { return nil }
         let name = bytes[48..<80].prefix { $0 != 0 }
         return NodeIdentity.isKitName(name) ? String(decoding: name, as: UTF8.self) : nil
     }
 
     func encoded(with key: AuthenticationKey) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.append(littleEndian: Self.magic)
-        bytes.append(littleEndian: Self.version)
-        bytes += [index, count]
-        bytes.append(littleEndian: tcpPort)
-        bytes += [UInt8](repeating: 0, count: 14)
-        bytes += instance
-        bytes.append(littleEndian: sequence)
-        bytes += kitHash
-        for slot in 0..<FirmwareElection.maximumHoldings { bytes += encodedHolding(slot) }
-        return bytes + key.code(for: bytes)
+        var writer = ByteWriter()
+        writer.put(Self.magic)
+        writer.put(Self.version)
+        writer.put(index)
+        writer.put(count)
+        writer.put(tcpPort)
+        writer.put(zeros: Self.reservedCount)
+        writer.put(raw: instance)
+        writer.put(sequence)
+        writer.put(raw: kitHash)
+        for slot in 0..<FirmwareElection.maximumHoldings { writer.put(raw: encodedHolding(slot)) }
+        return writer.bytes + key.code(for: writer.bytes)
     }
 
+    private static let reservedCount = 14
     private static let holdingSize = 40
     private enum Flag: UInt8 {
         case present = 1
@@ -69,27 +73,28 @@ package struct Beacon: Sendable, Equatable {
     private func encodedHolding(_ slot: Int) -> [UInt8] {
         guard slot < holdings.count else { return [UInt8](repeating: 0, count: Self.holdingSize) }
         let holding = holdings[slot]
-        var bytes = holding.hash.bytes
-        bytes.append(littleEndian: holding.version)
         let flags = Flag.present.rawValue | (holding.isBad ? Flag.bad.rawValue : 0) | (holding.hash == running ? Flag.running.rawValue : 0)
-        return bytes + [flags, 0, 0, 0]
+        return holding.hash.bytes + holding.version.bytes() + [flags, 0, 0, 0]
     }
 
-    /// Nil when a field is out of its range; the firmware that runs must be among those held.
-    private static func decodedHoldings(_ bytes: [UInt8]) -> (running: FirmwareHash, all: [FirmwareHolding])? {
+    /// The firmware that runs must be among those held.
+    private static func decodedHoldings(_ reader: inout ByteReader) throws(ByteError) -> (running: FirmwareHash, all: [FirmwareHolding]) {
         var (running, all): (FirmwareHash?, [FirmwareHolding]) = (nil, [])
-        for start in stride(from: 0, to: bytes.count, by: holdingSize) {
-            let slot = Array(bytes[start..<start + holdingSize])
-            guard slot[37..<40].allSatisfy({ $0 == 0 }), slot[36] < 8 else { return nil }
-            guard slot[36] & Flag.present.rawValue != 0 else {
-                guard slot.allSatisfy({ $0 == 0 }) else { return nil }
+        for _ in 0..<FirmwareElection.maximumHoldings {
+            let hashBytes = try reader.take(bytes: FirmwareHash.byteCount)
+            let version = try reader.take(UInt32.self)
+            let flags = try reader.take(UInt8.self)
+            guard try reader.take(bytes: 3) == [0, 0, 0], flags < 8 else { throw .value("flags") }
+            guard flags & Flag.present.rawValue != 0 else {
+                guard hashBytes.allSatisfy({ $0 == 0 }), version == 0, flags == 0 else { throw .value("empty holding") }
                 continue
             }
-            guard let hash = FirmwareHash(bytes: Array(slot[..<32])) else { return nil }
-            all.append(FirmwareHolding(hash: hash, version: slot.littleEndian(at: 32), isBad: slot[36] & Flag.bad.rawValue != 0))
-            if slot[36] & Flag.running.rawValue != 0 { running = hash }
+            guard let hash = FirmwareHash(bytes: hashBytes) else { throw .value("hash") }
+            all.append(FirmwareHolding(hash: hash, version: version, isBad: flags & Flag.bad.rawValue != 0))
+            if flags & Flag.running.rawValue != 0 { running = hash }
         }
-        return running.map { ($0, all) }
+        guard let running else { throw .value("running firmware") }
+        return (running, all)
     }
 
     enum Rejection: Error, Equatable {
@@ -101,21 +106,26 @@ package struct Beacon: Sendable, Equatable {
     }
 
     init(_ bytes: [UInt8], key: AuthenticationKey) throws(Rejection) {
-        guard bytes.count >= 6, bytes.littleEndian(at: 0) == Self.magic else { throw .stranger }
-        let version: UInt16 = bytes.littleEndian(at: 4)
+        guard bytes.number(at: 0) == Self.magic, let version = bytes.number(UInt16.self, at: 4) else { throw .stranger }
         guard version == Self.version else { throw .version(version) }
         guard bytes.count == Self.byteCount else { throw .stranger }
         let signed = Array(bytes.dropLast(AuthenticationKey.codeLength))
         guard key.isValid(bytes.suffix(AuthenticationKey.codeLength), for: signed) else { throw .stranger }
-        index = bytes[6]
-        count = bytes[7]
-        tcpPort = bytes.littleEndian(at: 8)
-        instance = Array(bytes[24..<40])
-        sequence = bytes.littleEndian(at: 40)
-        kitHash = Array(bytes[48..<80])
-        guard (1...NodeIdentity.maximumNodes).contains(count), index < count,
-            bytes[10..<24].allSatisfy({ $0 == 0 }), let firmware = Self.decodedHoldings(Array(bytes[80..<160]))
-        else { throw .malformed }
-        (running, holdings) = firmware
+        var reader = ByteReader(signed)
+        do throws(ByteError) {
+            try reader.skip(6)
+            index = try reader.take()
+            count = try reader.take()
+            tcpPort = try reader.take()
+            guard try reader.take(bytes: Self.reservedCount).allSatisfy({ $0 == 0 }) else { throw ByteError.value("reserved bytes") }
+            instance = try reader.take(bytes: NodeIdentity.instanceLength)
+            sequence = try reader.take()
+            kitHash = try reader.take(bytes: 32)
+            (running, holdings) = try Self.decodedHoldings(&reader)
+            try reader.end()
+        } catch {
+            throw .malformed
+        }
+        guard (1...NodeIdentity.maximumNodes).contains(count), index < count else { throw .malformed }
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Crypto
 
 /// The 256-bit secret every stick of a kit carries. Never used directly: each purpose has a key derived from it
@@ -12,7 +13,7 @@ package struct ClusterKey: Sendable {
 
     /// 64 hexadecimal digits, white space around them allowed, as `cluster.key` holds them.
     package init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = bytesOfHexadecimal(text) else { return nil }
+        guard let bytes = Hexadecimal.decode(text.trimmed, capitals: true) else { return nil }
         self.init(bytes: bytes)
     }
 
@@ -56,35 +57,11 @@ package struct FirmwareHash: Sendable, Hashable, CustomStringConvertible {
     }
 
     package init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = bytesOfHexadecimal(text) else { return nil }
+        guard let bytes = Hexadecimal.decode(text.trimmed, capitals: true) else { return nil }
         self.init(bytes: bytes)
     }
 
-    package var description: String { hexadecimal(bytes) }
+    package var description: String { Hexadecimal.encode(bytes) }
     /// The first 12 digits, for messages.
-    package var short: String { hexadecimal(bytes.prefix(6)) }
-}
-
-/// The bytes that hexadecimal text stands for; nil when it is anything else. Spaces and line ends around it are allowed.
-func bytesOfHexadecimal(_ text: some StringProtocol) -> [UInt8]? {
-    let space: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
-    let digits = Array(text.utf8.drop(while: space).reversed().drop(while: space).reversed())
-    guard digits.count % 2 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    for index in stride(from: 0, to: digits.count, by: 2) {
-        guard let high = hexadecimalValue(digits[index]), let low = hexadecimalValue(digits[index + 1]) else {
-            return nil
-        }
-        bytes.append(high << 4 | low)
-    }
-    return bytes
-}
-
-private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-    default: nil
-    }
+    package var short: String { Hexadecimal.encode(bytes.prefix(6)) }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// What a frame carries. The link does not interpret bodies; the kind only decides which of a peer's two connections
 /// the frame may travel on and how long its parts may be.
 package enum FrameKind: UInt8, Sendable, CaseIterable {
@@ -91,6 +93,8 @@ package struct FrameHeader: Sendable, Equatable {
 
 /// Why a peer's bytes are not a frame. The stream cannot be resynchronised after it: the connection ends.
 package enum FrameError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Fewer bytes than a header has.
+    case short(Int)
     case magic(UInt32)
     case version(UInt16)
     case kind(UInt8)
@@ -103,11 +107,12 @@ package enum FrameError: Error, Sendable, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .magic(let value): "frame starts with 0x\(hexadecimal(value)) instead of the magic number"
+        case .short(let count): "frame of \(count) bytes, and a header has \(FrameHeader.byteCount)"
+        case .magic(let value): "frame starts with 0x\(Hexadecimal.encode(value)) instead of the magic number"
         case .version(let value): "frame of protocol version \(value), this node speaks \(protocolVersion)"
         case .kind(let value): "unknown frame kind \(value)"
         case .wrongConnection(let kind, let role): "frame kind \(kind) on the \(role) connection"
-        case .flags(let value): "unknown frame flags 0x\(hexadecimal(value))"
+        case .flags(let value): "unknown frame flags 0x\(Hexadecimal.encode(value))"
         case .lengths(let kind, let body, let payload):
             "\(kind) frame with a body of \(body) and a payload of \(payload) bytes"
         case .reserved: "reserved bytes of a frame header are not zero"

@@ -1,25 +1,25 @@
+import Bytes
+
 extension FrameHeader {
-    /// Reads and checks a header. `bytes` must hold at least `byteCount` bytes.
+    /// Reads and checks the header in front of `bytes`.
     package static func parse(
         _ bytes: RawSpan, role: ConnectionRole, expectedSequence: UInt64
     ) throws(FrameError) -> FrameHeader {
-        let magic: UInt32 = bytes.littleEndian(at: 0)
+        guard let magic = bytes.littleEndian(UInt32.self, at: 0), let version = bytes.littleEndian(UInt16.self, at: 4),
+            let rawKind = bytes.littleEndian(UInt8.self, at: 6), let rawFlags = bytes.littleEndian(UInt8.self, at: 7),
+            let body = bytes.littleEndian(UInt16.self, at: 8), let reserved = bytes.littleEndian(UInt16.self, at: 10),
+            let payload = bytes.littleEndian(UInt32.self, at: 12), let sequence = bytes.littleEndian(UInt64.self, at: 16)
+        else { throw .short(bytes.byteCount) }
         guard magic == Self.magic else { throw .magic(magic) }
-        let version: UInt16 = bytes.littleEndian(at: 4)
         guard version == protocolVersion else { throw .version(version) }
-        let rawKind: UInt8 = bytes.littleEndian(at: 6)
         guard let kind = FrameKind(rawValue: rawKind) else { throw .kind(rawKind) }
         guard kind.role == role else { throw .wrongConnection(kind, role) }
-        let flags = FrameFlags(rawValue: bytes.littleEndian(at: 7))
+        let flags = FrameFlags(rawValue: rawFlags)
         guard flags.isSubset(of: .known) else { throw .flags(flags.rawValue) }
-        let body: UInt16 = bytes.littleEndian(at: 8)
-        let reserved: UInt16 = bytes.littleEndian(at: 10)
         guard reserved == 0 else { throw .reserved }
-        let payload: UInt32 = bytes.littleEndian(at: 12)
         guard lengthsAreLegal(kind: kind, flags: flags, body: Int(body), payload: Int(payload)) else {
             throw .lengths(kind, body: UInt32(body), payload: payload)
         }
-        let sequence: UInt64 = bytes.littleEndian(at: 16)
         guard sequence == expectedSequence else { throw .sequence(expected: expectedSequence, found: sequence) }
         return FrameHeader(
             kind: kind, flags: flags, bodyLength: Int(body), payloadLength: Int(payload), sequence: sequence)
@@ -36,11 +36,7 @@ extension FrameHeader {
 
     /// The header as it stands on the wire.
     package var bytes: [UInt8] {
-        var result: [UInt8] = []
         let words = words
-        result.append(littleEndian: words.0)
-        result.append(littleEndian: words.1)
-        result.append(littleEndian: words.2)
-        return result
+        return words.0.bytes() + words.1.bytes() + words.2.bytes()
     }
 }

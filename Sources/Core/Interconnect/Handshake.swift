@@ -1,3 +1,5 @@
+import Bytes
+
 /// One side of the handshake that starts every connection: a pure state machine, bytes in and bytes out.
 ///
 ///     dialer                         listener

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The four messages of a handshake. Each starts with 12 bytes that keep their meaning in every protocol version:
 /// magic, version, type, refusal code, length of what follows, zero.
 enum HandshakeMessage {
@@ -21,25 +23,27 @@ enum HandshakeMessage {
 
         /// Nil when the bytes are no handshake at all.
         init?(_ bytes: [UInt8]) {
-            guard bytes.count >= Self.byteCount, bytes.littleEndian(at: 0) == Self.magic else { return nil }
-            version = bytes.littleEndian(at: 4)
-            kind = bytes[6]
-            code = bytes[7]
-            length = Int(bytes.littleEndian(at: 8) as UInt16)
-            guard length <= Self.maximumLength, bytes.littleEndian(at: 10) == UInt16(0) else { return nil }
+            guard bytes.number(at: 0) == Self.magic, let version = bytes.number(UInt16.self, at: 4), let kind = bytes.number(UInt8.self, at: 6),
+                let code = bytes.number(UInt8.self, at: 7), let length = bytes.number(UInt16.self, at: 8), length <= Self.maximumLength,
+                bytes.number(at: 10) == UInt16(0)
+            else { return nil }
+            self.version = version
+            self.kind = kind
+            self.code = code
+            self.length = Int(length)
         }
     }
 
-    static func encode(_ kind: Kind, code: UInt8 = 0, version: UInt16 = protocolVersion, _ content: [UInt8]) -> [UInt8]
-    {
-        var bytes: [UInt8] = []
-        bytes.append(littleEndian: Prefix.magic)
-        bytes.append(littleEndian: version)
-        bytes.append(kind.rawValue)
-        bytes.append(code)
-        bytes.append(littleEndian: UInt16(content.count))
-        bytes.append(littleEndian: UInt16(0))
-        return bytes + content
+    static func encode(_ kind: Kind, code: UInt8 = 0, version: UInt16 = protocolVersion, _ content: [UInt8]) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.put(Prefix.magic)
+        writer.put(version)
+        writer.put(kind.rawValue)
+        writer.put(code)
+        writer.put(UInt16(content.count))
+        writer.put(zeros: 2)
+        writer.put(raw: content)
+        return writer.bytes
     }
 
     static let maximumRefusalText = 240
@@ -73,22 +77,25 @@ enum HandshakeMessage {
 
         /// Checks every field against its own range; nil when one is out of it.
         init?(_ bytes: [UInt8]) {
-            guard bytes.count == Self.byteCount else { return nil }
-            nonce = Array(bytes[0..<32])
-            let instance = Array(bytes[64..<80])
-            let index = bytes[80]
-            let count = bytes[81]
-            let kitLength = Int(bytes[83])
-            guard let hash = FirmwareHash(bytes: Array(bytes[32..<64])), let role = ConnectionRole(rawValue: bytes[82]),
-                (1...NodeIdentity.maximumNodes).contains(count), index < count,
-                kitLength <= NodeIdentity.maximumKitLength
-            else { return nil }
-            let kit = bytes[84..<84 + kitLength]
-            guard NodeIdentity.isKitName(kit), bytes[(84 + kitLength)...].allSatisfy({ $0 == 0 }) else { return nil }
-            self.role = role
-            identity = NodeIdentity(
-                index: index, count: count, kit: String(decoding: kit, as: UTF8.self), firmwareHash: hash,
-                instance: instance)
+            var reader = ByteReader(bytes)
+            do throws(ByteError) {
+                nonce = try reader.take(bytes: Self.nonceLength)
+                let hash = FirmwareHash(bytes: try reader.take(bytes: FirmwareHash.byteCount))
+                let instance = try reader.take(bytes: NodeIdentity.instanceLength)
+                let index = try reader.take(UInt8.self)
+                let count = try reader.take(UInt8.self)
+                let role = ConnectionRole(rawValue: try reader.take())
+                let kitLength = Int(try reader.take(UInt8.self))
+                let kit = try reader.take(bytes: kitLength)
+                guard try reader.take(bytes: NodeIdentity.maximumKitLength - kitLength).allSatisfy({ $0 == 0 }) else { return nil }
+                try reader.end()
+                guard let hash, let role, (1...NodeIdentity.maximumNodes).contains(count), index < count, NodeIdentity.isKitName(kit) else { return nil }
+                self.role = role
+                identity = NodeIdentity(
+                    index: index, count: count, kit: String(decoding: kit, as: UTF8.self), firmwareHash: hash, instance: instance)
+            } catch {
+                return nil
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// What a node says about itself to its peers.
 package struct NodeIdentity: Sendable, Equatable {
     package static let maximumNodes: UInt8 = 16
@@ -55,6 +57,6 @@ package struct NodeIdentity: Sendable, Equatable {
 
 func randomBytes(_ count: Int, _ random: inout some RandomNumberGenerator) -> [UInt8] {
     var bytes: [UInt8] = []
-    while bytes.count < count { bytes.append(littleEndian: random.next()) }
+    while bytes.count < count { bytes += random.next().bytes() }
     return Array(bytes.prefix(count))
 }

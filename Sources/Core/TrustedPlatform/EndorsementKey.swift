@@ -1,3 +1,5 @@
+import Bytes
+
 /// What tells one TPM from every other: its endorsement key, made anew from the chip's seed and the same each time, after the owner cleared
 /// the TPM, too (TCG, "EK Credential Profile for TPM Family 2.0", templates L-1 and L-2). Only TPM2_ChangeEPS makes another chip of it.
 extension TrustedPlatformModule where Channel: ~Copyable {
@@ -9,7 +11,7 @@ extension TrustedPlatformModule where Channel: ~Copyable {
 
     /// SHA-256 of the public area that the chip makes of `template` (TPMT_PUBLIC) in the endorsement hierarchy.
     mutating func primaryKeyDigest(_ template: [UInt8]) throws(TPMError) -> [UInt8] {
-        var parameters = TPMWriter()
+        var parameters = ByteWriter.toTPM
         // TPM2B_SENSITIVE_CREATE without password and data, the template, no outside information, no PCRs.
         parameters.put(sized: [0, 0, 0, 0])
         parameters.put(sized: template)
@@ -18,19 +20,21 @@ extension TrustedPlatformModule where Channel: ~Copyable {
         let response = try execute(
             TPMCommand(.createPrimary, handles: [Self.endorsement], authorisations: 1, parameters: parameters.bytes, responseHandles: 1))
         // The handle first: whatever is wrong with the rest, the TPM's memory must be free again.
-        var handle = TPMWriter()
+        var handle = ByteWriter.toTPM
         handle.put(response.handles[0])
         _ = try execute(TPMCommand(.flushContext, parameters: handle.bytes))
 
-        var reader = TPMReader(response.parameters, of: .createPrimary)
-        _ = try reader.takeSized()  // the public area
-        _ = try reader.takeSized()  // creation data
-        _ = try reader.takeSized()  // its hash
-        // TPMT_TK_CREATION: tag, hierarchy, digest.
-        _ = try reader.take(bytes: 6)
-        _ = try reader.takeSized()
-        let name = try reader.takeSized()
-        try reader.expectEnd()
+        let name = try TPMCommand.Code.createPrimary.parse(response.parameters) { (reader) throws(ByteError) in
+            _ = try reader.takeSized()  // the public area
+            _ = try reader.takeSized()  // creation data
+            _ = try reader.takeSized()  // its hash
+            // TPMT_TK_CREATION: tag, hierarchy, digest.
+            try reader.skip(6)
+            _ = try reader.takeSized()
+            let name = try reader.takeSized()
+            try reader.end()
+            return name
+        }
         guard name.count == 34, name[0] == 0x00, name[1] == 0x0B else {
             throw .malformed(.createPrimary, "the key's name is no SHA-256 digest")
         }
@@ -43,17 +47,18 @@ extension TrustedPlatformModule where Channel: ~Copyable {
     private static var p256: UInt16 { 3 }
 
     private mutating func supportsP256() throws(TPMError) -> Bool {
-        var parameters = TPMWriter()
+        var parameters = ByteWriter.toTPM
         // TPM_CAP_ECC_CURVES, beginning with this curve, one value.
         parameters.put(UInt32(8))
         parameters.put(UInt32(Self.p256))
         parameters.put(UInt32(1))
         let response = try execute(TPMCommand(.getCapability, parameters: parameters.bytes))
-        var reader = TPMReader(response.parameters, of: .getCapability)
-        _ = try reader.take(UInt8.self)  // whether there are more
-        guard try reader.take(UInt32.self) == 8 else { throw .malformed(.getCapability, "it is about another capability") }
-        let count = try reader.take(UInt32.self)
-        return count > 0 ? try reader.take(UInt16.self) == Self.p256 : false
+        return try TPMCommand.Code.getCapability.parse(response.parameters) { (reader) throws(ByteError) in
+            try reader.skip(1)  // whether there are more
+            guard try reader.take(UInt32.self) == 8 else { throw .value("capability, another one than asked for") }
+            let count = try reader.take(UInt32.self)
+            return count > 0 ? try reader.take(UInt16.self) == Self.p256 : false
+        }
     }
 
     /// TPMA_OBJECT: fixedTPM, fixedParent, sensitiveDataOrigin, adminWithPolicy, restricted, decrypt.
@@ -68,8 +73,8 @@ extension TrustedPlatformModule where Channel: ~Copyable {
     }
 
     /// What both templates begin with: algorithm, SHA-256 for the name, attributes, policy, AES-128 in CFB mode, no scheme.
-    private static func template(_ algorithm: UInt16) -> TPMWriter {
-        var area = TPMWriter()
+    private static func template(_ algorithm: UInt16) -> ByteWriter {
+        var area = ByteWriter.toTPM
         area.put(algorithm)
         area.put(UInt16(0x000B))
         area.put(keyAttributes)

@@ -1,3 +1,5 @@
+import Bytes
+
 /// 64 bits in a TPM's own memory that can be set and never cleared: an NV index of the type TPM_NT_BITS (TPM 2.0 Library, Part 2, 13.2;
 /// Part 3, TPM2_NV_SetBits). Only undefining the index, or clearing the TPM, takes them away.
 extension TrustedPlatformModule where Channel: ~Copyable {
@@ -8,17 +10,21 @@ extension TrustedPlatformModule where Channel: ~Copyable {
     /// - Throws: ``TPMError/foreignIndex(_:attributes:)`` when the index is there and not of that kind.
     package mutating func nonVolatileBits(at index: UInt32) throws(TPMError) -> UInt64? {
         guard try isDefined(index) else { return nil }
-        var parameters = TPMWriter()
+        var parameters = ByteWriter.toTPM
         parameters.put(UInt16(8))
         parameters.put(UInt16(0))
         do throws(TPMError) {
             let response = try execute(
                 TPMCommand(.readNonVolatile, handles: [index, index], authorisations: 1, parameters: parameters.bytes))
-            var reader = TPMReader(response.parameters, of: .readNonVolatile)
-            let content = try reader.takeSized()
-            try reader.expectEnd()
-            guard content.count == 8 else { throw .malformed(.readNonVolatile, "it holds \(content.count) bytes in place of 8") }
-            return content.reduce(0) { $0 << 8 | UInt64($1) }
+            let content = try TPMCommand.Code.readNonVolatile.parse(response.parameters) { (reader) throws(ByteError) in
+                let content = try reader.takeSized()
+                try reader.end()
+                return content
+            }
+            guard content.count == 8, let bits = content.number(UInt64.self, at: 0, .bigEndian) else {
+                throw .malformed(.readNonVolatile, "it holds \(content.count) bytes in place of 8")
+            }
+            return bits
         } catch .refused(_, .notWritten) {
             return nil
         }
@@ -29,7 +35,7 @@ extension TrustedPlatformModule where Channel: ~Copyable {
     /// - Throws: ``TPMError/refused(_:_:)`` when the index must be made and the TPM's owner has a password.
     package mutating func setNonVolatileBits(_ bits: UInt64, at index: UInt32) throws(TPMError) {
         if try !isDefined(index) { try define(index) }
-        var parameters = TPMWriter()
+        var parameters = ByteWriter.toTPM
         parameters.put(bits)
         _ = try execute(TPMCommand(.setBits, handles: [index, index], authorisations: 1, parameters: parameters.bytes))
     }
@@ -57,15 +63,15 @@ extension TrustedPlatformModule where Channel: ~Copyable {
         } catch .refused(_, let code) where code.isMissingHandle {
             return false
         }
-        var reader = TPMReader(response.parameters, of: .readPublic)
+        let area = try TPMCommand.Code.readPublic.parse(response.parameters) { (reader) throws(ByteError) in try reader.takeSized() }
         // TPMS_NV_PUBLIC: index, name's algorithm, attributes, policy, size.
-        var area = TPMReader(try reader.takeSized(), of: .readPublic)
-        let stated = try area.take(UInt32.self)
-        let algorithm = try area.take(UInt16.self)
-        let attributes = try area.take(UInt32.self)
-        let policy = try area.takeSized()
-        let size = try area.take(UInt16.self)
-        try area.expectEnd()
+        let (stated, algorithm, attributes, policy, size) = try TPMCommand.Code.readPublic.parse(area) { (reader) throws(ByteError) in
+            let fields = (
+                try reader.take(UInt32.self), try reader.take(UInt16.self), try reader.take(UInt32.self), try reader.takeSized(), try reader.take(UInt16.self)
+            )
+            try reader.end()
+            return fields
+        }
         guard stated == index else { throw .malformed(.readPublic, "it is about another index") }
         guard attributes & ~Self.written == Self.indexAttributes, algorithm == Self.nameAlgorithm, policy.isEmpty, size == 8 else {
             throw .foreignIndex(index, attributes: attributes)
@@ -74,13 +80,13 @@ extension TrustedPlatformModule where Channel: ~Copyable {
     }
 
     private mutating func define(_ index: UInt32) throws(TPMError) {
-        var area = TPMWriter()
+        var area = ByteWriter.toTPM
         area.put(index)
         area.put(Self.nameAlgorithm)
         area.put(Self.indexAttributes)
         area.put(sized: [])
         area.put(UInt16(8))
-        var parameters = TPMWriter()
+        var parameters = ByteWriter.toTPM
         parameters.put(sized: [])
         parameters.put(sized: area.bytes)
         _ = try execute(TPMCommand(.defineSpace, handles: [Self.owner], authorisations: 1, parameters: parameters.bytes))

@@ -1,3 +1,5 @@
+import Bytes
+
 /// One command as it goes to a TPM (TPM 2.0 Library, Part 1, "Command/Response Structure"). Each handle that needs an authorisation gets an
 /// empty password.
 package struct TPMCommand {
@@ -45,10 +47,10 @@ package struct TPMCommand {
     static let headerLength = 10
 
     var encoded: [UInt8] {
-        var body = TPMWriter()
+        var body = ByteWriter.toTPM
         for handle in handles { body.put(handle) }
         if authorisations > 0 {
-            var area = TPMWriter()
+            var area = ByteWriter.toTPM
             for _ in 0..<authorisations {
                 // TPM_RS_PW, no nonce, no attributes, an empty password.
                 area.put(UInt32(0x4000_0009))
@@ -60,7 +62,7 @@ package struct TPMCommand {
             body.put(raw: area.bytes)
         }
         body.put(raw: parameters)
-        var message = TPMWriter()
+        var message = ByteWriter.toTPM
         message.put(authorisations > 0 ? Self.withSessions : Self.withoutSessions)
         message.put(UInt32(Self.headerLength + body.bytes.count))
         message.put(code.rawValue)
@@ -77,23 +79,22 @@ struct TPMResponse {
 
     /// Every length that the answer states is checked against what is there.
     static func decode(_ bytes: [UInt8], of command: TPMCommand) throws(TPMError) -> Result<TPMResponse, TPMResponseCode> {
-        var reader = TPMReader(bytes, of: command.code)
-        let tag = try reader.take(UInt16.self)
-        let length = try reader.take(UInt32.self)
-        let code = TPMResponseCode(rawValue: try reader.take(UInt32.self))
+        let (tag, length, rawCode, rest) = try command.code.parse(bytes) { (reader) throws(ByteError) in
+            (try reader.take(UInt16.self), try reader.take(UInt32.self), try reader.take(UInt32.self), reader.takeRest())
+        }
+        let code = TPMResponseCode(rawValue: rawCode)
         guard length == bytes.count else { throw .malformed(command.code, "it states \(length) bytes and has \(bytes.count)") }
         guard tag != TPMCommand.version1Answer else { throw .notVersion2 }
         guard code == .success else { return .failure(code) }
         guard tag == (command.authorisations > 0 ? TPMCommand.withSessions : TPMCommand.withoutSessions) else {
             throw .malformed(command.code, "its tag is 0x\(String(tag, radix: 16))")
         }
-        var response = TPMResponse()
-        for _ in 0..<command.responseHandles { response.handles.append(try reader.take(UInt32.self)) }
-        if command.authorisations > 0 {
-            response.parameters = try reader.take(bytes: Int(try reader.take(UInt32.self)))
-        } else {
-            response.parameters = reader.takeRest()
-        }
-        return .success(response)
+        return .success(
+            try command.code.parse(rest) { (reader) throws(ByteError) in
+                var response = TPMResponse()
+                for _ in 0..<command.responseHandles { response.handles.append(try reader.take(UInt32.self)) }
+                response.parameters = command.authorisations > 0 ? try reader.take(bytes: Int(try reader.take(UInt32.self))) : reader.takeRest()
+                return response
+            })
     }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A TPM 2.0 (TCG, "Trusted Platform Module Library", family 2.0) that takes one command at a time. What it is asked is in the
 /// extensions: capabilities, non-volatile bits, the endorsement key.
 package struct TrustedPlatformModule<Channel: TPMChannel & ~Copyable>: ~Copyable {
@@ -27,7 +29,7 @@ package struct TrustedPlatformModule<Channel: TPMChannel & ~Copyable>: ~Copyable
 
     /// TPM2_Startup(TPM_SU_CLEAR).
     private mutating func startUp() throws(TPMError) {
-        var parameters = TPMWriter()
+        var parameters = ByteWriter.toTPM
         parameters.put(UInt16(0))
         _ = try execute(TPMCommand(.startup, parameters: parameters.bytes))
     }

@@ -1,3 +1,4 @@
+import Bytes
 internal import Glibc
 
 /// Reads /proc, /sys and /dev below a root folder, so that tests can bring a tree of their own.

@@ -1,3 +1,4 @@
+import Bytes
 internal import Crypto
 
 /// What a node remembers from one start to the next: short facts by name.
@@ -42,12 +43,11 @@ struct StateRecord: Sendable, Equatable {
 
     /// Nil for what was never written, half written or damaged.
     init?(_ bytes: [UInt8]) {
-        guard bytes.count == Self.size, bytes.starts(with: Self.magic), Self.number(bytes, 8, 4) == UInt64(Self.version),
+        guard bytes.count == Self.size, bytes.starts(with: Self.magic), bytes.number(at: 8) == Self.version, let length = bytes.number(UInt32.self, at: 12), let sequence = bytes.number(UInt64.self, at: 16),
             Array(SHA256.hash(data: bytes.dropLast(32))) == Array(bytes.suffix(32))
         else { return nil }
-        let length = Self.number(bytes, 12, 4)
-        guard length <= UInt64(Self.size - Self.headerSize - 32) else { return nil }
-        sequence = Self.number(bytes, 16, 8)
+        guard length <= UInt32(Self.size - Self.headerSize - 32) else { return nil }
+        self.sequence = sequence
         guard let facts = NodeFacts(text: String(decoding: bytes[Self.headerSize..<Self.headerSize + Int(length)], as: UTF8.self)) else { return nil }
         self.facts = facts
     }
@@ -56,16 +56,8 @@ struct StateRecord: Sendable, Equatable {
     var bytes: [UInt8]? {
         let text = Array(facts.text.utf8)
         guard text.count <= Self.size - Self.headerSize - 32 else { return nil }
-        var bytes = Self.magic + Self.bytes(UInt64(Self.version), 4) + Self.bytes(UInt64(text.count), 4) + Self.bytes(sequence, 8) + text
+        var bytes = Self.magic + Self.version.bytes() + UInt32(text.count).bytes() + sequence.bytes() + text
         bytes += [UInt8](repeating: 0, count: Self.size - 32 - bytes.count)
         return bytes + Array(SHA256.hash(data: bytes))
-    }
-
-    private static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
-        bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    private static func bytes(_ value: UInt64, _ count: Int) -> [UInt8] {
-        (0..<count).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Machine
 
 /// Body of a forwarded access: sequence (4, zero when no answer is wanted), space (1), size (1), is write (1), zero (1), address (8), value (8).
@@ -9,7 +10,7 @@ package struct DeviceRequest: Equatable, Sendable {
     var value: UInt64?
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(sequence ?? 0)
         writer.put(access.space.rawValue)
         writer.put(UInt8(access.size))
@@ -26,8 +27,8 @@ package struct DeviceRequest: Equatable, Sendable {
         self.value = value
     }
 
-    init(decoding body: [UInt8]) throws(WireError) {
-        var reader = WireReader(body)
+    init(decoding body: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(body)
         let number = try reader.take(UInt32.self)
         sequence = number == 0 ? nil : number
         guard let space = DeviceAccess.Space(rawValue: try reader.take()) else { throw .value("device space") }
@@ -53,14 +54,14 @@ package struct DeviceReply: Equatable, Sendable {
     }
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(sequence)
         writer.put(value)
         return writer.bytes
     }
 
-    init(decoding body: [UInt8]) throws(WireError) {
-        var reader = WireReader(body)
+    init(decoding body: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(body)
         sequence = try reader.take()
         value = try reader.take()
         try reader.end()
@@ -70,7 +71,7 @@ package struct DeviceReply: Equatable, Sendable {
 extension PlacedDevice {
     /// Kind (1), node (1), wire (1, 255 for none), number of blocks (1), then space (1), is posted (1), two zero bytes, base (8), count (4) and
     /// offset (4) of each.
-    func write(to writer: inout WireWriter) {
+    func write(to writer: inout ByteWriter) {
         writer.put(kind.rawValue)
         writer.put(UInt8(node))
         writer.put(wire ?? .max)
@@ -85,7 +86,7 @@ extension PlacedDevice {
         }
     }
 
-    init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout ByteReader) throws(ByteError) {
         guard let kind = DeviceKind(rawValue: try reader.take()) else { throw .value("kind of device") }
         let node = Int(try reader.take(UInt8.self))
         let wire = try reader.take(UInt8.self)

@@ -1,3 +1,4 @@
+import Bytes
 import Interconnect
 package import Licensing
 

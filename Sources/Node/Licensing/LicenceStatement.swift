@@ -1,3 +1,4 @@
+import Bytes
 package import Licensing
 
 /// What every node tells every other one before anything is lent: what it is, which licence it carries, the newest deny-list that it knows.
@@ -13,7 +14,7 @@ package struct LicenceStatement: Equatable, Sendable {
     static let longestDenyList = 60_000
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(Self.version)
         writer.put(UInt8((node.isDevelopment ? 1 : 0) | (node.choosesPolicies ? 2 : 0)))
         writer.put(UInt8(InterconnectKind.allCases.firstIndex(of: node.interconnect) ?? 0))
@@ -36,8 +37,8 @@ package struct LicenceStatement: Equatable, Sendable {
     }
 
     /// - Parameter index: of the node from whose connection it came; nobody states another's.
-    init(decoding bytes: [UInt8], from index: Int) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8], from index: Int) throws(ByteError) {
+        var reader = ByteReader(bytes)
         guard try reader.take(UInt8.self) == Self.version else { throw .value("version of a licence statement") }
         let flags: UInt8 = try reader.take()
         let kind = Int(try reader.take(UInt8.self))
@@ -55,10 +56,7 @@ package struct LicenceStatement: Equatable, Sendable {
         for _ in 0..<3 {
             switch try reader.take(UInt8.self) {
             case 0: fingerprints.append(nil)
-            case 1:
-                var bytes: [UInt8] = []
-                for _ in 0..<32 { bytes.append(try reader.take()) }
-                fingerprints.append(Fingerprint(bytes: bytes))
+            case 1: fingerprints.append(Fingerprint(bytes: try reader.take(bytes: 32)))
             default: throw .value("board identity")
             }
         }
@@ -70,10 +68,9 @@ package struct LicenceStatement: Equatable, Sendable {
             interconnect: InterconnectKind.allCases[kind], choosesPolicies: flags & 2 != 0)
         threads = numbers[2]
         let length = Int(try reader.take(UInt32.self))
-        denyList = reader.takeRest()
         guard length <= Self.longestDenyList else { throw .value("deny list") }
-        guard denyList.count >= length else { throw .short }
-        guard denyList.count == length else { throw .long }
+        denyList = try reader.take(bytes: length)
+        try reader.end()
     }
 }
 
@@ -82,7 +79,7 @@ package struct LicenceVerdictMessage: Equatable, Sendable {
     package var violations: [String]
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(min(violations.count, 64)))
         for violation in violations.prefix(64) { writer.put(String(violation.prefix(400))) }
         return writer.bytes
@@ -90,8 +87,8 @@ package struct LicenceVerdictMessage: Equatable, Sendable {
 
     init(violations: [String]) { self.violations = violations }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         let count = Int(try reader.take(UInt8.self))
         guard count <= 64 else { throw .value("number of violations") }
         violations = []

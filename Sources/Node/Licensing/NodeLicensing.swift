@@ -1,3 +1,4 @@
+package import Bytes
 package import Licensing
 
 /// What a node needs for its part in the licence check. The program fills it from the image, the stick and the hardware; only tests fill it otherwise.
@@ -57,11 +58,11 @@ package struct NodeLicensing: Sendable {
 /// What a board remembers from one start to the next, each only ever counting up.
 package struct LicenceMarks: Sendable, Equatable {
     /// The latest time at which a licensed machine ran here.
-    package var highWater: Moment?
+    package var highWater: UTCTimeStamp?
     /// The newest deny-list seen; nil for none.
     package var denyList: DenyListRank?
 
-    package init(highWater: Moment? = nil, denyList: DenyListRank? = nil) {
+    package init(highWater: UTCTimeStamp? = nil, denyList: DenyListRank? = nil) {
         self.highWater = highWater
         self.denyList = denyList
     }

@@ -1,3 +1,4 @@
+import Bytes
 package import Interconnect
 import Synchronization
 
@@ -43,7 +44,7 @@ package final class ControlLink: Sendable {
         case .failure(let error): throw .frame(error)
         case .success(nil): return nil
         case .success(let frame?):
-            do throws(WireError) { return try ControlMessage(frame, from: Int(peer)) } catch { throw .message(frame.kind, error) }
+            do throws(ByteError) { return try ControlMessage(frame, from: Int(peer)) } catch { throw .message(frame.kind, error) }
         }
     }
 }
@@ -51,7 +52,7 @@ package final class ControlLink: Sendable {
 /// What a peer sent that no node of this firmware sends.
 enum ControlLinkError: Error, CustomStringConvertible {
     case frame(FrameError)
-    case message(FrameKind, WireError)
+    case message(FrameKind, ByteError)
 
     var description: String {
         switch self {

@@ -1,3 +1,4 @@
+import Bytes
 import Coherence
 internal import Interconnect
 import Machine
@@ -39,9 +40,9 @@ extension ControlMessage {
     }
 
     /// - Parameter node: whose connection the frame came on; nobody speaks for another.
-    init(_ frame: Frame, from node: Int) throws(WireError) {
-        var body = WireReader(frame.body)
-        if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long }
+    init(_ frame: Frame, from node: Int) throws(ByteError) {
+        var body = ByteReader(frame.body)
+        if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long(frame.payload.count) }
         switch frame.kind {
         case .heartbeat: self = .heartbeat
         case .membership: self = .membership(try MembershipMessage(kind: try body.take(), payload: frame.payload, from: node))
@@ -64,7 +65,7 @@ extension ControlMessage {
 
     private static func hasPayload(_ kind: FrameKind) -> Bool { kind == .membership || kind == .statReply }
 
-    private static func readInterrupt(_ body: inout WireReader) throws(WireError) -> ControlMessage {
+    private static func readInterrupt(_ body: inout ByteReader) throws(ByteError) -> ControlMessage {
         switch InterruptKind(rawValue: try body.take()) {
         case .message:
             do {
@@ -80,8 +81,8 @@ extension ControlMessage {
         }
     }
 
-    fileprivate static func write(_ body: (inout WireWriter) -> Void) -> [UInt8] {
-        var writer = WireWriter()
+    fileprivate static func write(_ body: (inout ByteWriter) -> Void) -> [UInt8] {
+        var writer = ByteWriter()
         body(&writer)
         return writer.bytes
     }
@@ -130,9 +131,9 @@ extension MembershipMessage {
         }
     }
 
-    fileprivate init(kind: UInt8, payload: [UInt8], from node: Int) throws(WireError) {
+    fileprivate init(kind: UInt8, payload: [UInt8], from node: Int) throws(ByteError) {
         guard let kind = Kind(rawValue: kind) else { throw .value("membership frame") }
-        var reader = WireReader(payload)
+        var reader = ByteReader(payload)
         switch kind {
         case .licence: self = .licence(try LicenceStatement(decoding: reader.takeRest(), from: node))
         case .verdict: self = .verdict(try LicenceVerdictMessage(decoding: reader.takeRest()))
@@ -158,7 +159,7 @@ extension MembershipMessage {
 extension MachineEnd {
     private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed }
 
-    fileprivate func write(to writer: inout WireWriter) {
+    fileprivate func write(to writer: inout ByteWriter) {
         func put(_ kind: Kind, _ node: Int, _ why: String) {
             writer.put(kind.rawValue)
             writer.put(UInt8(node))
@@ -176,7 +177,7 @@ extension MachineEnd {
         }
     }
 
-    fileprivate init(from reader: inout WireReader) throws(WireError) {
+    fileprivate init(from reader: inout ByteReader) throws(ByteError) {
         switch Kind(rawValue: try reader.take()) {
         case .refused: self = .refused
         case .poweredOff: self = .poweredOff

@@ -1,3 +1,4 @@
+import Bytes
 package import Contract
 
 /// How the one machine ended, as every node sees it.

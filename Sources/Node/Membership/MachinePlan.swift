@@ -1,3 +1,4 @@
+import Bytes
 package import Machine
 
 /// What node 0 decides for all nodes before the machine exists.
@@ -18,7 +19,7 @@ package struct MachinePlan: Sendable, Equatable {
     }
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(resources.count))
         for node in resources { node.write(to: &writer) }
         writer.put(clockOrigin)
@@ -35,8 +36,8 @@ package struct MachinePlan: Sendable, Equatable {
         self.clockOrigin = clockOrigin
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         let count = Int(try reader.take(UInt8.self))
         guard count > 0 else { throw .value("number of nodes") }
         resources = []
@@ -63,7 +64,7 @@ package struct NodeHello: Sendable, Equatable {
     package var cpuid: CPUIDTable
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         resources.write(to: &writer)
         writer.put(raw: cpuid.encoded())
         return writer.bytes
@@ -74,8 +75,8 @@ package struct NodeHello: Sendable, Equatable {
         self.cpuid = cpuid
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8]) throws(ByteError) {
+        var reader = ByteReader(bytes)
         resources = try NodeResources(from: &reader)
         do {
             cpuid = try CPUIDTable(decoding: reader.takeRest())

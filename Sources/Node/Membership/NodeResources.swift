@@ -1,3 +1,4 @@
+import Bytes
 package import Machine
 
 /// What one board lends to the machine, measured by the node itself.
@@ -62,14 +63,14 @@ package struct NodeResources: Sendable, Equatable {
             sockets: sockets, coresPerSocket: coresPerSocket, threadsPerCore: threadsPerCore, sliceMiB: sliceMiB)
     }
 
-    func write(to writer: inout WireWriter) {
+    func write(to writer: inout ByteWriter) {
         for value in [sockets, coresPerSocket, threadsPerCore, physicalMiB, firmwareMiB, sliceMiB, cacheMiB] {
             writer.put(UInt32(value))
         }
         writer.put(timestampKilohertz)
     }
 
-    init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout ByteReader) throws(ByteError) {
         var values: [Int] = []
         for _ in 0..<7 { values.append(Int(try reader.take(UInt32.self))) }
         guard values[0..<3].allSatisfy({ (1...MachineLayout.processorLimit).contains($0) }) else {

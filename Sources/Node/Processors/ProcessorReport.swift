@@ -1,3 +1,4 @@
+import Bytes
 package import Coherence
 package import Machine
 
@@ -31,7 +32,7 @@ package struct ProcessorReport: Equatable, Sendable {
 
     // MARK: Wire
 
-    func write(to writer: inout WireWriter) {
+    func write(to writer: inout ByteWriter) {
         writer.put(id.rawValue)
         writer.put(state.rawValue)
         writer.put(priority)
@@ -41,7 +42,7 @@ package struct ProcessorReport: Equatable, Sendable {
         writer.put(waiting?.nanoseconds ?? 0)
     }
 
-    init(from reader: inout WireReader) throws(WireError) {
+    init(from reader: inout ByteReader) throws(ByteError) {
         id = APICID(try reader.take())
         guard let state = State(rawValue: try reader.take()) else { throw .value("processor state") }
         self.state = state

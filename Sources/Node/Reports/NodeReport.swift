@@ -1,3 +1,4 @@
+import Bytes
 package import Coherence
 import Machine
 
@@ -56,7 +57,7 @@ package struct NodeReport: Sendable {
     // MARK: Wire
 
     func encoded() -> [UInt8] {
-        var writer = WireWriter()
+        var writer = ByteWriter()
         writer.put(UInt8(node))
         resources.write(to: &writer)
         writer.put(uptimeNanoseconds)
@@ -74,8 +75,8 @@ package struct NodeReport: Sendable {
     }
 
     /// - Parameter sender: from whose connection it came; nobody reports for another.
-    init(decoding bytes: [UInt8], from sender: Int) throws(WireError) {
-        var reader = WireReader(bytes)
+    init(decoding bytes: [UInt8], from sender: Int) throws(ByteError) {
+        var reader = ByteReader(bytes)
         node = Int(try reader.take(UInt8.self))
         guard node == sender else { throw .value("node of a report") }
         resources = try NodeResources(from: &reader)

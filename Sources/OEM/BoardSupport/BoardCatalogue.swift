@@ -50,6 +50,8 @@ public struct BoardCatalogue: Sendable {
     ///   - includePath: where `/include/` looks for files that are not beside the source.
     public static func compile(source: String, expectedName: String? = nil, includePath: String? = nil) throws(BoardError) -> CompiledBoard {
         guard SystemFiles().exists(source) else { throw .missing(path: source, hint: "no such file") }
+        let textFindings = BoardSupport.findings(inSource: source)
+        guard textFindings.isEmpty else { throw .invalid(textFindings) }
         let include = includePath.map { ["-i", $0] } ?? []
         let deviceTree = try runCompiler(include + ["-I", "dts", "-O", "dtb", "-o", "-", source], on: source)
         let annotated = try runCompiler(include + ["-I", "dts", "-O", "dts", "-T", "-T", "-o", "-", source], on: source)

@@ -1,3 +1,4 @@
+import Bytes
 internal import Platform
 /// One property of a board as it counts, with where it comes from.
 public struct BoardValue: Sendable, Equatable, Codable {
@@ -73,7 +74,7 @@ public struct BoardProof: Sendable, Equatable {
 
     public init(parsing text: String) {
         values = [:]
-        for line in text.split(separator: "\n") where line.hasPrefix("/") {
+        for line in ByteLines(Array(text.utf8)).map({ String(decoding: $0.bytes, as: UTF8.self) }) where line.hasPrefix("/") {
             guard let mark = line.firstRange(of: " = ") else { continue }
             values[String(line[..<mark.lowerBound])] = String(line[mark.upperBound...])
         }
@@ -87,7 +88,7 @@ public struct BoardProof: Sendable, Equatable {
     public init(consoles: [String], includesLab: Bool, of compiled: CompiledBoard) {
         let expected = HardwareReport.expectedWords(of: compiled.board)
         var seen: Set<String> = []
-        for line in consoles.joined(separator: "\n").split(whereSeparator: \.isNewline) {
+        for line in ByteLines(Array(consoles.joined(separator: "\n").utf8)).map({ String(decoding: $0.bytes, as: UTF8.self) }) {
             guard let mark = line.firstRange(of: HardwareReport.seen) else { continue }
             let path = String(line[mark.upperBound...].prefix { $0 != ":" && $0 != " " })
             let words = String(line[mark.upperBound...].dropFirst(path.count + 1)).trimmed

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A flattened device tree, read completely and copied out of its blob (Devicetree Specification 0.4, chapter 5).
 ///
 /// Nothing in it refers to the blob afterwards, so a caller cannot read past its end.
@@ -48,7 +50,7 @@ public struct DeviceTree: Sendable, Equatable {
             if bytes.isEmpty { return "an empty property" }
             if let strings { return strings.map { "\"\($0)\"" }.joined(separator: ", ") }
             if let cells { return "<" + cells.map(String.init).joined(separator: " ") + ">" }
-            return "[" + bytes.prefix(16).map { hexByte($0) }.joined(separator: " ") + (bytes.count > 16 ? " ...]" : "]")
+            return "[" + bytes.prefix(16).map { Hexadecimal.encode($0) }.joined(separator: " ") + (bytes.count > 16 ? " ...]" : "]")
         }
 
         public init(name: String, bytes: [UInt8]) {
@@ -88,8 +90,4 @@ public struct DeviceTree: Sendable, Equatable {
     public static let maximumDepth = 16
 
     public var root: Node
-}
-
-package func hexByte(_ byte: UInt8) -> String {
-    (byte < 16 ? "0" : "") + String(byte, radix: 16)
 }

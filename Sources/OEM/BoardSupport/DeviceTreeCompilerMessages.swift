@@ -1,3 +1,5 @@
+import Bytes
+
 /// Turns what dtc prints on standard error into findings. dtc writes `FILE:LINE.COLUMN-...: Warning (CHECK): NODE:
 /// TEXT` or `Error: FILE:LINE.COLUMN-... TEXT` (dtc's srcpos.c and checks.c).
 enum DeviceTreeCompilerMessages {

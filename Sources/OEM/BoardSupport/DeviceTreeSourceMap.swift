@@ -1,3 +1,5 @@
+import Bytes
+
 /// Where each node and property of a compiled tree was written, read from dtc's annotated output (`dtc -O dts -T -T`). Included files keep
 /// their own names, and a property that a later file replaced has the place of its replacement.
 public struct DeviceTreeSourceMap: Sendable, Equatable {

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import Foundation
 internal import BoardSupport
@@ -51,7 +52,7 @@ struct BIOSBootCode {
         }
         var boot = Data(boot)
         // GRUB_BOOT_MACHINE_KERNEL_SECTOR
-        boot.replaceSubrange(0x5c..<0x64, with: Self.littleEndian(start))
+        boot.replaceSubrange(0x5c..<0x64, with: start.bytes())
         // GRUB_BOOT_MACHINE_DRIVE_CHECK: two NOPs instead of a jump, for BIOSes that pass a wrong drive number.
         boot.replaceSubrange(0x66..<0x68, with: [0x90, 0x90])
         bootSector = boot.prefix(440)
@@ -60,12 +61,8 @@ struct BIOSBootCode {
         let sectors = (core.count + 511) / 512
         core.append(Data(count: sectors * 512 - core.count))
         // The first block list of diskboot.img: where the core's second sector lies and how many follow.
-        core.replaceSubrange(0x1f4..<0x1fc, with: Self.littleEndian(start + 1))
-        core.replaceSubrange(0x1fc..<0x1fe, with: Self.littleEndian(UInt16(sectors - 1)))
+        core.replaceSubrange(0x1f4..<0x1fc, with: (start + 1).bytes())
+        core.replaceSubrange(0x1fc..<0x1fe, with: UInt16(sectors - 1).bytes())
         self.core = core
-    }
-
-    private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-        (0..<value.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
     }
 }

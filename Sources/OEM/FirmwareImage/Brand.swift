@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -37,18 +38,9 @@ public struct Brand: Equatable, Sendable {
     /// Reads `folder/brand.conf`, and `folder/logo.bmp` and `folder/offer.txt` where they are.
     public init(folder: URL) throws(ImageError) {
         let file = folder.appendingPathComponent("brand.conf")
-        let text: String
-        do {
-            text = try String(contentsOf: file, encoding: .utf8)
-        } catch {
-            throw ImageError(.missingInput, "cannot read the brand \(file.path): \(error.localizedDescription)")
-        }
-        try self.init(text: text, origin: file.path)
+        try self.init(text: try InputText(file: file).text, origin: file.path)
         let written = folder.appendingPathComponent("offer.txt")
-        offer = try readIfPresent(written)
-        if let offer, String(validating: offer, as: UTF8.self) == nil {
-            throw ImageError(.badInput, "\(written.path) is no text in UTF-8: the offer is for people to read")
-        }
+        offer = try readIfPresent(written).map { bytes throws(ImageError) in Data(try InputText(input: bytes, place: written.path).text.utf8) }
         let picture = folder.appendingPathComponent("logo.bmp")
         guard let logo = try readIfPresent(picture) else { return }
         if let problem = Self.problem(ofLogo: logo) {
@@ -85,15 +77,18 @@ public struct Brand: Equatable, Sendable {
     /// Parses the text of a `brand.conf`; `origin` names it in errors.
     public init(text: String, origin: String) throws(ImageError) {
         var values: [String: String] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in try InputText(input: text.utf8, place: origin).lines.map(\.text).enumerated() {
             if line.hasPrefix("#") || line.allSatisfy(\.isWhitespace) { continue }
             let pair = line.split(separator: "=", maxSplits: 1).map(String.init)
             guard let key = Self.keys.first(where: { $0.name == pair[0] }) else {
                 throw ImageError(
-                    .badInput, "\(origin):\(index + 1): expected one of \(Self.keys.map { $0.name + "=" }.joined(separator: ", ")), found \"\(line)\"")
+                    .badInput, "\(origin):\(index + 1): expected one of \(Self.keys.map { $0.name + "=" }.joined(separator: ", ")), found \"\(printable(line))\"")
             }
             guard pair.count == 2, key.accepts(pair[1]) else {
-                throw ImageError(.badInput, "\(origin):\(index + 1): \(key.name): expected \(key.expected), found \"\(line)\"")
+                throw ImageError(.badInput, "\(origin):\(index + 1): \(key.name): expected \(key.expected), found \"\(printable(line))\"")
+            }
+            if let problem = Bytes.problem(ofName: pair[1]) {
+                throw ImageError(.badInput, "\(origin):\(index + 1): \(key.name): \(problem), which a name cannot have; take it out")
             }
             guard values.updateValue(pair[1], forKey: key.name) == nil else {
                 throw ImageError(.badInput, "\(origin):\(index + 1): \(key.name) is there twice")
@@ -120,10 +115,10 @@ public struct Brand: Equatable, Sendable {
         return lines.compactMap { $0 }.joined(separator: "\n") + "\n"
     }
 
-    /// No quotes, backslashes, dollar signs or control characters: the text is shown by shells and boot loaders.
+    /// No quotes, backslashes or dollar signs: the text is shown by shells and boot loaders.
     private static func isPlain(_ text: String, _ most: Int) -> Bool {
         !text.isEmpty && text.count <= most
-            && text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f && !"\"'`\\$".unicodeScalars.contains($0) }
+            && text.unicodeScalars.allSatisfy { !"\"'`\\$".unicodeScalars.contains($0) }
     }
 
     /// Names that the node's own programs have, and the commands that its scripts need.

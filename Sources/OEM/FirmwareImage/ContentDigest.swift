@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import BoardSupport
 internal import Crypto
@@ -36,9 +37,7 @@ public struct ContentDigest: Hashable, Sendable, Comparable, LosslessStringConve
     }
 
     private init(finalized hash: SHA256) {
-        description = hash.finalize().map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
+        description = Hexadecimal.encode(hash.finalize())
     }
 
     public static func < (left: Self, right: Self) -> Bool { left.description < right.description }

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 public import BoardSupport
 public import Foundation
@@ -181,7 +182,7 @@ public struct ImageBuilder: Sendable {
         var modules: [(step: ModuleTree.Step, content: Data)] = []
         for step in try tree.loadOrder(for: list) { modules.append((step, try tree.content(step.path))) }
         var archive = Initramfs.Contents(
-            initScript: try read(firmwareFolder.appendingPathComponent("init")), busybox: busybox, vsmpd: vsmpd,
+            initScript: Data(try firmwareText("init").utf8), busybox: busybox, vsmpd: vsmpd,
             board: board, brand: brand, purpose: purpose, version: version, rollbackCounter: rollbackCounter, kernelRelease: tree.release,
             modules: modules
         ).archive()
@@ -201,7 +202,8 @@ public struct ImageBuilder: Sendable {
         return text
     }
 
-    private func firmwareText(_ name: String) throws(ImageError) -> String {
-        String(decoding: try read(firmwareFolder.appendingPathComponent(name)), as: UTF8.self)
+    /// A text of the firmware folder as it goes into an image: whatever an editor did to its line ends, the image is the same.
+    func firmwareText(_ name: String) throws(ImageError) -> String {
+        try InputText(file: firmwareFolder.appendingPathComponent(name)).text
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -11,7 +12,7 @@ public struct LicensingRoot: Sendable, Equatable {
     package static let builtPath = "etc/vsmp/built"
 
     let text: String
-    let built: Moment
+    let built: UTCTimeStamp
 
     /// - Parameters:
     ///   - file: what `vsmp license issue root` wrote, and `deny-list` if there is one.
@@ -29,7 +30,7 @@ public struct LicensingRoot: Sendable, Equatable {
             else { throw LicensingError(.chain, place, "expected root keys that follow each other, and a deny list that one of them signed; nothing else") }
             guard documents.denyLists.count <= 1 else { throw LicensingError(.chain, place, "there are several deny lists in it; leave the newest") }
             let newest = authority.roots.map(\.issued) + [authority.denyList?.issued].compactMap { $0 }
-            guard let time = built.map({ Moment($0) }) ?? newest.max() else {
+            guard let time = built.map({ UTCTimeStamp($0) }) ?? newest.max() else {
                 throw LicensingError(.text, place, "the build's time \(built ?? "") is none; write it as 2027-01-31T12:00:00Z")
             }
             text = documents.envelopes.map(\.armoured).joined()
@@ -46,7 +47,7 @@ public struct LicensingRoot: Sendable, Equatable {
         }
         do throws(ImageError) {
             _ = try LicensingRoot(text, place: "it")
-            guard case .file(let time, _)? = archive.entries[builtPath], Moment(String(decoding: time.dropLast(), as: UTF8.self)) != nil else {
+            guard case .file(let time, _)? = archive.entries[builtPath], UTCTimeStamp(String(decoding: time.dropLast(), as: UTF8.self)) != nil else {
                 return "\(builtPath) does not say when the image was built"
             }
             return nil

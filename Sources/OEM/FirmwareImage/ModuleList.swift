@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import BoardSupport
 
@@ -30,14 +31,14 @@ package struct ModuleList: Equatable, Sendable {
 
     package init(text: String, origin: String) throws(ImageError) {
         items = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let fields = line.prefix { $0 != "#" }.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+        for line in try InputText(input: text.utf8, place: origin).lines {
+            let fields = line.text.prefix { $0 != "#" }.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
             if fields.isEmpty { continue }
             guard fields.count >= 2, let condition = Condition(rawValue: fields[0]) else {
                 throw ImageError(
                     .badInput,
-                    "\(origin):\(index + 1): expected \"CONDITION MODULE [PARAMETER=VALUE ...]\" with condition -, svm "
-                        + "or vmx, found \"\(line)\"")
+                    "\(origin):\(line.number): expected \"CONDITION MODULE [PARAMETER=VALUE ...]\" with condition -, svm "
+                        + "or vmx, found \"\(printable(line.text))\"")
             }
             items.append(Item(fields[1], when: condition, parameters: Array(fields.dropFirst(2))))
         }

@@ -1,3 +1,4 @@
+import Bytes
 public import Foundation
 
 /// Writes the archive format that Linux unpacks as its first file system: cpio "newc"
@@ -71,8 +72,7 @@ public struct NewcArchive: Sendable {
         ]
         out.append(Data("070701".utf8))
         for field in fields {
-            let digits = String(field, radix: 16)
-            out.append(Data((String(repeating: "0", count: 8 - digits.count) + digits).utf8))
+            out.append(Data(Hexadecimal.encode(field).utf8))
         }
         out.append(name)
         out.append(Data(count: (4 - out.count % 4) % 4))

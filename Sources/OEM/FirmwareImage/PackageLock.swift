@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -61,12 +62,12 @@ public struct PackageLock: Equatable, Sendable {
         var packages: [LockedPackage] = []
         var sources: [SourceFile] = []
         var blobs: [VendorBlob] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            if line.hasPrefix("#") {
-                comments.append(String(line))
+        for line in try InputText(input: text.utf8, place: origin).lines {
+            if line.text.hasPrefix("#") {
+                comments.append(line.text)
                 continue
             }
-            let fields = line.split(separator: " ").map(String.init)
+            let fields = line.text.split(separator: " ").map(String.init)
             if fields.isEmpty { continue }
             if fields[0] == "want", fields.count == 2, Self.isPackageName(fields[1]) {
                 wishes.append(fields[1])
@@ -84,9 +85,9 @@ public struct PackageLock: Equatable, Sendable {
             } else {
                 throw ImageError(
                     .badInput,
-                    "\(origin):\(index + 1): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\", "
+                    "\(origin):\(line.number): expected \"want NAME\", \"source NAME VERSION SHA256 FILE\", "
                         + "\"blob PATH SHA256\" or \"package NAME VERSION ARCHITECTURE SHA256 "
-                        + "SOURCE SOURCE-VERSION\", found \"\(line)\"")
+                        + "SOURCE SOURCE-VERSION\", found \"\(printable(line.text))\"")
             }
         }
         self.init(comments: comments, wishes: wishes, packages: packages, sources: sources, blobs: blobs)
@@ -96,13 +97,7 @@ public struct PackageLock: Equatable, Sendable {
     }
 
     public init(contentsOf file: URL) throws(ImageError) {
-        let text: String
-        do {
-            text = try String(contentsOf: file, encoding: .utf8)
-        } catch {
-            throw ImageError(.missingInput, "cannot read the lock \(file.path): \(error.localizedDescription)")
-        }
-        try self.init(text: text, origin: file.path)
+        try self.init(text: try InputText(file: file).text, origin: file.path)
     }
 
     /// Replaces the lock at `file` in one step.

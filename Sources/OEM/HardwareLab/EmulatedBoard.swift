@@ -1,3 +1,4 @@
+import Bytes
 public import BoardSupport
 
 /// What one emulated board looks like and where its parts are: everything that the emulator's command line says.
@@ -60,12 +61,7 @@ public struct EmulatedBoard: Equatable, Sendable {
 
     /// The interconnect port's address, locally administered, unique within a lab run.
     public var ethernetAddress: String {
-        "52:54:00:76:\(Self.hexadecimal(node >> 8)):\(Self.hexadecimal(node))"
-    }
-
-    private static func hexadecimal(_ value: Int) -> String {
-        let text = String(value & 0xFF, radix: 16)
-        return text.count == 1 ? "0" + text : text
+        "52:54:00:76:\(Hexadecimal.encode(UInt8(truncatingIfNeeded: node >> 8))):\(Hexadecimal.encode(UInt8(truncatingIfNeeded: node)))"
     }
 
     /// The emulator and its arguments (QEMU 7.2 or later). AMD-V is emulated, so the host needs no virtualisation.
@@ -79,7 +75,7 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
         // A board of its own, as a licence that is bound to boards or sticks needs it.
-        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Self.hexadecimal(node))"]
+        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Hexadecimal.encode(UInt8(truncatingIfNeeded: node)))"]
         words += memoryLayout + identity + (clock.map { ["-rtc", "base=\($0)"] } ?? [])
         if firmware == .ovmf {
             words += [

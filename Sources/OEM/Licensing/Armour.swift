@@ -1,6 +1,8 @@
+import Bytes
+
 /// Bytes between lines of text, so that they survive mail: `-----BEGIN LABEL-----`, base64, `-----END LABEL-----` (after RFC 7468).
 ///
-/// Reading tolerates what mail does: CR LF, other line lengths, blanks at either end of a line, empty lines, and text before, between and
+/// Reading tolerates what mail and editors do: CR LF or CR, a byte order mark, other line lengths, blanks at either end of a line, empty lines, and text before, between and
 /// behind. It tolerates nothing in the base64 itself.
 public struct Armour: Sendable, Equatable {
     public let label: String
@@ -31,12 +33,15 @@ public struct Armour: Sendable, Equatable {
     public static func blocks(in text: [UInt8], place: String) throws(LicensingError) -> [Armour] {
         var blocks: [Armour] = []
         var open: (label: String, line: Int, body: [UInt8])?
-        for (index, rawLine) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            let line = trimmed(rawLine)
-            func wrong(_ problem: String) -> LicensingError { LicensingError(.armour, "\(place):\(index + 1)", problem) }
+        if let encoding = ForeignEncoding(text) {
+            throw LicensingError(.armour, place, "this is \(encoding.rawValue) text; save it as UTF-8 and try again")
+        }
+        for rawLine in ByteLines(text) {
+            let line = trimmed(rawLine.bytes)
+            func wrong(_ problem: String) -> LicensingError { LicensingError(.armour, "\(place):\(rawLine.number)", problem) }
             if let label = Self.label(line, "-----BEGIN ") {
                 if let open { throw wrong("another block begins inside the one that begins in line \(open.line); copy the file again") }
-                if label.hasPrefix(family) { open = (label, index + 1, []) }
+                if label.hasPrefix(family) { open = (label, rawLine.number, []) }
             } else if let begun = open {
                 if let label = Self.label(line, "-----END ") {
                     guard label == begun.label else { throw wrong("\"\(printable(label))\" ends a block that begins as \"\(printable(begun.label))\"") }
@@ -56,7 +61,7 @@ public struct Armour: Sendable, Equatable {
         return blocks
     }
 
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r") }
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
     private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         var line = line

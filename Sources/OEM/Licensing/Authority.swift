@@ -1,3 +1,5 @@
+public import Bytes
+
 /// Who may sign what: the root that an image carries, the roots that follow it, and the newest deny-list that one of them signed.
 public struct Authority: Sendable {
     /// In the order of their sequence; the first is the image's.
@@ -88,5 +90,5 @@ public struct AcceptedLicence: Sendable {
     public var edition: Edition { grant.edition }
 
     /// The time before which none of these documents existed: no clock that shows an earlier one is set.
-    public var newestDocument: Moment { max(licence.issued, grant.issued, root.issued, denyList?.issued ?? root.issued) }
+    public var newestDocument: UTCTimeStamp { max(licence.issued, grant.issued, root.issued, denyList?.issued ?? root.issued) }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// To what a licence belongs.
 public enum Binding: Sendable, Equatable {
     /// What a list of fingerprints is of.
@@ -12,15 +14,15 @@ public enum Binding: Sendable, Equatable {
     /// To these boards, TPMs or sticks. Of all nodes at least `quorum` must be listed, so that the others can be replaced; nil means every node.
     case listed(Thing, Set<Fingerprint>, quorum: Int?)
 
-    init(from reader: inout FieldReader) throws(LicensingError) {
-        let field = try reader.take("binding")
+    init(from reader: inout KeyValueText) throws(TextError) {
+        let field = try reader.takeNext("binding")
         switch field.value {
         case "none": self = .none
-        case "model": self = .model(try reader.text(try reader.take("model"), most: 160))
+        case "model": self = .model(try reader.text(try reader.takeNext("model"), most: 160))
         default:
             guard let thing = Thing(rawValue: field.value) else { throw reader.wrong(field, "none, model, board, tpm or stick") }
             let quorumField = reader.takeIfNext("quorum")
-            let listed = reader.takeAll("bound")
+            let listed = reader.takeAllNext("bound")
             var fingerprints: Set<Fingerprint> = []
             for field in listed { fingerprints.insert(Fingerprint(bytes: try reader.bytes(field, count: Fingerprint.byteCount))!) }
             guard (1...64).contains(fingerprints.count) else { throw reader.wrong(field, "1 to 64 lines bound= behind it") }

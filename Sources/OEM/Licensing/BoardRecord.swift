@@ -1,3 +1,5 @@
+import Bytes
+
 /// What one board is: how large, and which one.
 public struct BoardRecord: Sendable, Equatable {
     public var sockets: Int
@@ -47,7 +49,7 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
 
     /// 64 digits, lower case.
     public init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = bytesOfHexadecimal(text) else { return nil }
+        guard let bytes = Hexadecimal.decode(text) else { return nil }
         self.init(bytes: bytes)
     }
 
@@ -70,9 +72,9 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
         return Fingerprint("vsmp licensing v1 stick", Array("\(size):\(serialNumber)".utf8))
     }
 
-    public var description: String { hexadecimal(bytes) }
+    public var description: String { Hexadecimal.encode(bytes) }
     /// The first 12 digits, for messages.
-    public var short: String { hexadecimal(bytes.prefix(6)) }
+    public var short: String { Hexadecimal.encode(bytes.prefix(6)) }
 
     /// What firmware says where nobody filled in a number.
     static func isPlaceholder(_ text: String) -> Bool {

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The documents found in some texts, each whole and correctly signed by the keys that it names; whom to trust is ``Authority``'s question.
 public struct DocumentSet: Sendable, Equatable {
     public private(set) var roots: [RootStatement] = []

@@ -1,3 +1,5 @@
+import Bytes
+
 extension Edition {
     /// Parses an edition file: `key=value` lines in any order, `#` begins a comment line.
     ///
@@ -5,32 +7,39 @@ extension Edition {
     /// `interconnects` and `features`, names with commas; `max-days`; `grace-days`.
     /// - Parameter place: names the file in errors.
     /// - Throws: ``LicensingError`` of kind `text` with file and line.
-    public init(parsing text: String, place: String) throws(LicensingError) {
-        var reader = try FieldReader(text, place: place, comments: true)
-        try self.init(rest: &reader)
+    public init(parsing text: String, place: String) throws(LicensingError) { try self.init(parsing: Array(text.utf8), place: place) }
+
+    /// The same of a file's bytes.
+    public init(parsing text: [UInt8], place: String) throws(LicensingError) {
+        do throws(TextError) {
+            var reader = try KeyValueText(text, place: place, .edited)
+            try self.init(rest: &reader)
+        } catch {
+            throw LicensingError(error)
+        }
     }
 
     /// Takes every field that is left.
-    init(rest reader: inout FieldReader) throws(LicensingError) {
+    init(rest reader: inout KeyValueText) throws(TextError) {
         self.init(name: "", title: "")
         var seen: Set<String> = []
         for field in reader.takeRest() {
             guard seen.insert(field.key).inserted else {
-                throw LicensingError(.text, "\(reader.place):\(field.line)", "\(field.key)= is there twice")
+                throw TextError(reader.place, line: field.line, "\(field.key)= is there twice")
             }
             try take(field, reader)
         }
         for (key, isMissing) in [("edition", name.isEmpty), ("title", title.isEmpty)] where isMissing {
-            throw LicensingError(.text, reader.place, "\(key)= is missing")
+            throw TextError(reader.place, "\(key)= is missing")
         }
         for (quantity, bound) in bounds {
             if let least = bound.least, let most = bound.most, least > most {
-                throw LicensingError(.text, reader.place, "min-\(quantity.rawValue)=\(least) is more than max-\(quantity.rawValue)=\(most)")
+                throw TextError(reader.place, "min-\(quantity.rawValue)=\(least) is more than max-\(quantity.rawValue)=\(most)")
             }
         }
     }
 
-    private mutating func take(_ field: FieldReader.Field, _ reader: FieldReader) throws(LicensingError) {
+    private mutating func take(_ field: KeyValueText.Field, _ reader: KeyValueText) throws(TextError) {
         switch field.key {
         case "edition":
             name = try reader.name(field, most: 32)
@@ -51,7 +60,7 @@ extension Edition {
                     return
                 }
             }
-            throw LicensingError(.text, "\(reader.place):\(field.line)", "unknown key \(printable(field.key))=; known are \(Self.keys.joined(separator: ", "))")
+            throw TextError(reader.place, line: field.line, "unknown key \(printable(field.key))=; known are \(Self.keys.joined(separator: ", "))")
         }
     }
 
@@ -61,8 +70,8 @@ extension Edition {
 
     /// `none`, or names with commas.
     private static func names<Name: RawRepresentable & CaseIterable & Hashable>(
-        _ field: FieldReader.Field, _ reader: FieldReader
-    ) throws(LicensingError) -> Set<Name> where Name.RawValue == String {
+        _ field: KeyValueText.Field, _ reader: KeyValueText
+    ) throws(TextError) -> Set<Name> where Name.RawValue == String {
         if field.value == "none" { return [] }
         let words = field.value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let names = Set(words.compactMap(Name.init(rawValue:)))

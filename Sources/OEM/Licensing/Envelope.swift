@@ -1,3 +1,5 @@
+import Bytes
+
 /// A signed document: what it is, its content, who signed it.
 ///
 ///     0   4  "VSML"
@@ -79,12 +81,13 @@ public struct Envelope: Sendable, Equatable {
     /// - Throws: ``LicensingError`` of kind `envelope` or `signature`.
     public init(decoding bytes: [UInt8], place: String = "") throws(LicensingError) {
         func wrong(_ problem: String) -> LicensingError { LicensingError(.envelope, place, problem) }
-        guard bytes.count >= Self.headerByteCount, bytes.starts(with: Self.start.dropLast()) else { throw wrong("this is no signed document of vSMP licensing") }
+        guard bytes.count >= Self.headerByteCount, bytes.starts(with: Self.start.dropLast()), let count = bytes.number(UInt32.self, at: 8).map(Int.init) else {
+            throw wrong("this is no signed document of vSMP licensing")
+        }
         guard bytes[4] == Self.start[4] else { throw wrong("version \(bytes[4]) is not known; use newer firmware and tools") }
         guard let kind = Kind(rawValue: bytes[5]) else { throw wrong("kind \(bytes[5]) is not known; use newer firmware and tools") }
         let signatureCount = Int(bytes[6])
         guard kind.signatureCounts.contains(signatureCount), bytes[7] == 0 else { throw wrong("the header is damaged") }
-        let count = (0..<4).reduce(0) { $0 | Int(bytes[8 + $1]) << (8 * $1) }
         guard count <= Self.maximumContent, bytes.count == Self.headerByteCount + count + signatureCount * Self.signatureByteCount else {
             throw wrong("it has \(bytes.count) bytes, which is not what its header says: bytes were lost or added; copy it again")
         }
@@ -112,10 +115,10 @@ public struct Envelope: Sendable, Equatable {
     }
 
     /// Names this document in others: 64 digits, SHA-256 over all its bytes.
-    public var digest: String { hexadecimal(sha256(bytes)) }
+    public var digest: String { Hexadecimal.encode(sha256(bytes)) }
 
     private static func header(_ kind: Kind, _ content: [UInt8], signatures: Int) -> [UInt8] {
-        start + [kind.rawValue, UInt8(signatures), 0] + (0..<4).map { UInt8(truncatingIfNeeded: content.count >> (8 * $0)) }
+        start + [kind.rawValue, UInt8(signatures), 0] + UInt32(content.count).bytes()
     }
 
     private static func message(_ kind: Kind, _ content: [UInt8], signatures: Int) -> [UInt8] {

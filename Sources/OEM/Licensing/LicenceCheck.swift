@@ -1,3 +1,5 @@
+import Bytes
+
 /// Holds a machine against its licence: pure, the same on every node for the same input.
 public enum LicenceCheck {
     /// What follows from the check.
@@ -52,7 +54,7 @@ public enum LicenceCheck {
             )
         }
         guard let end = accepted.licence.notAfter else { return ([], []) }
-        let last = end.adding(days: accepted.edition.graceDays)
+        let last = end.adding(days: accepted.edition.graceDays) ?? .last
         if clock.effective <= end {
             let days = clock.effective.days(to: end)
             return ([], days < 14 ? ["the licence \(accepted.licence.id) ends on \(end.day), in \(days) day(s): renew it"] : [])

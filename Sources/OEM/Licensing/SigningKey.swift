@@ -1,3 +1,4 @@
+import Bytes
 internal import Crypto
 
 /// The public half of an Ed25519 key (RFC 8032): 32 bytes.
@@ -15,13 +16,13 @@ public struct PublicKey: Sendable, Hashable, CustomStringConvertible {
 
     /// 64 digits, lower case.
     public init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = bytesOfHexadecimal(text) else { return nil }
+        guard let bytes = Hexadecimal.decode(text) else { return nil }
         self.init(bytes: bytes)
     }
 
-    public var description: String { hexadecimal(bytes) }
+    public var description: String { Hexadecimal.encode(bytes) }
     /// The first 12 digits, for messages.
-    public var short: String { hexadecimal(bytes.prefix(6)) }
+    public var short: String { Hexadecimal.encode(bytes.prefix(6)) }
 
     /// Whether `signature` is this key's over `message`.
     func isValid(_ signature: [UInt8], for message: [UInt8]) -> Bool {

@@ -1,3 +1,4 @@
+import Bytes
 internal import BoardSupport
 internal import Crypto
 
@@ -18,13 +19,12 @@ public struct ClusterKey: Sendable, Equatable, CustomStringConvertible, CustomDe
 
     /// Reads 64 hexadecimal digits; nil when `text` is anything else.
     public init?(hexadecimal text: String) {
-        let digits = text.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
-        guard digits.count == 64, text.utf8.count == 64 else { return nil }
-        bytes = stride(from: 0, to: 64, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+        guard let bytes = Hexadecimal.decode(text, capitals: true), bytes.count == 32 else { return nil }
+        self.bytes = bytes
     }
 
     /// The key in clear, for the stick and the kit's own file only.
-    package var hexadecimal: String { bytes.map { hexByte($0) }.joined() }
+    package var hexadecimal: String { Hexadecimal.encode(bytes) }
 
     public var description: String { "ClusterKey(hidden)" }
     public var debugDescription: String { description }
@@ -35,6 +35,6 @@ public struct ClusterKey: Sendable, Equatable, CustomStringConvertible, CustomDe
         let derived = HKDF<SHA256>.deriveKey(
             inputKeyMaterial: SymmetricKey(data: bytes), info: Array("vsmp kit id v1".utf8), outputByteCount: 8)
         let name = unsafe derived.withUnsafeBytes { unsafe Array($0) }
-        return "kit-" + name.map { hexByte($0) }.joined()
+        return "kit-" + Hexadecimal.encode(name)
     }
 }

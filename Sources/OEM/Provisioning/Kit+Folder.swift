@@ -1,3 +1,4 @@
+import Bytes
 internal import Platform
 import Contract
 internal import BoardSupport
@@ -14,23 +15,26 @@ extension Kit {
     public init(folder: String) throws(ProvisioningError) {
         let files = SystemFiles()
         let file = "\(folder)/\(Self.configurationFile)"
-        guard let text = files.text(file) else { throw .failed(.missingInput, "cannot read \(file); make a kit with: vsmp kit create") }
-        var values: [String: String] = [:]
-        for (index, line) in text.split(separator: "\n").enumerated() {
-            let parts = line.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, ["kit", "nodes", "edition"].contains(parts[0]), values.updateValue(parts[1], forKey: parts[0]) == nil else {
-                throw .failed(.badInput, "\(file):\(index + 1): expected one each of kit=, nodes= and edition=")
-            }
+        guard let bytes = files.bytes(file) else { throw .failed(.missingInput, "cannot read \(file); make a kit with: vsmp kit create") }
+        let (kitField, nodes, edition): (KeyValueText.Field?, Int?, String?)
+        do throws(TextError) {
+            var text = try KeyValueText(bytes, place: file, .edited)
+            kitField = try text.take("kit")
+            nodes = if let field = try text.take("nodes") { try text.number(field, 1...Int(UInt8.max), unit: "boards") } else { nil }
+            edition = try text.take("edition")?.value
+            try text.endOfKeys(known: ["kit", "nodes", "edition"])
+        } catch {
+            throw .failed(.badInput, error.description)
         }
-        guard let id = values["kit"], let nodes = values["nodes"].flatMap({ Int($0) }) else { throw .failed(.badInput, "\(file) lacks kit=ID or nodes=N") }
+        guard let id = kitField?.value, let nodes else { throw .failed(.badInput, "\(file) lacks kit=ID or nodes=N") }
         guard let key = files.text("\(folder)/\(Self.keyFile)").flatMap({ ClusterKey(hexadecimal: $0.trimmed) }) else {
             throw .failed(.badInput, "\(folder)/\(Self.keyFile): expected 64 hexadecimal digits; this kit is lost, make another with: vsmp kit create")
         }
         try self.init(id: id, nodes: nodes, key: key)
         let licence = try Self.content(of: "\(folder)/\(StickLicence.licenceFile)")
-        guard (licence == nil) == (values["edition"] == nil) else { throw .failed(.badInput, "\(folder): edition= and \(StickLicence.licenceFile) belong together") }
+        guard (licence == nil) == (edition == nil) else { throw .failed(.badInput, "\(folder): edition= and \(StickLicence.licenceFile) belong together") }
         if let licence {
-            self = carrying(licence: licence, denyList: try Self.content(of: "\(folder)/\(StickLicence.denyListFile)"), edition: values["edition"])
+            self = carrying(licence: licence, denyList: try Self.content(of: "\(folder)/\(StickLicence.denyListFile)"), edition: edition)
         }
     }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 internal import Contract
 internal import BoardSupport

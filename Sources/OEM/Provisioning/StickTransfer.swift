@@ -1,3 +1,4 @@
+internal import Bytes
 internal import BoardSupport
 internal import Contract
 internal import Crypto
@@ -29,7 +30,7 @@ struct StickTransfer {
             progress(StickProgress(phase: .verifying, bytesDone: contents.writtenSize, bytesTotal: contents.writtenSize))
             var whole = body
             whole.update(data: contents.layout.tail.bytes)
-            return whole.finalize().map { hexByte($0) }.joined()
+            return Hexadecimal.encode(whole.finalize())
         } catch {
             try? clear(ends, of: &store)
             throw error

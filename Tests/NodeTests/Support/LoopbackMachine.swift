@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import Coherence
 import Glibc
@@ -131,8 +132,8 @@ extension NodeLicensing {
     }
 }
 
-func testClock(_ now: String, highWater: Moment? = nil) -> LicenceClock {
-    LicenceClock(now: Moment(now)!, imageBuilt: Moment("2026-01-01T00:00:00Z")!, highWater: highWater)
+func testClock(_ now: String, highWater: UTCTimeStamp? = nil) -> LicenceClock {
+    LicenceClock(now: UTCTimeStamp(now)!, imageBuilt: UTCTimeStamp("2026-01-01T00:00:00Z")!, highWater: highWater)
 }
 
 func expectEnd(_ outcome: LoopbackMachine.Outcome, _ end: MachineEnd) {

@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import Coherence
 import KVM
@@ -18,7 +19,7 @@ struct LicenceShop {
 
     /// - Parameter edition: the text of an edition file.
     init(_ edition: String) throws {
-        let issued = Moment("2026-01-01T00:00:00Z")!
+        let issued = UTCTimeStamp("2026-01-01T00:00:00Z")!
         root = try RootStatement(vendor: "Vendor", key: rootKey, issued: issued)
         grant = try EditionGrant(
             oem: "Acme", key: oemKey.publicKey, edition: Edition(parsing: edition, place: "edition"), issued: issued, notAfter: nil, signedBy: rootKey)
@@ -26,11 +27,11 @@ struct LicenceShop {
 
     func licence(until end: String? = nil) throws -> Licence {
         try Licence(
-            customer: "Customer", issued: Moment("2026-02-01T00:00:00Z")!, notAfter: end.flatMap { Moment($0) }, under: grant, binding: .none, signedBy: oemKey)
+            customer: "Customer", issued: UTCTimeStamp("2026-02-01T00:00:00Z")!, notAfter: end.flatMap { UTCTimeStamp($0) }, under: grant, binding: .none, signedBy: oemKey)
     }
 
     func denyList(_ version: Int, _ licences: Set<String>) throws -> DenyList {
-        try DenyList(version: version, issued: Moment("2026-02-02T00:00:00Z")!, licences: licences, keys: [], signedBy: rootKey)
+        try DenyList(version: version, issued: UTCTimeStamp("2026-02-02T00:00:00Z")!, licences: licences, keys: [], signedBy: rootKey)
     }
 
     /// What a release node has of it.

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import ArgumentParser
 import BoardSupport
@@ -29,8 +30,10 @@ enum LicenseFiles {
 
     /// A file of `vsmp license keygen`: 64 hexadecimal digits.
     static func publicKey(_ path: String) throws -> PublicKey {
-        let text = String(decoding: try bytes(path), as: UTF8.self)
-        guard let key = PublicKey(hexadecimal: text.trimmed) else {
+        let content = try bytes(path)
+        let text: InputText
+        do throws(TextError) { text = try InputText(content, place: path) } catch { throw ProvisioningError.failed(.badInput, error.description) }
+        guard let key = PublicKey(hexadecimal: text.text.trimmed) else {
             throw ProvisioningError.failed(.badInput, "\(path): expected 64 digits 0-9 and a-f, the file with .pub that vsmp license keygen made")
         }
         return key
@@ -54,10 +57,10 @@ enum LicenseFiles {
             throw ProvisioningError.failed(
                 .missingInput, "cannot read the edition \(path); \(folder) has \(known.isEmpty ? "none" : known.joined(separator: ", ")); a path with / names a file")
         }
-        return try Edition(parsing: String(decoding: data, as: UTF8.self), place: path)
+        return try Edition(parsing: Array(data), place: path)
     }
 
-    /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first moment.
+    /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first time.
     static func create(_ path: String, _ text: String, isSecret: Bool) throws(ProvisioningError) {
         do { try OutputFile.write(Array(text.utf8), to: path, isSecret: isSecret, replacing: false) } catch {
             let reason = error.code == EEXIST ? "\(path) exists already; a key is never overwritten, name another file" : error.description
@@ -71,16 +74,16 @@ enum LicenseFiles {
         throw .failed(.cannotCreate, "\(path) holds a secret key, which is never overwritten; name another file")
     }
 
-    static func now() -> Moment { Moment(seconds: Int(Date().timeIntervalSince1970)) ?? Moment(seconds: 0)! }
+    static func now() -> UTCTimeStamp { UTCTimeStamp(seconds: Int(Date().timeIntervalSince1970)) ?? .first }
 }
 
 /// `2027-01-31T12:00:00Z`, or a day for its beginning.
 struct TimeArgument: ExpressibleByArgument {
-    let moment: Moment
+    let time: UTCTimeStamp
 
     init?(argument: String) {
-        guard let moment = Moment(argument.utf8.count == 10 ? argument + "T00:00:00Z" : argument) else { return nil }
-        self.moment = moment
+        guard let time = UTCTimeStamp(argument.utf8.count == 10 ? argument + "T00:00:00Z" : argument) else { return nil }
+        self.time = time
     }
 }
 
@@ -93,7 +96,7 @@ struct IssueOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"))
     var output: String
 
-    var time: Moment { issued?.moment ?? LicenseFiles.now() }
+    var time: UTCTimeStamp { issued?.time ?? LicenseFiles.now() }
 
     /// - Throws: before anything is written, where the file holds a secret key: nobody can restore one.
     func write(_ envelopes: [Envelope]) throws {

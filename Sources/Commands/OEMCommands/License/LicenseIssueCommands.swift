@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import ArgumentParser
 import BoardSupport
@@ -69,7 +70,7 @@ extension LicenseCommand.Issue {
             try reportingErrors {
                 let grant = try EditionGrant(
                     oem: oem, key: try LicenseFiles.publicKey(oemKey), edition: try LicenseFiles.edition(edition, folder: editionsPath), issued: options.time,
-                    notAfter: notAfter?.moment, signedBy: try LicenseFiles.secretKey(options.key))
+                    notAfter: notAfter?.time, signedBy: try LicenseFiles.secretKey(options.key))
                 let roots = try root.map { try LicenseFiles.documents([$0]).roots } ?? []
                 try options.write(roots.map(\.envelope) + [grant.envelope])
                 StandardOutput.print("\(options.output): \(grant.oem) may issue \(grant.edition.name) with key \(grant.key.short)\(grant.notAfter.map { " until \($0.day)" } ?? "")")
@@ -102,7 +103,7 @@ extension LicenseCommand.Issue {
                 let old = try replaces.map { try LicenseFiles.documents([$0]).licences.first?.id ?? LicenceTerms.missing("licence", $0) } ?? request?.replaces
                 let held = try LicenseFiles.documents([grant])
                 let licence = try Licence(
-                    customer: customer, issued: options.time, notAfter: terms.end(from: options.time), replaces: old, under: try LicenceTerms.one(held.grants, grant),
+                    customer: customer, issued: options.time, notAfter: try terms.end(from: options.time), replaces: old, under: try LicenceTerms.one(held.grants, grant),
                     binding: try terms.binding(request), signedBy: try LicenseFiles.secretKey(options.key))
                 try options.write(held.roots.map(\.envelope) + held.grants.map(\.envelope) + [licence.envelope])
                 StandardOutput.print("\(options.output): \(licence.id) for \(licence.customer), \(held.grants[0].edition.name), \(licence.notAfter.map { "until \($0.day)" } ?? "without an end")")
@@ -153,13 +154,20 @@ struct LicenceTerms: ParsableArguments {
 
     func validate() throws {
         guard days == nil || notAfter == nil else { throw ValidationError("give --days or --not-after") }
-        guard days.map({ $0 > 0 }) ?? true else { throw ValidationError("--days is more than 0") }
+        if let days, !Self.daysRange.range.contains(days) { throw ValidationError("--days \(days): expected \(Self.daysRange)") }
         guard bind == "none" || bind == "model" || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--bind is none, model, board, tpm or stick") }
         guard bind == "none" || request != nil else { throw ValidationError("--bind \(bind) needs the --request of the machine") }
         guard quorum == nil || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--quorum needs --bind board, tpm or stick") }
     }
 
-    func end(from issued: Moment) -> Moment? { notAfter?.moment ?? days.map { issued.adding(days: $0) } }
+    /// As an edition's `max-days`.
+    private static let daysRange = BoundedNumber(1...36_500, unit: "days")
+
+    func end(from issued: UTCTimeStamp) throws(ProvisioningError) -> UTCTimeStamp? {
+        guard let days else { return notAfter?.time }
+        guard let end = issued.adding(days: days) else { throw .failed(.usage, "--days \(days) from \(issued.day) ends behind the year 9999: give fewer days") }
+        return end
+    }
 
     func machine() throws -> LicenceRequest? {
         guard let request else { return nil }

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import ArgumentParser
 import BoardSupport
@@ -47,7 +48,7 @@ extension LicenseCommand {
         func run() throws {
             try reportingErrors {
                 let accepted = try trust.accept(file)
-                let clock = LicenceClock(now: trust.at?.moment ?? LicenseFiles.now(), imageBuilt: Moment(seconds: 0)!, highWater: nil)
+                let clock = LicenceClock(now: trust.at?.time ?? LicenseFiles.now(), imageBuilt: .first, highWater: nil)
                 switch LicenceCheck.verdict(time: accepted, clock: clock) {
                 case .refused(let refusal): throw refusal
                 case .accepted(let banners):
@@ -96,7 +97,7 @@ extension LicenseCommand {
                 let nodes = request.boards.enumerated().map { index, record in
                     MachineInventory.Node(index: index, licence: accepted.licence.id, record: record, interconnect: InterconnectKind(rawValue: interconnect) ?? .ethernet)
                 }
-                let clock = LicenceClock(now: trust.at?.moment ?? LicenseFiles.now(), imageBuilt: Moment(seconds: 0)!, highWater: nil)
+                let clock = LicenceClock(now: trust.at?.time ?? LicenseFiles.now(), imageBuilt: .first, highWater: nil)
                 switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: nodes), clock: clock) {
                 case .refused(let refusal): throw refusal
                 case .accepted(let banners):

@@ -1,3 +1,5 @@
+import Bytes
+
 /// What has to be in guest memory before the bootstrap processor's first instruction, and how it starts. All of it lies
 /// in node 0's memory, so that no other node is asked for a page.
 package struct BootPlan: Sendable {
@@ -90,9 +92,9 @@ package struct BootPlan: Sendable {
     private static var biosDataArea: [UInt8] {
         var w = ByteWriter()
         w.u16(PlacedDevice.serialBase)
-        w.zeros(0x0C)
+        w.put(zeros: 0x0C)
         w.u16(UInt16(LowMemory.usableEnd >> 4))
-        w.zeros(3)
+        w.put(zeros: 3)
         w.u16(UInt16(LowMemory.usableEnd >> 10))
         return w.bytes
     }
@@ -103,9 +105,9 @@ package struct BootPlan: Sendable {
         let large: UInt64 = 0x83
         var w = ByteWriter()
         w.u64((base.rawValue + 0x1000) | present)
-        w.zeros(0xFF8)
+        w.put(zeros: 0xFF8)
         for i in 0..<4 { w.u64((base.rawValue + 0x2000 + UInt64(i) * 0x1000) | present) }
-        w.zeros(0x1000 - 32)
+        w.put(zeros: 0x1000 - 32)
         for i in 0..<2048 { w.u64(UInt64(i) << 21 | large) }
         return w.bytes
     }
@@ -121,7 +123,7 @@ package struct BootPlan: Sendable {
     ) -> [UInt8] {
         var page = [UInt8](repeating: 0, count: 4096)
         func put(_ value: some FixedWidthInteger & UnsignedInteger, _ at: Int) {
-            for (i, byte) in ByteWriter.littleEndian(value).enumerated() { page[at + i] = byte }
+            for (i, byte) in value.bytes().enumerated() { page[at + i] = byte }
         }
         for (i, byte) in kernel.setupHeader.enumerated() { page[Parameter.setupHeader + i] = byte }
         put(root.rawValue, Parameter.rootPointer)

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The setup header of a Linux bzImage (the x86 boot protocol, Documentation/arch/x86/boot.rst), checked for what a
 /// 64-bit entry needs.
 package struct LinuxKernel: Sendable {
@@ -27,12 +29,12 @@ package struct LinuxKernel: Sendable {
     ///   - header: the file's first bytes, `headerBytes` of them or all.
     ///   - fileSize: bytes of the whole file.
     package init(header: [UInt8], fileSize: UInt64) throws(BootError) {
-        guard fileSize >= 0x400, header.count >= 0x268, header.littleEndian(UInt16.self, at: Offset.bootFlag) == 0xAA55,
+        guard fileSize >= 0x400, header.count >= 0x268, header.number(UInt16.self, at: Offset.bootFlag) == 0xAA55,
             Array(header[Offset.magic..<Offset.magic + 4]) == Array("HdrS".utf8)
         else { throw .notABzImage }
-        version = header.littleEndian(UInt16.self, at: Offset.version) ?? 0
+        version = header.number(UInt16.self, at: Offset.version) ?? 0
         guard version >= 0x20C else { throw .protocolTooOld(version) }
-        let extendedFlags = header.littleEndian(UInt16.self, at: Offset.extendedFlags) ?? 0
+        let extendedFlags = header.number(UInt16.self, at: Offset.extendedFlags) ?? 0
         guard extendedFlags & 1 != 0 else { throw .no64BitEntry }
         guard header[Offset.loadFlags] & 1 != 0 else { throw .notABzImage }
 
@@ -41,13 +43,13 @@ package struct LinuxKernel: Sendable {
         guard fileSize > payloadOffset + 0x200 else { throw .truncated(have: fileSize, need: payloadOffset + 0x201) }
         payloadSize = fileSize - payloadOffset
         // The size in 16-byte units may leave out the last, incomplete one.
-        let stated = UInt64(header.littleEndian(UInt32.self, at: Offset.systemSize) ?? 0) * 16
+        let stated = UInt64(header.number(UInt32.self, at: Offset.systemSize) ?? 0) * 16
         guard payloadSize + 15 >= stated else { throw .truncated(have: fileSize, need: payloadOffset + stated) }
 
-        preferredAddress = GuestAddress(header.littleEndian(UInt64.self, at: Offset.preferredAddress) ?? 0)
-        initSize = max(UInt64(header.littleEndian(UInt32.self, at: Offset.initSize) ?? 0), payloadSize)
-        initrdLimit = UInt64(header.littleEndian(UInt32.self, at: Offset.initrdLimit) ?? 0) + 1
-        commandLineSize = Int(header.littleEndian(UInt32.self, at: Offset.commandLineSize) ?? 255)
+        preferredAddress = GuestAddress(header.number(UInt64.self, at: Offset.preferredAddress) ?? 0)
+        initSize = max(UInt64(header.number(UInt32.self, at: Offset.initSize) ?? 0), payloadSize)
+        initrdLimit = UInt64(header.number(UInt32.self, at: Offset.initrdLimit) ?? 0) + 1
+        commandLineSize = Int(header.number(UInt32.self, at: Offset.commandLineSize) ?? 255)
         let end = Offset.magic + Int(header[Offset.jumpLength])
         guard end <= header.count, end > Offset.initSize else { throw .notABzImage }
         setupHeader = Array(header[Offset.setupSectors..<end])

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The MC146818 real-time clock and its 128 bytes of CMOS memory behind ports 0x70 and 0x71.
 final class RealTimeClock: Device {
     private enum Register {
@@ -24,7 +26,7 @@ final class RealTimeClock: Device {
     /// Nanoseconds since 1970 at `now` = 0.
     private var offset: Int64
     /// The time as the guest writes it while the SET bit holds updates.
-    private var held: CalendarTime?
+    private var held: CivilTime?
     private var lastSecond: Int64
     private var nextPeriodic: UInt64?
 
@@ -106,7 +108,7 @@ final class RealTimeClock: Device {
     }
 
     private func alarmMatches(_ second: Int64) -> Bool {
-        let time = CalendarTime(secondsSince1970: second)
+        let time = CivilTime(secondsSince1970: Int(second))
         func matches(_ register: Int, _ value: UInt8) -> Bool { memory[register] >= 0xC0 || memory[register] == value }
         return matches(Register.secondAlarm, coded(time.second)) && matches(Register.minuteAlarm, coded(time.minute))
             && matches(Register.hourAlarm, codedHour(time.hour))
@@ -164,7 +166,7 @@ final class RealTimeClock: Device {
     private func setB(_ value: UInt8, now: UInt64) {
         expire(now: now)
         if value & B.set != 0, registerB & B.set == 0 {
-            held = CalendarTime(secondsSince1970: seconds(now))
+            held = CivilTime(secondsSince1970: Int(seconds(now)))
         } else if value & B.set == 0, let time = held {
             held = nil
             apply(time, now: now)
@@ -178,8 +180,8 @@ final class RealTimeClock: Device {
     }
 
     /// Setting the clock starts a new second.
-    private func apply(_ time: CalendarTime, now: UInt64) {
-        offset = time.secondsSince1970 &* Int64(Self.second) &- Int64(truncatingIfNeeded: now)
+    private func apply(_ time: CivilTime, now: UInt64) {
+        offset = Int64(time.secondsSince1970) &* Int64(Self.second) &- Int64(truncatingIfNeeded: now)
         lastSecond = seconds(now)
     }
 
@@ -202,29 +204,29 @@ final class RealTimeClock: Device {
     }
 
     private func timeField(_ register: Int, now: UInt64) -> UInt8 {
-        let time = held ?? CalendarTime(secondsSince1970: seconds(now))
+        let time = held ?? CivilTime(secondsSince1970: Int(seconds(now)))
         switch register {
         case Register.second: return coded(time.second)
         case Register.minute: return coded(time.minute)
         case Register.hour: return codedHour(time.hour)
-        case Register.weekday: return coded(time.weekday)
-        case Register.day: return coded(time.day)
-        case Register.month: return coded(time.month)
-        case Register.year: return coded(time.year % 100)
-        default: return coded(time.year / 100)
+        case Register.weekday: return coded(time.date.weekday)
+        case Register.day: return coded(time.date.day)
+        case Register.month: return coded(time.date.month)
+        case Register.year: return coded(time.date.year % 100)
+        default: return coded(time.date.year / 100)
         }
     }
 
     private func setTimeField(_ register: Int, _ value: UInt8, now: UInt64) {
-        var time = held ?? CalendarTime(secondsSince1970: seconds(now))
+        var time = held ?? CivilTime(secondsSince1970: Int(seconds(now)))
         switch register {
         case Register.second: time.second = min(decoded(value), 59)
         case Register.minute: time.minute = min(decoded(value), 59)
         case Register.hour: time.hour = min(decodedHour(value), 23)
-        case Register.day: time.day = min(max(decoded(value), 1), 31)
-        case Register.month: time.month = min(max(decoded(value), 1), 12)
-        case Register.year: time.year = time.year / 100 * 100 + decoded(value) % 100
-        case Register.century: time.year = min(max(decoded(value), 19), 22) * 100 + time.year % 100
+        case Register.day: time.date.day = min(max(decoded(value), 1), 31)
+        case Register.month: time.date.month = min(max(decoded(value), 1), 12)
+        case Register.year: time.date.year = time.date.year / 100 * 100 + decoded(value) % 100
+        case Register.century: time.date.year = min(max(decoded(value), 19), 22) * 100 + time.date.year % 100
         default: return
         }
         if held != nil { held = time } else { apply(time, now: now) }

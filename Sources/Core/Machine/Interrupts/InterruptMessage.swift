@@ -1,3 +1,5 @@
+import Bytes
+
 /// One interrupt on its way from an interrupt command register, an I/O APIC or a device to local APICs, which may be
 /// on another node. Field meanings are those of the interrupt command register (Intel SDM volume 3, 11.6.1).
 package struct InterruptMessage: Hashable, Sendable {
@@ -94,7 +96,7 @@ extension InterruptMessage {
 
     package func encoded() -> [UInt8] {
         let words = encodedWords
-        return ByteWriter.littleEndian(words.0) + ByteWriter.littleEndian(words.1)
+        return words.0.bytes() + words.1.bytes()
     }
 
     package init(decoding bytes: some Collection<UInt8>) throws(DecodingError) {

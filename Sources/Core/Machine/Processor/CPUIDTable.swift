@@ -1,3 +1,5 @@
+import Bytes
+
 /// Answers of the CPUID instruction, by function (leaf) and index (subleaf), as KVM lists them.
 package struct CPUIDTable: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
@@ -55,7 +57,7 @@ package struct CPUIDTable: Sendable, Equatable {
     /// The twelve characters of leaf 0, "GenuineIntel" for example.
     package var vendorName: String {
         guard let leaf = self[0] else { return "" }
-        let bytes = [leaf.ebx, leaf.edx, leaf.ecx].flatMap { ByteWriter.littleEndian($0) }
+        let bytes = [leaf.ebx, leaf.edx, leaf.ecx].flatMap { $0.bytes() }
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -100,15 +102,15 @@ extension CPUIDTable {
     }
 
     package init(decoding bytes: [UInt8]) throws(DecodingError) {
-        guard let format = bytes.littleEndian(UInt32.self, at: 0),
-            let count = bytes.littleEndian(UInt32.self, at: 4)
+        guard let format = bytes.number(UInt32.self, at: 0),
+            let count = bytes.number(UInt32.self, at: 4)
         else { throw .length(bytes.count) }
         guard format == 1 else { throw .format(format) }
         guard count <= Self.entryLimit else { throw .count(count) }
         guard bytes.count == 8 + Int(count) * 28 else { throw .length(bytes.count) }
         var entries: [Entry] = []
         for i in 0..<Int(count) {
-            let w = (0..<7).map { bytes.littleEndian(UInt32.self, at: 8 + i * 28 + $0 * 4) ?? 0 }
+            let w = (0..<7).map { bytes.number(UInt32.self, at: 8 + i * 28 + $0 * 4) ?? 0 }
             entries.append(
                 Entry(function: w[0], index: w[1], flags: w[2], eax: w[3], ebx: w[4], ecx: w[5], edx: w[6]))
         }

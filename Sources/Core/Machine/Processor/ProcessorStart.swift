@@ -1,3 +1,5 @@
+import Bytes
+
 /// The registers with which a processor starts: the bootstrap processor in 64-bit mode at the kernel's entry, another
 /// one in real mode where the start-up interrupt says. Registers not named are zero.
 package struct ProcessorStart: Sendable, Equatable {
@@ -125,5 +127,5 @@ package struct ProcessorStart: Sendable, Equatable {
 enum GuestGDT {
     /// Null, unused, 64-bit code, data.
     static let entries: [UInt64] = [0, 0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF]
-    static let bytes = entries.flatMap { ByteWriter.littleEndian($0) }
+    static let bytes = entries.flatMap { $0.bytes() }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Every ACPI table of the machine, built from its layout (ACPI 6.5, chapter 5).
 package struct ACPITables: Sendable {
     /// Names that a brand puts into the tables.
@@ -107,16 +109,16 @@ struct ACPIBuilder {
     /// Header of 36 bytes (ACPI 6.5, 5.2.6), body, checksum.
     func table(_ signature: String, revision: UInt8, _ body: [UInt8]) -> [UInt8] {
         var w = ByteWriter()
-        w.text(signature, width: 4)
+        w.put(signature, width: 4)
         w.u32(UInt32(36 + body.count))
         w.u8(revision)
         w.u8(0)
-        w.text(identity.oemID, width: 6)
-        w.text(identity.oemTableID, width: 8)
+        w.put(identity.oemID, width: 6)
+        w.put(identity.oemTableID, width: 8)
         w.u32(identity.oemRevision)
-        w.text(identity.creatorID, width: 4)
+        w.put(identity.creatorID, width: 4)
         w.u32(identity.creatorRevision)
-        w.raw(body)
+        w.put(raw: body)
         w.patch(Self.checksum(w.bytes[...]), at: 9)
         return w.bytes
     }
@@ -126,14 +128,14 @@ struct ACPIBuilder {
 
     private func rsdpBytes(xsdt: GuestAddress) -> [UInt8] {
         var w = ByteWriter()
-        w.text("RSD PTR ", width: 8)
+        w.put("RSD PTR ", width: 8)
         w.u8(0)
-        w.text(identity.oemID, width: 6)
+        w.put(identity.oemID, width: 6)
         w.u8(2)
         w.u32(0)
         w.u32(36)
         w.u64(xsdt.rawValue)
-        w.zeros(4)
+        w.put(zeros: 4)
         w.patch(Self.checksum(w.bytes[0..<20]), at: 8)
         w.patch(Self.checksum(w.bytes[...]), at: 32)
         return w.bytes
@@ -141,11 +143,11 @@ struct ACPIBuilder {
 
     private func facsBytes() -> [UInt8] {
         var w = ByteWriter()
-        w.text("FACS", width: 4)
+        w.put("FACS", width: 4)
         w.u32(64)
-        w.zeros(24)
+        w.put(zeros: 24)
         w.u8(2)
-        w.zeros(31)
+        w.put(zeros: 31)
         return w.bytes
     }
 }

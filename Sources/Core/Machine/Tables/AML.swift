@@ -1,3 +1,5 @@
+import Bytes
+
 /// Encodes ACPI machine language (ACPI 6.5, chapter 20): the few terms that the machine's DSDT needs.
 enum AML {
     /// PkgLength counts itself; its own size depends on the value.
@@ -37,9 +39,9 @@ enum AML {
         case 0: [0x00]
         case 1: [0x01]
         case ...0xFF: [0x0A, UInt8(value)]
-        case ...0xFFFF: [0x0B] + ByteWriter.littleEndian(UInt16(value))
-        case ...0xFFFF_FFFF: [0x0C] + ByteWriter.littleEndian(UInt32(value))
-        default: [0x0E] + ByteWriter.littleEndian(value)
+        case ...0xFFFF: [0x0B] + UInt16(value).bytes()
+        case ...0xFFFF_FFFF: [0x0C] + UInt32(value).bytes()
+        default: [0x0E] + value.bytes()
         }
     }
 
@@ -68,19 +70,19 @@ enum AML {
         let letters = characters[0..<3].reduce(UInt32(0)) { $0 << 5 | UInt32($1 - 0x40) }
         let digits = characters[3...].reduce(UInt32(0)) { $0 << 4 | UInt32($1 < 0x40 ? $1 - 0x30 : $1 - 0x37) }
         let value = letters << 16 | digits
-        return [0x0C] + ByteWriter.littleEndian(value.byteSwapped)
+        return [0x0C] + value.byteSwapped.bytes()
     }
 
     // Resource descriptors (ACPI 6.5, 6.4), for a resource template.
 
     static func io(_ port: UInt16, count: UInt8) -> [UInt8] {
-        [0x47, 1] + ByteWriter.littleEndian(port) + ByteWriter.littleEndian(port) + [1, count]
+        [0x47, 1] + port.bytes() + port.bytes() + [1, count]
     }
 
-    static func irq(_ line: UInt8) -> [UInt8] { [0x22] + ByteWriter.littleEndian(UInt16(1 << line)) }
+    static func irq(_ line: UInt8) -> [UInt8] { [0x22] + UInt16(1 << line).bytes() }
 
     static func memory32(_ base: UInt32, size: UInt32) -> [UInt8] {
-        [0x86, 9, 0, 1] + ByteWriter.littleEndian(base) + ByteWriter.littleEndian(size)
+        [0x86, 9, 0, 1] + base.bytes() + size.bytes()
     }
 
     static func resources(_ descriptors: [UInt8]...) -> [UInt8] {

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The fixed ACPI description table, revision 6.5 (ACPI 6.5, 5.2.9): full ACPI hardware, always in ACPI mode.
 extension ACPIBuilder {
     static let fadtLength = 276
@@ -20,7 +22,7 @@ extension ACPIBuilder {
         w.u8(4)  // Preferred profile: enterprise server.
         w.u16(UInt16(PlacedDevice.Wire.systemControl))
         w.u32(0)  // No SMI command port: the machine starts in ACPI mode.
-        w.zeros(4)
+        w.put(zeros: 4)
         w.u32(UInt32(PowerManagement.eventPort))
         w.u32(0)
         w.u32(UInt32(PowerManagement.controlPort))
@@ -33,10 +35,10 @@ extension ACPIBuilder {
         w.u8(2)
         w.u8(0)
         w.u8(4)
-        w.zeros(4)
+        w.put(zeros: 4)
         w.u16(0xFFFF)  // No C2 and C3: an idle processor halts, and the node sees it.
         w.u16(0xFFFF)
-        w.zeros(4)
+        w.put(zeros: 4)
         w.u8(0)
         w.u8(0)
         w.u8(0)  // No day and month alarm.
@@ -47,29 +49,29 @@ extension ACPIBuilder {
         w.u32(
             Flag.wbinvd | Flag.c1 | Flag.noSleepButton | Flag.rtcWakeNotFixed | Flag.timer32 | Flag.resetRegister
                 | Flag.headless | Flag.physicalDestination)
-        w.raw(Self.ioRegister(0xCF9, bits: 8, access: 1))
+        w.put(raw: Self.ioRegister(0xCF9, bits: 8, access: 1))
         w.u8(0x06)
         w.u16(0)
         w.u8(5)  // Minor version.
         w.u64(0)  // The 32-bit field above holds the FACS; then this one has to be zero.
         w.u64(dsdt.rawValue)
-        w.raw(Self.ioRegister(PowerManagement.eventPort, bits: 32, access: 2))
-        w.zeros(12)
-        w.raw(Self.ioRegister(PowerManagement.controlPort, bits: 16, access: 2))
-        w.zeros(12)
-        w.zeros(12)
-        w.raw(Self.ioRegister(PowerManagement.timerPort, bits: 32, access: 3))
-        w.zeros(12)
-        w.zeros(12)
-        w.zeros(12)
-        w.zeros(12)
-        w.text("VSMP", width: 8, padding: 0)
+        w.put(raw: Self.ioRegister(PowerManagement.eventPort, bits: 32, access: 2))
+        w.put(zeros: 12)
+        w.put(raw: Self.ioRegister(PowerManagement.controlPort, bits: 16, access: 2))
+        w.put(zeros: 12)
+        w.put(zeros: 12)
+        w.put(raw: Self.ioRegister(PowerManagement.timerPort, bits: 32, access: 3))
+        w.put(zeros: 12)
+        w.put(zeros: 12)
+        w.put(zeros: 12)
+        w.put(zeros: 12)
+        w.put("VSMP", width: 8, padding: 0)
         precondition(w.count == Self.fadtLength - 36, "FADT body of \(w.count) bytes")
         return w.bytes
     }
 
     /// Generic address structure in I/O space (ACPI 6.5, 5.2.3.2).
     private static func ioRegister(_ port: UInt16, bits: UInt8, access: UInt8) -> [UInt8] {
-        [1, bits, 0, access] + ByteWriter.littleEndian(UInt64(port))
+        [1, bits, 0, access] + UInt64(port).bytes()
     }
 }

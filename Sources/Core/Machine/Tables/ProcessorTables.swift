@@ -1,3 +1,5 @@
+import Bytes
+
 /// MADT (ACPI 6.5, 5.2.12), SRAT (5.2.16) and SLIT (5.2.17).
 extension ACPIBuilder {
     private func usesX2APIC(_ id: APICID) -> Bool { entries == .x2APIC || id.rawValue >= 255 }
@@ -11,32 +13,32 @@ extension ACPIBuilder {
         w.u32(1)  // The 8259 pair exists and has to be masked.
         for processor in layout.processors {
             if usesX2APIC(processor.apicID) {
-                w.raw([9, 16, 0, 0])
+                w.put(raw: [9, 16, 0, 0])
                 w.u32(processor.apicID.rawValue)
                 w.u32(1)
                 w.u32(UInt32(processor.index))
             } else {
-                w.raw([0, 8, UInt8(truncatingIfNeeded: processor.index), UInt8(processor.apicID.rawValue)])
+                w.put(raw: [0, 8, UInt8(truncatingIfNeeded: processor.index), UInt8(processor.apicID.rawValue)])
                 w.u32(1)
             }
         }
-        w.raw([1, 12, IOAPIC.id, 0])
+        w.put(raw: [1, 12, IOAPIC.id, 0])
         w.u32(UInt32(MachineLayout.ioAPICBase.rawValue))
         w.u32(0)
         // The timer's IRQ 0 arrives at input 2; the system control interrupt is level-triggered, active high.
-        w.raw([2, 10, 0, 0])
+        w.put(raw: [2, 10, 0, 0])
         w.u32(UInt32(PlacedDevice.Wire.timer))
         w.u16(0)
-        w.raw([2, 10, 0, UInt8(PlacedDevice.Wire.systemControl)])
+        w.put(raw: [2, 10, 0, UInt8(PlacedDevice.Wire.systemControl)])
         w.u32(UInt32(PlacedDevice.Wire.systemControl))
         w.u16(0x0D)
         // NMI at LINT1 of every processor.
         if anyX2APIC {
-            w.raw([10, 12, 0, 0])
+            w.put(raw: [10, 12, 0, 0])
             w.u32(0xFFFF_FFFF)
-            w.raw([1, 0, 0, 0])
+            w.put(raw: [1, 0, 0, 0])
         }
-        if anyLocalAPIC { w.raw([4, 6, 0xFF, 0, 0, 1]) }
+        if anyLocalAPIC { w.put(raw: [4, 6, 0xFF, 0, 0, 1]) }
         return w.bytes
     }
 
@@ -44,23 +46,23 @@ extension ACPIBuilder {
     func sratBody() -> [UInt8] {
         var w = ByteWriter()
         w.u32(1)
-        w.zeros(8)
+        w.put(zeros: 8)
         for processor in layout.processors {
             let domain = UInt32(processor.node)
             if usesX2APIC(processor.apicID) {
-                w.raw([2, 24, 0, 0])
+                w.put(raw: [2, 24, 0, 0])
                 w.u32(domain)
                 w.u32(processor.apicID.rawValue)
                 w.u32(1)
-                w.zeros(8)
+                w.put(zeros: 8)
             } else {
-                w.raw([0, 16, UInt8(truncatingIfNeeded: domain), UInt8(processor.apicID.rawValue)])
+                w.put(raw: [0, 16, UInt8(truncatingIfNeeded: domain), UInt8(processor.apicID.rawValue)])
                 w.u32(1)
-                w.zeros(8)
+                w.put(zeros: 8)
             }
         }
         for range in layout.memory {
-            w.raw([1, 40])
+            w.put(raw: [1, 40])
             w.u32(UInt32(range.node))
             w.u16(0)
             w.u64(range.start.rawValue)
@@ -75,7 +77,7 @@ extension ACPIBuilder {
     func slitBody() -> [UInt8] {
         var w = ByteWriter()
         w.u64(UInt64(layout.nodes.count))
-        for row in layout.distances { w.raw(row) }
+        for row in layout.distances { w.put(raw: row) }
         return w.bytes
     }
 }

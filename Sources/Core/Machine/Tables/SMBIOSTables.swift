@@ -1,3 +1,5 @@
+import Bytes
+
 /// What the machine says of its maker (DMTF DSP0134, "System Management BIOS Reference Specification", 3.6).
 package struct SMBIOSTables: Sendable, Equatable {
     package struct Identity: Sendable, Equatable {
@@ -30,33 +32,33 @@ package struct SMBIOSTables: Sendable, Equatable {
     package init(_ identity: Identity) {
         var structures = ByteWriter()
         structures.structure(0, handle: 0, strings: [identity.firmwareVendor, identity.firmwareVersion]) { w in
-            w.raw([1, 2])  // vendor and version
+            w.put(raw: [1, 2])  // vendor and version
             w.u16(0xE000)  // segment of the firmware area
-            w.raw([0, UInt8(LowMemory.firmwareAreaSize >> 16) - 1])  // no date; size, in 64 KiB less one
+            w.put(raw: [0, UInt8(LowMemory.firmwareAreaSize >> 16) - 1])  // no date; size, in 64 KiB less one
             w.u64(1 << 3)  // what BIOSes can do: not said
-            w.raw([0, 1 << 4])  // a virtual machine (7.1.2.2)
-            w.raw([1, 0, 0xFF, 0xFF])  // release 1.0, no embedded controller
+            w.put(raw: [0, 1 << 4])  // a virtual machine (7.1.2.2)
+            w.put(raw: [1, 0, 0xFF, 0xFF])  // release 1.0, no embedded controller
         }
         structures.structure(1, handle: 1, strings: [identity.manufacturer, identity.product, identity.firmwareVersion, identity.serialNumber]) { w in
-            w.raw([1, 2, 3, 4])
-            w.zeros(16)  // no UUID
-            w.raw([6, 0, 0])  // woken by the power switch
+            w.put(raw: [1, 2, 3, 4])
+            w.put(zeros: 16)  // no UUID
+            w.put(raw: [6, 0, 0])  // woken by the power switch
         }
         structures.structure(3, handle: 2, strings: [identity.manufacturer]) { w in
-            w.raw([1, 0x17, 0, 0, 0])  // rack-mounted, no version, serial number or tag
-            w.raw([2, 2, 2, 2])  // states and security: unknown
+            w.put(raw: [1, 0x17, 0, 0, 0])  // rack-mounted, no version, serial number or tag
+            w.put(raw: [2, 2, 2, 2])  // states and security: unknown
             w.u32(0)
-            w.raw([0, 0, 0, 0, 0])
+            w.put(raw: [0, 0, 0, 0, 0])
         }
         structures.structure(127, handle: 3, strings: []) { _ in }
 
         var entry = ByteWriter()
-        entry.text("_SM3_", width: 5)
-        entry.raw([0, UInt8(Self.entryLength), 3, 6, 0, 1, 0])  // checksum, length, version 3.6.0, revision 1
+        entry.put("_SM3_", width: 5)
+        entry.put(raw: [0, UInt8(Self.entryLength), 3, 6, 0, 1, 0])  // checksum, length, version 3.6.0, revision 1
         entry.u32(UInt32(structures.count))
         entry.u64(LowMemory.smbios.rawValue + 32)
         entry.patch(ACPIBuilder.checksum(entry.bytes[...]), at: 5)
-        entry.zeros(32 - Self.entryLength)
+        entry.put(zeros: 32 - Self.entryLength)
         bytes = entry.bytes + structures.bytes
         precondition(bytes.count <= Int(LowMemory.smbiosSize), "names are bounded")
     }
@@ -70,11 +72,11 @@ extension ByteWriter {
         u8(type)
         u8(UInt8(4 + formatted.count))
         u16(handle)
-        raw(formatted.bytes)
+        put(raw: formatted.bytes)
         for string in strings {
-            raw((string.isEmpty ? " " : string).utf8.prefix(64).map { (0x20..<0x7F).contains($0) ? $0 : 0x3F })
+            put(raw: (string.isEmpty ? " " : string).utf8.prefix(64).map { (0x20..<0x7F).contains($0) ? $0 : 0x3F })
             u8(0)
         }
-        raw(strings.isEmpty ? [0, 0] : [0])
+        put(raw: strings.isEmpty ? [0, 0] : [0])
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import BoardSupport
 internal import Crypto
@@ -79,7 +80,7 @@ struct BillOfMaterials {
 
     /// SPDX 2.3 demands a SHA-1 of every file; nothing here trusts it.
     fileprivate static func sha1(_ data: Data) -> String {
-        Insecure.SHA1.hash(data: data).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        Hexadecimal.encode(Insecure.SHA1.hash(data: data))
     }
 }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import BoardSupport
 internal import Foundation
@@ -25,7 +26,7 @@ extension ImageBuilder {
         ]
         if let logo = brand.logo { inputs.append(FirmwareHash.part("logo", logo)) }
         for name in ["cmdline", "grub.cfg", "init", "modules.conf", "vsmpd.copyright"] {
-            inputs.append(FirmwareHash.part("firmware/\(name)", try read(firmwareFolder.appendingPathComponent(name))))
+            inputs.append(FirmwareHash.part("firmware/\(name)", Data(try firmwareText(name).utf8)))
         }
         return inputs.sorted { $0.name < $1.name }
     }
@@ -45,7 +46,7 @@ extension ImageBuilder {
                     name: name, version: String(digest.description.prefix(12)), copyright: PackageCopyright(text: text, name: name),
                     digest: digest, package: nil, builtUsing: []))
         }
-        let node = String(decoding: try read(firmwareFolder.appendingPathComponent("vsmpd.copyright")), as: UTF8.self)
+        let node = try firmwareText("vsmpd.copyright")
         for input in inputs where input.name == "vsmpd" { own(Component.node, input.digest, node) }
         let list = inputs.filter { $0.name.hasPrefix("firmware/") || $0.name == "board.dtb" }.map { "\($0.name) \($0.digest)\n" }
         own(
@@ -87,7 +88,7 @@ extension ImageBuilder {
                     .missingInput, "\(file.path) is missing, and \(users) must be given on with that licence: copy its text there "
                         + "(Debian has it as /usr/share/common-licenses/\(name))")
             }
-            text += "\n==== The licence \(name)\n\n" + String(decoding: licence, as: UTF8.self)
+            text += try "\n==== The licence \(name)\n\n" + InputText(input: licence, place: file.path).text
         }
         return try HostTool.run("gzip", ["-n", "-9", "-c"], input: Data(text.utf8))
     }

@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 internal import BoardSupport
 internal import Crypto
@@ -70,10 +71,10 @@ struct PortableExecutable {
         let start = file.count
         let padding = (8 - signature.count % 8) % 8
         // WIN_CERTIFICATE: length, revision 2.0, type PKCS#7 (UEFI specification 2.10, 32.2.4).
-        file.append(contentsOf: Self.littleEndian(UInt32(8 + signature.count)) + [0x00, 0x02, 0x02, 0x00])
+        file.append(contentsOf: UInt32(8 + signature.count).bytes() + [0x00, 0x02, 0x02, 0x00])
         file.append(signature)
         file.append(Data(count: padding))
-        let entry = Self.littleEndian(UInt32(start)) + Self.littleEndian(UInt32(file.count - start))
+        let entry = UInt32(start).bytes() + UInt32(file.count - start).bytes()
         file.replaceSubrange(certificateEntry..<certificateEntry + 8, with: entry)
         return file
     }
@@ -83,7 +84,7 @@ struct PortableExecutable {
         var found: [Data] = []
         var offset = certificates.lowerBound
         while certificates.upperBound - offset >= 8 {
-            let length = bytes[offset..<offset + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
+            let length = Int(bytes.number(UInt32.self, at: offset) ?? 0)
             guard length > 8, length <= certificates.upperBound - offset else { throw Self.damaged("a certificate of \(length) bytes does not fit") }
             if bytes[offset + 6] == 2, bytes[offset + 7] == 0 { found.append(Data(bytes[(offset + 8)..<(offset + length)])) }
             offset += (length + 7) / 8 * 8
@@ -92,6 +93,4 @@ struct PortableExecutable {
     }
 
     private static func damaged(_ why: String) -> ImageError { ImageError(.inputOutput, "the UEFI program cannot be signed or checked: \(why)") }
-
-    private static func littleEndian(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
 }

@@ -1,3 +1,4 @@
+import Bytes
 internal import Foundation
 internal import BoardSupport
 internal import StickState
@@ -216,7 +217,6 @@ enum ReleaseRules {
     }
 
     private static func lines(_ text: Data) -> [(Int, String)] {
-        String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-            .map { ($0.offset + 1, $0.element.trimmingCharacters(in: .whitespaces)) }
+        ByteLines(Array(text)).map { ($0.number, String(decoding: $0.bytes, as: UTF8.self).trimmed) }
     }
 }

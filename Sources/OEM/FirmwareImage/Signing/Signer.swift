@@ -18,7 +18,7 @@ public struct KeyFileSigner: Signer {
     private let key: _RSA.Signing.PrivateKey
 
     public init(key file: URL, certificate: SigningCertificate) throws(ImageError) {
-        let text = String(decoding: try read(file), as: UTF8.self)
+        let text = try armourText(file)
         guard !text.contains("ENCRYPTED") else {
             throw ImageError(
                 .badInput, "\(file.path) has a passphrase, which nobody is there to type: sign with a command that asks for it "

@@ -25,7 +25,7 @@ public struct SigningCertificate: Sendable, Equatable, CustomStringConvertible {
 
     /// Reads the first certificate of a PEM file.
     public init(file: URL) throws(ImageError) {
-        let text = String(decoding: try read(file), as: UTF8.self)
+        let text = try armourText(file)
         do {
             let documents = try PEMDocument.parseMultiple(pemString: text)
             guard let document = documents.first(where: { $0.discriminator == "CERTIFICATE" }) else { throw Unusable() }

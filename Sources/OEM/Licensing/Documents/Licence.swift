@@ -1,11 +1,13 @@
+public import Bytes
+
 /// A customer's permission to run one machine of an edition.
 public struct Licence: Sendable, Equatable {
     /// `lic-` and 32 digits, random; all nodes of a machine carry the same one.
     public let id: String
     public let customer: String
-    public let issued: Moment
+    public let issued: UTCTimeStamp
     /// Nil has no end.
-    public let notAfter: Moment?
+    public let notAfter: UTCTimeStamp?
     /// The licence that this one takes the place of: renewal, another edition, other boards.
     public let replaces: String?
     /// `Envelope.digest` of the grant under which it was issued.
@@ -20,10 +22,10 @@ public struct Licence: Sendable, Equatable {
     /// A new licence with a random id.
     /// - Throws: ``LicensingError`` of kind `chain` for what the grant does not permit: another key, a later time, a longer run.
     public init(
-        customer: String, issued: Moment, notAfter: Moment?, replaces: String? = nil, under grant: EditionGrant, binding: Binding, signedBy key: SecretKey
+        customer: String, issued: UTCTimeStamp, notAfter: UTCTimeStamp?, replaces: String? = nil, under grant: EditionGrant, binding: Binding, signedBy key: SecretKey
     ) throws(LicensingError) {
         var random = SystemRandomNumberGenerator()
-        let id = Self.idPrefix + hexadecimal((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+        let id = Self.idPrefix + Hexadecimal.encode((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) })
         let text = Self.text(id, customer, issued, notAfter, replaces, grant.envelope.digest, binding)
         try self.init(Envelope(.licence, text, signedBy: [key]), place: "licence")
         try check(under: grant, place: "licence")
@@ -32,22 +34,26 @@ public struct Licence: Sendable, Equatable {
     public init(_ envelope: Envelope, place: String) throws(LicensingError) {
         self.envelope = envelope
         let text = try envelope.text(.licence, place: place)
-        var reader = try FieldReader(text, place: place, comments: false)
-        id = try reader.name(try reader.take("licence"), prefix: Self.idPrefix)
-        customer = try reader.text(try reader.take("customer"))
-        issued = try reader.moment(try reader.take("issued"))
-        notAfter = if let field = reader.takeIfNext("not-after") { try reader.moment(field) } else { nil }
-        replaces = if let field = reader.takeIfNext("replaces") { try reader.name(field, prefix: Self.idPrefix) } else { nil }
-        grant = hexadecimal(try reader.bytes(try reader.take("grant"), count: 32))
-        binding = try Binding(from: &reader)
-        try reader.end()
+        do throws(TextError) {
+            var reader = try KeyValueText(text, place: place, .exact)
+            id = try reader.name(try reader.takeNext("licence"), prefix: Self.idPrefix)
+            customer = try reader.text(try reader.takeNext("customer"))
+            issued = try reader.time(try reader.takeNext("issued"))
+            notAfter = if let field = reader.takeIfNext("not-after") { try reader.time(field) } else { nil }
+            replaces = if let field = reader.takeIfNext("replaces") { try reader.name(field, prefix: Self.idPrefix) } else { nil }
+            grant = Hexadecimal.encode(try reader.bytes(try reader.takeNext("grant"), count: 32))
+            binding = try Binding(from: &reader)
+            try reader.end()
+        } catch {
+            throw LicensingError(error)
+        }
         guard text == Self.text(id, customer, issued, notAfter, replaces, grant, binding) else {
             throw LicensingError(.text, place, "the content is not in its one form")
         }
     }
 
     private static func text(
-        _ id: String, _ customer: String, _ issued: Moment, _ notAfter: Moment?, _ replaces: String?, _ grant: String, _ binding: Binding
+        _ id: String, _ customer: String, _ issued: UTCTimeStamp, _ notAfter: UTCTimeStamp?, _ replaces: String?, _ grant: String, _ binding: Binding
     ) -> String {
         "licence=\(id)\ncustomer=\(customer)\nissued=\(issued)\n" + (notAfter.map { "not-after=\($0)\n" } ?? "")
             + (replaces.map { "replaces=\($0)\n" } ?? "") + "grant=\(grant)\n" + binding.text
@@ -62,7 +68,7 @@ public struct Licence: Sendable, Equatable {
             throw wrong("it was issued on \(issued.day), which is outside of its grant's time, from \(grant.issued.day)\(grant.notAfter.map { " to \($0.day)" } ?? "")")
         }
         guard let most = grant.edition.longestDays else { return }
-        guard let notAfter, notAfter <= issued.adding(days: most) else {
+        guard let notAfter, issued.adding(days: most).map({ notAfter <= $0 }) ?? true else {
             throw wrong("edition \(grant.edition.name) allows at most \(most) days, it runs \(notAfter.map { "until \($0.day)" } ?? "without an end")")
         }
     }
