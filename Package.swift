@@ -38,7 +38,7 @@ var ground: [Target] {
         room("Ground", "Bytes"),
         room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),
-        room("Ground", "Disk", ["Platform", "Bytes"]),
+        room("Ground", "Disk", ["Platform", "Bytes", "Contract"]),
         room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
     ]
 }
@@ -48,9 +48,9 @@ var core: [Target] {
     [
         room("Core", "Coherence", ["Pages"]),
         room("Core", "CoherenceSimulation", ["Coherence"]),
-        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Platform", "Pages"]),
-        room("Core", "Machine", ["KVM", "Bytes"]),
-        room("Core", "KVM", ["CKVM", "Platform", "Pages"]),
+        room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"]),
+        room("Core", "Machine", ["Bytes"]),
+        room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
@@ -62,7 +62,7 @@ var node: [Target] {
     [
         .target(
             name: "Node",
-            dependencies: ["CKVM", "Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
     ]
 }
 
@@ -105,7 +105,7 @@ var commands: [Target] {
 /// What runs inside the guest to check it.
 var guest: [Target] {
     [
-        room("Guest", "GuestChecks", ["CGuestCheck"]),
+        room("Guest", "GuestChecks", ["CGuestCheck", "Contract"]),
         room("Guest", "CGuestCheck"),
         program("Guest", "guest-check", ["GuestChecks"], fullyStatic),
     ]
@@ -114,20 +114,20 @@ var guest: [Target] {
 var tests: [Target] {
     [
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
         test("Bytes", ["Bytes"]),
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
-        test("Disk", ["Disk", "Platform", "Bytes", "TestSupport"]),
-        test("StickState", ["StickState"]),
+        test("Disk", ["Disk", "Platform", "Bytes", "Contract", "TestSupport"]),
+        test("StickState", ["StickState", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes"]),
-        test("KVM", ["KVM", "CKVM", "Platform", "CPlatform", "Pages"]),
+        test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
         test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
@@ -145,7 +145,7 @@ var tests: [Target] {
             "OEMCommands",
             ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
-        test("Structure", ["TestSupport"]),
+        test("Structure", ["Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]
 }
 

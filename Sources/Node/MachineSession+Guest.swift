@@ -26,9 +26,9 @@ extension MachineSession {
         if setup.node == 0 { try populate(flat.chunks.map { ($0.address, $0.bytes[...]) }) }
         for (processor, description) in zip(processors, layout.processors(ofNode: setup.node)) {
             let entry = flat.entries[description.index]
+            let start = ProcessorStart.flat(pageTables: flat.pageTables, ring: flat.ring, instruction: entry.rip, stack: entry.rsp)
             try processor.configure { (vcpu: borrowing VirtualProcessor) throws(SystemError) in
-                try vcpu.enterLongMode(pageTables: flat.pageTables, ring: flat.ring)
-                try vcpu.setEntry(instruction: entry.rip, stack: entry.rsp, flags: flat.ring == 3 ? 0x3002 : 2)
+                try vcpu.setState(ProcessorState(start, apicBase: vcpu.apicBase))
             }
             processor.startImmediately()
         }

@@ -1,5 +1,4 @@
 import Platform
-import CKVM
 import KVM
 import Machine
 
@@ -22,53 +21,8 @@ extension MachineSession {
         }
         try populate(chunks)
         try configureBootstrap { (vcpu: borrowing VirtualProcessor) throws(SystemError) in
-            try vcpu.apply(plan.bootstrap)
+            try vcpu.setState(ProcessorState(plan.bootstrap, apicBase: vcpu.apicBase))
         }
         setup.log("guest command line: \(text)")
-    }
-}
-
-extension VirtualProcessor {
-    /// Puts the processor into a start state.
-    func apply(_ start: ProcessorStart) throws(SystemError) {
-        var sregs = try systemRegisters()
-        sregs.cr0 = start.cr0
-        sregs.cr3 = start.cr3
-        sregs.cr4 = start.cr4
-        sregs.efer = start.efer
-        sregs.cs = kvm_segment(start.code)
-        sregs.ds = kvm_segment(start.data)
-        sregs.es = sregs.ds
-        sregs.fs = sregs.ds
-        sregs.gs = sregs.ds
-        sregs.ss = sregs.ds
-        sregs.tr = kvm_segment(start.task)
-        sregs.ldt = kvm_segment(start.local)
-        sregs.gdt.base = start.gdt.base
-        sregs.gdt.limit = start.gdt.limit
-        sregs.idt.base = start.idt.base
-        sregs.idt.limit = start.idt.limit
-        try setSystemRegisters(sregs)
-        var regs = kvm_regs()
-        regs.rip = start.rip
-        regs.rsi = start.rsi
-        regs.rdx = start.rdx
-        regs.rflags = start.rflags
-        try setRegisters(regs)
-    }
-}
-
-extension kvm_segment {
-    fileprivate init(_ segment: ProcessorStart.Segment) {
-        self.init()
-        base = segment.base
-        limit = segment.limit
-        selector = segment.selector
-        type = segment.type
-        present = segment.isPresent ? 1 : 0
-        s = segment.isCodeOrData ? 1 : 0
-        l = segment.isLong ? 1 : 0
-        db = segment.is32Bit ? 1 : 0
-        g = segment.granular ? 1 : 0
     }
 }

@@ -20,16 +20,18 @@ extension MachineSession {
 
     /// This node's processors, as their CPUID and registers are when they start.
     static func makeProcessors(
-        _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, targets: [InterruptRouter.LocalTarget], environment: any ProcessorEnvironment
-    ) throws -> [Processor] {
+        _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, targets: [InterruptRouter.LocalTarget], environment: ProcessorRoom
+    ) throws -> [Processor<VirtualProcessor, ProcessorRoom>] {
         try zip(layout.processors(ofNode: setup.node), targets).enumerated().map { index, pair in
             let (processor, target) = pair
             let vcpu = try VirtualProcessor(machine, id: processor.apicID.rawValue)
             let table = setup.plan.cpuid.machineTable(
                 layout: layout, apicID: processor.apicID, tscKHz: UInt64(setup.plan.resources[0].timestampKilohertz))
-            try vcpu.setCPUID(table.kvmEntries)
+            try vcpu.setCPUID(table)
             for register in ProcessorStart.initialMSRs { try vcpu.setRegister(msr: register.index, register.value) }
-            return Processor(index: index, target: target, isBootstrap: processor.index == 0, vcpu: vcpu, environment: environment)
+            return Processor(
+                index: index, target: target, isBootstrap: processor.index == 0, signature: table.signature,
+                startsInX2APIC: layout.needsX2APICAtStart, backend: vcpu, environment: environment)
         }
     }
 

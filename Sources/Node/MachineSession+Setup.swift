@@ -30,15 +30,4 @@ extension MachineSession {
             self.log = log
         }
     }
-
-    /// What ends a machine from within one of its nodes.
-    package enum Incident: Sendable, Equatable {
-        case guestPoweredOff
-        /// A reset, or a triple fault.
-        case guestReset
-        /// A peer's coherence stream ended or makes no sense.
-        case lost(node: Int, why: String)
-        /// This node's hypervisor gave up.
-        case failed(why: String)
-    }
 }

@@ -11,7 +11,9 @@ package final class MachineSession: @unchecked Sendable {
     package let setup: Setup
     package let layout: MachineLayout
     package let clock: MachineClock
-    let processors: [Processor]
+    let processors: [Processor<VirtualProcessor, ProcessorRoom>]
+    /// For the threads behind devices.
+    package let guestMemory: GuestMemoryAccess
     let loop: CoherenceLoop<Connection>
     private let life = MachineLife()
     private let router: InterruptRouter
@@ -24,12 +26,12 @@ package final class MachineSession: @unchecked Sendable {
     private var loopThread: SystemThread?
     private var threads: [SystemThread] = []
     private let startTime = monotonicNow()
-    private let skew = Mutex((bound: UInt64(0), roundTrip: UInt64(0)))
+    private let skew = Mutex(ClockFigures())
 
     /// Builds memory, processors and the coherence loop. Nothing runs yet.
     /// - Parameter report: hears what ends the machine, on whichever thread it happens; must not block.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Incident) -> Void
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Membership.Input) -> Void
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
@@ -38,7 +40,7 @@ package final class MachineSession: @unchecked Sendable {
         let signals = targets.map(\.signal)
         let router = InterruptRouter(
             layout: layout, node: node, local: targets,
-            forward: { node, message in control.send(to: UInt8(node), .interrupt, [0] + message.encoded()) })
+            forward: { node, message in control.send(.interrupt(message), to: node) })
         let timers = TimerThread(signals)
         let devices = DeviceRoom(
             map: try setup.plan.addressMap, node: node, layout: layout, console: node == 0 ? setup.console : nil, control: control, life: life,
@@ -50,9 +52,10 @@ package final class MachineSession: @unchecked Sendable {
                 case .tripleFault: report(.guestReset)
                 case .failure(let why): report(.failed(why: "processor \(processor): \(why)"))
                 }
-            }, say: setup.log)
+            }, userSpaceReached: { report(.userSpaceReached) }, say: setup.log)
         let memory = try GuestMemory(size: layout.memoryEnd.rawValue)
         try memory.attach(to: machine, ranges: Self.slots(layout))
+        guestMemory = GuestMemoryAccess(memory: memory, ram: Self.slots(layout), life: life)
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
             setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
@@ -80,6 +83,8 @@ package final class MachineSession: @unchecked Sendable {
         }
     }
 
+    package var isOver: Bool { life.isOver }
+
     /// Marks the machine dead: every later exit of a processor is discarded, and every page that one waits for is filled. Any thread.
     package func stop() {
         guard life.end() else { return }
@@ -99,8 +104,10 @@ package final class MachineSession: @unchecked Sendable {
         return running.load(ordering: .sequentiallyConsistent) == 0
     }
 
-    /// Ends the remaining threads. The machine can be let go afterwards.
+    /// Ends the remaining threads. The machine can be let go afterwards. A processor's thread that did not come back ends with the process;
+    /// waiting for it would hang this board.
     package func finish() {
+        guard running.load(ordering: .sequentiallyConsistent) == 0 else { return }
         timers.stop()
         devices.stop()
         for thread in threads { thread.join() }
@@ -109,49 +116,30 @@ package final class MachineSession: @unchecked Sendable {
         threads = []
     }
 
-    // MARK: Control frames
+    // MARK: Other nodes
 
-    /// Handles what concerns the running machine; false: not this session's business.
-    package func handle(_ frame: ControlFrame) -> Bool {
-        switch frame.kind {
-        case .interrupt: takeInterrupt(frame)
-        case .deviceRequest: if let request = try? DeviceRequest(decoding: frame.body) { devices.take(request, from: frame.from) }
-        case .deviceReply: if let reply = try? DeviceReply(decoding: frame.body) { devices.answered(reply) }
-        case .timeStampCounter:
-            var reader = WireReader(frame.body)
-            if let ticks = try? reader.take(UInt64.self) { room.takeTimestampMove(ticks) }
-        default: return false
-        }
-        return true
-    }
+    func take(_ message: InterruptMessage) { if !life.isOver { router.accept(message) } }
 
-    private func takeInterrupt(_ frame: ControlFrame) {
-        guard !life.isOver else { return }
-        switch frame.body.first {
-        case 0: if let message = try? InterruptMessage(decoding: frame.body.dropFirst()) { router.accept(message) }
-        case 1:
-            var reader = WireReader(Array(frame.body.dropFirst()))
-            if let id = try? reader.take(UInt32.self), let raw = try? reader.take(UInt64.self),
-                let destination = LogicalDestination(rawValue: raw)
-            {
-                router.update(APICID(id), destination)
-            }
-        default: break
-        }
-    }
+    func take(_ destination: LogicalDestination, of processor: APICID) { router.update(processor, destination) }
+
+    func take(_ request: DeviceRequest, from node: Int) { devices.take(request, from: node) }
+
+    func take(_ reply: DeviceReply) { devices.answered(reply) }
+
+    func takeTimestampMove(_ ticks: UInt64) { room.takeTimestampMove(ticks) }
 
     // MARK: Figures
 
     /// Goes over to other coherence policies; the next report has them.
     package func use(_ policies: PolicySet) { loop.use(policies) }
 
-    package func recordSkew(bound: UInt64, roundTrip: UInt64) { skew.withLock { $0 = (bound, roundTrip) } }
+    package func record(_ figures: ClockFigures) { skew.withLock { $0 = figures } }
 
-    /// - Parameter waits: whether to wait for a loop that does not run yet; else its figures are left out.
-    package func report(waits: Bool = true) -> NodeReport {
+    /// Waits for the coherence loop, up to 2 s; the figures of one that does not run yet are left out.
+    package func report() -> NodeReport {
         var report = NodeReport(node: setup.node, resources: setup.plan.resources[setup.node])
         for processor in processors { processor.requestReport() }
-        let snapshot = waits || loop.isRunning ? loop.snapshot() : nil
+        let snapshot = loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()
         report.processors = processors.map { $0.report(now: now) }
         if let snapshot { report.take(snapshot) }

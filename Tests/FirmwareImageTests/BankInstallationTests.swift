@@ -1,5 +1,6 @@
-import Contract
 import BoardSupport
+import Contract
+import Disk
 import Foundation
 import StickState
 import Testing
@@ -35,29 +36,24 @@ struct BankInstallationTests {
     }
 
     private func put(_ text: String, _ path: String) throws {
-        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: "VSMP-CONFIG")).offset
-        let file = scratch.url.appendingPathComponent("file")
-        try write(Data(text.utf8), to: file)
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(offset)", file.path, "::/\(path)"])
+        try #require(try ImageFile(stick.path).volume("VSMP-CONFIG")).put(path, .bytes(Array(text.utf8)))
     }
 
-    private func system() throws -> SystemPartition {
-        SystemPartition(file: stick, partition: try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)))
-    }
+    private func system() throws -> FATVolume { try #require(try ImageFile(stick.path).volume(ImageLayout.systemName)) }
 
     /// Other bytes in place of the bank's kernel, or of another of its files.
-    private func damage(_ bank: Bank, _ name: String = "VMLINUZ") throws { try system().put("\(bank.folder)/\(name)", Data("damage".utf8)) }
+    private func damage(_ bank: Bank, _ name: String = "VMLINUZ") throws { try system().put("\(bank.folder)/\(name)", .bytes(Array("damage".utf8))) }
 
     private func rename(_ program: String, _ new: String) throws { try system().rename("\(BootProgramName.folder)/\(program)", to: new) }
 
     private func environment() throws -> GrubEnvironment {
-        try #require(try system().read(GrubEnvironment.path).flatMap { GrubEnvironment($0) })
+        try #require(try system().read(GrubEnvironment.path).flatMap { GrubEnvironment(Data($0)) })
     }
 
     private func count(_ bank: Bank, _ tries: BootTries?) throws {
         var block = try environment()
         block[bank] = tries
-        try system().put(GrubEnvironment.path, Data(try #require(block.bytes)))
+        try system().put(GrubEnvironment.path, .bytes(try #require(block.bytes)))
     }
 
     /// A new bank has carried a machine.
@@ -67,7 +63,7 @@ struct BankInstallationTests {
     }
 
     private func mark(_ bank: Bank) throws {
-        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: StateStore.partitionName))
+        let partition = try #require(try ImageFile(stick.path).partitionTable.partition(named: StateStore.partitionName))
         var facts = NodeFacts()
         facts.badFirmware = [try ImageReader(stick, bank: bank).manifest.firmwareHash.description]
         try StateStore(path: stick.path, offset: partition.offset).write(facts)
@@ -182,7 +178,7 @@ struct BankInstallationTests {
             cuts.append(cut)
         }
         #expect(cuts.count > 8)
-        let renamed = try ImageReader.list(cuts[1], ImageReader(cuts[1]).system)
+        let renamed = try ImageReader(cuts[1]).system.files()
         #expect(renamed.contains("EFI/Linux/vsmp-b+3.new"), "the old program loses its name before its clusters")
         // Between GRUB's block and the rename.
         try rename("vsmp-b+3.efi", "vsmp-b+3.new")
@@ -197,7 +193,7 @@ struct BankInstallationTests {
             let whole = try ImageReader(cut)
             #expect(whole.bank == .b && whole.banks == [.a: .good, .b: .new])
             try whole.verify()
-            let names = try ImageReader.list(cut, whole.system).filter { $0.hasPrefix(BootProgramName.folder) }
+            let names = try whole.system.files().filter { $0.hasPrefix(BootProgramName.folder) }
             #expect(names.sorted() == ["EFI/Linux/vsmp-a.efi", "EFI/Linux/vsmp-b+3.efi"])
         }
     }
@@ -217,9 +213,9 @@ struct BankInstallationTests {
     @Test func leftoversAreNotCountedAsUsed() throws {
         let partition = try system()
         let room = try partition.freeBytes() - (256 << 10)
-        try partition.put(BootFiles.unfinishedProgram(in: .b), Data(count: room / 2))
+        try partition.put(BootFiles.unfinishedProgram(in: .b), .bytes([UInt8](repeating: 0, count: room / 2)))
         try partition.makeFolder(Bank.b.folder)
-        try partition.put("VSMP/B/INITRD", Data(count: room / 2))
+        try partition.put("VSMP/B/INITRD", .bytes([UInt8](repeating: 0, count: room / 2)))
         #expect(try install(2).bank == .b)
         try ImageReader(stick).verify()
     }
@@ -229,19 +225,20 @@ struct BankInstallationTests {
     func aFileThatTheTableDoesNotKnowIsRemovedAndTheFileSystemStaysWhole(known: Int) throws {
         let partition = try system()
         let path = BootFiles.unfinishedProgram(in: .b)
-        try partition.put(path, Data(count: 40_000))
-        let geometry = try partition.geometry()
-        let output = String(decoding: try HostTool.run("mshowfat", ["-i", "\(stick.path)@@\(partition.partition.offset)", "::/\(path)"]), as: UTF8.self)
-        let first = try #require(output.split(separator: "<").last.flatMap { Int($0.prefix { $0.isNumber }) })
+        try partition.put(path, .bytes([UInt8](repeating: 0, count: 40_000)))
+        let reader = try partition.reader()
+        let geometry = reader.geometry
+        let entry = try #require(try reader.entry(path))
+        let first = try #require(reader.chain(of: entry).runs.first).lowerBound
         let count = (40_000 + geometry.clusterSize - 1) / geometry.clusterSize
         var content = try Data(contentsOf: stick)
         for cluster in first + known..<first + count {
             for entry in geometry.entries(ofCluster: cluster) {
-                let place = partition.partition.offset + entry
+                let place = partition.offset + entry
                 content.replaceSubrange(place..<place + 4, with: [0, 0, 0, 0])
             }
         }
-        let heads = geometry.entries(ofCluster: 0).map { partition.partition.offset + $0 }.map { content[$0..<$0 + 8] }
+        let heads = geometry.entries(ofCluster: 0).map { partition.offset + $0 }.map { content[$0..<$0 + 8] }
         try content.write(to: stick)
         #expect(try install(2).bank == .b)
         for bank in Bank.allCases { try ImageReader(stick, bank: bank).verify() }
@@ -256,14 +253,14 @@ struct BankInstallationTests {
     func whatTheLoadersChooseByIsMadeAnewWhereItIsMissingOrDamaged(content: Data?) throws {
         _ = try install(2)
         for path in [GrubEnvironment.path, LoaderConfiguration.path] {
-            if let content { try system().put(path, content) } else { try system().remove(path) }
+            if let content { try system().put(path, .bytes([UInt8](content))) } else { try system().remove(path) }
         }
         #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])
         let report = try install(3)
         #expect(report.bank == .b && report.kept == 1)
         let block = try environment()
         #expect(block.first == .b && block[.a] == .good && block[.b] == .new)
-        #expect(try system().read(LoaderConfiguration.path) == Data(LoaderConfiguration().bytes))
+        #expect(try system().read(LoaderConfiguration.path) == LoaderConfiguration().bytes)
         try ImageReader(stick).verify()
     }
 
@@ -278,10 +275,10 @@ struct BankInstallationTests {
         }
         var block = try environment()
         block[.b] = .left(2)
-        let bytes = Data(try #require(block.bytes))
+        let bytes = try #require(block.bytes)
         #expect(try sectors { try system().overwrite(GrubEnvironment.path, with: bytes) } == 1)
         #expect(try system().read(GrubEnvironment.path) == bytes)
-        let chosen = Data(LoaderConfiguration(preferred: .b).bytes)
+        let chosen = LoaderConfiguration(preferred: .b).bytes
         #expect(try sectors { try system().overwrite(LoaderConfiguration.path, with: chosen) } == 1)
         #expect(try system().read(LoaderConfiguration.path) == chosen)
         #expect(try sectors { try system().overwrite(LoaderConfiguration.path, with: chosen) } == 0)
@@ -331,8 +328,7 @@ struct BankInstallationTests {
 
     @Test func aBadBankIsReplacedWhateverItsVersion() throws {
         _ = try install(3)
-        let offset = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.systemName)).offset
-        try HostTool.run("mren", ["-i", "\(stick.path)@@\(offset)", "::/EFI/Linux/vsmp-b+3.efi", "vsmp-b+0-3.efi"])
+        try rename("vsmp-b+3.efi", "vsmp-b+0-3.efi")
         #expect(try ImageReader(stick).manifest.version == 1, "the newest that is not bad")
         #expect(try install(2).bank == .b)
         #expect(try ImageReader(stick).banks == [.a: .good, .b: .new])

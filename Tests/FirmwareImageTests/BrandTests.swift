@@ -47,6 +47,28 @@ import Testing
         return data + Data(count: 70 - data.count)
     }
 
+    /// What stands in the brand's folder goes into the image, or is named.
+    @Test(arguments: ["offer.txt", "logo.bmp"])
+    func nothingIsLeftOutWithoutAWord(name: String) throws {
+        let scratch = try Scratch("brand")
+        let folder = scratch.url
+        try write(Data("name=A\ncolour=#000000\nsupport=b\n".utf8), to: folder.appendingPathComponent("brand.conf"))
+        #expect(try Brand(folder: folder).offer == nil && Brand(folder: folder).logo == nil)
+        let file = folder.appendingPathComponent(name)
+        func error() -> ImageError? { imageError { _ = try Brand(folder: folder) } }
+        try write(Data(), to: file)
+        #expect(error()?.exitStatus == .badInput && error()?.description.contains("\(name) is empty") == true)
+        try FileManager.default.removeItem(at: file)
+        try FileManager.default.createSymbolicLink(atPath: file.path, withDestinationPath: "nowhere")
+        #expect(error()?.exitStatus == .missingInput && error()?.description.contains(name) == true)
+        try FileManager.default.removeItem(at: file)
+        try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+        #expect(error()?.exitStatus == .missingInput && error()?.description.contains(name) == true)
+        try FileManager.default.removeItem(at: file)
+        try write(Data([0xff, 0xfe, 0x41]), to: file)
+        #expect(error()?.exitStatus == .badInput)
+    }
+
     @Test func aLogoIsTakenAsUEFICanShowIt() throws {
         let good = try folder(["brand.conf": Data("name=A\ncolour=#000000\nsupport=b\n".utf8), "logo.bmp": Self.bitmap()])
         #expect(try Brand(folder: good.url).logo == Self.bitmap())

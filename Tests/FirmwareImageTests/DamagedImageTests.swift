@@ -1,5 +1,6 @@
 import Contract
 import BoardSupport
+import Disk
 import Foundation
 import Testing
 
@@ -200,7 +201,7 @@ struct DamagedImageTests {
     }
 
     @Test func mutatedImagesAreReadOrRefused() throws {
-        let system = try #require(try GUIDPartitionTable(of: image).partition(named: "VSMP-BOOT"))
+        let system = try #require(try ImageFile(image.path).partitionTable.partition(named: "VSMP-BOOT"))
         let content = try Data(contentsOf: image)
         // Where something is: the table, the boot partition's first sectors, tables and folders, the files.
         let used = stride(from: 0, to: system.offset + system.size, by: 512).filter {

@@ -1,4 +1,5 @@
 import BoardSupport
+import Disk
 import Foundation
 import StickState
 import Testing
@@ -52,7 +53,7 @@ enum FlawedImage {
     }
 
     static func put(_ content: Data, _ path: String, on image: URL, partition name: String) throws {
-        let partition = try #require(try GUIDPartitionTable(of: image).partition(named: name))
+        let partition = try #require(try ImageFile(image.path).partitionTable.partition(named: name))
         let file = image.appendingPathExtension("file")
         try write(content, to: file)
         try HostTool.run("mcopy", ["-o", "-i", "\(image.path)@@\(partition.offset)", file.path, "::/\(path)"])

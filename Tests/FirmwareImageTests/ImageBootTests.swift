@@ -1,4 +1,5 @@
 import BoardSupport
+import Disk
 import Foundation
 import StickState
 import Testing
@@ -195,7 +196,7 @@ struct ImageBootTests {
     }
 
     private func put(_ text: String, _ name: String, on stick: URL) throws {
-        let partition = try #require(try GUIDPartitionTable(of: stick).partition(named: ImageLayout.configurationName))
+        let partition = try #require(try ImageFile(stick.path).partitionTable.partition(named: ImageLayout.configurationName))
         let file = stick.deletingLastPathComponent().appendingPathComponent(name)
         try write(Data(text.utf8), to: file)
         try HostTool.run("mcopy", ["-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(name)"])

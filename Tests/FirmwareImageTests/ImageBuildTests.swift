@@ -1,5 +1,6 @@
 import Contract
 import BoardSupport
+import Disk
 import Foundation
 import Testing
 
@@ -36,7 +37,7 @@ struct ImageBuildTests {
         let reader = try ImageReader(image)
         try reader.verify()
         #expect(reader.partitionTable.partitions.map(\.name) == ["VSMP-BIOS", "VSMP-BOOT", "VSMP-STATE", "VSMP-CONFIG"])
-        #expect(reader.partitionTable.partitions.last?.size == ImageLayout.configurationSize)
+        #expect(reader.partitionTable.partitions.last?.size == ImageLayout.usualConfigurationSize)
         let archive = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "INITRD")).archive)
         #expect(archive.entries["etc/vsmp/board.dtb"] == .file(workshop.builder.board.deviceTree, permissions: 0o644))
         #expect(archive.entries["bin/vsmp"] == .symbolicLink("/sbin/vsmpd"))
@@ -51,7 +52,7 @@ struct ImageBuildTests {
     }
 
     @Test func configurationPartitionIsEmptyAndLabelled() throws {
-        let partition = try #require(try GUIDPartitionTable(of: image).partitions.last)
+        let partition = try #require(try ImageFile(image.path).partitionTable.partitions.last)
         let listing = try HostTool.run("mdir", ["-i", "\(image.path)@@\(partition.offset)", "::/"])
         let text = String(decoding: listing, as: UTF8.self)
         #expect(text.contains("VSMP-CONFIG") || text.contains("VSMP-CONFIG".replacingOccurrences(of: "-", with: " ")))
@@ -86,7 +87,7 @@ struct ImageBuildTests {
 
     @Test func damageAnywhereInTheFirmwareIsFound() throws {
         let content = try Data(contentsOf: image)
-        let system = try #require(try GUIDPartitionTable(of: image).partition(named: "VSMP-BOOT")).offset
+        let system = try #require(try ImageFile(image.path).partitionTable.partition(named: "VSMP-BOOT")).offset
         let kernel = try #require(content.range(of: workshop.kernel, in: system..<content.count))
         let manifest = try #require(content.range(of: Data("firmware-hash ".utf8)))
         for offset in [0x10, 600, 1100, ImageLayout.biosBootStart + 700, kernel.lowerBound + 5, manifest.upperBound + 3] {

@@ -2,6 +2,7 @@ import Platform
 import Contract
 import BoardSupport
 import Crypto
+import Disk
 import Foundation
 import Testing
 
@@ -309,7 +310,7 @@ struct SignedImageTests {
         let unsigned = try ImageReader(try workshop.build())
         var signatures: [SignedProgram: Data] = [:]
         for (program, message) in try unsigned.messagesToSign() { signatures[program] = try key.signature(of: message) }
-        #expect(throws: ImageError.self) { try unsigned.attach(signatures, of: key.certificate, to: unsigned.file) }
+        #expect(throws: ImageError.self) { try unsigned.attach(signatures, of: key.certificate, to: URL(fileURLWithPath: unsigned.name)) }
     }
 
     @Test mutating func unsignedAndOthersSignaturesAreRefused() throws {
@@ -345,7 +346,7 @@ struct SignedImageTests {
     @Test mutating func secretsAndMenusOnTheBootPartitionsAreRefused() throws {
         try release()
         let image = try workshop.build()
-        let table = try GUIDPartitionTable(of: image)
+        let table = try ImageFile(image.path).partitionTable
         let files: [(partition: String, path: String, text: String, rule: ReleaseFinding.Rule)] = [
             ("VSMP-BOOT", "GRUB.CFG", "menuentry x {}\n", .bootMenu), ("VSMP-BOOT", "STARTUP.NSH", "fs0:\n", .bootMenu),
             ("VSMP-CONFIG", "cluster.key", "00\n", .secret), ("VSMP-CONFIG", "machine.conf", "kit=a\n", .secret),
@@ -441,6 +442,65 @@ struct SignedImageTests {
 
     @Test func wordsAreTakenApartAsLinuxDoes() {
         #expect(ReleaseRules.words(ofCommandLine: "a  \"b c\" d=\"e f\" \"rdinit=/bin/sh\"") == ["a", "b c", "d=e f", "rdinit=/bin/sh"])
+    }
+
+    @Test(.enabled(if: HostTool.locate("openssl") != nil && HostTool.locate("faketime") != nil, "openssl or faketime is not installed"), arguments: [
+        ("2020-01-01 00:00:00", "expired on 2020-01-11"), ("2120-01-01 00:00:00", "is valid from 2120-01-01"),
+    ])
+    func aCertificateOutsideItsTimeSignsNothing(made: String, words: String) throws {
+        let (key, certificate) = (folder.appendingPathComponent("k"), folder.appendingPathComponent("c.pem"))
+        try HostTool.run(
+            "faketime", [made, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=late"])
+        try FileManager.default.setAttributes([.posixPermissions: Int(0o600)], ofItemAtPath: key.path)
+        let signatures = folder.appendingPathComponent("signatures")
+        for name in ["loader", "firmware"] { try write(Data(count: 256), to: signatures.appendingPathComponent("\(name).signature")) }
+        let image = try workshop.build()
+        for arguments in [
+            ["image", "attach", image.path, "--signatures", signatures.path, "--certificate", certificate.path, "-o", image.path + ".signed"],
+            [
+                "image", "build", "--board", repository.appendingPathComponent("boards/qemu-q35").path, "--vsmpd", workshop.builder.vsmpd.path, "--release", "--certificate",
+                certificate.path, "--signing-key", key.path, "--brand", repository.appendingPathComponent("firmware/brands/default").path, "--firmware",
+                repository.appendingPathComponent("firmware").path, "--lock", repository.appendingPathComponent("firmware/packages.lock").path, "-o", image.path + ".built",
+            ],
+        ] {
+            let result = try VSMP.run(arguments)
+            #expect(result.status == 65 && result.errors.contains(words), "\(result)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: image.path + ".signed") && !FileManager.default.fileExists(atPath: image.path + ".built"))
+    }
+
+    @Test(.enabled(if: HostTool.locate("openssl") != nil, "openssl is not installed"))
+    func aKeyThatOthersCanReadIsSaid() throws {
+        let (key, certificate) = (folder.appendingPathComponent("open.key"), folder.appendingPathComponent("open.pem"))
+        try HostTool.run("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=open"])
+        for (mode, isSaid) in [(0o644, true), (0o600, false)] as [(mode_t, Bool)] {
+            try FileManager.default.setAttributes([.posixPermissions: Int(mode)], ofItemAtPath: key.path)
+            // The lock is missing, which ends the command after it has read the key or before: the key is named all the same when it was read.
+            let result = try VSMP.run([
+                "image", "build", "--board", repository.appendingPathComponent("boards/qemu-q35").path, "--vsmpd", workshop.builder.vsmpd.path, "--certificate", certificate.path,
+                "--signing-key", key.path, "--brand", repository.appendingPathComponent("firmware/brands/default").path, "--firmware",
+                repository.appendingPathComponent("firmware").path, "--lock", repository.appendingPathComponent("firmware/packages.lock").path,
+                "-o", folder.appendingPathComponent("x.img").path,
+            ], environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "", "VSMP_STORE": folder.appendingPathComponent("no-store").path])
+            #expect(result.status != 0 && result.errors.contains("warning: other users of this computer can reach the secret key \(key.path)") == isSaid, "\(result)")
+        }
+    }
+
+    @Test mutating func verifyPrintsJSON() throws {
+        struct Verdict: Decodable {
+            struct Finding: Decodable { let rule, place, found: String }
+            let bank, firmwareHash, purpose: String
+            let findings: [Finding]
+            let problems: [String]
+        }
+        let image = try workshop.build()
+        for (arguments, status, rules) in [([], 0, []), (["--release"], 65, ["development-image", "development-key", "development-key"])] as [([String], Int32, [String])] {
+            let result = try VSMP.run(["image", "verify", "--json", image.path] + arguments)
+            let verdicts = try JSONDecoder().decode([Verdict].self, from: Data(result.output.utf8))
+            #expect(result.status == status && verdicts.map(\.bank) == ["a"] && verdicts[0].purpose == "development", "\(result)")
+            #expect(verdicts[0].findings.map(\.rule) == rules && verdicts[0].problems.isEmpty == rules.isEmpty)
+            #expect(try verdicts[0].firmwareHash == ImageReader(image).manifest.firmwareHash.description)
+        }
     }
 
     @Test mutating func logoAndToolsNameGoIntoTheImage() throws {

@@ -39,8 +39,8 @@ import Testing
         // Written by another process: one that a test beside this one starts meanwhile would inherit our descriptor, and
         // the kernel runs no file that is open for writing.
         let (source, emulator) = (try folder.file("script", prologue + script), "\(folder.path)/emulator")
-        let log = try Descriptor.create("\(folder.path)/install.log")
-        let install = try startProgram(["install", "-m", "755", source, emulator], output: log.number)
+        let log = try createLog("\(folder.path)/install.log")
+        let install = try startProgram(["install", "-m", "755", source, emulator], output: log.rawValue)
         while install.isRunning { usleep(1000) }
         try #require(install.exit == .status(0))
         let network = try EmulatedNetwork(boards: nodes)
@@ -160,11 +160,11 @@ import Testing
 
     @Test func processDiesWithItsStarter() throws {
         let folder = try Folder()
-        let log = try Descriptor.create("\(folder.path)/log")
+        let log = try createLog("\(folder.path)/log")
         // The middle process stands for a lab that is killed hard: it starts a sleeper the way the lab does.
         let middle = try startProgram(
             ["sh", "-c", "setpriv --pdeathsig KILL sleep 1000 & echo $! > \(folder.path)/sleeper; wait"],
-            output: log.number)
+            output: log.rawValue)
         var sleeper: Int32?
         for _ in 0..<50 where sleeper == nil {
             usleep(100_000)

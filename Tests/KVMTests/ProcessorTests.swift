@@ -1,5 +1,6 @@
 import Platform
 import CKVM
+import Machine
 import Foundation
 import Pages
 import Testing
@@ -21,14 +22,14 @@ struct ProcessorTests {
         guard case .registerRead(0x802) = try guest.processor.enter() else { return fail("no read of 0x802") }
         let base = guest.processor.apicBase
         #expect(base & 0xC00 == 0xC00)
-        guest.processor.completeRegister(0x2A)
+        guest.processor.completeRegister(0x2A, fault: false)
         #expect(port(try guest.processor.enter()) == 0x80 && guest.processor.portByte(0) == 0x2A)
         guard case .registerWrite(0x830, let command) = try guest.processor.enter() else { return fail("no write of 0x830") }
         #expect(command == 2 << 32 | 0x40)
-        guest.processor.completeRegister()
+        guest.processor.completeRegister(0, fault: false)
         guard case .registerWrite(0x6E0, let deadline) = try guest.processor.enter() else { return fail("no write of 0x6E0") }
         #expect(deadline == 1 << 32 | 0x1234)
-        guest.processor.completeRegister()
+        guest.processor.completeRegister(0, fault: false)
         #expect(port(try guest.processor.enter()) == 0x81)
     }
 
@@ -37,7 +38,7 @@ struct ProcessorTests {
         let guest = try TinyGuest(
             [0xB9, 0x34, 0x12, 0, 0x40, 0x0F, 0x32, 0xE6, 0x80], ring: 0, handler: [0xE6, 0x77])
         guard case .registerRead(0x4000_1234) = try guest.processor.enter() else { return fail("no exit") }
-        guest.processor.completeRegister(fault: true)
+        guest.processor.completeRegister(0, fault: true)
         #expect(port(try guest.processor.enter()) == 0x77)
     }
 
@@ -71,6 +72,18 @@ struct ProcessorTests {
         guard case .kicked = try entered.wait() else { return fail("the guest runs on") }
     }
 
+    @Test(arguments: [0, 3] as [UInt8]) func aKickedGuestTellsItsPrivilegeLevel(ring: UInt8) throws {
+        try Kick.install()
+        let guest = try TinyGuest([0xF3, 0x90, 0xEB, 0xFC], ring: ring)
+        let entered = Entered(guest, untilKicked: true)
+        let thread = entered.thread
+        usleep(50_000)
+        Kick.send(to: thread)
+        guard case .kicked = try entered.wait() else { return fail("the guest runs on") }
+        let isInUserMode = guest.processor.isInUserMode
+        #expect(isInUserMode == (ring == 3))
+    }
+
     @Test func aKickBeforeTheEntryIsKept() throws {
         try Kick.install()
         let guest = try TinyGuest([0xF3, 0x90, 0xEB, 0xFC], ring: 3)
@@ -81,7 +94,7 @@ struct ProcessorTests {
     @Test func aStartUpMessageStartsInRealMode() throws {
         let guest = try TinyGuest([0xE6, 0x80], ring: 0)
         try guest.install(PageNumber(0x20), [0xE6, 0x99, 0xF4])
-        try guest.processor.startUp(vector: 0x20, apicBase: 0xFEE0_0900)
+        try guest.processor.setState(ProcessorState(.realMode(startup: Vector(0x20), signature: 0), apicBase: 0xFEE0_0900))
         #expect(port(try guest.processor.enter()) == 0x99)
         guard case .halt = try guest.processor.enter() else { return fail("no halt") }
     }

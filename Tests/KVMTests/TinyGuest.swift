@@ -1,5 +1,6 @@
 import Platform
 import CKVM
+import Machine
 import Foundation
 import Pages
 import Synchronization
@@ -28,9 +29,12 @@ final class TinyGuest: @unchecked Sendable {
         memory = try GuestMemory(size: 4 << 20)
         try memory.attach(to: machine, ranges: [0..<memory.size])
         processor = try VirtualProcessor(machine, id: 0)
-        var table = try machine.supportedCPUID()
-        for index in table.indices where table[index].function == 1 { table[index].ecx |= 1 << 21 }
-        try processor.setCPUID(table)
+        let entries = try machine.supportedCPUID().entries.map { entry in
+            var entry = entry
+            if entry.function == 1 { entry.ecx |= 1 << 21 }
+            return entry
+        }
+        try processor.setCPUID(CPUIDTable(entries: entries))
         let gate = Self.handler & 0xFFFF | 8 << 16 | 0x8E00 << 32 | (Self.handler >> 16) << 48
         try install(PageNumber(0), [])  // a software KVM looks for a task state segment here on port accesses
         try install(PageNumber(1), words([0x2027]))
@@ -84,7 +88,7 @@ func words(_ values: [UInt64]) -> [UInt8] {
 
 /// One stay in the guest on another thread.
 final class Entered: Sendable {
-    private let exit = Mutex<Result<Exit, SystemError>?>(nil)
+    private let exit = Mutex<Result<ProcessorExit, SystemError>?>(nil)
     private let threadID = Atomic<Int32>(0)
     private let parker = Parker()
 
@@ -94,7 +98,7 @@ final class Entered: Sendable {
             guest.processor.bindToThread()
             threadID.store(Kick.currentThread, ordering: .sequentiallyConsistent)
             if kickFirst { Kick.send(to: Kick.currentThread) }
-            let result = Result<Exit, SystemError> { () throws(SystemError) in
+            let result = Result<ProcessorExit, SystemError> { () throws(SystemError) in
                 while true {
                     let exit = try guest.processor.enter()
                     if case .kicked = exit, !untilKicked { continue }
@@ -116,7 +120,7 @@ final class Entered: Sendable {
     struct StillRunning: Error {}
 
     /// Five seconds at most.
-    func wait() throws -> Exit {
+    func wait() throws -> ProcessorExit {
         for _ in 0..<50 {
             if let exit = exit.withLock({ $0 }) { return try exit.get() }
             parker.park(timeout: 100_000_000)
@@ -126,7 +130,7 @@ final class Entered: Sendable {
 }
 
 /// The port that an exit wrote to.
-func port(_ exit: Exit) -> UInt16? {
+func port(_ exit: ProcessorExit) -> UInt16? {
     if case .portWrite(let port, 1, 1) = exit { port } else { nil }
 }
 

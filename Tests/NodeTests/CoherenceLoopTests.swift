@@ -1,3 +1,4 @@
+import Platform
 import Coherence
 import Glibc
 import KVM

@@ -246,6 +246,32 @@ struct LoopbackTests {
         expectEnd(outcome, .reboot)
     }
 
+    /// The second node's processor gives up in kernel mode.
+    @Test func theThirdResetBeforeUserSpaceIsTheLast() throws {
+        var first = Payload(), second = Payload()
+        first.spin()
+        second.raw([0x0F, 0x01, 0x1C, 0x25, 0, 0, 0x80, 0, 0x0F, 0x0B])
+        let outcome = try LoopbackMachine(nodes: 2, earlyResets: 2).run(TinyMachine.guest([first, second], ring: 0))
+        expectEnd(outcome, .guestFailed(resets: 3))
+        for log in outcome.logs { #expect(log.all.contains { $0.contains("reset 3 times in a row before it reached user space") }, "\(log.all)") }
+    }
+
+    /// What the second node's processor runs at privilege level 3 counts on node 0. Asking for figures interrupts the processors.
+    @Test func aResetAfterUserSpaceIsARestart() throws {
+        var first = Payload(), second = Payload()
+        first.repeatUntilTyped { $0.raw([0xF3, 0x90]) }
+        first.reset()
+        second.spin()
+        let started = Parker()
+        let machine = LoopbackMachine(nodes: 2, earlyResets: 2, onStart: { if $0 == 0 { started.unpark() } })
+        let outcome = try machine.run(TinyMachine.guest([first, second])) { runtimes, pipe in
+            started.park(timeout: 20_000_000_000)
+            for _ in 0..<5 { _ = runtimes[0].machineReport() }
+            pipe.type(0x41)
+        }
+        expectEnd(outcome, .reboot)
+    }
+
     @Test func anotherKeyIsRefusedAndBothNodesAreNamed() throws {
         let outcome = try LoopbackMachine(keys: [testKey, otherKey], patience: 2_000_000_000).run(nil)
         for (node, result) in outcome.ends.enumerated() {
@@ -298,43 +324,20 @@ struct LoopbackTests {
         }
         let final = setup
         let zero = onThread { Result { try NodeRuntime(final, machine: try VirtualMachine()).run() } }
-        var random = SystemRandomNumberGenerator()
-        let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
-        let links = try Mesh.establish(
-            MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
-            log: { _ in })
-        let link = try #require(links.first)
-        let inbox = Mutex<[ControlFrame]>([])
-        let control = try ControlPlane(
-            links: [ControlLink(link.takeControl(), peer: 0), nil], handler: { frame in inbox.withLock { $0.append(frame) } },
-            onLoss: { _, _ in }, onBeat: {})
-        control.start()
-        defer { control.stop() }
-        _ = try LicenceAgreement(node: 1, count: 2, licensing: .test(.development), log: { _ in }).reach(
-            broadcast: { control.broadcast(.membership, $0, payload: $1) },
-            wait: { kind in
-                for _ in 0..<2000 {
-                    let found = inbox.withLock { frames -> ControlFrame? in
-                        frames.firstIndex { $0.kind == .membership && $0.body.first == kind.rawValue }.map { frames.remove(at: $0) }
-                    }
-                    if let found { return found }
-                    usleep(5000)
-                }
-                throw NodeError.timeout(kind, seconds: 10)
-            })
+        let peer = try JoinedMember(node: 1, count: 2, kit: "loopback", reach: try reach(1, ports: ports), log: Log())
+        defer { peer.control.stop() }
+        _ = try peer.reachTerms(.test(.development))
         let machine = try VirtualMachine()
         var resources = LoopbackMachine.resources
         resources.timestampKilohertz = try VirtualProcessor(machine, id: 0).timestampKilohertz()
-        control.send(
-            to: 0, .membership, [MembershipKind.hello.rawValue],
-            payload: NodeHello(resources: resources, cpuid: CPUIDTable(kvm: try machine.supportedCPUID())).encoded())
-        var ready = WireWriter()
-        ready.put(MembershipKind.ready.rawValue)
-        ready.put(UInt64(0))
-        ready.put(UInt64(0))
-        control.send(to: 0, .membership, ready.bytes)
+        peer.driver.feed(.measured(NodeHello(resources: resources, cpuid: try machine.supportedCPUID()), clock: 0))
+        guard case .build = peer.driver.nextTask() else {
+            Issue.record("no plan came: \(log.all)")
+            return
+        }
+        peer.driver.feed(.built(ClockFigures()))
         for _ in 0..<1000 where !log.contains("and started") { usleep(5000) }
-        _ = link.takeCoherence()
+        peer.dropPages()
         guard case .lost(1, _) = try #require(zero.wait(seconds: 10)).get() else {
             Issue.record("no loss: \(log.all)")
             return

@@ -1,3 +1,4 @@
+import Interconnect
 import Coherence
 import Licensing
 import Machine
@@ -81,51 +82,78 @@ import Testing
         #expect(throws: WireError.self) { try reader.take(UInt8.self) }
     }
 
-    @Test func plansHellosReportsAndEndsArriveAsTheyWere() throws {
+    /// One of each kind of message, and of each form that it takes.
+    private static var messages: [ControlMessage] {
+        let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
+        let (lost, failed) = (MachineEnd.lost(node: 63, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
+        let membership: [MembershipMessage] = [
+            .licence(statement), .verdict(LicenceVerdictMessage(violations: ["L301", "L302"])), .verdict(LicenceVerdictMessage(violations: [])),
+            .hello(NodeHello(resources: resources, cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start, .userSpace,
+            .end(EndWord(causes: [.refused, .poweredOff, .guestFailed(resets: 3), .reboot, failed, lost], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
+            .report(report), .report(nil), .goodbye,
+        ]
+        let others: [ControlMessage] = [
+            .heartbeat, .interrupt(InterruptMessage(destination: 300, vector: Vector(0x41), source: APICID(2))),
+            .logicalDestination(APICID(3), LogicalDestination(.cluster, id: 0x21)), .deviceReply(DeviceReply(sequence: 9, value: .max)),
+            .timePing(sent: 1), .timePong(sent: 1, received: 2, answered: 3), .timestampMove(UInt64(bitPattern: -5)), .statRequest, .statReply(report),
+            .policies(.all), .policies(.none), .policies(.stridePrefetch),
+        ]
+        let requests = [
+            DeviceRequest(sequence: 9, access: access, value: nil), DeviceRequest(sequence: 9, access: access, value: 0),
+            DeviceRequest(sequence: nil, access: access, value: .max),
+        ].map { ControlMessage.deviceRequest($0) }
+        return membership.map { .membership($0) } + others + requests
+    }
+
+    @Test func everyMessageArrivesAsItWas() throws {
+        for message in Self.messages {
+            let frame = message.frame
+            #expect(try ControlMessage(frame, from: 1).frame == frame, "\(message)")
+            #expect(frame.body.count <= frame.kind.maximumBody && frame.payload.count <= frame.kind.maximumPayload, "\(message)")
+        }
+        // Kinds that no message has cannot be read either.
+        let kinds = Set(Self.messages.map { $0.frame.kind })
+        for kind in FrameKind.allCases where !kinds.contains(kind) {
+            #expect(throws: WireError.self, "\(kind)") { try ControlMessage(ControlMessage.Frame(kind: kind), from: 1) }
+        }
+    }
+
+    @Test func plansHellosReportsAndEndsSayWhatTheySaid() throws {
         #expect(try MachinePlan(decoding: Self.plan.encoded()) == Self.plan)
         var far = Self.plan
         far.devices.append(.serialPort(node: 1, base: 0x2F8, wire: 3))
         #expect(try MachinePlan(decoding: far.encoded()) == far)
-        let hello = try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded())
-        #expect(hello.resources == Self.resources && hello.cpuid == Self.cpuid)
-        let report = try NodeReport(decoding: Self.report.encoded())
+        #expect(try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded()).cpuid == Self.cpuid)
+        let report = try NodeReport(decoding: Self.report.encoded(), from: 1)
         #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
         #expect(report.uptimeNanoseconds == 123_456_789_012 && report.processors == Self.report.processors)
         #expect(report.policies == [.readReplication, .refaultProtection])
-        #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded()).policies == nil)
-        for policies in [PolicySet.all, .none, .stridePrefetch] { #expect(try PolicySet(decoding: policies.encoded()) == policies) }
         #expect(report.hottest.map(\.page.rawValue) == [77, 1 << 31] && report.hottest.map(\.remoteFaults) == [5, .max])
-        for end: MachineEnd in [.poweredOff, .reboot, .lost(node: 63, why: "no heartbeat"), .failed(node: 0, why: "")] {
-            #expect(try MachineEnd(decoding: end.encoded()) == end)
+        #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded(), from: 0).policies == nil)
+        // Nobody reports for another.
+        #expect(throws: WireError.self) { try NodeReport(decoding: Self.report.encoded(), from: 0) }
+        let word = EndWord(causes: [.poweredOff, .lost(node: 2, why: "gone")], isFinal: true)
+        guard case .membership(.end(let heard)) = try ControlMessage(ControlMessage.membership(.end(word)).frame, from: 1) else {
+            Issue.record("an end is no end")
+            return
         }
-        for value in [nil, UInt64(0), .max] {
-            let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
-            for sequence in [UInt32(9), nil] where sequence != nil || value != nil {
-                let request = DeviceRequest(sequence: sequence, access: access, value: value)
-                #expect(try DeviceRequest(decoding: request.encoded()) == request)
-            }
-        }
+        #expect(heard == word)
     }
 
-    private static let decoders: [(name: String, bytes: [UInt8], decode: @Sendable ([UInt8]) throws -> Void)] = [
-        ("plan", plan.encoded(), { _ = try MachinePlan(decoding: $0) }),
-        ("hello", NodeHello(resources: resources, cpuid: cpuid).encoded(), { _ = try NodeHello(decoding: $0) }),
-        ("report", report.encoded(), { _ = try NodeReport(decoding: $0).resources.processors }),
-        ("end", MachineEnd.lost(node: 1, why: "gone").encoded(), { _ = try MachineEnd(decoding: $0) }),
-        ("device request", DeviceRequest(sequence: 1, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 2).encoded(),
-            { _ = try DeviceRequest(decoding: $0) }),
-        ("device reply", DeviceReply(sequence: 1, value: 2).encoded(), { _ = try DeviceReply(decoding: $0) }),
-        ("licence statement", statement.encoded(), { _ = try LicenceStatement(decoding: $0, from: 1) }),
-        ("licence verdict", LicenceVerdictMessage(violations: ["L301", "L302"]).encoded(), { _ = try LicenceVerdictMessage(decoding: $0) }),
-        ("policies", PolicySet.all.encoded(), { _ = try PolicySet(decoding: $0) }),
-    ]
-
     @Test func everyTruncationAndEveryExtraByteIsRefused() {
-        for (name, bytes, decode) in Self.decoders {
-            for count in 0..<bytes.count {
-                #expect(throws: (any Error).self, "\(name) cut to \(count)") { try decode(Array(bytes.prefix(count))) }
+        for message in Self.messages {
+            let frame = message.frame
+            func refuses(_ change: (inout ControlMessage.Frame) -> Void, _ what: String) {
+                var changed = frame
+                change(&changed)
+                // A report that is empty says that there is none.
+                if case .membership(.report) = message, changed.payload.isEmpty { return }
+                #expect(throws: WireError.self, "\(message): \(what)") { try ControlMessage(changed, from: 1) }
             }
-            #expect(throws: (any Error).self, "\(name)") { try decode(bytes + [0]) }
+            for count in frame.body.indices { refuses({ $0.body = Array($0.body.prefix(count)) }, "body cut to \(count)") }
+            for count in frame.payload.indices { refuses({ $0.payload = Array($0.payload.prefix(count)) }, "payload cut to \(count)") }
+            if frame.kind != .heartbeat { refuses({ $0.body.append(0) }, "a longer body") }
+            refuses({ $0.payload.append(0) }, "a longer payload")
         }
     }
 
@@ -133,14 +161,21 @@ import Testing
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
         var random = SeededGenerator(seed: seed)
-        for (_, bytes, decode) in Self.decoders {
-            for _ in 0..<400 {
-                var damaged = bytes
-                for _ in 0..<Int.random(in: 1...4, using: &random) {
-                    damaged[Int.random(in: 0..<damaged.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
-                }
-                try? decode(damaged)
-                try? decode((0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
+        func damage(_ bytes: inout [UInt8]) {
+            guard !bytes.isEmpty else { return }
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+        }
+        func noise(_ limit: Int) -> [UInt8] { (0..<Int.random(in: 0...limit, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) } }
+        for message in Self.messages {
+            for _ in 0..<200 {
+                var damaged = message.frame
+                damage(&damaged.body)
+                damage(&damaged.payload)
+                // What can be read can be sent on: nothing in it is impossible.
+                if let read = try? ControlMessage(damaged, from: 1) { _ = read.frame }
+                _ = try? ControlMessage(ControlMessage.Frame(kind: damaged.kind, body: noise(40), payload: noise(200)), from: 1)
             }
         }
     }
@@ -170,10 +205,10 @@ import Testing
 
     @Test func policiesThatThereAreNotAreRefused() {
         let unknown = PolicySet(rawValue: PolicySet.all.rawValue + 1)
-        #expect(throws: WireError.self) { try PolicySet(decoding: unknown.encoded()) }
+        #expect(throws: WireError.self) { try ControlMessage(ControlMessage.policies(unknown).frame, from: 1) }
         var report = Self.report
         report.policies = unknown
-        #expect(throws: WireError.self) { try NodeReport(decoding: report.encoded()) }
+        #expect(throws: WireError.self) { try NodeReport(decoding: report.encoded(), from: 1) }
     }
 
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {

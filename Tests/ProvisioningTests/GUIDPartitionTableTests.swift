@@ -2,13 +2,11 @@ import Bytes
 import Foundation
 import Testing
 
-@testable import FirmwareImage
+@testable import Disk
 
 @Suite struct GUIDPartitionTableTests {
     private func table(_ bytes: [UInt8]) throws(GUIDPartitionTable.ReadError) -> GUIDPartitionTable {
-        try GUIDPartitionTable(diskSize: bytes.count) { offset, count in
-            offset >= 0 && offset + count <= bytes.count ? Array(bytes[offset..<offset + count]) : nil
-        }
+        try GUIDPartitionTable(MemoryStore(bytes))
     }
 
     @Test func checksumIsTheStandardOne() {
@@ -25,13 +23,20 @@ import Testing
         #expect(last.type == "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7")
     }
 
-    /// Any damaged byte of header or entries fails a checksum or a field check.
+    /// Any damaged byte of header or entries fails a checksum or a field check; then the backup is read, where there is one.
     @Test func damageIsNoticed() throws {
         let image = try TestImage()
         let bytes = try Array(image.bytes(of: image.path).prefix(TestImage.size))
         for offset in Array(512..<604) + [1024, 1056, 1100, 1280, 1024 + 127 * 128] {
             var damaged = bytes
             damaged[offset] ^= 0x41
+            let read = try table(damaged)
+            #expect(try read.partitions == table(bytes).partitions, "byte \(offset)")
+            guard case .primary? = read.damage else {
+                Issue.record("byte \(offset): \(String(describing: read.damage))")
+                continue
+            }
+            damaged.replaceSubrange(TestImage.size - 512..<TestImage.size, with: [UInt8](repeating: 0, count: 512))
             #expect(throws: GUIDPartitionTable.ReadError.self, "byte \(offset)") { try table(damaged) }
         }
     }

@@ -1,5 +1,6 @@
 import Contract
 import BoardSupport
+import Disk
 import Foundation
 import Platform
 import Testing
@@ -78,8 +79,8 @@ struct LoopDeviceTests {
     @Test func aStickThatAnotherProgramHoldsIsNotUpdated() throws {
         let image = try TestImage()
         let loop = try loop(image, size: 32 << 20)
-        let writer = StickWriter(image: image.path, permitting: [.notRemovable])
-        let holder = try DeviceFile(writingDevice: loop.path)
+        let writer = try StickWriter(image: image.path, permitting: [.notRemovable])
+        let holder = try FileStore(writingDevice: loop.path)
         do {
             _ = try writer.update(loop.path)
             Issue.record("a stick that is in use was updated")

@@ -1,9 +1,11 @@
-import Contract
 import BoardSupport
+import Contract
+import Disk
 import FirmwareImage
 import Foundation
 import Platform
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Provisioning
@@ -63,20 +65,69 @@ import Testing
         #expect(mode == 0o600)
     }
 
-    @Test func guestLargerThanThePartitionIsRefused() throws {
+    /// The image's configuration partition has 16 MiB.
+    @Test func aGuestLargerThanThePartitionMakesItLarger() throws {
+        let image = try TestImage()
+        let guest = Data((0..<40 << 20).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 11) })
+        try image.scratch.write("vmlinuz", guest)
+        let personalisation = StickPersonalisation(kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz"))
+        let target = image.scratch.path + "/stick"
+        let report = try StickWriter(image: image.path).write(to: target, personalisation: personalisation)
+        let table = try GUIDPartitionTable(FileStore(reading: target))
+        let place = try #require(table.partition(named: "VSMP-CONFIG"))
+        #expect(table.damage == nil && place.size > 40 << 20 && place.offset == TestImage.configurationOffset)
+        #expect(try runTool("sfdisk", ["--verify", target]).contains("No errors detected"))
+        #expect(try FATVolume(place, of: target).read("guest/vmlinuz") == [UInt8](guest))
+        try runTool("fsck.fat", ["-n", try partition(place, of: target, in: image.scratch)])
+        #expect(report.bytes > 44 << 20)
+        let again = try StickWriter(image: image.path).write(to: target, personalisation: personalisation)
+        #expect(again.sha256 == report.sha256)
+    }
+
+    private func partition(_ place: GUIDPartitionTable.Partition, of stick: String, in scratch: ScratchFolder) throws -> String {
+        try scratch.write("partition", Data(try FileStore(reading: stick).read(at: place.offset, count: place.size)))
+        return scratch.path + "/partition"
+    }
+
+    @Test func aGuestThatTheStickHasNoRoomForIsRefusedWithTheSizes() throws {
         let image = try TestImage()
         try image.scratch.write("vmlinuz", Data(count: 15 << 20))
         let personalisation = StickPersonalisation(
             kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz"))
-        let target = image.scratch.path + "/stick"
+        let source = try ImageFile(image.path)
         do {
-            _ = try StickWriter(image: image.path).write(to: target, personalisation: personalisation)
+            let needed = try ConfigurationPartition.size(of: personalisation)
+            _ = try StickLayout(source, available: TestImage.size, needed: needed, target: "/dev/sdx")
             Issue.record("a guest that does not fit was accepted")
         } catch {
             #expect(error.exitStatus == .badInput)
-            #expect(error.description.contains("14 MiB"))
+            #expect(error.description.contains("of 18 MiB, and /dev/sdx has room for 16 MiB"), "\(error)")
         }
-        #expect(!FileManager.default.fileExists(atPath: target))
+    }
+
+    /// A partition table that firmware would find is the last thing that is written, the backup included.
+    @Test func wherePowerIsCutNoPartitionIsFoundBeforeAllIsRight() throws {
+        let image = try TestImage()
+        let source = try ImageFile(image.path)
+        let layout = try StickLayout(source, available: TestImage.size + (1 << 20), needed: 0, target: "the stick")
+        var old = try image.bytes(of: image.path) + [UInt8](repeating: 0, count: 1 << 20)
+        for piece in [layout.tail] { old.replaceSubrange(piece.offset..<piece.offset + piece.bytes.count, with: piece.bytes) }
+        let contents = try StickContents(source, layout, personalisation: nil)
+        var store = RecordedStore(old)
+        let verified = Mutex<Int?>(nil)
+        let transfer = StickTransfer { [recording = store.recording] progress in
+            guard progress.phase == .verifying else { return }
+            verified.withLock { $0 = $0 ?? recording.events.count }
+        }
+        _ = try transfer.write(contents, to: &store, startsEmpty: false) { [store] () throws(DiskError) in store }
+        let first = try #require(verified.withLock { $0 })
+        let events = store.recording.events.count
+        #expect(first > 3 && events > first)
+        for cut in 0...events {
+            let table = try? GUIDPartitionTable(store.recording.store(cutAfter: cut))
+            if cut > 0, cut <= 2 { continue }
+            #expect((table != nil) == (cut == 0 || cut > first), "cut after \(cut) of \(events)")
+        }
     }
 
     @Test func headIsClearUntilEverythingIsVerified() throws {
@@ -144,9 +195,12 @@ import Testing
     @Test func tableIsFittedToALargerStick() throws {
         let image = try TestImage()
         let size = TestImage.size + (3 << 20) + 512
-        let contents = try StickContents(imagePath: image.path, targetSize: size, personalisation: nil)
+        let source = try ImageFile(image.path)
+        let layout = try StickLayout(source, available: size, needed: 0, target: "the stick")
+        let contents = try StickContents(source, layout, personalisation: nil)
         var stick = [UInt8](repeating: 0, count: size)
-        stick.replaceSubrange(0..<contents.head.count, with: contents.head)
+        stick.replaceSubrange(0..<layout.head.count, with: layout.head)
+        stick.replaceSubrange(layout.tail.offset..<size, with: layout.tail.bytes)
         for range in contents.ranges {
             stick.replaceSubrange(range.offset..<range.offset + range.count, with: try contents.bytes(of: range))
         }
@@ -157,10 +211,11 @@ import Testing
         #expect(verified.isSuccess)
         #expect(words.contains("No errors detected"))
         #expect(!words.contains("size mismatch") && !words.contains("backup"))
-        let table = try GUIDPartitionTable(diskSize: size) { Array(stick[$0..<$0 + $1]) }
+        let table = try GUIDPartitionTable(MemoryStore(stick))
+        #expect(table.damage == nil)
         #expect(table.partitions.count == 3)
         #expect(throws: ProvisioningError.self) {
-            _ = try StickContents(imagePath: image.path, targetSize: TestImage.size - 512, personalisation: nil)
+            _ = try StickLayout(source, available: TestImage.size - 512, needed: 0, target: "the stick")
         }
     }
 }

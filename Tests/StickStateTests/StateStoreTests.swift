@@ -1,3 +1,4 @@
+import Platform
 import Foundation
 import Testing
 
@@ -72,13 +73,9 @@ import Testing
         defer { cleanUp() }
         for number in 0..<3 { try store.write(facts(number)) }
         let failing = { (isFailing: @escaping @Sendable (Int) -> Bool) in
-            StateStore(path: file.path) { descriptor, place in
-                guard !isFailing(place) else {
-                    errno = EIO
-                    return nil
-                }
-                var bytes = [UInt8](repeating: 0, count: StateRecord.size)
-                return unsafe pread(descriptor, &bytes, bytes.count, off_t(place)) == bytes.count ? bytes : nil
+            StateStore(path: file.path) { store, place throws(SystemError) in
+                guard !isFailing(place) else { throw SystemError("pread", on: store.subject, code: EIO) }
+                return try store.read(StateRecord.size, at: place)
             }
         }
         let half = failing { $0 == place }

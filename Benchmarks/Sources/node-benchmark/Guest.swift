@@ -16,7 +16,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     private let failure = Mutex<String?>(nil)
     private let arrived = Parker()
     private let permitted = Parker()
-    private var processors: [Processor] = []
+    private var processors: [Processor<VirtualProcessor, Guest>] = []
     private var threads: [SystemThread] = []
 
     /// - Parameters:
@@ -34,7 +34,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
             try vcpu.setEntry(instruction: base + GuestProgram.codeOffset, stack: base + 0x8000, flags: 0x3002)
             processors.append(
                 Processor(
-                    index: index, target: InterruptRouter.LocalTarget(id: APICID(UInt32(index))), isBootstrap: index == 0, vcpu: vcpu, environment: self))
+                    index: index, target: InterruptRouter.LocalTarget(id: APICID(UInt32(index))), isBootstrap: index == 0, backend: vcpu, environment: self))
         }
     }
 
@@ -71,6 +71,7 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
 
     // MARK: ProcessorEnvironment
 
+    var isUserSpaceReached: Bool { true }
     var isDead: Bool { dead.load(ordering: .sequentiallyConsistent) }
 
     func write(_ access: DeviceAccess, _ value: UInt64) {
@@ -87,4 +88,5 @@ final class Guest: ProcessorEnvironment, @unchecked Sendable {
     func endOfInterrupt(_ vector: Vector) {}
     func moveTimestamp(by ticks: UInt64) {}
     func setTimer(_ processor: Int, _ deadline: UInt64) {}
+    func reachUserSpace() {}
 }

@@ -12,6 +12,7 @@ package struct CoherenceRootCommand: ParsableCommand {
             commandName: "vsmp-coherence",
             abstract: "Simulate the coherence engine and published protocols on the same traces, and check the engine.",
             discussion: "docs/coherence-simulation.md, docs/coherence.md",
+            version: "vsmp-coherence \(SDKVersion.text)",
             subcommands: [
                 SimulateCommand.self, CompareCommand.self, AblationCommand.self, ReportCommand.self, WorkloadCommand.self,
                 CheckCommand.self, SoakCommand.self, CalibrateCommand.self,

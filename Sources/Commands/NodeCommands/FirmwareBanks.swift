@@ -1,3 +1,4 @@
+internal import Platform
 import BoardSupport
 import Glibc
 import Interconnect
@@ -64,7 +65,7 @@ struct FirmwareBanks {
         }
         let environment = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }
         if environment == nil { complaints.append("\(folder)/\(GrubEnvironment.path) is damaged: BIOS cannot count starts; write the stick again") }
-        let programs = names(in: folder + "/" + BootProgramName.folder)
+        let programs = SystemFiles().names(in: folder + "/" + BootProgramName.folder)
         for bank in Bank.allCases {
             guard let file = programs.first(where: { BootProgramName($0)?.bank == bank }), let program = BootProgramName(file) else { continue }
             let manifest = "\(folder)/\(bank.folder)/MANIFEST.TXT"
@@ -186,29 +187,14 @@ struct FirmwareBanks {
 
     /// In place: no cluster and no folder entry but the file's time changes.
     private static func overwrite(_ path: String, _ bytes: [UInt8]) throws(Problem) {
-        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .cannotChange(path, why: reason()) }
-        defer { close(descriptor) }
-        // SAFETY: the array lives through the call and its count is given.
-        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-        guard count == bytes.count, fsync(descriptor) == 0 else { throw .cannotChange(path, why: reason()) }
+        do throws(SystemError) {
+            let file = try FileDescriptor(opening: path, for: .write)
+            try file.write(bytes, at: 0)
+            try file.synchronize()
+        } catch {
+            throw .cannotChange(path, why: error.reason)
+        }
     }
 
-    private static func reason() -> String {
-        let code = errno
-        return unsafe String(cString: strerror(code))
-    }
-}
-
-/// The entries of a folder, but not itself and its parent.
-private func names(in folder: String) -> [String] {
-    guard let stream = unsafe opendir(folder) else { return [] }
-    defer { unsafe closedir(stream) }
-    var names: [String] = []
-    while let entry = unsafe readdir(stream) {
-        // SAFETY: d_name is a C string within the entry, which lives until the next call.
-        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) }
-        if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
+    private static func reason() -> String { SystemError.reason(errno) }
 }

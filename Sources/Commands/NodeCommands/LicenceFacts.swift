@@ -1,3 +1,4 @@
+internal import Platform
 import BoardSupport
 import Glibc
 import Interconnect

@@ -1,7 +1,6 @@
 internal import Contract
 import BoardSupport
 import Coherence
-import Glibc
 internal import Platform
 
 /// `vsmp machine stat|pages|processors|version|policies`: asks the vsmpd on this node over its local socket.
@@ -37,20 +36,12 @@ enum MachineCommand {
     }
 
     private static func ask(_ request: StatRequest, path: String) -> String? {
-        guard let address = localAddress(path) else { return nil }
-        let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard fd >= 0 else { return nil }
-        defer { close(fd) }
-        guard unsafe withSocketAddress(address, { unsafe connect(fd, $0, $1) }) == 0 else { return nil }
-        let line = request.line
-        guard unsafe line.withUnsafeBytes({ unsafe write(fd, $0.baseAddress, $0.count) }) == line.count else { return nil }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(fd, $0.baseAddress, $0.count) }
-            if count <= 0 { break }
-            bytes += buffer[..<count]
+        do throws(SystemError) {
+            let server = try LocalSocket.connect(to: path)
+            try server.sendAll(request.line)
+            return try server.readAll().map { String(decoding: $0, as: UTF8.self) }
+        } catch {
+            return nil
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -1,9 +1,9 @@
 internal import Contract
+internal import Platform
 import BoardSupport
 import Glibc
 import Licensing
 import Node
-internal import Platform
 
 /// `vsmpd license request|install`: what this board is, and a licence for its own stick.
 struct NodeLicenseCommand {
@@ -79,22 +79,28 @@ struct NodeLicenseCommand {
     private func replace(_ name: String, in folder: String, with bytes: [UInt8]) throws(WriteError) {
         let path = "\(folder)/\(name)"
         let new = path + ".new"
-        func create() -> Int32 { unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600) }
-        var descriptor = create()
-        // A node mounts its stick read-only.
-        let isReadOnly = descriptor < 0 && errno == EROFS
-        if isReadOnly, MountedFolder.setWritable(folder, true) { descriptor = create() }
-        defer { if isReadOnly { _ = MountedFolder.setWritable(folder, false) } }
-        guard descriptor >= 0 else {
-            let hint = isReadOnly ? ": the stick is write-protected, or this program may not mount it writable" : ""
-            throw WriteError(description: "cannot write \(new)\(hint)")
+        func create() throws(SystemError) -> FileDescriptor {
+            try FileDescriptor(opening: new, for: .write, [.create, .truncate, .noFollow], permissions: 0o600)
         }
-        let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-        let isWhole = written == bytes.count && fsync(descriptor) == 0
-        close(descriptor)
-        guard isWhole, unsafe rename(new, path) == 0 else {
+        var isReadOnly = false
+        defer { if isReadOnly { _ = MountedFolder.setWritable(folder, false) } }
+        let file: FileDescriptor
+        do throws(SystemError) { file = try create() } catch {
+            // A node mounts its stick read-only.
+            guard error.code == EROFS else { throw WriteError(description: "cannot write \(new): \(error.reason)") }
+            isReadOnly = MountedFolder.setWritable(folder, true)
+            do throws(SystemError) { file = try create() } catch {
+                throw WriteError(
+                    description: "cannot write \(new): the stick is write-protected, or this program may not mount it writable (\(error.reason))")
+            }
+        }
+        do throws(SystemError) {
+            try file.write(bytes)
+            try file.synchronize()
+            try checked(uninterrupted { unsafe rename(new, path) }, "rename", on: new)
+        } catch {
             unsafe unlink(new)
-            throw WriteError(description: "cannot write \(path): the stick may be full or defective")
+            throw WriteError(description: "cannot write \(path): \(error.reason); the stick may be full or defective")
         }
         sync()
     }

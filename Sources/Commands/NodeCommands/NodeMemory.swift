@@ -1,3 +1,4 @@
+internal import Platform
 import BoardSupport
 import Licensing
 import Node

@@ -12,6 +12,10 @@ package enum NodeProgram {
     static func dispatch(_ arguments: [String]) -> ExitStatus {
         let name = arguments.first.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "vsmpd"
         let rest = Array(arguments.dropFirst())
+        if rest == ["--version"] {
+            StandardOutput.print("\(name) \(SDKVersion.text)")
+            return .success
+        }
         // The image calls the operator's command as its brand wants it.
         if name != "vsmpd" {
             if rest.first == "license" { return NodeLicenseCommand().run(Array(rest.dropFirst())) }
@@ -46,6 +50,8 @@ package enum NodeProgram {
               the same with fixed addresses instead of discovery
           vsmpd run ... --boot FOLDER
               the stick's boot partition, mounted: with it the node takes part in choosing the firmware that the machine runs
+          vsmpd run ... --restarts FILE
+              where node 0 counts, from one run to the next, how often the guest has reset before it reached user space
           vsmpd machine stat [--json] | pages | processors | version
               ask the vsmpd that runs on this node
           vsmpd machine policies [LIST]
@@ -56,9 +62,12 @@ package enum NodeProgram {
           vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]
               describe this computer as a board's source, each value with its origin; FOLDER holds another /proc and /sys
 
+          vsmpd --version
+              the version of the SDK that this program is from; what the image is says vsmpd machine version
+
         Exit status: 0 guest powered off, 64 usage, 65 bad input, 66 missing input, 69 no KVM, 80 node lost,
-        81 peer refused, 82 timeout, 84 hardware is not the board's, 85 not licensed, 89 image too old, 90 guest asked for a
-        reboot, 91 the machine runs the firmware of the other bank.
+        81 peer refused, 82 timeout, 83 the guest resets again and again before user space, 84 hardware is not the board's,
+        85 not licensed, 89 image too old, 90 guest asked for a reboot, 91 the machine runs the firmware of the other bank.
         """
 
     static func report(_ text: String) { show("vsmp: " + text + "\n") }

@@ -1,3 +1,4 @@
+internal import Platform
 import BoardSupport
 
 /// The disk that holds this machine's partition VSMP-CONFIG, as sysfs shows it (Linux, Documentation/ABI/stable/sysfs-block).

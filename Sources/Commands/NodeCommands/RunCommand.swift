@@ -22,7 +22,7 @@ enum RunCommand {
         do {
             let options = try Options(
                 arguments,
-                known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot"])
+                known: ["--board", "--config", "--firmware-hash-file", "--interface", "--listen", "--peer", "--socket", "--boot", "--restarts"])
             return try run(options)
         } catch let problem as Options.Problem {
             NodeProgram.report("\(problem)")
@@ -38,8 +38,10 @@ enum RunCommand {
             return .internalError
         } catch let error as InterconnectError {
             NodeProgram.report("\(error)")
-            if case .address = error { return .usage }
             return .internalError
+        } catch let error as SocketAddress.Problem {
+            NodeProgram.report("\(error)")
+            return .usage
         } catch let error as NodeConfigurationError {
             NodeProgram.report("\(error)")
             return .badInput
@@ -134,13 +136,14 @@ enum RunCommand {
         }
         let machine = try VirtualMachine()
         let socket = options.last("--socket") ?? StatServer.defaultPath
+        let count = configuration.node == 0 ? options.last("--restarts").map { RestartCount(file: $0) } : nil
         let identity: @Sendable () -> String = { firmware.text + "\n" + rollback.text }
         do {
             if setup.configuration.nodes > 1, let expiry = licensing.expiry {
                 NodeProgram.report("\(expiry)")
                 throw NodeError.licence([expiry])
             }
-            return try run(setup, machine, socket, identity)
+            return try run(setup, machine, socket, count, identity)
         } catch MeshError.otherFirmware(let hash, let message) {
             NodeProgram.report(message)
             return try changeOver(to: hash, banks)
@@ -153,16 +156,20 @@ enum RunCommand {
             NodeProgram.report("THE LICENCE HAS EXPIRED: this board starts alone, without the others")
             setup.configuration.nodes = 1
             setup.configuration.node = 0
-            return try run(setup, machine, socket, identity)
+            return try run(setup, machine, socket, count, identity)
         }
     }
 
     private static func run(
-        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ socket: String, _ firmware: @escaping @Sendable () -> String
+        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ socket: String, _ count: RestartCount?, _ firmware: @escaping @Sendable () -> String
     ) throws -> ExitStatus {
+        var setup = setup
+        setup.earlyResets = count?.take() ?? 0
         let runtime = NodeRuntime(setup, machine: machine)
         StatServer(path: socket, runtime: runtime, firmware: firmware).start()
-        return try runtime.run().exitStatus
+        let end = try runtime.run()
+        count?.keep(runtime.earlyResets)
+        return end.exitStatus
     }
 
     /// Lets the bank with that firmware start next; the board has to start again for it.

@@ -17,12 +17,25 @@ func printJSON(_ value: some Encodable) throws {
 /// Writes on standard error.
 func printError(_ text: String, terminator: String = "\n") { StandardError.print(text, terminator: terminator) }
 
+/// Opens an image or stick that the user named, and says what is wrong with it although it can be read.
+func openedImage(_ name: String) throws(ImageError) -> ImageFile {
+    let image = try ImageFile(name)
+    if let warning = image.warning { printError("vsmp: \(warning)") }
+    return image
+}
+
 /// Writes a command's output file in one step, or ends the command; `-` is standard output.
 func writeFile(_ content: Data, to path: String) throws {
     do { try OutputFile.write(Array(content), to: path) } catch {
         printError("vsmp: \(error)")
         throw ExitCode(ExitStatus.cannotCreate.rawValue)
     }
+}
+
+/// Says on standard error when a secret file is not its owner's alone.
+func warnWhenOthersCanRead(_ path: String) {
+    guard let mode = (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int, mode & 0o077 != 0 else { return }
+    printError("vsmp: warning: other users of this computer can reach the secret key \(path) (mode \(String(mode, radix: 8))): chmod 600 \(path)")
 }
 
 /// Runs a command's body; an error of the SDK is printed on standard error and becomes its exit status.

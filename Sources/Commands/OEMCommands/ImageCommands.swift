@@ -1,6 +1,7 @@
 import Contract
 package import ArgumentParser
 internal import BoardSupport
+internal import Disk
 internal import FirmwareImage
 internal import Foundation
 internal import StickState
@@ -113,6 +114,11 @@ package struct ImageCommand: ParsableCommand {
         var sizeLimit: Int?
         @Option(
             help: ArgumentHelp(
+                "Room for a stick's personalisation and guest (default: 96); usb write makes more where the guest needs it and the stick has it.",
+                valueName: "MiB"))
+        var configSize: Int?
+        @Option(
+            help: ArgumentHelp(
                 "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
                 valueName: "N"))
         var rollbackCounter = 0
@@ -129,6 +135,10 @@ package struct ImageCommand: ParsableCommand {
         func validate() throws {
             guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
             guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
+            let sizes = ImageLayout.configurationSizes
+            guard configSize.map({ sizes.contains($0 << 20) && $0 < 1 << 30 }) ?? true else {
+                throw ValidationError("--config-size is a number of MiB from \(sizes.lowerBound >> 20) to \(sizes.upperBound >> 20), not \(configSize ?? 0)")
+            }
             guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
             guard licenseRoot == nil || built != nil || signing.purpose == .development else {
                 throw ValidationError("a release image with --license-root needs --built, as in --built \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"")
@@ -144,9 +154,9 @@ package struct ImageCommand: ParsableCommand {
                     firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
-                builder.offer = FileManager.default.contents(atPath: brand + "/offer.txt")
                 builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
+                if let configSize { builder.configurationSize = configSize << 20 }
                 if noCache { builder.cache = nil }
                 builder.rollbackCounter = RollbackCounter(rollbackCounter) ?? .zero
                 builder.purpose = signing.purpose
@@ -190,7 +200,7 @@ package struct ImageCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
-                let reader = try ImageReader(URL(fileURLWithPath: image), bank: bank)
+                let reader = try ImageReader(try openedImage(image), bank: bank)
                 let rootFiles = files ? try reader.rootFiles() : [:]
                 if json { return try printJSON(ImageSummary(reader.manifest, reader, rootFiles)) }
                 let manifest = reader.manifest
@@ -234,38 +244,72 @@ package struct ImageCommand: ParsableCommand {
         @Flag(help: "Also refuse what must not leave the house: development keys, shells, passwords, open boot menus, secrets, no vendor's root key.")
         var release = false
 
+        @Flag(help: "Print JSON for a program; the exit status is the same.")
+        var json = false
+
         func run() throws {
             try reportingErrors {
                 let wanted = try certificate.map { path throws(ImageError) in try SigningCertificate(file: URL(fileURLWithPath: path)) }
-                let url = URL(fileURLWithPath: image)
-                let banks = try ImageReader(url).banks
+                let file = try openedImage(image)
+                let banks = try ImageReader(file).banks
+                var verdicts: [ImageVerdict] = []
                 for bank in Bank.allCases where banks[bank] != nil {
-                    try check(try ImageReader(url, bank: bank), named: banks.count == 1 ? image : "\(image), bank \(bank.rawValue)", wanted)
+                    let name = banks.count == 1 ? image : "\(image), bank \(bank.rawValue)"
+                    let verdict = try ImageVerdict(try ImageReader(file, bank: bank), named: name, release: release, wanted)
+                    verdicts.append(verdict)
+                    if !json { verdict.show() }
                 }
+                if json { try printJSON(verdicts) }
+                let problems = verdicts.flatMap(\.problems)
+                guard problems.isEmpty else { throw ImageError(.badInput, problems.joined(separator: "\n")) }
             }
         }
+    }
+}
 
-        private func check(_ reader: ImageReader, named name: String, _ wanted: SigningCertificate?) throws(ImageError) {
-            let signers: [SigningCertificate]
-            if release {
-                let findings: [ReleaseFinding]
-                (signers, findings) = try reader.verifyRelease(certificate: wanted)
-                guard findings.isEmpty else {
-                    let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
-                    let lines = findings.map(\.description) + ["\(name) must not be shipped: \(count)"]
-                    throw ImageError(.badInput, lines.joined(separator: "\n"))
-                }
-            } else {
-                signers = try reader.verify()
-                if let wanted, !signers.contains(wanted) {
-                    throw ImageError(
-                        .badInput, "\(name) is \(signers.isEmpty ? "not signed" : "signed by \(signers.map(\.description).joined(separator: "; "))"), "
-                            + "not by \(wanted)")
-                }
-            }
-            StandardOutput.print("\(name): whole, \(reader.manifest.purpose.rawValue), firmware hash \(reader.manifest.firmwareHash)")
-            StandardOutput.print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0)" }.joined(separator: "\n"))
+/// What `vsmp image verify` found of one bank, whole already.
+private struct ImageVerdict: Encodable {
+    struct Signer: Encodable {
+        let subject, sha256: String
+    }
+
+    let image: String
+    let bank: Bank
+    let firmwareHash: String
+    let version: UInt32
+    let purpose: ImagePurpose
+    let signers: [Signer]
+    /// Whether it was asked if it may be shipped, and what speaks against that.
+    let release: Bool
+    let findings: [ReleaseFinding]
+    /// What ends the command; none when all is well.
+    let problems: [String]
+
+    init(_ reader: ImageReader, named name: String, release: Bool, _ wanted: SigningCertificate?) throws(ImageError) {
+        image = name
+        bank = reader.bank
+        self.release = release
+        let found: [SigningCertificate]
+        if release {
+            (found, findings) = try reader.verifyRelease(certificate: wanted)
+            let count = "\(findings.count) reason\(findings.count == 1 ? "" : "s")"
+            problems = findings.isEmpty ? [] : findings.map(\.description) + ["\(name) must not be shipped: \(count)"]
+        } else {
+            found = try reader.verify()
+            findings = []
+            let signed = found.isEmpty ? "not signed" : "signed by \(found.map(\.description).joined(separator: "; "))"
+            problems = wanted.map { found.contains($0) ? [] : ["\(name) is \(signed), not by \($0)"] } ?? []
         }
+        firmwareHash = reader.manifest.firmwareHash.description
+        version = reader.manifest.version
+        purpose = reader.manifest.purpose
+        signers = found.map { Signer(subject: $0.subject, sha256: $0.fingerprint.description) }
+    }
+
+    func show() {
+        guard problems.isEmpty else { return }
+        StandardOutput.print("\(image): whole, \(purpose.rawValue), firmware hash \(firmwareHash)")
+        StandardOutput.print(signers.isEmpty ? "not signed" : signers.map { "signed by \($0.subject), SHA-256 \($0.sha256)" }.joined(separator: "\n"))
     }
 }
 

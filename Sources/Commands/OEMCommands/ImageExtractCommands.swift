@@ -19,7 +19,7 @@ extension ImageCommand {
 
         func run() throws {
             try reportingErrors {
-                let result = try ImageReader(URL(fileURLWithPath: image)).extract(paths, to: URL(fileURLWithPath: output))
+                let result = try ImageReader(try openedImage(image)).extract(paths, to: URL(fileURLWithPath: output))
                 for path in result.leftOut { printError("vsmp: left out \(path), a device") }
                 StandardOutput.print("\(output): \(result.written.count) files of \(image)")
             }
@@ -41,7 +41,7 @@ extension ImageCommand {
         func run() throws {
             var differences: [ImageDifference] = []
             try reportingErrors {
-                let images = (try ImageReader(URL(fileURLWithPath: first)), try ImageReader(URL(fileURLWithPath: second)))
+                let images = (try ImageReader(try openedImage(first)), try ImageReader(try openedImage(second)))
                 differences = try images.0.differences(from: images.1)
                 if json { return try printJSON(differences) }
                 if differences.isEmpty { StandardOutput.print("the same firmware: \(images.0.manifest.firmwareHash)") }

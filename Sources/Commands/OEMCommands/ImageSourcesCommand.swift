@@ -47,7 +47,7 @@ extension ImageCommand {
                     let lock = try PackageLock(contentsOf: URL(fileURLWithPath: lock))
                     (files, needed) = (lock.sources, try store.sources(of: lock.packages))
                 } else {
-                    let reader = try ImageReader(URL(fileURLWithPath: image ?? ""))
+                    let reader = try ImageReader(try openedImage(image ?? ""))
                     try reader.verify()
                     try kit?.check(against: reader)
                     (files, needed) = (reader.manifest.sources, try reader.neededSources())

@@ -22,7 +22,7 @@ extension ImageCommand {
 
         func run() throws {
             try reportingErrors {
-                let messages = try ImageReader(URL(fileURLWithPath: image)).messagesToSign()
+                let messages = try ImageReader(try openedImage(image)).messagesToSign()
                 do { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) } catch {
                     throw ImageError(.cannotCreate, "cannot create the folder \(output): \(error.localizedDescription)")
                 }
@@ -60,7 +60,8 @@ extension ImageCommand {
                     found[program] = bytes
                 }
                 let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
-                try ImageReader(URL(fileURLWithPath: image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
+                try certificate.checkValidity(at: Date())
+                try ImageReader(try openedImage(image)).attach(found, of: certificate, to: URL(fileURLWithPath: output))
                 StandardOutput.print("\(output): signed by \(certificate)")
             }
         }
@@ -105,6 +106,8 @@ struct SigningOptions: ParsableArguments {
             }
         }
         let identity = try SigningCertificate(file: URL(fileURLWithPath: certificate))
+        try identity.checkValidity(at: Date())
+        if let signingKey { warnWhenOthersCanRead(signingKey) }
         if let signCommand { return CommandSigner(command: signCommand, certificate: identity) }
         return try KeyFileSigner(key: URL(fileURLWithPath: signingKey ?? ""), certificate: identity)
     }

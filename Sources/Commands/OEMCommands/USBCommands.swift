@@ -12,7 +12,7 @@ package struct USBCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
-            subcommands: [List.self, Write.self, Update.self])
+            subcommands: [List.self, Write.self, Update.self, Repair.self])
     }
 
     package init() {}
@@ -69,16 +69,50 @@ package struct USBCommand: ParsableCommand {
         @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
         var target: String
 
+        @Flag(help: "Check everything and say what would happen; change nothing.")
+        var dryRun = false
+
         @Flag(help: "Print the report as JSON.")
         var json = false
 
         func run() throws {
             try reportingErrors {
-                let report = try StickWriter(image: image).update(target) { printError("vsmp: \($0)") }
+                let report = try StickWriter(image: image).update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }
                 if json { return try printJSON(report) }
+                if dryRun {
+                    return StandardOutput.print(
+                        "\(target): bank \(report.bank.rawValue) would get version \(report.version), firmware hash \(report.firmwareHash); "
+                            + "version \(report.kept) would stay in the other bank; nothing was changed")
+                }
                 StandardOutput.print(
                     "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
                         + "version \(report.kept) stays in the other bank")
+            }
+        }
+    }
+
+    struct Repair: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(
+                abstract: "Mend a stick's partition table from the copy that is whole.",
+                discussion: "A stick has its partition table at its beginning and at its end. Where one copy is damaged the other one is used, with a warning, until this mends it.")
+        }
+
+        @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
+        var target: String
+
+        @Flag(help: "Say what is damaged; change nothing.")
+        var dryRun = false
+
+        @Flag(help: "Print the report as JSON.")
+        var json = false
+
+        func run() throws {
+            try reportingErrors {
+                let report = try StickRepair().repair(target, isDryRun: dryRun)
+                if json { return try printJSON(report) }
+                StandardOutput.print(report.damage.map { "\(target): \($0); \(dryRun ? "nothing was changed" : "both are whole again")" } ?? "\(target): both copies of the partition table are whole")
+                if !report.startsOnBIOS { StandardOutput.print("\(target): the boot code for BIOS is not that of its firmware: write the stick anew for boards that start by BIOS") }
             }
         }
     }
@@ -129,6 +163,9 @@ package struct USBCommand: ParsableCommand {
         @Option(help: "What a node does after a failure: poweroff or wait.")
         var onFailure: String?
 
+        @Flag(help: "Check everything and say what would happen to each stick; write nothing.")
+        var dryRun = false
+
         @Flag(help: "Print the reports as JSON, one array.")
         var json = false
 
@@ -137,6 +174,7 @@ package struct USBCommand: ParsableCommand {
             guard targets.count == 1 || (kit != nil && node == nil) else {
                 throw ValidationError("several sticks are those of one --kit, without --node")
             }
+            // Other spellings of one stick are found when the targets are looked at.
             guard Set(targets).count == targets.count else { throw ValidationError("a stick is named twice") }
             guard targets.count == 1 || identity == nil else { throw ValidationError("--identity is of one stick") }
             let personal: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure]
@@ -157,30 +195,36 @@ package struct USBCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
-                let personalisations = try personalisations()
+                let writer = try StickWriter(image: image)
+                if let warning = writer.image.warning { printError("vsmp: \(warning)") }
+                let firmware = try ImageReader(writer.image)
+                let kit = try kit.map { folder throws(ProvisioningError) in try Kit(folder: folder) }
+                try kit?.check(against: firmware)
+                let jobs = zip(targets, try personalisations(kit)).map { StickJob($0, personalisation: $1, expected: expectedIdentity) }
+                if dryRun {
+                    let plans = try writer.check(jobs)
+                    if json { return try printJSON(plans) }
+                    for plan in plans { StandardOutput.print(plan.summary) }
+                    return StandardOutput.print("nothing was written")
+                }
+                let progress = ProgressPrinter()
+                defer { progress.finish() }
                 var reports: [StickReport] = []
-                for (target, personalisation) in zip(targets, personalisations) {
-                    let progress = ProgressPrinter()
-                    defer { progress.finish() }
-                    let report = try StickWriter(image: image).write(
-                        to: target, personalisation: personalisation, expected: expectedIdentity,
-                        progress: progress.show)
+                try writer.write(jobs, progress: progress.show) { report in
                     progress.finish()
                     reports.append(report)
-                    if !json { try describe(report, personalisation) }
+                    if !json { describe(report, kit, firmware.manifest) }
                 }
                 if json { try printJSON(reports) }
             }
         }
 
-        private func describe(_ report: StickReport, _ personalisation: StickPersonalisation?) throws {
+        private func describe(_ report: StickReport, _ kit: Kit?, _ manifest: ImageManifest) {
             let target = report.target
-            if try ImageReader(URL(fileURLWithPath: image)).manifest.purpose == .development {
-                StandardOutput.print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers")
-            }
+            if manifest.purpose == .development { StandardOutput.print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers") }
             StandardOutput.print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
-            if let personalisation {
-                StandardOutput.print("\(target): stick \(personalisation.node + 1) of \(personalisation.kit.nodes) of \(personalisation.kit.id)")
+            if let kit, let node = report.node {
+                StandardOutput.print("\(target): stick \(node + 1) of \(kit.nodes) of \(kit.id)")
             } else {
                 StandardOutput.print("\(target): not personalised; it joins no machine until it is written with --kit")
             }
@@ -194,9 +238,8 @@ package struct USBCommand: ParsableCommand {
         }
 
         /// One for each target.
-        private func personalisations() throws -> [StickPersonalisation?] {
-            guard let folder = kit else { return [nil] }
-            let kit = try Kit(folder: folder)
+        private func personalisations(_ kit: Kit?) throws -> [StickPersonalisation?] {
+            guard let kit else { return [nil] }
             guard node != nil || targets.count == kit.nodes else {
                 throw ProvisioningError.failed(.usage, "\(kit.id) has \(kit.nodes) sticks, \(targets.count) are named; name all of them, or one with --node")
             }
@@ -207,5 +250,19 @@ package struct USBCommand: ParsableCommand {
                     guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
             }
         }
+    }
+}
+
+extension StickPlan {
+    fileprivate var summary: String {
+        let what =
+            switch kind {
+            case .newFile: "a new file"
+            case .file: "a file that is a stick's image already"
+            case .disk: "the disk \([model, serial].compactMap(\.self).joined(separator: ", "))"
+            }
+        let lost = replaced.isEmpty ? "" : "; it loses \(replaced.map { $0.isEmpty ? "a partition" : $0 }.joined(separator: ", "))"
+        let stick = node.flatMap { node in kit.map { "stick \(node + 1) of \($0)" } } ?? "not personalised"
+        return "\(target): \(what)\(lost); it would get \(bytes >> 20) MiB of \(image), \(stick)"
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// A ring of bytes mapped twice in a row, so that whatever lies in it, and whatever room it has, is one piece of memory.
 @safe struct ByteRing: ~Copyable, @unchecked Sendable {
@@ -16,18 +17,18 @@ import Glibc
         // SAFETY: the reservation makes sure that both halves replace nothing but itself; every call is checked, and
         // undone when a later one fails. The segment goes when its last attachment does, also if the process dies.
         let segment = shmget(IPC_PRIVATE, capacity, 0o600)
-        guard segment >= 0 else { throw .system(call: "shmget", on: what, errno: errno) }
+        guard segment >= 0 else { throw .system(SystemError("shmget", on: what, code: errno)) }
         defer { _ = shmctl(segment, IPC_RMID, nil) }
         let whole = unsafe mmap(nil, capacity * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard unsafe whole != MAP_FAILED, let address = unsafe whole else {
-            throw .system(call: "mmap", on: what, errno: errno)
+            throw .system(SystemError("mmap", on: what, code: errno))
         }
         for offset in [0, capacity] {
             let attached = unsafe shmat(segment, address + offset, Self.replaceMapping)
             guard unsafe attached == address + offset else {
                 let error = errno
                 unsafe munmap(address, capacity * 2)
-                throw .system(call: "shmat", on: what, errno: error)
+                throw .system(SystemError("shmat", on: what, code: error))
             }
         }
         unsafe base = address

@@ -1,3 +1,4 @@
+package import Platform
 import Glibc
 
 /// One TCP stream of frames to one peer, after the handshake. Owned by one thread at a time; nothing here blocks,
@@ -119,9 +120,9 @@ package struct Connection: ~Copyable, Sendable {
             switch unsafe socket.send(outgoing.filled) {
             case .bytes(let count): outgoing.removeFirst(count)
             case .wouldBlock: return .wouldBlock
-            case .lost(let reason):
-                loss = reason
-                return .lost(reason)
+            case .ended(let end):
+                loss = .ended(end)
+                return .lost(.ended(end))
             }
         }
         return .drained
@@ -143,10 +144,10 @@ package struct Connection: ~Copyable, Sendable {
                 // A short read means that the kernel has no more; asking again would cost a call to hear so.
                 if count < room.count { return .received(total) }
             case .wouldBlock: return .received(total)
-            case .lost(let reason):
+            case .ended(let end):
                 // Frames that arrived before the end are still to be handled; the next call reports the loss.
-                loss = reason
-                return total > 0 ? .received(total) : .lost(reason)
+                loss = .ended(end)
+                return total > 0 ? .received(total) : .lost(.ended(end))
             }
         }
         return .full

@@ -3,6 +3,7 @@ package struct NodeSet: Sendable, Equatable, CustomStringConvertible {
     package private(set) var rawValue: UInt64 = 0
 
     package init() {}
+    package init(bits: UInt64) { rawValue = bits }
     package init(_ members: some Sequence<UInt8>) { for member in members { insert(member) } }
 
     package var isEmpty: Bool { rawValue == 0 }

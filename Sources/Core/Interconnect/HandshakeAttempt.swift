@@ -1,3 +1,4 @@
+internal import Platform
 import Glibc
 
 /// One connection on its way through the handshake.
@@ -42,7 +43,7 @@ final class HandshakeAttempt {
     }
 
     var fileDescriptor: Int32 { socket?.fileDescriptor ?? -1 }
-    var pollEvents: Int16 { Int16(connecting || !unsent.isEmpty ? POLLOUT | POLLIN : POLLIN) }
+    var events: DescriptorEvents { connecting || !unsent.isEmpty ? [.input, .output] : .input }
     var isClosing: Bool { closing }
     var peerIsAuthenticated: Bool { handshake.peerIsAuthenticated }
 
@@ -70,13 +71,12 @@ final class HandshakeAttempt {
     }
 
     /// Sends and receives what is possible now.
-    func advance(now: UInt64, ready: Int16) -> Progress {
+    func advance(now: UInt64, ready: DescriptorEvents) -> Progress {
         if closing { return advanceClosing(now) }
         if connecting {
             if now >= deadline { return .unreachable("no answer") }
-            guard ready & Int16(POLLOUT | POLLERR | POLLHUP) != 0 else { return .running }
-            let error = socket?.connectionError() ?? 0
-            guard error == 0 else { return .unreachable(errorText(error)) }
+            guard !ready.isDisjoint(with: [.output, .hangUp]) else { return .running }
+            if let error = socket?.connectionError() { return .unreachable(error.reason) }
             connecting = false
         }
         flush()
@@ -122,7 +122,7 @@ final class HandshakeAttempt {
         flush()
         closing = true
         deadline = now + Self.lingering
-        if unsent.isEmpty { shutdown(fileDescriptor, Int32(SHUT_WR)) }
+        if unsent.isEmpty { socket?.endSending() }
     }
 
     /// Reads on until the peer closes: closing with unread bytes would reset the connection and take the refusal with it.
@@ -130,7 +130,7 @@ final class HandshakeAttempt {
         if now >= deadline { return .finished }
         if !unsent.isEmpty {
             flush()
-            if unsent.isEmpty { shutdown(fileDescriptor, Int32(SHUT_WR)) }
+            if unsent.isEmpty { socket?.endSending() }
         }
         // Bounded, so that a peer who never stops sending costs one read a round.
         return socket?.read(atMost: 4096) == nil ? .finished : .running

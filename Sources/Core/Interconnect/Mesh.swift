@@ -1,3 +1,4 @@
+package import Platform
 /// How a node finds its peers.
 package enum Reach: Sendable {
     /// Beacons on IPv6 link-local multicast of this interface; connections between the link-local addresses.

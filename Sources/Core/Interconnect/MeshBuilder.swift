@@ -59,15 +59,14 @@ struct MeshBuilder: ~Copyable {
         var beacons: Socket?
         switch configuration.reach {
         case .discovery(let name, let mtu):
-            let found = try NetworkInterface(name)
-            if let mtu { try found.setMTU(mtu) }
-            beacons = try Socket.beacons(on: found.index, name: name)
+            let found = try Self.interface(name, mtu: mtu)
+            beacons = try system { () throws(SystemError) in try Socket.multicast(BeaconGroup.address(scope: found.index)) }
             interface = found
         case .fixed(let address, let peers):
             for peer in 0..<me.index where peers[peer] == nil {
                 throw .configuration("node \(me.index) has no address of node \(peer)")
             }
-            listener = try Socket.listening(at: address)
+            listener = try system { () throws(SystemError) in try Socket.listening(at: address) }
         }
         self.configuration = configuration
         self.me = me
@@ -76,6 +75,19 @@ struct MeshBuilder: ~Copyable {
         self.beacons = consume beacons
         table = PeerTable(identity: me, key: configuration.key)
         for peer in 0..<me.count where peer != me.index { slots[peer] = Slot() }
+    }
+
+    private static func interface(_ name: String, mtu: Int?) throws(InterconnectError) -> NetworkInterface {
+        let found: NetworkInterface
+        do throws(SystemError) { found = try NetworkInterface(name) } catch {
+            throw .interface(name, "there is no such interface; check the board's interconnect port")
+        }
+        guard let mtu else { return found }
+        do throws(SystemError) { try found.setMTU(mtu) } catch {
+            throw .interface(
+                name, "it does not carry packets of \(mtu) bytes: \(error.reason); correct mtu in the board's description")
+        }
+        return found
     }
 
     private var missing: NodeSet {
@@ -120,7 +132,7 @@ struct MeshBuilder: ~Copyable {
         guard listener == nil, let interface, let address = interface.linkLocalAddress(port: 0) else { return }
         // An address that is still tentative cannot be bound yet.
         guard let opened = try? Socket.listening(at: address) else { return }
-        listenerPort = try opened.localAddress().port
+        do throws(SystemError) { listenerPort = try opened.localAddress().port } catch { throw .system(error) }
         listener = consume opened
     }
 
@@ -197,8 +209,8 @@ struct MeshBuilder: ~Copyable {
 
     private mutating func acceptAll(_ now: UInt64, random: inout some RandomNumberGenerator) {
         for _ in 0..<Self.maximumInbound {
-            guard let (descriptor, from) = listener?.accept() ?? nil else { return }
-            let socket = Socket(adopting: descriptor)
+            guard let socket = listener?.accept() ?? nil else { return }
+            guard let from = socket.remote else { continue }
             _ = try? socket.setNoDelay()
             makeRoomForInbound()
             let handshake = Handshake(listeningAs: me, key: configuration.key, random: &random)
@@ -221,18 +233,16 @@ struct MeshBuilder: ~Copyable {
     // MARK: One round
 
     private mutating func wait(random: inout some RandomNumberGenerator, log: (String) -> Void) {
-        var descriptors = attempts.map { pollfd(fd: $0.fileDescriptor, events: $0.pollEvents, revents: 0) }
-        let attemptCount = descriptors.count
-        // poll ignores a negative descriptor, which stands for a socket that is not there.
-        for descriptor in [listener?.fileDescriptor ?? -1, beacons?.fileDescriptor ?? -1] {
-            descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
-        }
-        // SAFETY: the array lives through the call and its count is given.
-        let count = unsafe poll(&descriptors, nfds_t(descriptors.count), 50)
-        let now = monotonicNow()
+        var descriptors = DescriptorSet()
         let current = attempts
-        for (index, attempt) in current.enumerated() where index < attemptCount {
-            handle(attempt, attempt.advance(now: now, ready: count > 0 ? descriptors[index].revents : 0), now, log)
+        for attempt in current { descriptors.add(attempt.fileDescriptor, attempt.events) }
+        for descriptor in [listener?.fileDescriptor, beacons?.fileDescriptor] {
+            if let descriptor { descriptors.add(descriptor, .input) }
+        }
+        _ = try? descriptors.wait(timeout: 50_000_000)
+        let now = monotonicNow()
+        for (index, attempt) in current.enumerated() {
+            handle(attempt, attempt.advance(now: now, ready: descriptors.ready(index)), now, log)
         }
         acceptAll(now, random: &random)
         hearBeacons(now, log)
@@ -251,7 +261,7 @@ struct MeshBuilder: ~Copyable {
                 note(refusal, attempt, now, log)
             } else {
                 attempt.admit()
-                if case .established = attempt.advance(now: now, ready: 0) { keep(attempt, peer, role, log) }
+                if case .established = attempt.advance(now: now, ready: []) { keep(attempt, peer, role, log) }
             }
         case .established(let peer, let role): keep(attempt, peer, role, log)
         case .refused(let refusal): note(refusal, attempt, now, log)

@@ -1,3 +1,4 @@
+package import Platform
 /// What the beacons heard so far say: where each peer listens, and what is wrong on the interconnect. Pure: datagrams
 /// and time (nanoseconds, monotonic) come in, sentences for the console come out.
 package struct PeerTable: Sendable {

@@ -158,6 +158,24 @@ package final class GuestMemory: @unchecked Sendable {
         unsafe memcpy(destination, at(page), PageNumber.size)
     }
 
+    /// Copies `count` bytes at a guest-physical address, all in one page, out of the memory. The calling thread waits for the page as a processor
+    /// would: until the coherence loop has installed it.
+    package func touch(_ address: UInt64, copyingTo destination: UnsafeMutableRawPointer, count: Int) {
+        unsafe memcpy(destination, within(address, count), count)
+    }
+
+    /// Copies into the memory, as above.
+    package func touch(_ address: UInt64, copyingFrom source: UnsafeRawPointer, count: Int) {
+        unsafe memcpy(within(address, count), source, count)
+    }
+
+    private func within(_ address: UInt64, _ count: Int) -> UnsafeMutableRawPointer {
+        let page = PageNumber(containing: address)
+        let offset = Int(address - page.address)
+        precondition(count >= 0 && offset + count <= PageNumber.size, "bytes of one page")
+        return unsafe at(page) + offset
+    }
+
     /// Whether a populated page holds nothing but zeros. A page that does not is told by its first words.
     package func isZero(_ page: PageNumber) -> Bool {
         let start = unsafe contents(page)

@@ -1,5 +1,6 @@
 package import Platform
-package import CKVM
+import CKVM
+package import Machine
 import Glibc
 package import Pages
 
@@ -38,7 +39,7 @@ package final class ShadowForgetter {
     private static let tablesOffset = 0x8000
 
     /// Scratch covers the guest's `memorySize` bytes. `tracing` false treats every page as a page table.
-    package init(_ machine: VirtualMachine, memorySize: UInt64, cpuid: [kvm_cpuid_entry2], tracing: Bool = true) throws(SystemError) {
+    package init(_ machine: VirtualMachine, memorySize: UInt64, cpuid: CPUIDTable, tracing: Bool = true) throws(SystemError) {
         let gibibyte: UInt64 = 1 << 30
         let span = (memorySize + gibibyte - 1) / gibibyte * gibibyte
         let directories = Int(span / gibibyte) + 1
@@ -152,33 +153,8 @@ package final class ShadowForgetter {
 }
 
 extension VirtualProcessor {
-    /// Flat 64-bit mode at privilege level `ring` with the given page tables (Intel SDM 3A, 9.8.5); no GDT or IDT is set.
+    /// Flat 64-bit mode at privilege level `ring` with the given page tables; no GDT or IDT is set.
     package func enterLongMode(pageTables: UInt64, ring: UInt8 = 0) throws(SystemError) {
-        var sregs = try systemRegisters()
-        sregs.cr3 = pageTables
-        sregs.cr4 = 0x620
-        sregs.cr0 = 0x8005_0033
-        sregs.efer = 0x500
-        var code = kvm_segment()
-        code.limit = 0xffff_ffff
-        code.selector = 8 | UInt16(ring)
-        code.present = 1
-        code.type = 11
-        code.dpl = ring
-        code.s = 1
-        code.l = 1
-        code.g = 1
-        var data = code
-        data.selector = 16 | UInt16(ring)
-        data.type = 3
-        data.l = 0
-        data.db = 1
-        sregs.cs = code
-        sregs.ds = data
-        sregs.es = data
-        sregs.fs = data
-        sregs.gs = data
-        sregs.ss = data
-        try setSystemRegisters(sregs)
+        try setState(ProcessorState(.flat(pageTables: pageTables, ring: ring, instruction: 0, stack: 0), apicBase: apicBase))
     }
 }

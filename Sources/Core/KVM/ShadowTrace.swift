@@ -1,4 +1,5 @@
 import CKVM
+import Platform
 import Glibc
 import Pages
 
@@ -16,9 +17,10 @@ struct ShadowTrace: ~Copyable {
 
     /// Nil when this kernel has no such tracepoint or perf is refused: then every page is suspect.
     init?(pages: Int) {
+        let files = SystemFiles()
         let folder = "/sys/kernel/tracing/events/kvmmmu/kvm_mmu_get_page"
-        guard let id = readSmallFile(folder + "/id").flatMap({ UInt64($0.trimmed) }),
-            let format = readSmallFile(folder + "/format"),
+        guard let id = files.line(folder + "/id").flatMap({ UInt64($0) }),
+            let format = files.text(folder + "/format"),
             let line = format.split(separator: "\n").first(where: { $0.contains(" gfn;") }),
             let range = line.firstRange(ofASCII: "offset:"),
             let offset = UInt32(line[range...].prefix(while: { $0 != ";" }))
@@ -73,20 +75,6 @@ struct ShadowTrace: ~Copyable {
         }
         return lostRecords
     }
-}
-
-private func readSmallFile(_ path: String) -> String? {
-    let fd = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard fd >= 0 else { return nil }
-    defer { close(fd) }
-    var bytes = [UInt8](repeating: 0, count: 8192)
-    let capacity = bytes.count
-    let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(fd, $0.baseAddress, capacity) }
-    return count > 0 ? String(decoding: bytes.prefix(count), as: UTF8.self) : nil
-}
-
-extension String {
-    fileprivate var trimmed: Substring { self.prefix(while: { !$0.isWhitespace }) }
 }
 
 extension Substring {

@@ -1,5 +1,6 @@
 package import Platform
-package import CKVM
+import CKVM
+package import Machine
 import Glibc
 
 /// One KVM virtual machine without an in-kernel interrupt chip: it holds only this node's processors.
@@ -30,13 +31,13 @@ package final class VirtualMachine: Sendable {
     }
 
     /// What this processor and KVM can offer a guest, leaf by leaf.
-    package func supportedCPUID() throws(SystemError) -> [kvm_cpuid_entry2] {
+    package func supportedCPUID() throws(SystemError) -> CPUIDTable {
         var entries = [kvm_cpuid_entry2](repeating: kvm_cpuid_entry2(), count: 256)
         let count = unsafe entries.withUnsafeMutableBufferPointer { buffer in
             unsafe ckvm_supported_cpuid(kvm.rawValue, buffer.baseAddress, UInt32(buffer.count))
         }
         try checked(count, "KVM_GET_SUPPORTED_CPUID", on: "/dev/kvm")
-        return Array(entries.prefix(Int(count)))
+        return CPUIDTable(kvm: entries.prefix(Int(count)))
     }
 
     /// The largest vCPU id plus one that this kernel accepts.

@@ -1,16 +1,16 @@
 package import Platform
-package import CKVM
+import CKVM
+package import Machine
 import Glibc
 
 /// One virtual processor. Everything here is called by the one thread that runs it, except `kick`.
 /// vCPU id = APIC id, unique over the whole machine.
 // SAFETY: `run` points to the kvm_run mapping, made in `init` and unmapped in `deinit`; the shim bounds every access.
 @safe
-package struct VirtualProcessor: ~Copyable {
+package struct VirtualProcessor: ~Copyable, ProcessorBackend {
     private let descriptor: FileDescriptor
     private let machine: VirtualMachine
     private let run: UnsafeMutablePointer<kvm_run>
-    private let resetState: kvm_sregs
     private var lastExit = ckvm_exit()
     package let id: UInt32
 
@@ -20,11 +20,7 @@ package struct VirtualProcessor: ~Copyable {
         guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
             throw SystemError("mmap of kvm_run", on: "vCPU \(id)", code: errno)
         }
-        var sregs = kvm_sregs()
-        let status = unsafe ckvm_get_sregs(fd.rawValue, &sregs)
-        try checked(status, "KVM_GET_SREGS", on: "vCPU \(id)")
         unsafe run = mapping.assumingMemoryBound(to: kvm_run.self)
-        resetState = sregs
         descriptor = fd
         self.machine = machine
         self.id = id
@@ -39,17 +35,18 @@ package struct VirtualProcessor: ~Copyable {
         unsafe ckvm_bind_run(run)
     }
 
-    package func setCPUID(_ entries: [kvm_cpuid_entry2]) throws(SystemError) {
+    package func setCPUID(_ table: CPUIDTable) throws(SystemError) {
+        let entries = table.kvmEntries
         let status = unsafe entries.withUnsafeBufferPointer { unsafe ckvm_set_cpuid(descriptor.rawValue, $0.baseAddress, UInt32($0.count)) }
         try checked(status, "KVM_SET_CPUID2", on: "vCPU \(id)")
     }
 
     /// Runs guest code until the next exit.
-    package mutating func enter() throws(SystemError) -> Exit {
+    package mutating func enter() throws(SystemError) -> ProcessorExit {
         let status = unsafe ckvm_run(descriptor.rawValue, run, &lastExit)
         if status == -EINTR || status == -EAGAIN { return .kicked }
         try checked(status, "KVM_RUN", on: "vCPU \(id)")
-        return Exit(lastExit)
+        return ProcessorExit(lastExit)
     }
 
     /// Bytes of the last port exit, written by the guest or to be read by it.
@@ -69,7 +66,7 @@ package struct VirtualProcessor: ~Copyable {
     package func completeMemoryRead(_ value: UInt64, size: Int) { unsafe ckvm_complete_mmio_read(run, value, UInt32(size)) }
 
     /// Ends a RDMSR or WRMSR exit; `fault` raises #GP in the guest as hardware does for an unknown MSR.
-    package func completeRegister(_ value: UInt64 = 0, fault: Bool = false) { unsafe ckvm_complete_msr(run, value, fault) }
+    package func completeRegister(_ value: UInt64, fault: Bool) { unsafe ckvm_complete_msr(run, value, fault) }
 
     // MARK: Interrupts
 
@@ -94,26 +91,26 @@ package struct VirtualProcessor: ~Copyable {
 
     // MARK: State
 
-    package func registers() throws(SystemError) -> kvm_regs {
+    func registers() throws(SystemError) -> kvm_regs {
         var regs = kvm_regs()
         let status = unsafe ckvm_get_regs(descriptor.rawValue, &regs)
         try checked(status, "KVM_GET_REGS", on: "vCPU \(id)")
         return regs
     }
 
-    package func setRegisters(_ regs: kvm_regs) throws(SystemError) {
+    func setRegisters(_ regs: kvm_regs) throws(SystemError) {
         let status = unsafe withUnsafePointer(to: regs) { unsafe ckvm_set_regs(descriptor.rawValue, $0) }
         try checked(status, "KVM_SET_REGS", on: "vCPU \(id)")
     }
 
-    package func systemRegisters() throws(SystemError) -> kvm_sregs {
+    func systemRegisters() throws(SystemError) -> kvm_sregs {
         var sregs = kvm_sregs()
         let status = unsafe ckvm_get_sregs(descriptor.rawValue, &sregs)
         try checked(status, "KVM_GET_SREGS", on: "vCPU \(id)")
         return sregs
     }
 
-    package func setSystemRegisters(_ sregs: kvm_sregs) throws(SystemError) {
+    func setSystemRegisters(_ sregs: kvm_sregs) throws(SystemError) {
         let status = unsafe withUnsafePointer(to: sregs) { unsafe ckvm_set_sregs(descriptor.rawValue, $0) }
         try checked(status, "KVM_SET_SREGS", on: "vCPU \(id)")
     }
@@ -125,19 +122,7 @@ package struct VirtualProcessor: ~Copyable {
         try setSystemRegisters(sregs)
     }
 
-    /// The state after a start-up IPI (Intel SDM 3A, 9.4.4.1): real mode at vector * 4 KiB.
-    package func startUp(vector: UInt8, apicBase: UInt64) throws(SystemError) {
-        var sregs = resetState
-        sregs.apic_base = apicBase
-        sregs.cs.selector = UInt16(vector) << 8
-        sregs.cs.base = UInt64(vector) << 12
-        try setSystemRegisters(sregs)
-        var regs = kvm_regs()
-        regs.rflags = 2
-        try setRegisters(regs)
-    }
-
-    /// Where the processor starts, with everything else in its registers zero.
+    /// Where the processor starts, with everything else in its general registers zero.
     package func setEntry(instruction: UInt64, stack: UInt64, flags: UInt64) throws(SystemError) {
         var regs = kvm_regs()
         regs.rip = instruction
@@ -147,6 +132,12 @@ package struct VirtualProcessor: ~Copyable {
     }
 
     package var instructionPointer: UInt64? { (try? registers())?.rip }
+
+    /// With protection on, the privilege level is that of the stack segment (Intel SDM volume 3, 5.5; AMD APM volume 2, 4.9).
+    package var isInUserMode: Bool {
+        guard let registers = try? systemRegisters() else { return false }
+        return registers.cr0 & 1 != 0 && registers.ss.dpl == 3
+    }
 
     package func setRegister(msr: UInt32, _ value: UInt64) throws(SystemError) {
         try checked(ckvm_set_msr(descriptor.rawValue, msr, value), "KVM_SET_MSRS 0x\(String(msr, radix: 16))", on: "vCPU \(id)")
@@ -163,15 +154,35 @@ package struct VirtualProcessor: ~Copyable {
         try checked(ckvm_set_tsc_offset(descriptor.rawValue, offset), "KVM_VCPU_TSC_OFFSET", on: "vCPU \(id)")
     }
 
-    package func timestampOffset() throws(SystemError) -> UInt64 {
-        var offset: UInt64 = 0
-        let status = unsafe ckvm_get_tsc_offset(descriptor.rawValue, &offset)
-        try checked(status, "KVM_VCPU_TSC_OFFSET", on: "vCPU \(id)")
-        return offset
-    }
-
     func enterSystemManagementMode() throws(SystemError) {
         try checked(ckvm_enter_smm(descriptor.rawValue), "KVM_SET_VCPU_EVENTS (SMM)", on: "vCPU \(id)")
+    }
+}
+
+extension VirtualProcessor {
+    package static func kick(thread: Int32) { Kick.send(to: thread) }
+}
+
+extension ProcessorExit {
+    init(_ raw: ckvm_exit) {
+        switch Int32(bitPattern: raw.reason) {
+        case KVM_EXIT_IO where raw.is_write:
+            self = .portWrite(port: raw.port, size: Int(raw.size), count: Int(raw.count))
+        case KVM_EXIT_IO:
+            self = .portRead(port: raw.port, size: Int(raw.size), count: Int(raw.count))
+        case KVM_EXIT_MMIO where raw.is_write:
+            self = .memoryWrite(address: raw.address, size: Int(raw.size), value: raw.data)
+        case KVM_EXIT_MMIO:
+            self = .memoryRead(address: raw.address, size: Int(raw.size))
+        case KVM_EXIT_X86_RDMSR: self = .registerRead(msr: raw.msr)
+        case KVM_EXIT_X86_WRMSR: self = .registerWrite(msr: raw.msr, value: raw.data)
+        case KVM_EXIT_HLT: self = .halt
+        case KVM_EXIT_IRQ_WINDOW_OPEN: self = .interruptWindow
+        case KVM_EXIT_SET_TPR: self = .taskPriority
+        case KVM_EXIT_SHUTDOWN: self = .shutdown
+        case KVM_EXIT_INTR: self = .kicked
+        default: self = .failed(reason: raw.reason, detail: raw.address)
+        }
     }
 }
 

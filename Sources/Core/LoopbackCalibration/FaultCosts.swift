@@ -60,12 +60,12 @@ package struct FaultCosts: Sendable {
 
         private mutating func addPageOperations(_ memory: GuestMemory, _ rounds: Int) throws(SystemError) {
             for page in (0..<UInt32(rounds)).map(PageNumber.init) {
-                let begin = now()
+                let begin = monotonicNow()
                 try memory.protect(page)
-                let protected = now()
+                let protected = monotonicNow()
                 try memory.drop(page)
                 protect.append(protected - begin)
-                drop.append(now() - protected)
+                drop.append(monotonicNow() - protected)
             }
         }
 
@@ -97,9 +97,9 @@ package struct FaultCosts: Sendable {
                 throw SystemError("read", on: "userfaultfd, where a fault was due", code: ETIMEDOUT)
             }
             guard try memory.readFaults(into: &events) == 1 else { continue }
-            let read = now()
+            let read = monotonicNow()
             try memory.installZero(events[0].page, writable: true)
-            handled.append(Handled(read: read, installed: now()))
+            handled.append(Handled(read: read, installed: monotonicNow()))
         }
         return handled
     }
@@ -113,9 +113,9 @@ package struct FaultCosts: Sendable {
 
     private static func touch(_ memory: GuestMemory, _ rounds: Int) -> [Touched] {
         (0..<UInt32(rounds)).map(PageNumber.init).map { page in
-            let begin = now()
+            let begin = monotonicNow()
             let value = unsafe memory.contents(page).load(as: UInt8.self)
-            return Touched(begin: begin, end: now(), value: value)
+            return Touched(begin: begin, end: monotonicNow(), value: value)
         }
     }
 }

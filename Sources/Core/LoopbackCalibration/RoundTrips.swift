@@ -54,15 +54,15 @@ package struct RoundTrips: Sendable {
         var samples = Samples()
         // The first quarter warms the connection up.
         for round in 0..<rounds + rounds / 4 {
-            let begin = now()
+            let begin = monotonicNow()
             try LoopbackConnection.send(ends.asking, buffer)
-            let sent = now()
+            let sent = monotonicNow()
             while try poller.wait(timeout: 0) == 0 {}
-            let ready = now()
+            let ready = monotonicNow()
             guard try LoopbackConnection.receive(ends.asking, &buffer) else {
                 throw SystemError("recv", on: "a connection over 127.0.0.1", code: ECONNRESET)
             }
-            let end = now()
+            let end = monotonicNow()
             guard round >= rounds / 4 else { continue }
             samples.total.append(end - begin)
             samples.send.append(sent - begin)

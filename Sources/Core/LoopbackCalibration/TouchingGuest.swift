@@ -1,5 +1,6 @@
 import Platform
 import KVM
+import Machine
 import Pages
 
 /// A guest of one processor that reads a word of each page and keeps how long each read took.
@@ -71,8 +72,8 @@ final class TouchingGuest: @unchecked Sendable {
 
     /// Nanoseconds a tick of the time-stamp counter.
     private static func calibrate() -> Double {
-        let (time, ticks) = (now(), hostTimestamp())
-        while now() - time < 20_000_000 {}
-        return Double(now() - time) / Double(hostTimestamp() - ticks)
+        let (time, ticks) = (monotonicNow(), hostTimestamp())
+        while monotonicNow() - time < 20_000_000 {}
+        return Double(monotonicNow() - time) / Double(hostTimestamp() - ticks)
     }
 }

@@ -1,9 +1,9 @@
-internal import Glibc
+package import Platform
 
 /// Why a TPM could not be asked, or did not do what it was asked.
 package enum TPMError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// A system call on the way to the TPM failed with this errno.
-    case system(String, path: String, errno: Int32)
+    /// A system call on the way to the TPM failed.
+    case system(SystemError)
     /// The TPM's driver or process ended the connection, or did not answer within `seconds`.
     case silent(path: String, seconds: Int)
     /// The answer is not what the specification lays down.
@@ -16,7 +16,7 @@ package enum TPMError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .system(let call, let path, let code): "\(call) on \(path) failed: \(unsafe String(cString: strerror(code))) (errno \(code))"
+        case .system(let error): "\(error)"
         case .silent(let path, 0): "the TPM behind \(path) ended the connection"
         case .silent(let path, let seconds): "the TPM behind \(path) did not answer within \(seconds) s"
         case .malformed(let command, let what): "the TPM's answer to \(command.name) is damaged: \(what)"

@@ -50,4 +50,6 @@ int cplatform_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t time
     return count == -EINTR ? 0 : count;
 }
 int cplatform_event_create(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
-int cplatform_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_CLOEXEC)); }
+int cplatform_accept(int listener, void *address, uint32_t *length, bool nonblocking) {
+    return result(accept4(listener, address, length, SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0)));
+}

@@ -37,7 +37,7 @@ package enum LocalSocket {
     /// Waits for the next connection at a listening socket.
     package static func accept(at listener: borrowing FileDescriptor) throws(SystemError) -> FileDescriptor {
         var raw: Int32
-        repeat { raw = cplatform_accept(listener.rawValue) } while raw == -EINTR
+        repeat { raw = cplatform_accept(listener.rawValue, nil, nil, false) } while raw == -EINTR
         return FileDescriptor(owning: try checked(raw, "accept", on: listener.subject), as: "a client of \(listener.subject)")
     }
 

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Platform
 
 /// The state store: two records on a partition of their own. A write replaces the older one, so that a power cut in the middle of it leaves
 /// the newer one; the valid record with the highest sequence number counts.
@@ -26,15 +26,15 @@ public struct StateStore: Sendable {
     public let path: String
     /// Where the store begins there, in bytes.
     private let offset: Int
-    /// The bytes of a record from an offset of the open store, fewer where it ends; nil, with errno, when the medium does not return them.
-    private let record: @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?
+    /// The bytes of a record from an offset of the open store, fewer where it ends.
+    private let record: @Sendable (_ store: borrowing FileDescriptor, _ place: Int) throws(SystemError) -> [UInt8]
 
     public init(path: String) { self.init(path: path, reading: Self.bytes) }
 
     /// The store at `offset` bytes of a whole stick or its image.
     public init(path: String, offset: Int) { self.init(path: path, offset: offset, reading: Self.bytes) }
 
-    init(path: String, offset: Int = 0, reading record: @escaping @Sendable (_ descriptor: Int32, _ place: Int) -> [UInt8]?) {
+    init(path: String, offset: Int = 0, reading record: @escaping @Sendable (_ store: borrowing FileDescriptor, _ place: Int) throws(SystemError) -> [UInt8]) {
         self.path = path
         self.offset = offset
         self.record = record
@@ -49,31 +49,30 @@ public struct StateStore: Sendable {
         guard newest?.record.facts != facts else { return }
         guard let bytes = StateRecord(sequence: (newest?.record.sequence ?? 0) &+ 1, facts: facts).bytes else { throw .tooLong(path) }
         let place = Self.places.first { $0 != newest?.place } ?? 0
-        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC | O_SYNC)
-        guard descriptor >= 0 else { throw .unwritable(path, why: Self.reason()) }
-        defer { close(descriptor) }
-        // SAFETY: the array lives through the call and its count is given.
-        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + place)) }
-        guard count == bytes.count, fsync(descriptor) == 0 else { throw .unwritable(path, why: Self.reason()) }
+        do throws(SystemError) {
+            let store = try FileDescriptor(opening: path, for: .write, .synchronous)
+            try store.write(bytes, at: offset + place)
+            try store.synchronize()
+        } catch {
+            throw .unwritable(path, why: error.reason)
+        }
     }
 
     /// Whether the medium takes writes at all; nothing is written.
     public func checkWritable() throws(Problem) {
-        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unwritable(path, why: Self.reason()) }
-        close(descriptor)
+        do throws(SystemError) { _ = try FileDescriptor(opening: path, for: .write) } catch { throw .unwritable(path, why: error.reason) }
     }
 
     /// - Throws: when neither record can be read.
     private func newest() throws(Problem) -> (place: Int, record: StateRecord)? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .unreadable(path, why: Self.reason()) }
-        defer { close(descriptor) }
+        let store: FileDescriptor
+        do throws(SystemError) { store = try FileDescriptor(opening: path, for: .read) } catch { throw .unreadable(path, why: error.reason) }
         var found: (place: Int, record: StateRecord)?
         var failures: [String] = []
         for place in Self.places {
-            guard let bytes = record(descriptor, offset + place) else {
-                failures.append(Self.reason())
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try record(store, offset + place) } catch {
+                failures.append(error.reason)
                 continue
             }
             guard let record = StateRecord(bytes) else { continue }
@@ -84,15 +83,7 @@ public struct StateStore: Sendable {
         return found
     }
 
-    private static func bytes(_ descriptor: Int32, _ place: Int) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: StateRecord.size)
-        // SAFETY: the array lives through the call and its count is given.
-        let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, off_t(place)) }
-        return count < 0 ? nil : Array(bytes.prefix(count))
-    }
-
-    private static func reason() -> String {
-        let code = errno
-        return unsafe String(cString: strerror(code))
+    private static func bytes(_ store: borrowing FileDescriptor, _ place: Int) throws(SystemError) -> [UInt8] {
+        try store.read(StateRecord.size, at: place)
     }
 }

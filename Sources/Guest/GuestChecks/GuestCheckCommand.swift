@@ -1,9 +1,10 @@
 internal import CGuestCheck
+internal import Contract
 
 /// The command line of `guest-check`.
 package enum GuestCheckCommand {
     static let usage = """
-        usage: guest-check list
+        usage: guest-check list | --version
                guest-check run [NAME...] [--seconds S] [--fraction F] [--verify-pages N] [--memory-seconds S]
                                [--expect-cpus N] [--expect-nodes N] [--expect-mem-mib N]
         """
@@ -16,6 +17,9 @@ package enum GuestCheckCommand {
         switch arguments.first {
         case "list" where arguments.count == 1:
             for check in Check.all { print("\(check.name): \(check.summary)") }
+            return 0
+        case "--version" where arguments.count == 1:
+            print("guest-check \(SDKVersion.text)")
             return 0
         case "run":
             do throws(CheckError) {

@@ -36,10 +36,7 @@ final class DeviceHost: @unchecked Sendable {
         drive: @escaping @Sendable (DeviceSet.WireChange) -> Void, answer: @escaping @Sendable (UInt8, DeviceReply) -> Void,
         onPower: @escaping @Sendable (DeviceSignals.PowerRequest) -> Void
     ) {
-        var wall = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &wall)
-        let wallClock = Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec)
-        devices = DeviceSet(map: map, node: node, layout: layout, wallClock: wallClock, now: monotonicNow())
+        devices = DeviceSet(map: map, node: node, layout: layout, wallClock: Int64(wallClockNow()), now: monotonicNow())
         self.route = route
         self.drive = drive
         self.answer = answer

@@ -1,7 +1,7 @@
 import Machine
 
 /// Body of a forwarded access: sequence (4, zero when no answer is wanted), space (1), size (1), is write (1), zero (1), address (8), value (8).
-struct DeviceRequest: Equatable {
+package struct DeviceRequest: Equatable, Sendable {
     /// What the reply repeats; nil for a posted write.
     var sequence: UInt32?
     var access: DeviceAccess
@@ -43,7 +43,7 @@ struct DeviceRequest: Equatable {
 }
 
 /// Body of an answer: sequence (4), value (8; zero after a write).
-struct DeviceReply: Equatable, Sendable {
+package struct DeviceReply: Equatable, Sendable {
     var sequence: UInt32
     var value: UInt64
 

@@ -1,4 +1,3 @@
-import Interconnect
 package import Machine
 
 /// The machine's devices as this node has and reaches them, wherever they stand.
@@ -19,11 +18,11 @@ package final class DeviceRoom: Sendable {
         route: @escaping @Sendable (InterruptMessage) -> Void, onPower: @escaping @Sendable (DeviceSignals.PowerRequest) -> Void
     ) {
         let forwarder = DeviceForwarder(
-            isDead: { life.isOver }, send: { node, request in control.send(to: node, .deviceRequest, request.encoded()) })
+            isDead: { life.isOver }, send: { node, request in control.offer(.deviceRequest(request), to: Int(node)) })
         host = DeviceHost(
             map: map, node: node, layout: layout, route: route,
             drive: { change in if let target = map.target(of: change.access) { forwarder.post(change.access, change.value, to: target.node) } },
-            answer: { node, reply in control.send(to: node, .deviceReply, reply.encoded()) }, onPower: onPower)
+            answer: { node, reply in control.send(.deviceReply(reply), to: Int(node)) }, onPower: onPower)
         bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
         self.console = console.flatMap { [host] in ConsolePump(host, console: $0) }
         self.forwarder = forwarder
@@ -55,8 +54,8 @@ package final class DeviceRoom: Sendable {
     // MARK: Other nodes
 
     /// Another node's processor accesses a device of this node.
-    func take(_ request: DeviceRequest, from node: UInt8) {
-        bus.accept(request, from: node) { control.send(to: node, .deviceReply, $0.encoded()) }
+    func take(_ request: DeviceRequest, from node: Int) {
+        bus.accept(request, from: UInt8(node)) { control.send(.deviceReply($0), to: node) }
     }
 
     /// Another node has answered an access of this node.

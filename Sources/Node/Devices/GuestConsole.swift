@@ -4,6 +4,8 @@ internal import KVM
 
 /// The outside end of the guest's serial console: a serial device of node 0, or standard input and output.
 package struct GuestConsole: Sendable {
+    /// The serial device, which is open as long as this is.
+    private let port: SharedDescriptor?
     private let input: Int32
     private let output: Int32
 
@@ -18,6 +20,7 @@ package struct GuestConsole: Sendable {
     /// - Throws: EINVAL when Linux has no such speed.
     package init(device: String?, baudRate: Int = 115_200) throws(SystemError) {
         guard let device else {
+            port = nil
             input = STDIN_FILENO
             output = STDOUT_FILENO
             return
@@ -25,8 +28,12 @@ package struct GuestConsole: Sendable {
         guard let speed = Self.speeds[baudRate] else {
             throw SystemError("set \(baudRate) bits per second", on: "guest console \(device)", code: EINVAL)
         }
-        let fd = unsafe open(device, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
-        guard fd >= 0 else { throw SystemError("open", on: "guest console \(device)", code: errno) }
+        do throws(SystemError) {
+            port = SharedDescriptor(try FileDescriptor(opening: device, for: .readWrite, [.noTerminal, .nonBlocking]))
+        } catch {
+            throw SystemError("open", on: "guest console \(device)", code: error.code)
+        }
+        let fd = port?.rawValue ?? -1
         var settings = termios()
         if unsafe tcgetattr(fd, &settings) == 0 {
             unsafe cfmakeraw(&settings)
@@ -40,6 +47,7 @@ package struct GuestConsole: Sendable {
 
     /// For tests: a pipe or socket of the caller's.
     package init(input: Int32, output: Int32) {
+        port = nil
         self.input = input
         self.output = output
     }

@@ -1,94 +1,49 @@
 import Interconnect
-import Licensing
+package import Licensing
 
 /// The licence check of a machine: every node tells every other one what it is, checks all of them itself, and tells what it concludes. Memory is lent
-/// only when all accept. Nobody believes another node's word about a third.
+/// only when all accept. Nobody believes another node's word about a third. What is said when is ``Membership``'s.
 package struct LicenceAgreement: Sendable {
     let node: Int
     let count: Int
     let licensing: NodeLicensing
-    let log: @Sendable (String) -> Void
 
-    package init(node: Int, count: Int, licensing: NodeLicensing, log: @escaping @Sendable (String) -> Void) {
+    package init(node: Int, count: Int, licensing: NodeLicensing) {
         self.node = node
         self.count = count
         self.licensing = licensing
-        self.log = log
     }
 
-    /// Under what the nodes start.
-    package struct Terms: Sendable {
-        package var statements: [BoardStatement]
-        package var isPolicyChoiceFree: Bool
-    }
-
-    /// - Parameters:
-    ///   - broadcast: sends a membership message's body and payload to every other node.
-    ///   - wait: gives the next membership message of a kind.
-    /// - Returns: what every node stated, in the order of the nodes, and whether the running machine's policies may be chosen.
-    /// - Throws: ``NodeError/licence(_:)`` with this node's reasons, or with what other nodes said.
-    package func reach(
-        broadcast: ([UInt8], [UInt8]) -> Void, wait: (MembershipKind) throws -> ControlFrame
-    ) throws -> Terms {
-        let own = ownStatement()
-        broadcast([MembershipKind.licence.rawValue], own.encoded())
-        var statements = [LicenceStatement?](repeating: nil, count: count)
-        var broken: [Violation] = []
-        statements[node] = own
-        for frame in try eachOther(.licence, wait) {
-            do throws(WireError) {
-                statements[Int(frame.from)] = try LicenceStatement(decoding: frame.payload, from: Int(frame.from))
-            } catch {
-                broken.append(.statement("node \(frame.from): \(error)", need: "a statement that can be read"))
-            }
-        }
-        let verdict = broken.isEmpty ? self.verdict(statements.compactMap { $0 }) : .failure(LicenceRefusal(broken))
-        return try conclude(verdict, statements.compactMap { $0 }, broadcast, wait)
-    }
-
-    private func ownStatement() -> LicenceStatement {
+    /// What this node tells the others of itself, and what it has to leave out.
+    package var statement: (LicenceStatement, warning: String?) {
         var licence: String?
         var denyList: [UInt8] = []
         var isDevelopment = false
+        var warning: String?
         switch licensing.standing {
         case .development: isDevelopment = true
         case .release(let documents, let authority):
             licence = documents.licences.first?.id
             denyList = authority.denyList.map { Array($0.envelope.armoured.utf8) } ?? []
-            if denyList.count > LicenceStatement.longestDenyList { log("the deny list is too long to tell the other nodes: put it on every stick") }
+            if denyList.count > LicenceStatement.longestDenyList { warning = "the deny list is too long to tell the other nodes: put it on every stick" }
         case .refused: break
         }
         let inventory = MachineInventory.Node(
             index: node, licence: licence, isDevelopment: isDevelopment, record: licensing.record, interconnect: licensing.interconnect,
             choosesPolicies: licensing.choosesPolicies)
-        return LicenceStatement(node: inventory, threads: licensing.threads, denyList: denyList)
+        return (LicenceStatement(node: inventory, threads: licensing.threads, denyList: denyList), warning)
     }
 
-    /// One message of every other node.
-    private func eachOther(_ kind: MembershipKind, _ wait: (MembershipKind) throws -> ControlFrame) throws -> [ControlFrame] {
-        var frames: [ControlFrame] = []
-        while frames.count < count - 1 {
-            let frame = try wait(kind)
-            if !frames.contains(where: { $0.from == frame.from }) { frames.append(frame) }
-        }
-        return frames
-    }
-
-    private enum Outcome {
-        /// Sentences for the console.
-        case success(banners: [String], LicenceMarks, isPolicyChoiceFree: Bool)
-        case failure(LicenceRefusal)
-    }
-
-    private func verdict(_ statements: [LicenceStatement]) -> Outcome {
-        func success(_ banners: [String]) -> Outcome { .success(banners: banners, licensing.marks, isPolicyChoiceFree: true) }
+    /// What this node concludes of what all have stated, in the order of the nodes. Asks the clock, once.
+    package func judge(_ statements: [LicenceStatement]) -> LicenceOutcome {
+        func success(_ banners: [String]) -> LicenceOutcome { LicenceOutcome(banners: banners, marks: licensing.marks, isPolicyChoiceFree: true) }
         if count == 1 { return success(["one board alone: no licence is asked"]) }
         switch licensing.standing {
         case .development:
             let others = statements.filter { !$0.node.isDevelopment }.map(\.node.index)
-            guard others.isEmpty else { return .failure(LicenceRefusal(.developmentBeside(others))) }
+            guard others.isEmpty else { return LicenceOutcome(LicenceRefusal(.developmentBeside(others))) }
             return success(["edition \(Edition.development.name): for images that do not leave the house"])
-        case .refused(let refusal): return .failure(refusal)
+        case .refused(let refusal): return LicenceOutcome(refusal)
         case .release(let documents, var authority):
             // Another node may know a newer list; who signed it is checked like one's own.
             for statement in statements where !statement.denyList.isEmpty {
@@ -100,44 +55,43 @@ package struct LicenceAgreement: Sendable {
             do throws(LicenceRefusal) {
                 accepted = try authority.accept(documents, newestDenyList: licensing.marks.denyList)
             } catch {
-                return .failure(error)
+                return LicenceOutcome(error)
             }
             let clock = licensing.clock()
             switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: statements.map(\.node)), clock: clock) {
-            case .refused(let refusal): return .failure(refusal)
+            case .refused(let refusal): return LicenceOutcome(refusal)
             case .accepted(let banners):
                 let name =
                     "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
-                let marks = LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank)
-                let isPolicyChoiceFree = accepted.edition.features?.contains(.policyChoice) ?? true
-                return .success(banners: [name] + banners, marks, isPolicyChoiceFree: isPolicyChoiceFree)
+                return LicenceOutcome(
+                    banners: [name] + banners, marks: LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank),
+                    isPolicyChoiceFree: accepted.edition.features?.contains(.policyChoice) ?? true)
             }
         }
     }
 
-    private func conclude(
-        _ outcome: Outcome, _ statements: [LicenceStatement], _ broadcast: ([UInt8], [UInt8]) -> Void, _ wait: (MembershipKind) throws -> ControlFrame
-    ) throws -> Terms {
-        var mine: [Violation] = []
-        if case .failure(let refusal) = outcome { mine = refusal.violations }
-        for violation in mine { log("\(violation)") }
-        broadcast([MembershipKind.licenceVerdict.rawValue], LicenceVerdictMessage(violations: mine.map(\.description)).encoded())
-        var isRefusedByOthers = false
-        for frame in try eachOther(.licenceVerdict, wait) {
-            let theirs = (try? LicenceVerdictMessage(decoding: frame.payload).violations) ?? ["what it concludes cannot be read"]
-            isRefusedByOthers = isRefusedByOthers || !theirs.isEmpty
-            // What this node found itself need not be said twice.
-            for text in theirs where !mine.contains(where: { $0.description.prefix(400) == text }) {
-                log("node \(frame.from) says: \(sanitized(text.utf8, limit: 400))")
-            }
-        }
-        guard case .success(let banners, let marks, let isPolicyChoiceFree) = outcome else { throw NodeError.licence(mine) }
-        guard !isRefusedByOthers else { throw NodeError.licence([]) }
-        for banner in banners { log(banner) }
-        if count > 1, case .release = licensing.standing { licensing.accepted(marks) }
-        return Terms(
-            statements: statements.map { BoardStatement(threads: $0.threads, sockets: $0.node.record.sockets, memoryMiB: $0.node.record.memoryMiB) },
-            isPolicyChoiceFree: isPolicyChoiceFree)
+    /// Every node has accepted: notes it where a licence is asked.
+    package func remember(_ outcome: LicenceOutcome) {
+        if count > 1, case .release = licensing.standing { licensing.accepted(outcome.marks) }
+    }
+}
+
+/// What one node concludes.
+package struct LicenceOutcome: Sendable {
+    /// Why it refuses; none when it accepts.
+    package var violations: [Violation] = []
+    /// Sentences for the console when every node accepts.
+    package var banners: [String] = []
+    package var marks = LicenceMarks()
+    /// Whether the running machine's coherence policies may be chosen.
+    package var isPolicyChoiceFree = false
+
+    package init(_ refusal: LicenceRefusal) { violations = refusal.violations }
+
+    package init(banners: [String], marks: LicenceMarks, isPolicyChoiceFree: Bool) {
+        self.banners = banners
+        self.marks = marks
+        self.isPolicyChoiceFree = isPolicyChoiceFree
     }
 }
 
@@ -146,6 +100,16 @@ package struct BoardStatement: Sendable, Equatable {
     package var threads: Int
     package var sockets: Int
     package var memoryMiB: Int
+
+    package init(threads: Int, sockets: Int, memoryMiB: Int) {
+        self.threads = threads
+        self.sockets = sockets
+        self.memoryMiB = memoryMiB
+    }
+
+    init(_ statement: LicenceStatement) {
+        self.init(threads: statement.threads, sockets: statement.node.record.sockets, memoryMiB: statement.node.record.memoryMiB)
+    }
 
     /// What the plan says of this board that the board did not state; nil when it fits.
     func mismatch(_ resources: NodeResources, node: Int) -> Violation? {

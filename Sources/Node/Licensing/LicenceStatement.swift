@@ -1,12 +1,12 @@
-import Licensing
+package import Licensing
 
 /// What every node tells every other one before anything is lent: what it is, which licence it carries, the newest deny-list that it knows.
-struct LicenceStatement: Equatable {
-    var node: MachineInventory.Node
+package struct LicenceStatement: Equatable, Sendable {
+    package var node: MachineInventory.Node
     /// Logical processors of the board.
-    var threads: Int
+    package var threads: Int
     /// An armoured deny-list, or empty.
-    var denyList: [UInt8]
+    package var denyList: [UInt8]
 
     private static let version: UInt8 = 1
     /// A longer list does not fit into a frame and stays at home.
@@ -78,8 +78,8 @@ struct LicenceStatement: Equatable {
 }
 
 /// What a node concludes, told to every other one: empty when it accepts.
-struct LicenceVerdictMessage: Equatable {
-    var violations: [String]
+package struct LicenceVerdictMessage: Equatable, Sendable {
+    package var violations: [String]
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()

@@ -1,88 +1,43 @@
 package import Platform
-internal import KVM
-package import Interconnect
+internal import Interconnect
 import Synchronization
 
-/// A frame of a control connection, copied out.
-package struct ControlFrame: Sendable {
-    package let from: UInt8
-    package let kind: FrameKind
-    package let body: [UInt8]
-    package let payload: [UInt8]
-    /// The time-stamp counter when the frame was taken from the socket.
-    package let timestamp: UInt64
-}
-
-/// One peer's control connection; any thread may send.
-package final class ControlLink: Sendable {
-    package let peer: UInt8
-    package let fileDescriptor: Int32
-    private let connection: Mutex<Connection>
-
-    package init(_ connection: consuming Connection, peer: UInt8) {
-        self.peer = peer
-        fileDescriptor = connection.fileDescriptor
-        self.connection = Mutex(connection)
-    }
-
-    /// Queues a frame and hands it to the kernel. False when the send ring is full: that peer has not read for long.
-    @discardableResult
-    package func send(_ kind: FrameKind, _ body: [UInt8], payload: [UInt8] = []) -> Bool {
-        connection.withLock { connection in
-            let queued = unsafe body.withUnsafeBytes { body in
-                unsafe payload.withUnsafeBytes { payload in unsafe connection.enqueue(kind, body: body, payload: payload) }
-            }
-            _ = connection.flush()
-            return queued
-        }
-    }
-
-    package func flush() { connection.withLock { connection in _ = connection.flush() } }
-
-    package var counters: ConnectionCounters { connection.withLock { $0.counters } }
-
-    func fill() -> FillOutcome { connection.withLock { $0.fill() } }
-
-    func nextFrame(timestamp: UInt64) -> Result<ControlFrame?, FrameError> {
-        connection.withLock { connection in
-            do throws(FrameError) {
-                guard let frame = try connection.nextFrame() else { return .success(nil) }
-                return .success(
-                    ControlFrame(
-                        from: peer, kind: frame.kind, body: frame.bodyBytes, payload: frame.payloadBytes, timestamp: timestamp))
-            } catch {
-                return .failure(error)
-            }
-        }
-    }
-}
-
-/// Everything between nodes that is not coherence: one thread receives, one beats and watches, any thread sends.
+/// Everything between nodes that is not coherence: one thread receives, one beats and watches, any thread sends. Neither thread waits for anything
+/// but the network and the clock.
+// SAFETY: unchecked because `poller` belongs to the receiving thread once it runs, and `threads` to who starts and stops the plane.
 package final class ControlPlane: @unchecked Sendable {
+    /// Called on the plane's threads; none may block.
+    package struct Handlers: Sendable {
+        /// A message, the node that sent it, and the time-stamp counter when it was taken from the socket.
+        package var message: @Sendable (ControlMessage, Int, UInt64) -> Void
+        /// A peer is lost, and why; once a peer.
+        package var loss: @Sendable (Int, String) -> Void
+        /// Every 100 ms, on the beating thread.
+        package var beat: @Sendable () -> Void
+
+        package init(
+            message: @escaping @Sendable (ControlMessage, Int, UInt64) -> Void, loss: @escaping @Sendable (Int, String) -> Void,
+            beat: @escaping @Sendable () -> Void
+        ) {
+            self.message = message
+            self.loss = loss
+            self.beat = beat
+        }
+    }
+
     private let links: [ControlLink?]
     private var poller: Poller
     private let wake: WakeEvent
     private let detector: Mutex<FailureDetector>
     private let isStopping = Atomic<Bool>(false)
+    /// Peers whose send ring was full.
+    private let stalled = Atomic<UInt64>(0)
     private let beat = Parker()
-    private let handler: @Sendable (ControlFrame) -> Void
-    private let onLoss: @Sendable (UInt8, String) -> Void
-    private let onBeat: @Sendable () -> Void
     private var threads: [SystemThread] = []
 
-    /// - Parameters:
-    ///   - links: by node index; nil for this node.
-    ///   - handler: called on the receiving thread; must not block.
-    ///   - onLoss: a peer is lost, and why; called once a peer.
-    ///   - onBeat: called every 100 ms on the beating thread.
-    package init(
-        links: [ControlLink?], handler: @escaping @Sendable (ControlFrame) -> Void,
-        onLoss: @escaping @Sendable (UInt8, String) -> Void, onBeat: @escaping @Sendable () -> Void
-    ) throws(SystemError) {
+    /// - Parameter links: by node index; nil for this node.
+    package init(links: [ControlLink?]) throws(SystemError) {
         self.links = links
-        self.handler = handler
-        self.onLoss = onLoss
-        self.onBeat = onBeat
         wake = try WakeEvent()
         poller = try Poller()
         detector = Mutex(FailureDetector(watching: NodeSet(links.compactMap { $0?.peer }), now: monotonicNow()))
@@ -92,10 +47,10 @@ package final class ControlPlane: @unchecked Sendable {
         }
     }
 
-    package func start() {
+    package func start(_ handlers: Handlers) {
         threads = [
-            SystemThread("vsmp-control") { [self] in receive() },
-            SystemThread("vsmp-beat") { [self] in beats() },
+            SystemThread("vsmp-control") { [self] in receive(handlers) },
+            SystemThread("vsmp-beat") { [self] in beats(handlers) },
         ]
     }
 
@@ -107,13 +62,26 @@ package final class ControlPlane: @unchecked Sendable {
         threads = []
     }
 
+    // MARK: Sending
+
+    /// - Returns: false when the peer is not there or has not read for long; it is lost then.
     @discardableResult
-    package func send(to node: UInt8, _ kind: FrameKind, _ body: [UInt8], payload: [UInt8] = []) -> Bool {
-        links[Int(node)]?.send(kind, body, payload: payload) ?? false
+    package func send(_ message: ControlMessage, to node: Int) -> Bool { links[node].map { send(message.frame, over: $0) } ?? false }
+
+    /// The same for what the caller sends again.
+    package func offer(_ message: ControlMessage, to node: Int) -> Bool { links[node]?.send(message.frame) ?? false }
+
+    package func broadcast(_ message: ControlMessage) {
+        let frame = message.frame
+        for link in links { if let link { send(frame, over: link) } }
     }
 
-    package func broadcast(_ kind: FrameKind, _ body: [UInt8], payload: [UInt8] = []) {
-        for link in links { link?.send(kind, body, payload: payload) }
+    /// A frame that finds no room is missing for ever: an interrupt, an answer. The next beat says that this peer is lost.
+    @discardableResult
+    private func send(_ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
+        let isQueued = link.send(frame)
+        if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer), ordering: .relaxed) }
+        return isQueued
     }
 
     /// Frames and bytes that have passed on all control connections, both ways.
@@ -123,7 +91,7 @@ package final class ControlPlane: @unchecked Sendable {
 
     // MARK: Receiving
 
-    private func receive() {
+    private func receive(_ handlers: Handlers) {
         becomeRealtime(priority: 19)
         var gone = NodeSet()
         while !isStopping.load(ordering: .sequentiallyConsistent) {
@@ -134,39 +102,40 @@ package final class ControlPlane: @unchecked Sendable {
                     wake.clear()
                     continue
                 }
-                if let loss = take(from: link) {
+                if let why = take(from: link, handlers) {
                     gone.insert(link.peer)
                     try? poller.remove(link.fileDescriptor)
-                    if detector.withLock({ $0.streamEnded(link.peer, loss) }) { onLoss(link.peer, "\(loss)") }
+                    if detector.withLock({ $0.streamEnded(link.peer, .closed) }) { handlers.loss(Int(link.peer), why) }
                 }
             }
         }
     }
 
-    private func take(from link: ControlLink) -> ConnectionLoss? {
+    /// - Returns: why this peer is listened to no longer.
+    private func take(from link: ControlLink, _ handlers: Handlers) -> String? {
         while true {
             let outcome = link.fill()
             let timestamp = hostTimestamp()
-            frames: while true {
-                switch link.nextFrame(timestamp: timestamp) {
-                case .failure(let error): return .malformed(error)
-                case .success(.none): break frames
-                case .success(.some(let frame)):
+            do throws(ControlLinkError) {
+                while let message = try link.nextMessage() {
                     detector.withLock { $0.heard(link.peer, now: monotonicNow()) }
-                    if frame.kind != .heartbeat { handler(frame) }
+                    if case .heartbeat = message { continue }
+                    handlers.message(message, Int(link.peer), timestamp)
                 }
+            } catch {
+                return "\(error)"
             }
             switch outcome {
             case .received: return nil
             case .full: continue
-            case .lost(let loss): return loss
+            case .lost(let loss): return "\(loss)"
             }
         }
     }
 
     // MARK: Beating
 
-    private func beats() {
+    private func beats(_ handlers: Handlers) {
         becomeRealtime(priority: 21)
         let period = FailureDetector.Timing().beat
         var next = monotonicNow() + period
@@ -177,13 +146,16 @@ package final class ControlPlane: @unchecked Sendable {
                 continue
             }
             next = max(next + period, now)
-            broadcast(.heartbeat, [])
+            broadcast(.heartbeat)
+            for peer in NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members where detector.withLock({ $0.streamEnded(peer, .closed) }) {
+                handlers.loss(Int(peer), "it has read nothing for long, and no more fits into the connection")
+            }
             let lost = detector.withLock { $0.tick(now: now) }
             for peer in lost.members {
                 let reason = detector.withLock { $0.reason(peer) }
-                onLoss(peer, reason.map { "\($0)" } ?? "no heartbeat")
+                handlers.loss(Int(peer), reason.map { "\($0)" } ?? "no heartbeat")
             }
-            onBeat()
+            handlers.beat()
         }
     }
 }

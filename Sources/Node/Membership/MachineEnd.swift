@@ -1,51 +1,45 @@
 package import Contract
-internal import BoardSupport
 
 /// How the one machine ended, as every node sees it.
 package enum MachineEnd: Sendable, Equatable {
+    /// A node refuses the machine's licence; nothing was lent.
+    case refused
     case poweredOff
+    /// The guest restarted so many times in a row before it reached user space: another start would only end the same.
+    case guestFailed(resets: Int)
     case reboot
+    /// A processor or a node's own hypervisor gave up.
+    case failed(node: Int, why: String)
     /// A node died or its link was cut.
     case lost(node: Int, why: String)
-    /// A processor or this node's own hypervisor gave up.
-    case failed(node: Int, why: String)
 
     package var exitStatus: ExitStatus {
         switch self {
+        case .refused: .licenceRefused
         case .poweredOff: .success
+        case .guestFailed: .guestFailed
         case .reboot: .guestReboot
         case .lost: .nodeLost
         case .failed: .internalError
         }
     }
 
-    /// Body of an `end` frame behind its kind.
-    func encoded() -> [UInt8] {
-        var writer = WireWriter()
-        switch self {
-        case .poweredOff: writer.put(UInt8(0))
-        case .reboot: writer.put(UInt8(1))
-        case .lost(let node, let why):
-            writer.put(UInt8(2))
-            writer.put(UInt8(node))
-            writer.put(String(why.prefix(160)))
-        case .failed(let node, let why):
-            writer.put(UInt8(3))
-            writer.put(UInt8(node))
-            writer.put(String(why.prefix(160)))
-        }
-        return writer.bytes
+    /// Which of several causes counts: the lowest, the same on every node. What was said of a cause is no part of it.
+    struct Rank: Comparable, Hashable {
+        var kind: Int
+        var node: Int
+
+        static func < (a: Rank, b: Rank) -> Bool { (a.kind, a.node) < (b.kind, b.node) }
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes)
-        switch try reader.take(UInt8.self) {
-        case 0: self = .poweredOff
-        case 1: self = .reboot
-        case 2: self = .lost(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
-        case 3: self = .failed(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
-        default: throw .value("end")
+    var rank: Rank {
+        switch self {
+        case .refused: Rank(kind: 0, node: 0)
+        case .poweredOff: Rank(kind: 1, node: 0)
+        case .guestFailed: Rank(kind: 2, node: 0)
+        case .reboot: Rank(kind: 3, node: 0)
+        case .failed(let node, _): Rank(kind: 4, node: node)
+        case .lost(let node, _): Rank(kind: 5, node: node)
         }
-        try reader.end()
     }
 }

@@ -58,9 +58,9 @@ package struct MachinePlan: Sendable, Equatable {
 }
 
 /// What a node tells node 0 about itself.
-struct NodeHello {
-    var resources: NodeResources
-    var cpuid: CPUIDTable
+package struct NodeHello: Sendable, Equatable {
+    package var resources: NodeResources
+    package var cpuid: CPUIDTable
 
     func encoded() -> [UInt8] {
         var writer = WireWriter()
@@ -83,26 +83,4 @@ struct NodeHello {
             throw .value("CPUID table (\(error))")
         }
     }
-}
-
-/// First byte of a membership frame's body.
-package enum MembershipKind: UInt8, Sendable {
-    /// Node n to 0: payload is a `NodeHello`.
-    case hello = 1
-    /// Node 0 to all: payload is a `MachinePlan`.
-    case plan = 2
-    /// Node n to 0: processors wait for their start-up IPI; body holds the clock's error bound and round trip (ns).
-    case ready = 3
-    /// Node 0 to all: the guest runs.
-    case start = 4
-    /// The machine ends; body holds an `EndKind` and text.
-    case end = 5
-    /// Node n to 0, after its processors stopped: payload is a `NodeReport`.
-    case report = 6
-    /// Node 0 to all: everything is collected, connections may close.
-    case goodbye = 7
-    /// Every node to every other: payload is a `LicenceStatement`.
-    case licence = 8
-    /// Every node to every other: payload is a `LicenceVerdictMessage`.
-    case licenceVerdict = 9
 }

@@ -19,6 +19,8 @@ package struct FaultWaiters {
 
     private let processors: [ProcessorSignal]
     private var waiters: [Waiter]
+    /// Pages that threads behind devices wait for.
+    private var otherPages: [PageNumber] = []
     private(set) var times = FaultTimes()
 
     init(_ processors: [ProcessorSignal]) {
@@ -27,14 +29,18 @@ package struct FaultWaiters {
     }
 
     mutating func began(_ fault: FaultEvent, now: UInt64) {
+        var isProcessor = false
         for index in processors.indices where processors[index].threadID == fault.thread {
+            isProcessor = true
             if waiters[index].page != fault.page { waiters[index] = Waiter(page: fault.page, since: now) }
             processors[index].isWaitingForPage = true
         }
+        if !isProcessor, !otherPages.contains(fault.page) { otherPages.append(fault.page) }
     }
 
     /// Pages `first` ..< `first + count` are here. `isRemote`: something had to travel for it.
     mutating func ended(_ first: PageNumber, count: UInt32 = 1, isRemote: Bool, now: UInt64) {
+        if !otherPages.isEmpty { otherPages.removeAll { $0 >= first && $0.rawValue - first.rawValue < count } }
         for index in waiters.indices {
             guard let page = waiters[index].page, page >= first, page.rawValue - first.rawValue < count else { continue }
             if isRemote {
@@ -65,7 +71,7 @@ package struct FaultWaiters {
     var isAnyWaiting: Bool { waiters.contains { $0.page != nil } }
 
     /// The pages waited for now.
-    var pages: [PageNumber] { waiters.compactMap(\.page) }
+    var pages: [PageNumber] { waiters.compactMap(\.page) + otherPages }
 }
 
 /// Times of faults that needed another node, from reading the event to waking the processor.

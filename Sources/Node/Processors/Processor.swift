@@ -1,5 +1,4 @@
-package import Platform
-package import KVM
+import Platform
 import Interconnect
 package import Machine
 import Synchronization
@@ -19,6 +18,10 @@ package protocol ProcessorEnvironment: AnyObject, Sendable {
     func setTimer(_ processor: Int, _ deadline: UInt64)
     /// The guest gave up (triple fault), or KVM did.
     func processorStopped(_ processor: APICID, _ reason: ProcessorStop)
+    /// Some processor of this node has run user space: nobody need look any more.
+    var isUserSpaceReached: Bool { get }
+    /// This processor runs user space.
+    func reachUserSpace()
     func log(_ text: String)
 }
 
@@ -27,20 +30,23 @@ package enum ProcessorStop: Sendable {
     case failure(String)
 }
 
-/// One virtual processor and its thread: runs guest code, answers exits, takes interrupts.
-package final class Processor: @unchecked Sendable {
+/// One virtual processor and its thread: runs guest code by its back end, answers exits, takes interrupts. Generic, so that
+/// nothing on the way of an exit is an existential.
+// SAFETY: unchecked because `apic`, `backend` and what is private and changes belong to the processor's thread, before its start to who makes it.
+package final class Processor<Backend: ProcessorBackend & ~Copyable, Environment: ProcessorEnvironment>: @unchecked Sendable {
     /// Position among this node's processors.
     package let index: Int
     package let id: APICID
     package let signal: ProcessorSignal
     package let mailbox: InterruptMailbox
     private let apic: LocalAPIC
-    private var vcpu: VirtualProcessor
-    private let environment: any ProcessorEnvironment
+    private var backend: Backend
+    private let environment: Environment
     private var state: ProcessorReport.State
     private var timerSet = UInt64.max
     private var clockGeneration: UInt32 = 0
     private var isWindowRequested = false
+    private var looksForUserSpace = true
     /// An event was given to KVM since the last entry: a vector, which a second would overwrite, or a fault that ends an
     /// instruction, which would come first and make KVM forget the vector. What the run page says about readiness is from
     /// before.
@@ -50,17 +56,24 @@ package final class Processor: @unchecked Sendable {
     private let isReportWanted = Atomic<Bool>(false)
     private let latestReport: Mutex<(report: ProcessorReport, at: UInt64)>
 
-    /// - Parameter target: where others leave this processor's interrupts and kicks.
+    private let signature: UInt32
+
+    /// - Parameters:
+    ///   - target: where others leave this processor's interrupts and kicks.
+    ///   - signature: EAX of CPUID leaf 1.
+    ///   - startsInX2APIC: some processor of the machine has an id that no xAPIC can have.
     package init(
-        index: Int, target: InterruptRouter.LocalTarget, isBootstrap: Bool, vcpu: consuming VirtualProcessor, environment: any ProcessorEnvironment
+        index: Int, target: InterruptRouter.LocalTarget, isBootstrap: Bool, signature: UInt32 = 0, startsInX2APIC: Bool = false,
+        backend: consuming Backend, environment: Environment
     ) {
         self.index = index
         let id = target.mailbox.id
         self.id = id
         signal = target.signal
         mailbox = target.mailbox
-        apic = LocalAPIC(id: id, isBootstrap: isBootstrap, mailbox: mailbox)
-        self.vcpu = vcpu
+        apic = LocalAPIC(id: id, isBootstrap: isBootstrap, startsInX2APIC: startsInX2APIC, mailbox: mailbox)
+        self.signature = signature
+        self.backend = backend
         self.environment = environment
         state = isBootstrap ? .running : .waitingForStartup
         latestReport = Mutex((ProcessorReport(id: id), monotonicNow()))
@@ -82,8 +95,8 @@ package final class Processor: @unchecked Sendable {
     }
 
     /// Prepares the processor before its thread starts.
-    package func configure(_ body: (borrowing VirtualProcessor) throws(SystemError) -> Void) throws(SystemError) {
-        try body(vcpu)
+    package func configure(_ body: (borrowing Backend) throws(Backend.Failure) -> Void) throws(Backend.Failure) {
+        try body(backend)
     }
 
     /// Runs without waiting for a start-up IPI (flat guests).
@@ -92,9 +105,9 @@ package final class Processor: @unchecked Sendable {
     /// The thread's whole life: until the machine is dead.
     package func run() {
         signal.bind()
-        vcpu.bindToThread()
-        do throws(SystemError) {
-            try vcpu.setAPICBase(apic.base)
+        backend.bindToThread()
+        do throws(Backend.Failure) {
+            try backend.setAPICBase(apic.base)
             while !environment.isDead { try step() }
         } catch {
             environment.processorStopped(id, .failure("\(error)"))
@@ -103,7 +116,7 @@ package final class Processor: @unchecked Sendable {
 
     // MARK: One turn
 
-    private func step() throws(SystemError) {
+    private func step() throws(Backend.Failure) {
         let now = monotonicNow()
         let deadline = timerDeadline(now: now)
         if deadline <= now { apic.advance(now: now, tsc: environment.clock.guestTimestamp) }
@@ -121,7 +134,7 @@ package final class Processor: @unchecked Sendable {
             try offerInterrupt()
             setTimer(timerDeadline(now: now), now: now)
             guard signal.willEnterGuest() else { return }
-            let exit = try vcpu.enter()
+            let exit = try backend.enter()
             hasQueuedEvent = false
             signal.didLeaveGuest()
             exits.wrappingAdd(1, ordering: .relaxed)
@@ -135,7 +148,7 @@ package final class Processor: @unchecked Sendable {
         isReportWanted.store(false, ordering: .relaxed)
         var report = ProcessorReport(id: id)
         report.state = state
-        report.instructionPointer = vcpu.instructionPointer ?? 0
+        report.instructionPointer = backend.instructionPointer ?? 0
         report.priority = apic.processorPriority
         report.requested = apic.requestedVectors
         report.inService = apic.vectorsInService
@@ -161,14 +174,14 @@ package final class Processor: @unchecked Sendable {
         environment.setTimer(index, deadline)
     }
 
-    private func applyClock() throws(SystemError) {
+    private func applyClock() throws(Backend.Failure) {
         let generation = environment.clock.generation
         guard generation != clockGeneration else { return }
-        try vcpu.setTimestampOffset(environment.clock.offset)
+        try backend.setTimestampOffset(environment.clock.offset)
         clockGeneration = generation
     }
 
-    private func takeSignals() throws(SystemError) {
+    private func takeSignals() throws(Backend.Failure) {
         let signals = mailbox.takeSignals()
         if signals.initialize {
             apic.reset()
@@ -177,26 +190,26 @@ package final class Processor: @unchecked Sendable {
             environment.setTimer(index, .max)
         }
         if let vector = signals.startup, state == .waitingForStartup {
-            try vcpu.startUp(vector: vector.rawValue, apicBase: apic.base)
+            try backend.setState(ProcessorState(.realMode(startup: vector, signature: signature), apicBase: apic.base))
             state = .running
         }
         if signals.nmi, state != .waitingForStartup {
-            try vcpu.injectNMI()
+            try backend.injectNMI()
             state = .running
         }
     }
 
-    private func offerInterrupt() throws(SystemError) {
-        vcpu.taskPriorityClass = apic.cr8
+    private func offerInterrupt() throws(Backend.Failure) {
+        backend.taskPriorityClass = apic.cr8
         guard let vector = apic.pendingInterrupt() else {
             requestWindow(false)
             return
         }
-        guard !hasQueuedEvent, vcpu.canTakeInterrupt else {
+        guard !hasQueuedEvent, backend.canTakeInterrupt else {
             requestWindow(true)
             return
         }
-        try vcpu.inject(vector: vector.rawValue)
+        try backend.inject(vector: vector.rawValue)
         hasQueuedEvent = true
         if vector == apic.timerVector { signal.pacing.delivered(now: monotonicNow()) }
         apic.acknowledge(vector)
@@ -206,13 +219,13 @@ package final class Processor: @unchecked Sendable {
     private func requestWindow(_ on: Bool) {
         guard on != isWindowRequested else { return }
         isWindowRequested = on
-        vcpu.requestInterruptWindow(on)
+        backend.requestInterruptWindow(on)
     }
 
     private func followAPICBase() {
-        let base = vcpu.apicBase
+        let base = backend.apicBase
         if base != apic.base { perform(apic.setBase(base)) }
-        apic.cr8 = vcpu.taskPriorityClass
+        apic.cr8 = backend.taskPriorityClass
     }
 
     private func perform(_ effect: LocalAPIC.Effect) {
@@ -226,9 +239,11 @@ package final class Processor: @unchecked Sendable {
 
     // MARK: Exits
 
-    private func handle(_ exit: Exit) {
+    private func handle(_ exit: ProcessorExit) {
         switch exit {
-        case .kicked, .interruptWindow, .taskPriority: break
+        // These come at any instruction, so they sample the level; until user space is seen once, and at no cost after it.
+        case .kicked, .interruptWindow: if looksForUserSpace { lookForUserSpace() }
+        case .taskPriority: break
         case .halt: state = .halted
         case .portRead(let port, let size, let count): readPort(port, size: size, count: count)
         case .portWrite(let port, let size, let count): writePort(port, size: size, count: count)
@@ -241,16 +256,21 @@ package final class Processor: @unchecked Sendable {
         }
     }
 
+    private func lookForUserSpace() {
+        if !environment.isUserSpaceReached, backend.isInUserMode { environment.reachUserSpace() }
+        looksForUserSpace = !environment.isUserSpaceReached
+    }
+
     private func stop(reason: UInt32, detail: UInt64) {
-        let place = vcpu.instructionPointer.map { "at RIP 0x\(String($0, radix: 16))" } ?? ""
-        environment.processorStopped(id, .failure("KVM exit reason \(reason), detail \(detail) \(place)"))
+        let place = backend.instructionPointer.map { "at RIP 0x\(String($0, radix: 16))" } ?? ""
+        environment.processorStopped(id, .failure("exit reason \(reason), detail \(detail) \(place)"))
     }
 
     private func readPort(_ port: UInt16, size: Int, count: Int) {
         for repetition in 0..<count {
             let value = environment.read(DeviceAccess(space: .port, address: UInt64(port), size: size))
             for byte in 0..<size {
-                vcpu.setPortByte(repetition * size + byte, UInt8(truncatingIfNeeded: value >> UInt64(byte * 8)))
+                backend.setPortByte(repetition * size + byte, UInt8(truncatingIfNeeded: value >> UInt64(byte * 8)))
             }
         }
     }
@@ -258,7 +278,7 @@ package final class Processor: @unchecked Sendable {
     private func writePort(_ port: UInt16, size: Int, count: Int) {
         for repetition in 0..<count {
             var value: UInt64 = 0
-            for byte in 0..<size { value |= UInt64(vcpu.portByte(repetition * size + byte)) << UInt64(byte * 8) }
+            for byte in 0..<size { value |= UInt64(backend.portByte(repetition * size + byte)) << UInt64(byte * 8) }
             environment.write(DeviceAccess(space: .port, address: UInt64(port), size: size), value)
         }
     }
@@ -268,9 +288,9 @@ package final class Processor: @unchecked Sendable {
     private func readMemory(_ address: UInt64, size: Int) {
         if address >> 12 == localAPICPage >> 12 {
             let value = apic.readMMIO(offset: UInt32(address & 0xfff), now: monotonicNow())
-            vcpu.completeMemoryRead(UInt64(value), size: size)
+            backend.completeMemoryRead(UInt64(value), size: size)
         } else {
-            vcpu.completeMemoryRead(environment.read(DeviceAccess(space: .memory, address: address, size: size)), size: size)
+            backend.completeMemoryRead(environment.read(DeviceAccess(space: .memory, address: address, size: size)), size: size)
         }
     }
 
@@ -285,14 +305,14 @@ package final class Processor: @unchecked Sendable {
 
     // MARK: Model-specific registers
 
-    private static let timestampCounter: UInt32 = 0x10
+    private static var timestampCounter: UInt32 { 0x10 }
 
     private func readRegister(_ msr: UInt32) {
         switch msr {
-        case Self.timestampCounter: vcpu.completeRegister(environment.clock.guestTimestamp)
+        case Self.timestampCounter: backend.completeRegister(environment.clock.guestTimestamp, fault: false)
         case _ where LocalAPIC.owns(msr: msr):
             guard let value = apic.readMSR(msr, now: monotonicNow()) else { return faultRegister() }
-            vcpu.completeRegister(value)
+            backend.completeRegister(value, fault: false)
         default: unknown(msr, "read")
         }
     }
@@ -301,17 +321,17 @@ package final class Processor: @unchecked Sendable {
         switch msr {
         case Self.timestampCounter:
             environment.moveTimestamp(by: value &- environment.clock.guestTimestamp)
-            vcpu.completeRegister()
+            backend.completeRegister(0, fault: false)
         case _ where LocalAPIC.owns(msr: msr):
             let effect = apic.writeMSR(msr, value, now: monotonicNow())
-            if effect == .fault { faultRegister() } else { vcpu.completeRegister() }
+            if effect == .fault { faultRegister() } else { backend.completeRegister(0, fault: false) }
             perform(effect)
         default: unknown(msr, "write")
         }
     }
 
     private func faultRegister() {
-        vcpu.completeRegister(fault: true)
+        backend.completeRegister(0, fault: true)
         hasQueuedEvent = true
     }
 

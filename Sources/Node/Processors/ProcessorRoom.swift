@@ -1,5 +1,5 @@
-import Interconnect
 package import Machine
+import Synchronization
 
 /// What this node's processors reach outside of themselves: interrupts, devices, timers and the common clock, here and on other nodes.
 package final class ProcessorRoom: ProcessorEnvironment {
@@ -10,15 +10,19 @@ package final class ProcessorRoom: ProcessorEnvironment {
     private let devices: DeviceRoom
     private let signals: [ProcessorSignal]
     private let control: ControlPlane
+    private let hasReachedUserSpace = Atomic<Bool>(false)
     private let stopped: @Sendable (APICID, ProcessorStop) -> Void
+    private let userSpaceReached: @Sendable () -> Void
     private let say: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - signals: of this node's processors.
     ///   - stopped: a processor gave up.
+    ///   - userSpaceReached: called once, when the first of the processors is seen in user space.
     package init(
         clock: MachineClock, life: MachineLife, router: InterruptRouter, timers: TimerThread, devices: DeviceRoom, signals: [ProcessorSignal],
-        control: ControlPlane, stopped: @escaping @Sendable (APICID, ProcessorStop) -> Void, say: @escaping @Sendable (String) -> Void
+        control: ControlPlane, stopped: @escaping @Sendable (APICID, ProcessorStop) -> Void, userSpaceReached: @escaping @Sendable () -> Void,
+        say: @escaping @Sendable (String) -> Void
     ) {
         self.clock = clock
         self.life = life
@@ -28,6 +32,7 @@ package final class ProcessorRoom: ProcessorEnvironment {
         self.signals = signals
         self.control = control
         self.stopped = stopped
+        self.userSpaceReached = userSpaceReached
         self.say = say
     }
 
@@ -37,11 +42,7 @@ package final class ProcessorRoom: ProcessorEnvironment {
 
     package func publish(_ destination: LogicalDestination, of processor: APICID) {
         router.update(processor, destination)
-        var writer = WireWriter()
-        writer.put(UInt8(1))
-        writer.put(processor.rawValue)
-        writer.put(destination.rawValue)
-        control.broadcast(.interrupt, writer.bytes)
+        control.broadcast(.logicalDestination(processor, destination))
     }
 
     package func endOfInterrupt(_ vector: Vector) { devices.endOfInterrupt(vector) }
@@ -50,9 +51,7 @@ package final class ProcessorRoom: ProcessorEnvironment {
 
     package func moveTimestamp(by ticks: UInt64) {
         takeTimestampMove(ticks)
-        var writer = WireWriter()
-        writer.put(ticks)
-        control.broadcast(.timeStampCounter, writer.bytes)
+        control.broadcast(.timestampMove(ticks))
     }
 
     /// A guest's write, here or on another node, moved the machine's time-stamp counter.
@@ -63,5 +62,9 @@ package final class ProcessorRoom: ProcessorEnvironment {
 
     package func setTimer(_ processor: Int, _ deadline: UInt64) { timers.set(processor, deadline) }
     package func processorStopped(_ processor: APICID, _ reason: ProcessorStop) { stopped(processor, reason) }
+
+    package var isUserSpaceReached: Bool { hasReachedUserSpace.load(ordering: .relaxed) }
+    package func reachUserSpace() { if !hasReachedUserSpace.exchange(true, ordering: .relaxed) { userSpaceReached() } }
+
     package func log(_ text: String) { say(text) }
 }

@@ -18,7 +18,10 @@ package final class ProcessorSignal: Sendable {
     let pacing = TimerPacing()
     private let parker = Parker()
 
-    package init() {}
+    private let send: @Sendable (Int32) -> Void
+
+    /// - Parameter kick: makes the thread of that number leave guest code (``ProcessorBackend/kick(thread:)``).
+    package init(kick: @escaping @Sendable (Int32) -> Void = { VirtualProcessor.kick(thread: $0) }) { send = kick }
 
     package var threadID: Int32 { thread.load(ordering: .relaxed) }
 
@@ -34,7 +37,7 @@ package final class ProcessorSignal: Sendable {
         pending.store(true, ordering: .sequentiallyConsistent)
         switch activity.load(ordering: .sequentiallyConsistent) {
         case Activity.halted: parker.unpark()
-        case Activity.inGuest where !isWaitingForPage: Kick.send(to: threadID)
+        case Activity.inGuest where !isWaitingForPage: send(threadID)
         default: break
         }
     }
@@ -44,7 +47,7 @@ package final class ProcessorSignal: Sendable {
         guard pending.load(ordering: .sequentiallyConsistent),
             activity.load(ordering: .sequentiallyConsistent) == Activity.inGuest
         else { return }
-        Kick.send(to: threadID)
+        send(threadID)
     }
 
     // MARK: The processor's own thread

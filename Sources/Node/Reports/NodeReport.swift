@@ -73,9 +73,11 @@ package struct NodeReport: Sendable {
         return writer.bytes
     }
 
-    init(decoding bytes: [UInt8]) throws(WireError) {
+    /// - Parameter sender: from whose connection it came; nobody reports for another.
+    init(decoding bytes: [UInt8], from sender: Int) throws(WireError) {
         var reader = WireReader(bytes)
         node = Int(try reader.take(UInt8.self))
+        guard node == sender else { throw .value("node of a report") }
         resources = try NodeResources(from: &reader)
         uptimeNanoseconds = try reader.take()
         let policies = PolicySet(rawValue: try reader.take())

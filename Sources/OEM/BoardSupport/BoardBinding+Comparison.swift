@@ -1,5 +1,5 @@
 internal import Coherence
-
+internal import Platform
 extension BoardBinding {
     /// Where a board keeps a property.
     struct Field: Sendable {

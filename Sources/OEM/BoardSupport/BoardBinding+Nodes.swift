@@ -1,3 +1,5 @@
+internal import Platform
+
 extension BoardBinding {
     public static let root = Node(
         name: "/", required: true,

@@ -1,3 +1,4 @@
+internal import Platform
 public import Contract
 
 /// Writes a board's source from the computer it runs on, each value with its origin in a comment beside it.

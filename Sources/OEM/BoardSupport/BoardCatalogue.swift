@@ -1,3 +1,5 @@
+internal import Platform
+
 /// A board together with the blob that goes into the image.
 public struct CompiledBoard: Sendable, Equatable {
     public var board: Board

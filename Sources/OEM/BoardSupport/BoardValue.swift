@@ -1,3 +1,4 @@
+internal import Platform
 /// One property of a board as it counts, with where it comes from.
 public struct BoardValue: Sendable, Equatable, Codable {
     /// Whether a test has seen the value at work.

@@ -1,6 +1,4 @@
-internal import Glibc
+internal import Platform
 
 /// What the C library calls an error number.
-package func errorText(_ code: Int32) -> String {
-    unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-}
+package func errorText(_ code: Int32) -> String { SystemError.reason(code) }

@@ -1,3 +1,4 @@
+internal import Platform
 /// What a running Linux says about the computer it runs on.
 public struct HardwareInventory: Sendable, Equatable, Codable {
     public var sockets: Int

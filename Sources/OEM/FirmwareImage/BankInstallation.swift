@@ -1,4 +1,5 @@
 import Contract
+internal import Disk
 internal import Foundation
 public import StickState
 internal import BoardSupport
@@ -20,71 +21,78 @@ extension ImageReader {
     /// from the medium and found right and GRUB's block is written; the rename comes last. Boot counting then gives the bank three starts to carry
     /// a machine. A cut at any time leaves the other bank, and a stick that takes the same update again.
     ///
+    /// - Parameter isDryRun: check everything and change nothing.
     /// - Throws: `ImageError`, with nothing changed, when the firmware is not newer than what is there, is for another board or purpose, or does
     ///   not fit, or when no bank of the stick is whole.
-    public func install(_ image: ImageReader, progress: (String) -> Void = { _ in }) throws(ImageError) -> BankInstallation {
+    public func install(_ image: ImageReader, isDryRun: Bool = false, progress: (String) -> Void = { _ in }) throws(ImageError) -> BankInstallation {
         try image.verify()
         let kept = try keptBank(for: image)
         let target = kept.bank.other
-        let partition = SystemPartition(file: file, partition: system)
         var needed = 0
-        var files: [(path: String, content: Data)] = []
+        var files: [(path: String, content: [UInt8])] = []
         // The stick keeps its boot loaders, so the new bank's manifest states those.
         var manifest = image.manifest
         manifest.loaders = try kept.knownLoaders() ?? manifest.loaders
         for name in image.bootFiles {
             let content = name == BootFiles.manifest ? Data(manifest.text.utf8) : try image.contents(of: name)
             needed += (content.count + 4095) / 4096 * 4096
-            files.append((name == BootFiles.program ? BootFiles.unfinishedProgram(in: target) : BootFiles.path(of: name, in: target, .new), content))
+            files.append((name == BootFiles.program ? BootFiles.unfinishedProgram(in: target) : BootFiles.path(of: name, in: target, .new), [UInt8](content)))
         }
-        let old = try Self.list(file, system).filter { Self.isPart($0, of: target) }
-        try checkRoom(for: needed, in: target, partition, old)
+        try onDisk { () throws(DiskError) in
+            let old = try system.files().filter { Self.isPart($0, of: target) }
+            try checkRoom(for: needed, in: target, old)
+            if !isDryRun { try replace(target, whoseFilesAre: old, by: files, keeping: kept, progress) }
+        }
+        return BankInstallation(
+            bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash.description, kept: kept.manifest.version)
+    }
 
+    private func replace(
+        _ target: Bank, whoseFilesAre old: [String], by files: [(path: String, content: [UInt8])], keeping kept: ImageReader, _ progress: (String) -> Void
+    ) throws(DiskError) {
         progress("emptying bank \(target.rawValue)")
-        try partition.endChains(of: old)
+        try system.endChains(of: old)
         // Made anew, whatever else the block holds: there is always room for these three.
-        let known = try partition.read(GrubEnvironment.path).flatMap { GrubEnvironment($0) }
+        let known = (try? system.read(GrubEnvironment.path)).flatMap { GrubEnvironment(Data($0)) }
         var environment = GrubEnvironment([:])
         environment[target] = nil
         environment[kept.bank] = known?[kept.bank] ?? kept.banks[kept.bank]
         environment.first = kept.bank
-        try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
-        try partition.overwrite(LoaderConfiguration.path, with: Data(LoaderConfiguration().bytes))
+        try system.overwrite(GrubEnvironment.path, with: environment.bytes ?? [])
+        try system.overwrite(LoaderConfiguration.path, with: LoaderConfiguration().bytes)
         let unfinished = BootFiles.unfinishedProgram(in: target)
         let isLeftover = { (path: String) in path.lowercased() == unfinished.lowercased() }
-        for path in old where isLeftover(path) { try partition.remove(path) }
+        for path in old where isLeftover(path) { try system.remove(path) }
         for path in old where BootFiles.programName(path) != nil {
             // No loader starts it by this name: its clusters and its entry in the folder can go in any order.
-            try partition.rename(path, to: String(unfinished.split(separator: "/").last ?? ""))
-            try partition.flush()
+            try system.rename(path, to: String(unfinished.split(separator: "/").last ?? ""))
+            try system.flush()
             progress("removing \(path)")
-            try partition.remove(unfinished)
+            try system.remove(unfinished)
         }
-        for path in old where BootFiles.programName(path) == nil && !isLeftover(path) { try partition.remove(path) }
+        for path in old where BootFiles.programName(path) == nil && !isLeftover(path) { try system.remove(path) }
 
-        try partition.makeFolder(target.folder)
+        try system.makeFolder(target.folder)
         for (path, content) in files {
             progress("writing \(path)")
-            try partition.put(path, content)
+            try system.put(path, .bytes(content))
         }
         progress("reading bank \(target.rawValue) back")
-        try partition.flush()
-        for (path, content) in files { try partition.check(path, is: content) }
+        try system.flush()
+        for (path, content) in files { try system.check(path, is: content) }
 
         progress("letting bank \(target.rawValue) start")
         environment[target] = .new
         environment.first = target
-        try partition.overwrite(GrubEnvironment.path, with: Data(environment.bytes ?? []))
-        try partition.rename(unfinished, to: BootProgramName(target, .new).name)
-        try partition.flush()
-        return BankInstallation(
-            bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash.description, kept: kept.manifest.version)
+        try system.overwrite(GrubEnvironment.path, with: environment.bytes ?? [])
+        try system.rename(unfinished, to: BootProgramName(target, .new).name)
+        try system.flush()
     }
 
     /// The bank that must stay: of those that are whole, the best.
     private func keptBank(for image: ImageReader) throws(ImageError) -> ImageReader {
         let new = image.manifest
-        func refuse(_ why: String) -> ImageError { ImageError(.badInput, "\(image.file.path) cannot be installed on \(file.path): \(why)") }
+        func refuse(_ why: String) -> ImageError { ImageError(.badInput, "\(image.name) cannot be installed on \(name): \(why)") }
         let kept = try bestWholeBank()
         guard new.board == kept.manifest.board else { throw refuse("it is for the board \(new.board), the stick for \(kept.manifest.board)") }
         guard new.purpose == kept.manifest.purpose else {
@@ -93,7 +101,7 @@ extension ImageReader {
         for bank in [kept.bank, kept.bank.other] {
             guard let content = stick.contents[bank], case .success(let present) = content.manifest, new.version <= present.version else { continue }
             // What is bad, unfinished or damaged is replaced whatever its version.
-            guard bank == kept.bank || (!content.isUnfinished && !content.tries.isBad && (try? ImageReader(file, bank: bank).verifiedBank()) != nil)
+            guard bank == kept.bank || (!content.isUnfinished && !content.tries.isBad && (try? ImageReader(self.image, bank: bank).verifiedBank()) != nil)
             else { continue }
             throw refuse(
                 "it has the version \(new.version), and bank \(bank.rawValue) of the stick \(present.version) already: "
@@ -106,7 +114,7 @@ extension ImageReader {
         var problems: [String] = []
         for bank in stick.worthKeeping {
             do throws(ImageError) {
-                let reader = try ImageReader(file, bank: bank)
+                let reader = try ImageReader(self.image, bank: bank)
                 _ = try reader.verifiedBank()
                 return reader
             } catch {
@@ -114,7 +122,7 @@ extension ImageReader {
             }
         }
         throw ImageError(
-            .inputOutput, "\(file.path) holds no firmware that could stay while another is installed: write the stick anew"
+            .inputOutput, "\(name) holds no firmware that could stay while another is installed: write the stick anew"
                 + (problems.isEmpty ? "" : " (\(problems.joined(separator: "; ")))"))
     }
 
@@ -125,10 +133,10 @@ extension ImageReader {
             || BootFiles.programName(path)?.bank == bank
     }
 
-    private func checkRoom(for needed: Int, in target: Bank, _ partition: SystemPartition, _ old: [String]) throws(ImageError) {
-        let free = try partition.freeBytes() + partition.allocation(of: old)
+    private func checkRoom(for needed: Int, in target: Bank, _ old: [String]) throws(DiskError) {
+        let free = try system.freeBytes() + system.allocation(of: old)
         guard needed + 64 << 10 <= free else {
-            throw ImageError(.tooLarge, "\(file.path): the firmware needs \(needed >> 20) MiB and bank \(target.rawValue) has \(free >> 20): write the stick anew")
+            throw DiskError(.tooLarge, "\(name): the firmware needs \(needed >> 20) MiB and bank \(target.rawValue) has \(free >> 20): write the stick anew")
         }
     }
 }

@@ -1,5 +1,6 @@
 import Contract
 internal import BoardSupport
+internal import Disk
 internal import Foundation
 internal import StickState
 
@@ -55,8 +56,8 @@ struct BootFiles {
 
     /// Bytes of the boot partition: room for a second bank, and for firmware half as large again in both.
     var partitionSize: Int {
-        let bank = FATVolume.allocation(of: files)
-        return FATVolume.size(forBytes: FATVolume.allocation(of: ["": loader]) + 3 * bank)
+        let bank = FATVolume.allocation(of: files.values.map(\.count))
+        return FATVolume.size(forBytes: FATVolume.allocation(of: [loader.count]) + 3 * bank)
     }
 
     /// The content of `bootText`.

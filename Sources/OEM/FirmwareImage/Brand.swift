@@ -12,6 +12,8 @@ public struct Brand: Equatable, Sendable {
     public let support: String
     /// A line that the firmware says when it starts.
     public var bootText: String?
+    /// The board maker's written offer of source code, for the boot partition (docs/legal.md); UTF-8 text.
+    public var offer: Data?
     /// What the guest's SMBIOS calls the machine's maker and the machine (DMTF DSP0134, system information).
     public var manufacturer: String
     public var product: String
@@ -32,7 +34,7 @@ public struct Brand: Equatable, Sendable {
         toolsPrefix = "vsmp"
     }
 
-    /// Reads `folder/brand.conf` and `folder/logo.bmp`.
+    /// Reads `folder/brand.conf`, and `folder/logo.bmp` and `folder/offer.txt` where they are.
     public init(folder: URL) throws(ImageError) {
         let file = folder.appendingPathComponent("brand.conf")
         let text: String
@@ -42,9 +44,13 @@ public struct Brand: Equatable, Sendable {
             throw ImageError(.missingInput, "cannot read the brand \(file.path): \(error.localizedDescription)")
         }
         try self.init(text: text, origin: file.path)
+        let written = folder.appendingPathComponent("offer.txt")
+        offer = try readIfPresent(written)
+        if let offer, String(validating: offer, as: UTF8.self) == nil {
+            throw ImageError(.badInput, "\(written.path) is no text in UTF-8: the offer is for people to read")
+        }
         let picture = folder.appendingPathComponent("logo.bmp")
-        guard FileManager.default.fileExists(atPath: picture.path) else { return }
-        let logo = try read(picture)
+        guard let logo = try readIfPresent(picture) else { return }
         if let problem = Self.problem(ofLogo: logo) {
             throw ImageError(.badInput, "\(picture.path): \(problem); expected a BMP of 24 or 32 bits a pixel, not compressed, at most 1024 x 768")
         }

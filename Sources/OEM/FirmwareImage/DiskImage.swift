@@ -1,25 +1,29 @@
 import Contract
+internal import Disk
 internal import Foundation
 internal import BoardSupport
 
 /// Puts boot code, boot partition, an empty state store and the empty configuration partition onto one GPT disk.
 enum DiskImage {
-    static func write(to image: URL, boot: BIOSBootCode, files: BootFiles, hash: ContentDigest) throws(ImageError) {
+    static func write(to image: URL, boot: BIOSBootCode, files: BootFiles, hash: ContentDigest, configurationSize: Int) throws(ImageError) {
         let systemSize = files.partitionSize
         let system = image.appendingPathExtension("system")
         let configuration = image.appendingPathExtension("configuration")
-        try FATVolume.create(
-            at: system, size: systemSize, bits: 32, label: ImageLayout.systemName, volumeNumber: hash.volumeNumber(for: "boot"),
-            files: try files.partitionContents())
-        try FATVolume.create(
-            at: configuration, size: ImageLayout.configurationSize, bits: 16, label: ImageLayout.configurationName,
-            volumeNumber: hash.volumeNumber(for: "configuration"), files: [:])
+        let contents = try files.partitionContents().mapValues { FATVolume.Content.bytes([UInt8]($0)) }
+        try onDisk { () throws(DiskError) in
+            try FATVolume.create(
+                at: system.path, size: systemSize, bits: 32, label: ImageLayout.systemName, volumeNumber: hash.volumeNumber(for: "boot")
+            ).put(contents)
+            _ = try FATVolume.create(
+                at: configuration.path, size: configurationSize, bits: ImageLayout.configurationBits(size: configurationSize),
+                label: ImageLayout.configurationName, volumeNumber: hash.volumeNumber(for: "configuration"))
+        }
         do {
             try Data().write(to: image)
             let handle = try FileHandle(forUpdating: image)
-            try handle.truncate(atOffset: UInt64(ImageLayout.imageSize(systemSize: systemSize)))
+            try handle.truncate(atOffset: UInt64(ImageLayout.imageSize(systemSize: systemSize, configurationSize: configurationSize)))
             try handle.close()
-            let script = ImageLayout.script(systemSize: systemSize, hash: hash)
+            let script = ImageLayout.script(systemSize: systemSize, configurationSize: configurationSize, hash: hash)
             try HostTool.run(
                 "sfdisk", ["--quiet", "--no-reread", "--no-tell-kernel", image.path], input: Data(script.utf8))
 

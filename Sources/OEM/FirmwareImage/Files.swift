@@ -1,7 +1,8 @@
+internal import Platform
 import Contract
 internal import BoardSupport
-internal import Foundation
 internal import Platform
+internal import Foundation
 
 func write(_ data: Data, to file: URL) throws(ImageError) {
     do {
@@ -20,6 +21,16 @@ func read(_ file: URL) throws(ImageError) -> Data {
     } catch {
         throw ImageError(.missingInput, "cannot read \(file.path): \(error.localizedDescription)")
     }
+}
+
+/// The content of a file that need not be there. One that is there must be readable and hold something: what was meant to go into an image
+/// is never left out without a word.
+func readIfPresent(_ file: URL) throws(ImageError) -> Data? {
+    // Does not follow links: one that leads nowhere is something.
+    guard (try? FileManager.default.attributesOfItem(atPath: file.path)) != nil else { return nil }
+    let content = try read(file)
+    guard !content.isEmpty else { throw ImageError(.badInput, "\(file.path) is empty: give it its content, or remove it") }
+    return content
 }
 
 /// Gives what `body` makes the place of `target` in one step (rename(2)): it has another name in the same folder till then, and nothing is left of

@@ -21,10 +21,10 @@ public struct ImageBuilder: Sendable {
     public var rollbackCounter = RollbackCounter.zero
     /// Who signs the UEFI programs; nil leaves them unsigned, for `vsmp image digests` and `attach`.
     public var signer: (any Signer)?
-    /// The board maker's written offer of source code, for the boot partition (docs/legal.md).
-    public var offer: Data?
     /// Whose licences the image accepts; without it a release image starts no machine of several nodes.
     public var licensing: LicensingRoot?
+    /// Bytes of the partition for a stick's personalisation and guest, one of ``ImageLayout/configurationSizes`` in whole MiB.
+    public var configurationSize = ImageLayout.usualConfigurationSize
     /// The most bytes that the image may have; nil leaves that to the board.
     public var sizeLimit: Int?
     /// What builds before this one computed, beside the store; nil computes everything.
@@ -75,7 +75,7 @@ public struct ImageBuilder: Sendable {
                 title: ImageManifest.title(brand: brand.name, purpose: purpose), commandLine: content.commandLine),
             Self.licencesPath: try licences(of: content.components),
         ]
-        if let offer { files[Self.offerPath] = offer }
+        if let offer = brand.offer { files[Self.offerPath] = offer }
         let materials = try billOfMaterials(
             components: content.components, archive: content.archive,
             parts: [
@@ -96,7 +96,7 @@ public struct ImageBuilder: Sendable {
         progress("disk image")
         let scratch = try Scratch("image")
         let image = scratch.url.appendingPathComponent("image")
-        try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash)
+        try DiskImage.write(to: image, boot: content.boot, files: BootFiles(loader: loader, files: files), hash: hash, configurationSize: configurationSize)
         try DiskImage.replace(output, with: image, materials: materials)
         cache?.prune()
         return manifest

@@ -1,4 +1,5 @@
 internal import BoardSupport
+internal import Disk
 internal import Foundation
 
 /// One thing in which two images differ.

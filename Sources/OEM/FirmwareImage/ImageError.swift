@@ -1,5 +1,6 @@
 public import Contract
 internal import BoardSupport
+internal import Disk
 
 /// Why an image, lock or store operation did not work: what was tried, on what, and what to do next.
 public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -11,4 +12,11 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible {
         self.exitStatus = exitStatus
         self.description = description
     }
+
+    init(_ error: DiskError) { self.init(error.exitStatus, error.description) }
+}
+
+/// Gives what the store or file system under an image reports as the image's error.
+func onDisk<Value: ~Copyable>(_ body: () throws(DiskError) -> Value) throws(ImageError) -> Value {
+    do throws(DiskError) { return try body() } catch { throw ImageError(error) }
 }

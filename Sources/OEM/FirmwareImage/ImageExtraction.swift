@@ -27,7 +27,7 @@ extension ImageReader {
         let boot = bootFiles.filter { Self.isSelected($0, by: paths) }
         let root = try rootArchive().entries.filter { Self.isSelected("/" + $0.key, by: paths) }
         for path in paths where !(boot + root.keys.map { "/" + $0 }).contains(where: { Self.isSelected($0, by: [path]) }) {
-            throw ImageError(.missingInput, "\(file.path) holds no \(path): vsmp image ls --files lists what it holds")
+            throw ImageError(.missingInput, "\(name) holds no \(path): vsmp image ls --files lists what it holds")
         }
 
         var leftOut: [String] = []
@@ -45,7 +45,7 @@ extension ImageReader {
     private func checkedContents(of path: String) throws(ImageError) -> Data {
         let content = try contents(of: path)
         if let stated = manifest.files.first(where: { $0.name == path }), FirmwareHash.part(path, content) != stated {
-            throw ImageError(.inputOutput, "\(file.path): \(path) is not what the manifest says: the image is damaged")
+            throw ImageError(.inputOutput, "\(name): \(path) is not what the manifest says: the image is damaged")
         }
         return content
     }

@@ -20,19 +20,24 @@ public enum ImageLayout {
     /// The boot partition: GPT name and FAT label.
     public static let systemName = "VSMP-BOOT"
 
-    /// The personalisation's partition: GPT name, FAT label and size.
+    /// The personalisation's partition: GPT name, FAT label, and its size in an image unless its builder chooses another one.
     public static let configurationName = "VSMP-CONFIG"
-    public static let configurationSize = 96 * mebibyte
+    public static let usualConfigurationSize = 96 * mebibyte
+    /// From what FAT16 needs to the clusters of 32 KiB that every system reads as FAT32.
+    public static let configurationSizes = 16 * mebibyte...32 * 1024 * mebibyte
+
+    /// FAT16 or FAT32, whichever has clusters of a few KiB at that size.
+    package static func configurationBits(size: Int) -> Int { size < 512 * mebibyte ? 16 : 32 }
 
     static func stateStart(systemSize: Int) -> Int { systemStart + systemSize }
     static func configurationStart(systemSize: Int) -> Int { stateStart(systemSize: systemSize) + StateStore.partitionSize }
     /// One MiB at the end holds the second partition table.
-    static func imageSize(systemSize: Int) -> Int {
+    static func imageSize(systemSize: Int, configurationSize: Int) -> Int {
         configurationStart(systemSize: systemSize) + configurationSize + mebibyte
     }
 
     /// The input for sfdisk(8). Every identifier follows from the firmware hash, so equal content gives equal bytes.
-    static func script(systemSize: Int, hash: ContentDigest) -> String {
+    static func script(systemSize: Int, configurationSize: Int, hash: ContentDigest) -> String {
         func line(_ start: Int, _ size: Int, _ type: String, _ name: String) -> String {
             "start=\(start / sectorSize), size=\(size / sectorSize), type=\(type), uuid=\(hash.uuid(for: name)), "
                 + "name=\"\(name)\"\n"

@@ -1,18 +1,22 @@
 import Platform
 import Contract
+public import Disk
 public import Foundation
 public import StickState
 internal import BoardSupport
 
 /// Reads a firmware image back: what is in it, and whether it is whole.
 public struct ImageReader: Sendable {
-    public let file: URL
-    public let partitionTable: GUIDPartitionTable
+    public let image: ImageFile
     /// The bank that this reader looks into.
     public let bank: Bank
     public let manifest: ImageManifest
     let stick: StickBanks
-    let system: GUIDPartitionTable.Partition
+    let system: FATVolume
+
+    /// What the image or stick was called.
+    public var name: String { image.name }
+    public var partitionTable: GUIDPartitionTable { image.partitionTable }
 
     /// What boot counting says about each bank that holds a firmware: the worse of UEFI's and BIOS's account. A firmware that the stick's node has
     /// marked bad is bad, and so is one whose manifest cannot be read.
@@ -21,30 +25,34 @@ public struct ImageReader: Sendable {
     /// Opens an image or a stick that `ImageBuilder` made.
     ///
     /// - Parameter bank: which firmware of a stick with two; nil takes the newest that is not bad.
-    public init(_ file: URL, bank wanted: Bank? = nil) throws(ImageError) {
-        self.file = file
-        partitionTable = try GUIDPartitionTable(of: file)
-        guard let system = partitionTable.partition(named: ImageLayout.systemName) else {
-            throw ImageError(.badInput, "\(file.path) is no vSMP image: it has no partition \(ImageLayout.systemName)")
+    public init(_ image: ImageFile, bank wanted: Bank? = nil) throws(ImageError) {
+        self.image = image
+        guard let system = image.volume(ImageLayout.systemName) else {
+            throw ImageError(.badInput, "\(image.name) is no vSMP image: it has no partition \(ImageLayout.systemName)")
         }
         self.system = system
-        stick = try StickBanks(of: file, partitionTable, system)
-        if let wanted, stick.contents[wanted] == nil { throw ImageError(.missingInput, "\(file.path) holds no firmware in bank \(wanted.rawValue)") }
+        stick = try StickBanks(of: image, system)
+        if let wanted, stick.contents[wanted] == nil { throw ImageError(.missingInput, "\(image.name) holds no firmware in bank \(wanted.rawValue)") }
         guard let bank = wanted ?? stick.newest ?? Bank.allCases.first(where: { [stick] in stick.contents[$0] != nil }),
             let content = stick.contents[bank]
-        else { throw ImageError(.badInput, "\(file.path) is no vSMP image: its boot partition holds no firmware") }
+        else { throw ImageError(.badInput, "\(image.name) is no vSMP image: its boot partition holds no firmware") }
         self.bank = bank
         manifest = try content.manifest.get()
     }
 
+    /// The same for a file or disk.
+    public init(_ file: URL, bank: Bank? = nil) throws(ImageError) { try self.init(try ImageFile(file.path), bank: bank) }
+
     /// The content of a file of the bank, for example `VMLINUZ`.
     public func contents(of name: String) throws(ImageError) -> Data {
         let program = stick.contents[bank]?.program
-        return try Self.contents(name == BootFiles.program ? program ?? name : "\(bank.folder)/\(name)", of: file, at: system.offset)
+        return try systemFile(name == BootFiles.program ? program ?? name : "\(bank.folder)/\(name)")
     }
 
     /// A file of the boot partition that belongs to no bank.
-    func systemFile(_ path: String) throws(ImageError) -> Data { try Self.contents(path, of: file, at: system.offset) }
+    func systemFile(_ path: String) throws(ImageError) -> Data {
+        Data(try onDisk { () throws(DiskError) in try system.content(of: path) })
+    }
 
     /// systemd-boot.
     func loader() throws(ImageError) -> Data { try systemFile(BootFiles.loaderPath) }
@@ -77,6 +85,11 @@ public struct ImageReader: Sendable {
 
     /// What ``verify()`` checked: who signed, and the root file system without the firmware hash.
     func verifiedContents() throws(ImageError) -> (signers: [SigningCertificate], root: NewcArchive) {
+        switch partitionTable.damage {
+        // The image was copied onto a larger disk, whose end it does not reach.
+        case .backup(.noSignature)?, nil: break
+        case let damage?: throw ImageError(.inputOutput, "\(name): of its partition table \(damage): mend it with vsmp usb repair")
+        }
         let (program, root) = try verifiedBank()
         let loaderSigners = try verifyLoaders()
         return (try Authenticode.signers(of: program).filter(loaderSigners.contains), root)
@@ -91,7 +104,7 @@ public struct ImageReader: Sendable {
             contents[part.name] = content
         }
         guard let kernel = contents[BootFiles.kernel], let initrd = contents[BootFiles.initrd], let program = contents[BootFiles.program] else {
-            throw ImageError(.inputOutput, "\(file.path): the manifest lacks a boot file")
+            throw ImageError(.inputOutput, "\(name): the manifest lacks a boot file")
         }
 
         let sections = try UnifiedKernelImage.sections(of: program)
@@ -122,7 +135,7 @@ public struct ImageReader: Sendable {
         for (path, value) in stated {
             guard case .file(let content, _) = archive.entries[path], content == Data((value + "\n").utf8) else {
                 let name = path.split(separator: "/").last.map(String.init) ?? path
-                throw ImageError(.inputOutput, "\(file.path): the root file system states another \(name): build the image again")
+                throw ImageError(.inputOutput, "\(name): the root file system states another \(name): build the image again")
             }
         }
         return (program, archive)
@@ -135,7 +148,7 @@ public struct ImageReader: Sendable {
     }
 
     /// What a manifest states of the boot loaders that are there; nil when none does.
-    func knownLoaders() throws(ImageError) -> [ImageManifest.Part]? {
+    package func knownLoaders() throws(ImageError) -> [ImageManifest.Part]? {
         let loader = try loader()
         for bank in [bank, bank.other] {
             guard case .success(let manifest)? = stick.contents[bank]?.manifest else { continue }
@@ -146,7 +159,7 @@ public struct ImageReader: Sendable {
 
     private func expect(_ condition: Bool, _ problem: String) throws(ImageError) {
         if !condition {
-            throw ImageError(.inputOutput, "\(file.path): \(problem): build the image or write the stick again")
+            throw ImageError(.inputOutput, "\(name): \(problem): build the image or write the stick again")
         }
     }
 
@@ -163,45 +176,18 @@ public struct ImageReader: Sendable {
     private func bootCode(_ loaders: [ImageManifest.Part]) throws(ImageError) -> BIOSBootCode {
         let core = loaders.first { $0.name == "bios-core" }?.length ?? 0
         try expect(core <= ImageLayout.biosBootSize, "the boot loader bios-core is larger than its partition")
-        return BIOSBootCode(bootSector: try bytes(at: 0, count: 440), core: try bytes(at: ImageLayout.biosBootStart, count: core))
+        return BIOSBootCode(bootSector: try image.bytes(at: 0, count: 440), core: try image.bytes(at: ImageLayout.biosBootStart, count: core))
     }
 
     /// Every file of a partition, by path.
     func files(inPartition name: String) throws(ImageError) -> [String] {
-        guard let partition = partitionTable.partition(named: name) else { return [] }
-        return try Self.list(file, partition)
-    }
-
-    static func list(_ file: URL, _ partition: GUIDPartitionTable.Partition) throws(ImageError) -> [String] {
-        let result = try HostTool.result("mdir", ["-/", "-b", "-a", "-i", "\(file.path)@@\(partition.offset)", "::/"])
-        // mdir calls a root folder without files one that is not found.
-        guard result.isSuccess || result.lastErrors.hasSuffix("File \"::/\" not found") else {
-            throw ImageError(.inputOutput, "cannot list \(partition.name) of \(file.path): \(result.lastErrors)")
-        }
-        return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map { $0.replacingOccurrences(of: "::/", with: "") }
-            .filter { !$0.isEmpty && !$0.hasSuffix("/") }
+        guard let volume = image.volume(name) else { return [] }
+        return try onDisk { () throws(DiskError) in try volume.files() }
     }
 
     /// The content of a file of any partition.
     func contents(of path: String, inPartition name: String) throws(ImageError) -> Data {
-        guard let partition = partitionTable.partition(named: name) else { return Data() }
-        return try Self.contents(path, of: file, at: partition.offset)
-    }
-
-    private func bytes(at offset: Int, count: Int) throws(ImageError) -> Data { try Self.bytes(of: file, at: offset, count: count) }
-
-    static func bytes(of file: URL, at offset: Int, count: Int) throws(ImageError) -> Data {
-        do {
-            let handle = try FileHandle(forReadingFrom: file)
-            defer { try? handle.close() }
-            try handle.seek(toOffset: UInt64(offset))
-            return try handle.read(upToCount: count) ?? Data()
-        } catch {
-            throw ImageError(.inputOutput, "cannot read \(file.path): \(error.localizedDescription)")
-        }
-    }
-
-    static func contents(_ path: String, of image: URL, at offset: Int) throws(ImageError) -> Data {
-        try HostTool.run("mcopy", ["-n", "-i", "\(image.path)@@\(offset)", "::/\(path)", "-"])
+        guard let volume = image.volume(name) else { return Data() }
+        return Data(try onDisk { () throws(DiskError) in try volume.content(of: path) })
     }
 }

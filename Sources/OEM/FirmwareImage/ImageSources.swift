@@ -9,7 +9,7 @@ extension ImageReader {
         guard manifest.files.contains(where: { $0.name == BillOfMaterials.path }) else { return Set(own).sorted() }
         let json = try contents(of: BillOfMaterials.path)
         guard let document = try? JSONDecoder().decode(Materials.self, from: json) else {
-            throw ImageError(.inputOutput, "\(file.path): \(BillOfMaterials.path) is no SPDX document: the image is damaged")
+            throw ImageError(.inputOutput, "\(name): \(BillOfMaterials.path) is no SPDX document: the image is damaged")
         }
         let linked = document.packages.filter { $0.SPDXID.hasPrefix("SPDXRef-Source-") }
         return Set(own + linked.map { SourcePackage(name: $0.name, version: $0.versionInfo) }).sorted()

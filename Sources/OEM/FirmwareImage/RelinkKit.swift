@@ -39,7 +39,7 @@ public struct RelinkKit: Sendable {
     public func check(against image: ImageReader) throws(ImageError) {
         let path = buildFolder.appendingPathComponent("vsmpd")
         guard case .file(let inside, _) = try image.rootArchive().entries["sbin/vsmpd"], try read(path) == inside else {
-            throw ImageError(.badInput, "\(path.path) is not the vsmpd in \(image.file.path): name the build folder that the image was made from")
+            throw ImageError(.badInput, "\(path.path) is not the vsmpd in \(image.name): name the build folder that the image was made from")
         }
     }
 

@@ -1,4 +1,5 @@
 internal import Contract
+internal import Disk
 internal import BoardSupport
 internal import Foundation
 internal import StickState
@@ -19,8 +20,8 @@ struct StickBanks: Sendable {
 
     private(set) var contents: [Bank: Content] = [:]
 
-    init(of file: URL, _ table: GUIDPartitionTable, _ system: GUIDPartitionTable.Partition) throws(ImageError) {
-        let paths = try ImageReader.list(file, system)
+    init(of image: ImageFile, _ system: FATVolume) throws(ImageError) {
+        let paths = try onDisk { () throws(DiskError) in try system.files() }
         var programs: [Bank: (path: String, tries: BootTries)] = [:]
         for path in paths {
             guard let program = BootFiles.programName(path) else { continue }
@@ -28,13 +29,13 @@ struct StickBanks: Sendable {
         }
         var environment: GrubEnvironment?
         if paths.contains(where: { $0.uppercased() == GrubEnvironment.path }) {
-            environment = (try? ImageReader.contents(GrubEnvironment.path, of: file, at: system.offset)).flatMap { GrubEnvironment($0) }
+            environment = (try? system.content(of: GrubEnvironment.path)).flatMap { GrubEnvironment(Data($0)) }
         }
         // A block that knows no program is as good as none.
         if programs.keys.allSatisfy({ environment?[$0] == nil }) { environment = nil }
-        let marked = Self.marks(file, table)
+        let marked = Self.marks(image)
         for (bank, program) in programs {
-            let manifest = Self.manifest(of: bank, file, system)
+            let manifest = Self.manifest(of: bank, image, system)
             var accounts = [program.tries]
             if let tries = environment?[bank] { accounts.append(tries) }
             switch manifest {
@@ -65,21 +66,19 @@ struct StickBanks: Sendable {
         return readable.sorted { rank($0.content) > rank($1.content) }.map(\.bank)
     }
 
-    private static func manifest(
-        of bank: Bank, _ file: URL, _ system: GUIDPartitionTable.Partition
-    ) -> Result<ImageManifest, ImageError> {
+    private static func manifest(of bank: Bank, _ image: ImageFile, _ system: FATVolume) -> Result<ImageManifest, ImageError> {
         let path = "\(bank.folder)/\(BootFiles.manifest)"
         do throws(ImageError) {
-            let text = try ImageReader.contents(path, of: file, at: system.offset)
+            let text = try onDisk { () throws(DiskError) in try system.content(of: path) }
             return .success(try ImageManifest(text: String(decoding: text, as: UTF8.self)))
         } catch {
-            return .failure(ImageError(error.exitStatus, "\(file.path), bank \(bank.rawValue): \(path) cannot be used: \(error)"))
+            return .failure(ImageError(error.exitStatus, "\(image.name), bank \(bank.rawValue): \(path) cannot be used: \(error)"))
         }
     }
 
     /// Hashes of the firmwares that the stick's node has marked bad; marks that cannot be read are none, as for the node.
-    private static func marks(_ file: URL, _ table: GUIDPartitionTable) -> Set<String> {
-        guard let partition = table.partition(named: StateStore.partitionName) else { return [] }
-        return (try? StateStore(path: file.path, offset: partition.offset).read())?.badFirmware ?? []
+    private static func marks(_ image: ImageFile) -> Set<String> {
+        guard let partition = image.partitionTable.partition(named: StateStore.partitionName) else { return [] }
+        return (try? StateStore(path: image.path, offset: partition.offset).read())?.badFirmware ?? []
     }
 }

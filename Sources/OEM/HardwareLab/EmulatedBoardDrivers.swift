@@ -1,7 +1,7 @@
+package import Platform
 internal import Contract
 import BoardSupport
 import Foundation
-internal import Platform
 package import Provisioning
 
 /// One emulated board as power switch, link and media. It inherits its consoles, its monitor and its end of the
@@ -9,11 +9,11 @@ package import Provisioning
 package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
     package let board: EmulatedBoard
     private let emulatorLog: String
-    private let firmwareEnd: Descriptor
-    private let guestEnd: Descriptor
-    private let monitorEnd: Descriptor
-    private let wireEnd: Descriptor
-    private let monitor: Descriptor
+    private let firmwareEnd: SharedDescriptor
+    private let guestEnd: SharedDescriptor
+    private let monitorEnd: SharedDescriptor
+    private let wireEnd: SharedDescriptor
+    private let monitor: SharedDescriptor
     /// The folder that makes the board's TPM this chip and no other; nil for a board without one.
     private let chipState: String?
     private var chip: ChildProcess?
@@ -25,15 +25,15 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
     /// - Parameters:
     ///   - wire: the board's end of the interconnect, a stream socket that carries frames behind a 32-bit big-endian length each.
     ///   - chipState: the folder of the board's TPM; nil for a board without one.
-    package init(_ board: EmulatedBoard, wire: Descriptor, emulatorLog: String, chipState: String? = nil) throws(LabError) {
+    package init(_ board: EmulatedBoard, wire: SharedDescriptor, emulatorLog: String, chipState: String? = nil) throws(LabError) {
         var board = board
         board.hasTrustedPlatformModule = chipState != nil
         self.board = board
         self.chipState = chipState
         self.emulatorLog = emulatorLog
-        let (firmware, firmwareEnd) = try Descriptor.socketPair()
-        let (guest, guestEnd) = try Descriptor.socketPair()
-        let (monitor, monitorEnd) = try Descriptor.socketPair()
+        let (firmware, firmwareEnd) = try labSocketPair()
+        let (guest, guestEnd) = try labSocketPair()
+        let (monitor, monitorEnd) = try labSocketPair()
         firmwareConsole = SocketConsole(firmware)
         guestConsole = SocketConsole(guest)
         self.monitor = monitor
@@ -44,15 +44,15 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
     }
 
     package func powerOn() throws(LabError) {
-        let log = try Descriptor.create(emulatorLog)
-        let descriptors = [firmwareEnd.number, guestEnd.number, monitorEnd.number, wireEnd.number]
+        let log = try createLog(emulatorLog)
+        let descriptors = [firmwareEnd.rawValue, guestEnd.rawValue, monitorEnd.rawValue, wireEnd.rawValue]
         if let chipState {
             // The chip's end is the emulator's alone, so that the chip ends when the emulator does.
-            let (end, chipEnd) = try Descriptor.socketPair()
-            chip = try SoftwareTPM.start(state: chipState, control: chipEnd, output: log.number)
-            process = try startProgram(board.command, descriptors: descriptors + [end.number], output: log.number)
+            let (end, chipEnd) = try labSocketPair()
+            chip = try SoftwareTPM.start(state: chipState, control: chipEnd, output: log.rawValue)
+            process = try startProgram(board.command, descriptors: descriptors + [end.rawValue], output: log.rawValue)
         } else {
-            process = try startProgram(board.command, descriptors: descriptors, output: log.number)
+            process = try startProgram(board.command, descriptors: descriptors, output: log.rawValue)
         }
         // QMP answers commands only after this.
         _ = monitor.send(Array(#"{"execute":"qmp_capabilities"}"#.utf8))
@@ -119,11 +119,11 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
 
 /// A console behind a connected socket.
 package final class SocketConsole: ConsoleDriver {
-    private let socket: Descriptor
+    private let socket: SharedDescriptor
 
-    package init(_ socket: Descriptor) { self.socket = socket }
+    package init(_ socket: SharedDescriptor) { self.socket = socket }
 
-    package var pollDescriptor: Int32 { socket.number }
+    package var pollDescriptor: Int32 { socket.rawValue }
     package func receive() -> ConsoleInput { socket.receive() }
     package func send(_ bytes: [UInt8]) -> Int { socket.send(bytes) }
 }

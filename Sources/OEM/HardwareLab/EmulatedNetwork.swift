@@ -1,18 +1,20 @@
+package import Platform
+
 /// The private wire between emulated boards. Two boards share one pair of sockets; more are joined by ``FrameSwitch``.
 package final class EmulatedNetwork {
-    private var ends: [Int: Descriptor] = [:]
+    private var ends: [Int: SharedDescriptor] = [:]
     private let frameSwitch: FrameSwitch?
 
     package init(boards: Int) throws(LabError) {
-        var labEnds: [Descriptor] = []
+        var labEnds: [SharedDescriptor] = []
         if boards == 2 {
-            let (first, second) = try Descriptor.socketPair()
+            let (first, second) = try labSocketPair()
             ends = [0: first, 1: second]
             frameSwitch = nil
             return
         }
         for node in 0..<boards {
-            let (boardEnd, labEnd) = try Descriptor.socketPair()
+            let (boardEnd, labEnd) = try labSocketPair()
             ends[node] = boardEnd
             labEnds.append(labEnd)
         }
@@ -20,7 +22,7 @@ package final class EmulatedNetwork {
     }
 
     /// The end that belongs to `node`; each can be taken once.
-    package func takeEnd(node: Int) -> Descriptor {
+    package func takeEnd(node: Int) -> SharedDescriptor {
         guard let end = ends.removeValue(forKey: node) else {
             preconditionFailure("the interconnect end of node \(node) was taken twice")
         }

@@ -1,5 +1,4 @@
-import Foundation
-import Glibc
+package import Platform
 import Synchronization
 
 /// What a learning Ethernet switch decides, as a value. Ports carry frames behind a 32-bit big-endian length each, as
@@ -64,42 +63,35 @@ package final class FrameSwitch {
     /// Bytes that may wait for one port; frames beyond are dropped, as a real switch does.
     private static let longestQueue = 4 << 20
 
-    private let ports: [Descriptor]
     private let stopping = StopFlag()
-    private let ended = DispatchSemaphore(value: 0)
+    private let thread: SystemThread
 
     private final class StopFlag: Sendable {
         let value = Atomic<Bool>(false)
     }
 
-    package init(ports: [Descriptor]) {
-        self.ports = ports
-        let (numbers, stopping, ended) = (ports.map(\.number), stopping, ended)
-        Thread.detachNewThread {
-            Self.run(numbers) { stopping.value.load(ordering: .relaxed) }
-            ended.signal()
+    package init(ports: [SharedDescriptor]) {
+        thread = SystemThread("lab-switch") { [stopping] in
+            Self.run(ports) { stopping.value.load(ordering: .relaxed) }
         }
     }
 
     deinit {
         stopping.value.store(true, ordering: .relaxed)
-        // The sockets must not close under the thread's hands.
-        ended.wait()
+        thread.join()
     }
 
-    private static func run(_ numbers: [Int32], until stopped: () -> Bool) {
-        var table = SwitchTable(ports: numbers.count)
-        var queues = [[UInt8]](repeating: [], count: numbers.count)
-        var open = Set(numbers.indices)
+    private static func run(_ ports: [SharedDescriptor], until stopped: () -> Bool) {
+        var table = SwitchTable(ports: ports.count)
+        var queues = [[UInt8]](repeating: [], count: ports.count)
+        var open = Set(ports.indices)
         while !stopped() && !open.isEmpty {
             let polled = open.sorted()
-            var entries = polled.map { port in
-                pollfd(fd: numbers[port], events: Int16(queues[port].isEmpty ? POLLIN : POLLIN | POLLOUT), revents: 0)
-            }
-            // SAFETY: poll(2) reads and writes exactly `entries.count` entries.
-            _ = unsafe poll(&entries, nfds_t(entries.count), 100)
-            for (port, entry) in zip(polled, entries) where entry.revents != 0 {
-                switch receiveBytes(from: entry.fd) {
+            var set = DescriptorSet()
+            for port in polled { set.add(ports[port].rawValue, queues[port].isEmpty ? .input : [.input, .output]) }
+            _ = try? set.wait(timeout: 100_000_000)
+            for (index, port) in polled.enumerated() where !set.ready(index).isEmpty {
+                switch ports[port].receive() {
                 case .bytes(let bytes):
                     for delivery in table.receive(bytes, on: port)
                     where queues[delivery.port].count < longestQueue && open.contains(delivery.port) {
@@ -109,9 +101,7 @@ package final class FrameSwitch {
                 case .closed: open.remove(port)
                 }
             }
-            for port in open where !queues[port].isEmpty {
-                queues[port].removeFirst(sendBytes(queues[port], to: numbers[port]))
-            }
+            for port in open where !queues[port].isEmpty { queues[port].removeFirst(ports[port].send(queues[port])) }
         }
     }
 }

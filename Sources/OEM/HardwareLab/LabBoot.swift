@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 import BoardSupport
 import Foundation
@@ -65,7 +66,7 @@ public final class LabBoot {
     private let options: Options
     private let cancellation: Cancellation
     /// Keystrokes for the guest; nil when nobody types.
-    private let keyboard: Int32?
+    private let keyboard: SharedDescriptor?
     private let report: (Event) -> Void
     /// UEFI draws its menus on both serial ports; what comes before our firmware's first words is not the guest's.
     private var firmwareSpoke = false
@@ -76,7 +77,7 @@ public final class LabBoot {
     ) {
         self.boards = boards
         self.options = options
-        self.keyboard = keyboard
+        self.keyboard = keyboard.flatMap { try? SharedDescriptor(FileDescriptor(duplicating: $0, as: "the keyboard")) }
         self.cancellation = cancellation
         self.report = report
     }
@@ -132,8 +133,8 @@ public final class LabBoot {
         var spoken: Set<Int> = []
         while true {
             var descriptors = consoles.filter(\.isOpen).map(\.driver.pollDescriptor)
-            if let keyboard, keystrokes.isEmpty { descriptors.append(keyboard) }
-            let ready = waitForInput(descriptors, milliseconds: 20)
+            if let keyboard, keystrokes.isEmpty { descriptors.append(keyboard.rawValue) }
+            let ready = (try? waitForInput(descriptors, timeout: 20_000_000)) ?? []
             var actions: [BootProgress.Action] = []
             for console in consoles where ready.contains(console.driver.pollDescriptor) {
                 if options.forgetSticks, case .firmware(let node) = console.role, spoken.insert(node).inserted {
@@ -141,8 +142,8 @@ public final class LabBoot {
                 }
                 actions += take(console, &progress, since: start)
             }
-            if let open = keyboard, ready.contains(open) {
-                switch receiveBytes(from: open) {
+            if let open = keyboard, ready.contains(open.rawValue) {
+                switch open.receive() {
                 case .bytes(let bytes): keystrokes += bytes
                 case .nothing: break
                 case .closed: keyboard = nil

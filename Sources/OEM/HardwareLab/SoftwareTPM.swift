@@ -1,7 +1,7 @@
+internal import Platform
 import Contract
 import BoardSupport
 import Foundation
-internal import Platform
 
 /// A TPM 2.0 made of software (swtpm) for an emulated board.
 enum SoftwareTPM {
@@ -13,7 +13,7 @@ enum SoftwareTPM {
     ///   - state: a folder that keeps what the chip remembers; it is made if it is not there.
     ///   - control: the emulator's way to it, a connected socket.
     ///   - output: where it says what is wrong.
-    static func start(state: String, control: borrowing Descriptor, output: Int32) throws(LabError) -> ChildProcess {
+    static func start(state: String, control: borrowing SharedDescriptor, output: Int32) throws(LabError) -> ChildProcess {
         do {
             // What a chip remembers is a board's secret.
             try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -23,6 +23,6 @@ enum SoftwareTPM {
         // It inherits its socket as descriptor 3, as `startProgram` hands them out.
         return try startProgram(
             [executable, "socket", "--tpm2", "--tpmstate", "dir=\(state)", "--ctrl", "type=unixio,clientfd=3", "--terminate"],
-            descriptors: [control.number], output: output)
+            descriptors: [control.rawValue], output: output)
     }
 }

@@ -1,3 +1,5 @@
+internal import Platform
+
 /// A console that the lab reads: its log, and its lines.
 final class WatchedConsole {
     enum Role: Equatable {
@@ -26,13 +28,13 @@ final class WatchedConsole {
     let driver: any ConsoleDriver
     let role: Role
     private(set) var isOpen = true
-    private let log: Descriptor?
+    private let log: SharedDescriptor?
     private var splitter = LineSplitter()
 
     init(_ driver: any ConsoleDriver, _ role: Role, log path: String?) throws(LabError) {
         self.driver = driver
         self.role = role
-        if let path { log = try Descriptor.create(path) } else { log = nil }
+        if let path { log = try createLog(path) } else { log = nil }
     }
 
     /// What has arrived, or nil when nothing has.
@@ -44,7 +46,7 @@ final class WatchedConsole {
             isOpen = false
             return nil
         case .bytes(let bytes):
-            if let log { _ = sendBytes(bytes, to: log.number) }
+            _ = log?.send(bytes)
             let lines = splitter.append(bytes)
             return Input(bytes: bytes, lines: lines, partial: splitter.partial)
         }

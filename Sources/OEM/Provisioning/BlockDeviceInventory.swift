@@ -1,3 +1,4 @@
+internal import Platform
 internal import BoardSupport
 
 /// All disks of a computer, read from /sys/block, /proc/self/mountinfo and /proc/swaps, and the first sectors of the

@@ -1,8 +1,9 @@
+internal import Platform
 import Contract
 import Bytes
 internal import BoardSupport
+internal import Disk
 internal import FirmwareImage
-internal import Platform
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
 enum ConfigurationPartition {
@@ -13,55 +14,50 @@ enum ConfigurationPartition {
     ///
     /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
     /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
-    static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> DeviceFile {
+    static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> FileStore {
         let folder = try PrivateFolder(byteCount: size)
-        let image = folder.path + "/config.fat"
-        try folder.write("machine.conf", Array(try personalisation.machineConfiguration().utf8))
-        try folder.write("cluster.key", Array((personalisation.kit.key.hexadecimal + "\n").utf8))
         let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
-        try run("mkfs.fat", ["--invariant", "-i", number, "-n", name, "-C", image, String(size / 1024)])
-        try run("mcopy", ["-i", image, folder.path + "/machine.conf", folder.path + "/cluster.key", "::"])
-        for (name, bytes) in [(StickLicence.licenceFile, personalisation.kit.licence), (StickLicence.denyListFile, personalisation.kit.denyList)] {
-            guard let bytes else { continue }
-            try folder.write(name, bytes)
-            try run("mcopy", ["-i", image, "\(folder.path)/\(name)", "::"])
+        let files = try files(of: personalisation)
+        return try onDisk { () throws(DiskError) in
+            let image = folder.path + "/config.fat"
+            try FATVolume.create(at: image, size: size, bits: ImageLayout.configurationBits(size: size), label: name, volumeNumber: number).put(files)
+            return try FileStore(reading: image)
         }
-        if let guest = personalisation.guest { try add(guest, to: image, in: folder, size: size) }
-        return try DeviceFile(reading: image, direct: false)
     }
 
-    private static func add(
-        _ guest: StickPersonalisation.GuestPayload, to image: String, in folder: borrowing PrivateFolder, size: Int
-    ) throws(ProvisioningError) {
+    /// The least that the partition must have for a personalisation, in bytes: whole MiB.
+    static func size(of personalisation: StickPersonalisation) throws(ProvisioningError) -> Int {
+        var bytes = 0
+        for content in try files(of: personalisation).values {
+            switch content {
+            case .bytes(let content): bytes += content.count
+            case .file(let path):
+                guard let status = FileStatus(path) else { throw .failed(.missingInput, "cannot read the guest's \(path)") }
+                guard status.kind == .file else { throw .failed(.badInput, "the guest's \(path) is no plain file: copy it into one") }
+                guard status.size > 0 else { throw .failed(.badInput, "the guest's \(path) is empty") }
+                guard status.size < 4 << 30 else { throw .failed(.badInput, "the guest's \(path) has \(status.size >> 20) MiB; FAT holds files below 4096 MiB") }
+                bytes += status.size
+            }
+        }
+        // Tables (at most 1/512 twice), the root folder and the rounding of each file to clusters.
+        return ((bytes + bytes / 128 + (3 << 20) - 1) >> 20) << 20
+    }
+
+    private static func files(of personalisation: StickPersonalisation) throws(ProvisioningError) -> [String: FATVolume.Content] {
+        let kit = personalisation.kit
+        var files: [String: FATVolume.Content] = [
+            "machine.conf": .bytes(Array(try personalisation.machineConfiguration().utf8)), "cluster.key": .bytes(Array((kit.key.hexadecimal + "\n").utf8)),
+        ]
+        files[StickLicence.licenceFile] = kit.licence.map { .bytes($0) }
+        files[StickLicence.denyListFile] = kit.denyList.map { .bytes($0) }
+        guard let guest = personalisation.guest else { return files }
         guard !guest.commandLine.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) else {
             throw .failed(.badInput, "the guest's command line must be one line")
         }
-        var payload = 0
-        for path in [guest.kernel, guest.initrd].compactMap({ $0 }) {
-            guard let status = FileStatus(path), status.kind == .file else {
-                throw .failed(.missingInput, "cannot read the guest payload \(path)")
-            }
-            payload += status.size
-        }
-        // FAT tables, the root folder and cluster rounding take less than 2 MiB of a partition of this size.
-        guard payload < size - (2 << 20) else {
-            throw .failed(
-                .badInput,
-                "the guest payload has \(payload >> 20) MiB, the partition \(name) holds \((size >> 20) - 2) MiB; "
-                    + "use a smaller initrd")
-        }
-        try folder.write("cmdline", Array((guest.commandLine + "\n").utf8))
-        try run("mmd", ["-i", image, "::/guest"])
-        try run("mcopy", ["-i", image, guest.kernel, "::/guest/vmlinuz"])
-        if let initrd = guest.initrd { try run("mcopy", ["-i", image, initrd, "::/guest/initrd"]) }
-        try run("mcopy", ["-i", image, folder.path + "/cmdline", "::/guest/cmdline"])
-    }
-
-    private static func run(_ tool: String, _ arguments: [String]) throws(ProvisioningError) {
-        do { try HostProgram(tool).run(arguments) } catch {
-            if let shortage = TemporaryFolder.shortage { throw .failed(.cannotCreate, shortage.description) }
-            throw .failed(error.reason == .notInstalled ? .unavailable : .inputOutput, "cannot make the partition \(name): \(error)")
-        }
+        files["guest/vmlinuz"] = .file(guest.kernel)
+        files["guest/initrd"] = guest.initrd.map { .file($0) }
+        files["guest/cmdline"] = .bytes(Array((guest.commandLine + "\n").utf8))
+        return files
     }
 }
 
@@ -73,9 +69,5 @@ struct PrivateFolder: ~Copyable {
     /// - Parameter byteCount: of all that it will hold.
     init(byteCount: Int) throws(ProvisioningError) {
         do { folder = try TemporaryFolder(secret: "private", byteCount: byteCount) } catch { throw .failed(.cannotCreate, error.description) }
-    }
-
-    borrowing func write(_ name: String, _ bytes: [UInt8]) throws(ProvisioningError) {
-        do { try folder.write(name, bytes) } catch { throw .failed(.cannotCreate, error.description) }
     }
 }

@@ -1,7 +1,8 @@
+internal import Platform
 import Contract
 internal import BoardSupport
+internal import Disk
 internal import Glibc
-internal import Platform
 
 /// A kit's folder: `kit.conf` (text, `key=value`: `kit`, `nodes`, `edition`), `cluster.key` (64 hexadecimal digits), and where there are some
 /// `license.vsl` and `deny.vsl`. Whoever holds it can join the machine, so it is readable for its owner only.
@@ -35,8 +36,10 @@ extension Kit {
 
     private static func content(of path: String) throws(ProvisioningError) -> [UInt8]? {
         guard FileStatus(path) != nil else { return nil }
-        let file = try DeviceFile(reading: path, direct: false)
-        return try file.read(at: 0, count: try file.size())
+        return try onDisk { () throws(DiskError) in
+            let file = try FileStore(reading: path)
+            return try file.read(at: 0, count: file.byteCount)
+        }
     }
 
     /// Makes the folder, which must not exist, in one step: whole, or not at all.
@@ -51,9 +54,11 @@ extension Kit {
         if let licence { files.append((StickLicence.licenceFile, licence)) }
         if let denyList { files.append((StickLicence.denyListFile, denyList)) }
         for (name, bytes) in files {
-            let file = try DeviceFile(creating: "\(partial.path)/\(name)", size: bytes.count)
-            try file.write(bytes, at: 0)
-            try file.flush()
+            try onDisk { () throws(DiskError) in
+                let file = try FileStore(creating: "\(partial.path)/\(name)", size: bytes.count)
+                try file.write(bytes, at: 0)
+                try file.flush()
+            }
         }
         do { try partial.takePlace(replacing: false) } catch { throw .failed(.cannotCreate, "cannot create the kit: \(error)") }
     }

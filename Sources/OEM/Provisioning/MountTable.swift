@@ -1,3 +1,4 @@
+internal import Platform
 internal import BoardSupport
 
 /// /proc/self/mountinfo (proc_pid_mountinfo(5)).

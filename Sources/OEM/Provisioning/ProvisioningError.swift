@@ -1,5 +1,6 @@
 public import Contract
 internal import BoardSupport
+internal import Disk
 
 /// Why a stick could not be listed, personalised or written.
 public enum ProvisioningError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -21,6 +22,24 @@ public enum ProvisioningError: Error, Sendable, Equatable, CustomStringConvertib
         case .failed(_, let message): message
         }
     }
+}
+
+extension ProvisioningError {
+    init(_ error: DiskError) {
+        guard let path = error.pathInUse else {
+            self = .failed(error.exitStatus, error.description)
+            return
+        }
+        self = .refused([
+            Refusal(
+                .inUse, subject: path, why: "the kernel or another program is using it", action: "unmount it and close programs that use it (lsof \(path))")
+        ])
+    }
+}
+
+/// Gives what a store or file system reports as this room's error.
+func onDisk<Value: ~Copyable>(_ body: () throws(DiskError) -> Value) throws(ProvisioningError) -> Value {
+    do throws(DiskError) { return try body() } catch { throw ProvisioningError(error) }
 }
 
 /// One reason not to write: what is in the way, why, and what to do about it.

@@ -1,4 +1,4 @@
-internal import FirmwareImage
+internal import Disk
 
 /// Decides whether a disk may be overwritten. Everything that is not clearly a free stick is refused.
 public struct SafetyCheck: Sendable {

@@ -1,9 +1,10 @@
+import Platform
 internal import Contract
 internal import BoardSupport
+internal import Disk
 internal import FirmwareImage
 internal import Foundation
 internal import Licensing
-internal import Platform
 
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
 public struct StickLicence: Sendable {
@@ -41,24 +42,15 @@ public struct StickLicence: Sendable {
     /// Whether the stick is a personalised one, may be changed, and its image and the deny list on it accept the licence. A deny list must be one that
     /// the boards will follow: neither a stranger's nor an older one than they have.
     public func check(stick: String) throws {
-        let place = try place(on: stick)
-        let archive: NewcArchive
+        let volume = try volume(of: stick)
+        var authority: Authority
         do {
-            archive = try ImageReader(URL(fileURLWithPath: stick)).rootArchive()
-        } catch {
+            authority = try Authority(of: try ImageReader(URL(fileURLWithPath: stick)))
+        } catch let error as ImageError {
             throw ProvisioningError.failed(error.exitStatus, error.description)
         }
-        guard case .file(let text, _)? = archive.entries[LicensingRoot.path] else {
-            throw ProvisioningError.failed(
-                .badInput, "\(stick): its image carries no vendor's root key, so it accepts no licence; build it with vsmp image build --license-root")
-        }
-        var held = DocumentSet()
-        try held.read(Array(text), place: "\(stick): \(LicensingRoot.path)")
-        guard var authority = Authority(ofImage: held) else {
-            throw ProvisioningError.failed(.badInput, "\(stick): \(LicensingRoot.path) holds no root key; this image is damaged")
-        }
         authority.learn(documents)
-        if let old = try? tool("mtype", ["-i", place, "::\(Self.denyListFile)"], stick) {
+        if let old = try onDisk({ () throws(DiskError) in try volume.read(Self.denyListFile) }) {
             var known = DocumentSet()
             do throws(LicensingError) { try known.read(old, place: "\(stick): \(Self.denyListFile)") } catch {
                 // A new one takes a damaged one's place.
@@ -75,22 +67,21 @@ public struct StickLicence: Sendable {
 
     /// Writes the files; each takes its place only when it is whole, and is read back.
     public func install(on stick: String) throws(ProvisioningError) {
-        let place = try self.place(on: stick)
-        let folder = try PrivateFolder(byteCount: files.reduce(0) { $0 + $1.bytes.count })
-        for (name, bytes) in files {
-            try folder.write(name, bytes)
-            let new = name.replacing(".vsl", with: ".new")
-            try tool("mcopy", ["-D", "o", "-i", place, "\(folder.path)/\(name)", "::\(new)"], stick)
-            _ = try? tool("mdel", ["-i", place, "::\(name)"], stick)
-            try tool("mren", ["-i", place, "::\(new)", "::\(name)"], stick)
-            guard try tool("mtype", ["-i", place, "::\(name)"], stick) == bytes else {
-                throw .failed(.inputOutput, "\(stick) returned another \(name) than was written; try again, and replace the stick if this repeats")
+        let volume = try volume(of: stick)
+        try onDisk { () throws(DiskError) in
+            for (name, bytes) in files {
+                let new = name.replacing(".vsl", with: ".new")
+                try volume.put(new, .bytes(bytes))
+                if try volume.read(name) != nil { try volume.remove(name) }
+                try volume.rename(new, to: name)
+                try volume.flush()
+                try volume.check(name, is: bytes)
             }
         }
     }
 
-    /// What mtools call the partition.
-    private func place(on stick: String) throws(ProvisioningError) -> String {
+    /// The configuration partition of a stick that belongs to a machine and may be changed.
+    private func volume(of stick: String) throws(ProvisioningError) -> FATVolume {
         guard let status = FileStatus(stick) else { throw .failed(.missingInput, "there is no stick \(stick); vsmp usb list shows those there are") }
         if status.kind == .blockDevice {
             let inventory = BlockDeviceInventory()
@@ -98,22 +89,14 @@ public struct StickLicence: Sendable {
             let refusals = check.refusals(for: try check.disk(number: status.device, path: stick))
             guard refusals.isEmpty else { throw .refused(refusals) }
         }
-        let file = try DeviceFile(reading: stick, direct: false)
-        let table = try? GUIDPartitionTable(diskSize: try file.size()) { try? file.read(at: $0, count: $1) }
-        guard let partition = table?.partition(named: ConfigurationPartition.name) else {
+        let store = try onDisk { () throws(DiskError) in try FileStore(reading: stick) }
+        guard let partition = (try? GUIDPartitionTable(store))?.partition(named: ConfigurationPartition.name) else {
             throw .failed(.badInput, "\(stick) is no stick of vSMP: it has no partition \(ConfigurationPartition.name)")
         }
-        let place = "\(stick)@@\(partition.offset)"
-        guard (try? tool("mtype", ["-i", place, "::machine.conf"], stick)) != nil else {
+        let volume = FATVolume(partition, of: stick)
+        guard (try? volume.read("machine.conf")) ?? nil != nil else {
             throw .failed(.badInput, "\(stick) belongs to no machine: write it with vsmp usb write --kit")
         }
-        return place
-    }
-
-    @discardableResult
-    private func tool(_ name: String, _ arguments: [String], _ stick: String) throws(ProvisioningError) -> [UInt8] {
-        do { return try HostProgram(name).run(arguments) } catch {
-            throw .failed(error.reason == .notInstalled ? .unavailable : .inputOutput, "cannot change \(stick): \(error)")
-        }
+        return volume
     }
 }

@@ -1,241 +1,216 @@
-internal import Contract
 internal import BoardSupport
-internal import Crypto
+internal import Contract
+internal import Disk
 public import FirmwareImage
-internal import Foundation
 internal import Glibc
+internal import Platform
 
-/// How far writing has come.
-public struct StickProgress: Sendable, Equatable, Codable {
-    public enum Phase: String, Sendable, Codable {
-        case writing, verifying
-    }
-
-    public var phase: Phase
-    public var bytesDone: Int
-    public var bytesTotal: Int
-}
-
-/// What was written and read back.
-public struct StickReport: Sendable, Equatable, Codable {
-    public var target: String
-    public var image: String
-    /// Bytes written and compared.
-    public var bytes: Int
-    /// SHA-256 of everything written in the order of the stick, in hexadecimal digits.
-    public var sha256: String
-    public var kit: String?
-    public var node: Int?
-}
-
-/// Writes images to sticks.
-///
-/// The stick's head (partition table and boot code) is cleared first and written last, after everything else was read
-/// back and found right; so a stick that was interrupted, pulled or defective does not look bootable.
+/// Writes images to sticks, and newer firmware onto sticks that are written.
 public struct StickWriter: Sendable {
-    public var image: String
+    public let image: ImageFile
     private let root: String
     private let permitted: Set<Refusal.Rule>
 
-    public init(image: String) { self.init(image: image, root: "", permitting: []) }
+    /// - Parameter image: a file, a disk, `-` for standard input, packed or not.
+    public init(image: String) throws(ProvisioningError) { try self.init(image: image, permitting: []) }
 
     /// - Parameters:
     ///   - root: prefix of /sys and /proc for the safety check.
     ///   - permitting: rules that do not count, for loop devices in tests.
-    package init(image: String, root: String = "", permitting: Set<Refusal.Rule>) {
-        self.image = image
+    package init(image: String, root: String = "", permitting: Set<Refusal.Rule>) throws(ProvisioningError) {
+        do throws(ImageError) { self.image = try ImageFile(image) } catch {
+            throw .failed(error.exitStatus, error.description)
+        }
         self.root = root
         permitted = permitting
     }
 
-    /// Writes, reads back and compares.
+    /// A job that may be done.
+    private struct CheckedJob {
+        let job: StickJob
+        let layout: StickLayout
+        let plan: StickPlan
+    }
+
+    /// Checks all jobs as far as that can be done before anything is written, and says what each will do.
+    ///
+    /// - Throws: every refusal of every target; a target that is named twice, whatever its names are.
+    public func check(_ jobs: [StickJob]) throws(ProvisioningError) -> [StickPlan] { try checked(jobs).map(\.plan) }
+
+    /// Writes one stick after the other, reads each back and compares. Nothing is written unless all jobs may be done.
     ///
     /// - Parameters:
-    ///   - target: a plain file, made or replaced (only if it was a stick's image before), or a whole removable disk.
-    ///   - personalisation: nil leaves the configuration partition as the image has it; such a stick joins no machine.
-    ///   - expected: the disk's identity when it was listed.
     ///   - progress: called on the caller's thread after each few MiB.
+    ///   - finished: called with each stick's report.
+    public func write(
+        _ jobs: [StickJob], progress: (StickProgress) -> Void = { _ in }, finished: (StickReport) -> Void = { _ in }
+    ) throws(ProvisioningError) {
+        for checked in try checked(jobs) { finished(try write(checked, progress)) }
+    }
+
+    /// Writes one stick.
     public func write(
         to target: String, personalisation: StickPersonalisation?, expected: BlockDevice.Identity? = nil,
         progress: (StickProgress) -> Void = { _ in }
     ) throws(ProvisioningError) -> StickReport {
-        guard let source = FileStatus(image), source.kind == .file else {
-            throw .failed(.missingInput, "there is no image \(image); build one with: vsmp image build")
-        }
-        let status = FileStatus(target)
-        switch status?.kind {
-        case .blockDevice?:
-            return try writeDevice(target, source, personalisation, expected, progress)
-        case .folder?, .characterDevice?, .other?:
-            throw .refused([
-                Refusal(
-                    .notWholeDisk, subject: target, why: "it is neither a plain file nor a block device",
-                    action: "choose a device from vsmp usb list")
-            ])
-        case .file?, nil:
-            try checkReplaceable(target, status, source)
-            let contents = try StickContents(imagePath: image, targetSize: nil, personalisation: personalisation)
-            let file = try DeviceFile(creating: target, size: contents.targetSize)
-            return try transfer(contents, to: file, path: target, startsEmpty: true, personalisation, progress)
-        }
+        let checked = try checked([StickJob(target, personalisation: personalisation, expected: expected)])
+        return try write(checked[0], progress)
     }
 
     /// Puts the image's firmware into the bank of a written stick that is not needed.
     ///
     /// - Parameters:
     ///   - target: a whole removable disk, or the plain file of a stick.
+    ///   - isDryRun: check everything and change nothing.
     ///   - progress: hears what is done, a sentence at a time.
-    public func update(_ target: String, progress: (String) -> Void = { _ in }) throws(ProvisioningError) -> BankInstallation {
-        guard let source = FileStatus(image), source.kind == .file else {
-            throw .failed(.missingInput, "there is no image \(image); build one with: vsmp image build")
-        }
+    public func update(_ target: String, isDryRun: Bool = false, progress: (String) -> Void = { _ in }) throws(ProvisioningError) -> BankInstallation {
         guard let status = FileStatus(target) else { throw .failed(.missingInput, "there is no stick \(target)") }
-        guard source.inode != status.inode || source.fileSystem != status.fileSystem else {
+        guard try !image.identities().contains(TargetIdentity(target)) else {
             throw .refused([Refusal(.notAStick, subject: target, why: "it is the image itself", action: "name the stick")])
         }
-        guard status.kind == .blockDevice else { return try install(target, progress) }
-        let listed = try check(status.device, target, source, nil)
+        guard status.kind == .blockDevice else { return try install(target, isDryRun, progress) }
+        let listed = try check(status.device, target, nil)
         // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
-        let file = try DeviceFile(writingDevice: target)
-        _ = try check(file.deviceNumber() ?? "", target, source, listed.identity)
-        let report = try install(target, progress)
-        try file.flush()
+        let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
+        _ = try check(file.deviceNumber() ?? "", target, listed.identity)
+        let report = try install(target, isDryRun, progress)
+        try onDisk { () throws(DiskError) in try file.flush() }
         return report
     }
 
-    private func install(_ target: String, _ progress: (String) -> Void) throws(ProvisioningError) -> BankInstallation {
+    private func install(_ target: String, _ isDryRun: Bool, _ progress: (String) -> Void) throws(ProvisioningError) -> BankInstallation {
         do throws(ImageError) {
-            let new = try ImageReader(URL(fileURLWithPath: image))
-            return try ImageReader(URL(fileURLWithPath: target)).install(new, progress: progress)
+            let file = try ImageFile(target)
+            guard file.isPlain else { throw ImageError(.badInput, "\(target) is packed: unpack it, a stick is changed as it is") }
+            let stick = try ImageReader(file)
+            return try stick.install(try ImageReader(image), isDryRun: isDryRun, progress: progress)
         } catch {
             throw .failed(error.exitStatus, error.description)
         }
     }
 
-    private func writeDevice(
-        _ target: String, _ source: FileStatus, _ personalisation: StickPersonalisation?,
-        _ expected: BlockDevice.Identity?, _ progress: (StickProgress) -> Void
-    ) throws(ProvisioningError) -> StickReport {
-        let listed = try check(FileStatus(target)?.device ?? "", target, source, expected)
-        let contents = try StickContents(
-            imagePath: image, targetSize: listed.size, personalisation: personalisation)
-        let file = try DeviceFile(writingDevice: target)
-        // Between listing and opening the stick may have been pulled and another one plugged in.
-        let opened = try check(file.deviceNumber() ?? "", target, source, listed.identity)
-        let size = try file.size()
-        guard size == opened.size else {
-            throw .refused([
-                Refusal(
-                    .changed, subject: target, why: "it was listed with \(opened.size) bytes and opened with \(size)",
-                    action: "list the devices again (vsmp usb list)")
-            ])
+    // MARK: Checks
+
+    private func checked(_ jobs: [StickJob]) throws(ProvisioningError) -> [CheckedJob] {
+        var seen: [TargetIdentity: String] = [:]
+        var refusals: [Refusal] = []
+        let images = try image.identities()
+        for job in jobs {
+            let identity = try TargetIdentity(job.target)
+            if images.contains(identity) {
+                refusals.append(Refusal(.notAStick, subject: job.target, why: "it is the image itself", action: "name another file, or remove it first"))
+            } else if let other = seen.updateValue(job.target, forKey: identity) {
+                throw .failed(.usage, other == job.target ? "the stick \(other) is named twice" : "\(other) and \(job.target) are one and the same stick")
+            }
         }
-        return try transfer(contents, to: file, path: target, startsEmpty: false, personalisation, progress)
+        var checked: [CheckedJob] = []
+        for job in jobs {
+            do throws(ProvisioningError) {
+                checked.append(try self.checked(job))
+            } catch {
+                guard case .refused(let reasons) = error else { throw error }
+                refusals += reasons.filter { !refusals.contains($0) }
+            }
+        }
+        guard refusals.isEmpty else { throw .refused(refusals) }
+        return checked
     }
 
-    private func check(
-        _ number: String, _ target: String, _ source: FileStatus, _ expected: BlockDevice.Identity?
-    ) throws(ProvisioningError) -> BlockDevice {
+    private func checked(_ job: StickJob) throws(ProvisioningError) -> CheckedJob {
+        let target = job.target
+        let status = FileStatus(target)
+        var device: BlockDevice?
+        switch status?.kind {
+        case .blockDevice?: device = try check(status?.device ?? "", target, job.expected)
+        case .folder?, .characterDevice?, .other?:
+            throw .refused([
+                Refusal(
+                    .notWholeDisk, subject: target, why: "it is neither a plain file nor a block device",
+                    action: "choose a device from vsmp usb list")
+            ])
+        case .file?, nil: try checkReplaceable(target, status)
+        }
+        let needed = try job.personalisation.map { it throws(ProvisioningError) in try ConfigurationPartition.size(of: it) } ?? 0
+        let layout = try StickLayout(image, available: device?.size, needed: needed, target: target)
+        let old = (status?.size ?? 0) > 0 || device != nil ? try? GUIDPartitionTable(try FileStore(reading: target)) : nil
+        return CheckedJob(
+            job: job, layout: layout,
+            plan: StickPlan(
+                target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial,
+                image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
+                node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []))
+    }
+
+    private func check(_ number: String, _ target: String, _ expected: BlockDevice.Identity?) throws(ProvisioningError) -> BlockDevice {
         let inventory = BlockDeviceInventory(root: root)
         let check = SafetyCheck(inventory: inventory, permitting: permitted)
         let device = try check.disk(number: number, path: target)
-        let path = unsafe realpath(image, nil).map { resolved in
-            defer { unsafe free(resolved) }
-            return unsafe String(cString: resolved)
+        let imageDisks = image.source.map { source in
+            // SAFETY: realpath returns a C string of its own, which is freed once it is copied.
+            let path = unsafe realpath(source, nil).map { resolved in
+                defer { unsafe free(resolved) }
+                return unsafe String(cString: resolved)
+            }
+            return inventory.disks(holding: FileStatus(source)?.fileSystem ?? "", path: path ?? source)
         }
-        let imageDisks = inventory.disks(holding: source.fileSystem, path: path ?? image)
-        let refusals = check.refusals(for: device, imageDisks: imageDisks, expected: expected)
+        let refusals = check.refusals(for: device, imageDisks: imageDisks ?? [], expected: expected)
         guard refusals.isEmpty else { throw .refused(refusals) }
         return device
     }
 
     /// A plain file is replaced only when nothing but a stick's content is lost.
-    private func checkReplaceable(
-        _ target: String, _ status: FileStatus?, _ source: FileStatus
-    ) throws(ProvisioningError) {
+    private func checkReplaceable(_ target: String, _ status: FileStatus?) throws(ProvisioningError) {
         guard let status, status.size > 0 else { return }
-        var why = "it is a file and holds something else than a stick's image"
-        if status.inode == source.inode && status.fileSystem == source.fileSystem {
-            why = "it is the image itself"
-        } else if let file = try? DeviceFile(reading: target, direct: false) {
-            let table = try? GUIDPartitionTable(diskSize: status.size) { try? file.read(at: $0, count: $1) }
-            if table?.partition(named: ConfigurationPartition.name) != nil { return }
+        if let file = try? FileStore(reading: target) {
+            if (try? GUIDPartitionTable(file))?.partition(named: ConfigurationPartition.name) != nil { return }
             // An interrupted write leaves a cleared head.
-            if let head = try? file.read(at: 0, count: min(status.size, 1 << 20)), head.isZero {
-                return
-            }
+            if let head = try? file.read(at: 0, count: min(status.size, 1 << 20)), head.isZero { return }
         }
         throw .refused([
-            Refusal(.notAStick, subject: target, why: why, action: "name another file, or remove it first")
+            Refusal(
+                .notAStick, subject: target, why: "it is a file and holds something else than a stick's image", action: "name another file, or remove it first")
         ])
     }
 
-    private func transfer(
-        _ contents: borrowing StickContents, to file: borrowing DeviceFile, path: String, startsEmpty: Bool,
-        _ personalisation: StickPersonalisation?, _ progress: (StickProgress) -> Void
-    ) throws(ProvisioningError) -> StickReport {
-        let cleared = [UInt8](repeating: 0, count: contents.head.count)
-        try file.write(cleared, at: 0)
-        // The second partition table of what was on the stick, from which a tool or firmware could restore the first.
-        let tail = min(34 * GUIDPartitionTable.sectorSize, contents.targetSize - cleared.count)
-        try file.write([UInt8](repeating: 0, count: tail), at: contents.targetSize - tail)
-        try file.flush()
-        do {
-            let digest = try transferBody(contents, to: file, path: path, startsEmpty: startsEmpty, progress)
-            return StickReport(
-                target: path, image: image, bytes: contents.writtenSize, sha256: digest,
-                kit: personalisation?.kit.id, node: personalisation?.node)
-        } catch {
-            try? file.write(cleared, at: 0)
-            try? file.flush()
-            throw error
+    // MARK: Writing
+
+    private func write(_ checked: CheckedJob, _ progress: (StickProgress) -> Void) throws(ProvisioningError) -> StickReport {
+        let (target, personalisation) = (checked.job.target, checked.job.personalisation)
+        let contents = try StickContents(image, checked.layout, personalisation: personalisation)
+        var file = try opened(checked)
+        let size = file.byteCount
+        guard size == checked.layout.targetSize else {
+            throw .refused([
+                Refusal(
+                    .changed, subject: target, why: "it was listed with \(checked.layout.targetSize) bytes and opened with \(size)",
+                    action: "list the devices again (vsmp usb list)")
+            ])
         }
+        let digest = try withoutActuallyEscaping(progress) { progress throws(ProvisioningError) in
+            try onDisk { () throws(DiskError) in
+                try StickTransfer(progress: progress).write(contents, to: &file, startsEmpty: checked.plan.kind != .disk) { () throws(DiskError) in
+                    try FileStore(reading: target, direct: true)
+                }
+            }
+        }
+        return StickReport(
+            target: target, image: image.name, bytes: contents.writtenSize, sha256: digest, kit: personalisation?.kit.id, node: personalisation?.node)
     }
 
-    private func transferBody(
-        _ contents: borrowing StickContents, to file: borrowing DeviceFile, path: String, startsEmpty: Bool,
-        _ progress: (StickProgress) -> Void
-    ) throws(ProvisioningError) -> String {
-        let total = contents.writtenSize
-        var done = 0
-        func advance(_ phase: StickProgress.Phase, by count: Int) {
-            done += count
-            progress(StickProgress(phase: phase, bytesDone: done, bytesTotal: total))
+    private func opened(_ checked: CheckedJob) throws(ProvisioningError) -> FileStore {
+        let target = checked.job.target
+        guard checked.plan.kind == .disk else {
+            return try onDisk { () throws(DiskError) in try FileStore(creating: target, size: checked.layout.targetSize) }
         }
-        var whole = SHA256()
-        whole.update(data: contents.head)
-        var digests: [SHA256.Digest] = []
-        for range in contents.ranges {
-            let bytes = try contents.bytes(of: range)
-            digests.append(SHA256.hash(data: bytes))
-            whole.update(data: bytes)
-            // A file that was just made reads as zeros already; leaving holes saves time and space.
-            if !startsEmpty || !bytes.isZero { try file.write(bytes, at: range.offset) }
-            advance(.writing, by: range.count)
-        }
-        try file.flush()
-        done = 0
-        let reader = try DeviceFile(reading: path, direct: true)
-        for (range, digest) in zip(contents.ranges, digests) {
-            try verify(reader, range.offset, range.count, digest)
-            advance(.verifying, by: range.count)
-        }
-        try file.write(contents.head, at: 0)
-        try file.flush()
-        let second = try DeviceFile(reading: path, direct: true)
-        try verify(second, 0, contents.head.count, SHA256.hash(data: contents.head))
-        advance(.verifying, by: contents.head.count)
-        return whole.finalize().map { hexByte($0) }.joined()
+        let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
+        // Between the check and the opening the stick may have been pulled and another one plugged in.
+        let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial)
+        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity)
+        return file
     }
+}
 
-    private func verify(
-        _ file: borrowing DeviceFile, _ offset: Int, _ count: Int, _ digest: SHA256.Digest
-    ) throws(ProvisioningError) {
-        guard SHA256.hash(data: try file.read(at: offset, count: count)) == digest else {
-            throw .failed(
-                .inputOutput,
-                "the stick returned other bytes than were written between \(offset) and \(offset + count); "
-                    + "it was made unbootable: try again, and replace it if this repeats")
-        }
-    }
+extension ImageFile {
+    /// What must not be written while the image is read.
+    func identities() throws(ProvisioningError) -> Set<TargetIdentity> { try source.map { source throws(ProvisioningError) in [try TargetIdentity(source)] } ?? [] }
 }

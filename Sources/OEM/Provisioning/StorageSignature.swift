@@ -1,5 +1,6 @@
+internal import Platform
 internal import BoardSupport
-internal import FirmwareImage
+internal import Disk
 
 /// Marks of LVM, RAID and LUKS on a disk that nothing has activated yet.
 enum StorageSignature {
@@ -13,14 +14,14 @@ enum StorageSignature {
     static func find(
         on path: String, size: Int, parts: [(name: String, offset: Int, size: Int)], name: String, files: SystemFiles
     ) -> [String] {
-        guard size > 0, let disk = try? DeviceFile(reading: files.root + path, direct: false) else { return [] }
+        guard size > 0, let disk = try? FileStore(reading: files.root + path) else { return [] }
         func read(_ offset: Int, _ count: Int) -> [UInt8]? { try? disk.read(at: offset, count: count) }
         var found: [String] = []
         func add(_ text: String) { if !found.contains(text) { found.append(text) } }
         for part in [(name: name, offset: 0, size: size)] + parts {
             if let kind = kind(at: part.offset, size: part.size, read: read) { add("\(kind) on \(part.name)") }
         }
-        if let table = try? GUIDPartitionTable(diskSize: size, read: read) {
+        if let table = try? GUIDPartitionTable(disk) {
             for partition in table.partitions {
                 guard let kind = types[partition.type] else { continue }
                 add("\(kind) on \(parts.first { $0.offset == partition.offset }?.name ?? name)")

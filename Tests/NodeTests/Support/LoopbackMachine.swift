@@ -1,3 +1,4 @@
+import Platform
 import Coherence
 import Glibc
 import KVM
@@ -75,6 +76,8 @@ struct LoopbackMachine {
     var hold: UInt64 = 300_000
     var patience: UInt64? = 20_000_000_000
     var policies = PolicySet.all
+    /// What node 0 has counted before this start.
+    var earlyResets = 0
     var devices = PlacedDevice.chipset()
     /// Called with the node's number when its machine has started.
     var onStart: @Sendable (Int) -> Void = { _ in }
@@ -92,6 +95,7 @@ struct LoopbackMachine {
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
         setup.devices = devices
+        setup.earlyResets = node == 0 ? earlyResets : 0
         setup.onStart = { [onStart] in onStart(node) }
         return setup
     }

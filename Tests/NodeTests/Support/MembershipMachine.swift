@@ -4,7 +4,9 @@ import KVM
 import Interconnect
 import Licensing
 import Synchronization
+import Glibc
 import TestSupport
+import Testing
 
 @testable import Node
 
@@ -48,7 +50,7 @@ struct MembershipMachine {
     struct Outcome {
         /// What every node ended with; nil is acceptance.
         var errors: [(any Error)?]
-        var terms: [LicenceAgreement.Terms?]
+        var terms: [LicenceOutcome?]
         var logs: [Log]
 
         func codes(_ node: Int) -> [Violation.Code]? {
@@ -81,7 +83,7 @@ struct MembershipMachine {
                 switch result {
                 case .success: nil
                 case .failure(let error): error
-                case nil: NodeError.ended
+                case nil: CancellationError()
                 }
             }, terms: results.map { try? $0?.get() }, logs: logs)
     }
@@ -92,49 +94,63 @@ final class Member: Sendable {
     private let node, count: Int
     private let licensing: NodeLicensing
     private let log: Log
-    private let inbox = Mutex<[ControlFrame]>([])
-    private let parker = Parker()
 
     init(node: Int, count: Int, licensing: NodeLicensing, log: Log) {
         (self.node, self.count, self.licensing, self.log) = (node, count, licensing, log)
     }
 
-    func run(_ reach: Reach) throws -> LicenceAgreement.Terms {
+    func run(_ reach: Reach) throws -> LicenceOutcome {
+        let joined = try JoinedMember(node: node, count: count, kit: "members", reach: reach, log: log)
+        defer { joined.control.stop() }
+        defer { withExtendedLifetime(joined) {} }
+        return try joined.reachTerms(licensing)
+    }
+}
+
+/// A node that has joined, with its membership and nothing else.
+final class JoinedMember {
+    let control: ControlPlane
+    let driver: MembershipDriver
+    private let node, count: Int
+    /// Kept open: a peer has joined only when it has both.
+    private let links: [PeerLinks]
+
+    init(node: Int, count: Int, kit: String, reach: Reach, log: Log) throws {
+        (self.node, self.count) = (node, count)
         var random = SystemRandomNumberGenerator()
-        guard let count = UInt8(exactly: count), let node = UInt8(exactly: node) else { throw NodeError.ended }
-        let identity = try NodeIdentity(index: node, count: count, kit: "members", firmwareHash: testHash, random: &random)
-        let links = try Mesh.establish(
+        guard let members = UInt8(exactly: count), let index = UInt8(exactly: node) else { throw CancellationError() }
+        let identity = try NodeIdentity(index: index, count: members, kit: kit, firmwareHash: testHash, random: &random)
+        links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
-        var coherence: [PageChannel<Connection>] = []
-        var controls = [ControlLink?](repeating: nil, count: Int(count))
-        for link in links {
-            controls[Int(link.peer.index)] = ControlLink(link.takeControl(), peer: link.peer.index)
-            // Kept open: a peer has joined only when it has both.
-            coherence.append(PageChannel(link.takeCoherence(), nodes: Int(count)))
-        }
-        let plane = try ControlPlane(
-            links: controls, handler: { [self] frame in
-                guard frame.kind == .membership else { return }
-                inbox.withLock { $0.append(frame) }
-                parker.unpark()
-            }, onLoss: { _, _ in }, onBeat: {})
-        plane.start()
-        defer { plane.stop() }
-        let agreement = LicenceAgreement(node: Int(node), count: Int(count), licensing: licensing, log: { [log] in log($0) })
-        defer { parker.park(timeout: 1_000_000_000) }
-        defer { withExtendedLifetime(coherence) {} }
-        return try agreement.reach(broadcast: { plane.broadcast(.membership, $0, payload: $1) }, wait: take)
+        var controls = [ControlLink?](repeating: nil, count: count)
+        for link in links { controls[Int(link.peer.index)] = ControlLink(link.takeControl(), peer: link.peer.index) }
+        control = try ControlPlane(links: controls)
+        driver = MembershipDriver(Membership(node: node, count: count), control: control, session: SessionSlot(), say: { log($0) })
     }
 
-    private func take(_ kind: MembershipKind) throws -> ControlFrame {
-        let deadline = monotonicNow() + 60_000_000_000
-        while monotonicNow() < deadline {
-            let found = inbox.withLock { inbox in
-                inbox.firstIndex { $0.body.first == kind.rawValue }.map { inbox.remove(at: $0) }
+    /// Up to where memory would be lent.
+    func reachTerms(_ licensing: NodeLicensing) throws -> LicenceOutcome {
+        let agreement = LicenceAgreement(node: node, count: count, licensing: licensing)
+        driver.feed(.joined(agreement.statement.0))
+        control.start(
+            ControlPlane.Handlers(
+                message: { [driver] message, node, _ in if case .membership(let message) = message { driver.feed(.message(message, from: node)) } },
+                loss: { [driver] in driver.feed(.lost(node: $0, why: $1)) }, beat: { [driver] in driver.feed(.tick) }))
+        while true {
+            switch driver.nextTask() {
+            case .judge(let statements): driver.feed(.judged(agreement.judge(statements)))
+            case .remember(let outcome): agreement.remember(outcome)
+            case .measure:
+                // The others may still wait for a third node's verdict.
+                if count > 1 { usleep(1_000_000) }
+                return try #require(driver.membership.terms)
+            case .collect: driver.feed(.collected(nil))
+            case .leave: throw NodeError.licence(driver.membership.violations)
+            case .build, .start, .celebrate, .tell: Issue.record("a machine without guest is built")
             }
-            if let found { return found }
-            parker.park(timeout: 50_000_000)
         }
-        throw NodeError.timeout(kind, seconds: 60)
     }
+
+    /// Lets the peer's coherence connection go, and keeps the control connection.
+    func dropPages() { for link in links { _ = link.takeCoherence() } }
 }

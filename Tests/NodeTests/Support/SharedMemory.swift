@@ -113,6 +113,11 @@ final class SharedMemory: @unchecked Sendable {
         unsafe address(offset, on: node).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
+    /// Memory as a thread behind one of the node's devices sees it.
+    func access(on node: Int, life: MachineLife) -> GuestMemoryAccess {
+        GuestMemoryAccess(memory: memories[node], ram: [0..<UInt64(pages * PageNumber.size)], life: life)
+    }
+
     func snapshot(of node: Int) -> CoherenceSnapshot? { loops[node].snapshot() }
 
     /// Ends the loops. Threads that still wait for a page get zeros.

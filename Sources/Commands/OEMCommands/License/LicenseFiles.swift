@@ -21,7 +21,11 @@ enum LicenseFiles {
         return documents
     }
 
-    static func secretKey(_ path: String) throws -> SecretKey { try SecretKey(armoured: try bytes(path), place: path) }
+    static func secretKey(_ path: String) throws -> SecretKey {
+        let key = try SecretKey(armoured: try bytes(path), place: path)
+        warnWhenOthersCanRead(path)
+        return key
+    }
 
     /// A file of `vsmp license keygen`: 64 hexadecimal digits.
     static func publicKey(_ path: String) throws -> PublicKey {

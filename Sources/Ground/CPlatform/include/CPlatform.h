@@ -18,4 +18,4 @@ int cplatform_epoll_set(int epoll, int fd, uint32_t value, bool readable, bool w
 int cplatform_epoll_remove(int epoll, int fd);
 int cplatform_epoll_wait(int epoll, uint32_t *values, int capacity, int64_t timeout_ns);
 int cplatform_event_create(void);
-int cplatform_accept(int listener);
+int cplatform_accept(int listener, void *address, uint32_t *length, bool nonblocking);

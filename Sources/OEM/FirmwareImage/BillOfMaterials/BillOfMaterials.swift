@@ -36,7 +36,7 @@ struct BillOfMaterials {
         var packages: [Package] = []
         for component in components {
             let id = Self.identifier("Package", component.name)
-            packages.append(Package(component, id))
+            packages.append(Package(component, id, brand: brand))
             relationships.append(Relationship(image, "DEPENDS_ON", id))
             for source in component.builtUsing {
                 relationships.append(Relationship(id, "STATIC_LINK", Self.identifier("Source", "\(source.name)-\(source.version)")))
@@ -140,6 +140,8 @@ private struct Package: Encodable {
     var name: String
     var versionInfo: String
     var downloadLocation = "NOASSERTION"
+    /// Who gave it out, as the NTIA's minimum elements demand of every component.
+    var supplier: String
     var filesAnalyzed = false
     var packageVerificationCode: VerificationCode?
     var checksums: [Checksum]?
@@ -147,7 +149,6 @@ private struct Package: Encodable {
     var licenseDeclared = "NOASSERTION"
     var copyrightText = "NOASSERTION"
     var sourceInfo: String?
-    var supplier: String?
     var externalRefs: [Reference]?
 
     init(image id: String, _ name: String, _ hash: ContentDigest, _ brand: String, verificationCode: String) {
@@ -160,8 +161,10 @@ private struct Package: Encodable {
         supplier = "Organization: \(brand)"
     }
 
-    init(_ component: Component, _ id: String) {
+    /// What no package of Debian's brings, whoever bears the brand gives out.
+    init(_ component: Component, _ id: String, brand: String) {
         SPDXID = id
+        supplier = "Organization: \(component.package == nil ? brand : Self.debian)"
         name = component.name
         versionInfo = component.version
         checksums = [Checksum(checksumValue: component.digest.description)]
@@ -173,8 +176,11 @@ private struct Package: Encodable {
         }
     }
 
+    private static let debian = "Debian"
+
     init(_ source: SourcePackage, _ id: String) {
         SPDXID = id
+        supplier = "Organization: \(Self.debian)"
         name = source.name
         versionInfo = source.version
         externalRefs = [Reference(referenceLocator: Self.locator(source.name, source.version, "source"))]

@@ -117,7 +117,7 @@ extension ImageBuilder {
 
     /// Refuses an image that is larger than its limit, with the files that make it large.
     func checkSize(_ boot: BootFiles, archive: Data) throws(ImageError) {
-        let size = ImageLayout.imageSize(systemSize: boot.partitionSize)
+        let size = ImageLayout.imageSize(systemSize: boot.partitionSize, configurationSize: configurationSize)
         guard let limit = sizeLimit ?? board.sizeLimit, size > limit else { return }
         var sizes = boot.files.mapValues(\.count)
         sizes[BootFiles.loaderPath] = boot.loader.count
@@ -126,7 +126,7 @@ extension ImageBuilder {
         }
         let largest = sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(10).map { "    \($0.value) bytes  \($0.key)" }
         throw ImageError(
-            .tooLarge, "the image would have \(size) bytes and its limit is \(limit): leave out modules or raise the limit; "
-                + "its largest files are\n" + largest.joined(separator: "\n"))
+            .tooLarge, "the image would have \(size) bytes and its limit is \(limit): leave out modules, raise the limit, "
+                + "or give the configuration partition less than \(configurationSize >> 20) MiB; its largest files are\n" + largest.joined(separator: "\n"))
     }
 }

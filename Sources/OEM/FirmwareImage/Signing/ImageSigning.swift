@@ -1,4 +1,5 @@
 import Contract
+internal import Disk
 public import Foundation
 internal import BoardSupport
 
@@ -22,13 +23,13 @@ extension ImageReader {
     ///   - output: may be this image.
     public func attach(_ signatures: [SignedProgram: Data], of certificate: SigningCertificate, to output: URL) throws(ImageError) {
         if manifest.purpose == .release, certificate.isDevelopment {
-            throw ImageError(.badInput, "\(file.path) is a release image and cannot be signed with the development key")
+            throw ImageError(.badInput, "\(name) is a release image and cannot be signed with the development key")
         }
         guard try files(inPartition: ImageLayout.configurationName).isEmpty else {
-            throw ImageError(.badInput, "\(file.path) is a stick with a personalisation: sign the image that it was written from")
+            throw ImageError(.badInput, "\(name) is a stick with a personalisation: sign the image that it was written from")
         }
-        func signed(_ name: SignedProgram, _ program: Data) throws(ImageError) -> Data {
-            guard let signature = signatures[name] else { throw ImageError(.missingInput, "there is no signature of the \(name.rawValue)") }
+        func signed(_ which: SignedProgram, _ program: Data) throws(ImageError) -> Data {
+            guard let signature = signatures[which] else { throw ImageError(.missingInput, "there is no signature of the \(which.rawValue)") }
             return try Authenticode.sign(program, by: FinishedSignature(certificate: certificate, bytes: signature))
         }
         let loader = try signed(.loader, try loader())
@@ -39,7 +40,9 @@ extension ImageReader {
         files[BootFiles.manifest] = Data(manifest.text.utf8)
         let scratch = try Scratch("sign")
         let image = scratch.url.appendingPathComponent("image")
-        try DiskImage.write(to: image, boot: try bootCode(), files: BootFiles(loader: loader, files: files), hash: manifest.firmwareHash)
+        try DiskImage.write(
+            to: image, boot: try bootCode(), files: BootFiles(loader: loader, files: files), hash: manifest.firmwareHash,
+            configurationSize: partitionTable.partition(named: ImageLayout.configurationName)?.size ?? ImageLayout.usualConfigurationSize)
         try DiskImage.replace(output, with: image, materials: files[BillOfMaterials.path])
     }
 }

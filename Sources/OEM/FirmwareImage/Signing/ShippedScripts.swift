@@ -11,7 +11,11 @@ enum ShippedScripts: String, CaseIterable {
     var digests: [String] {
         switch self {
         case .grub: ["fa81b8e021e1ce1a01104d2d6caa09359e73fae3a157e41347ecf9a379057f18"]
-        case .initScript: ["6b24947f7b25821866bf9248276455f5715b24542318c3f563ce200c8976aad2"]
+        case .initScript:
+            [
+                "43c16f9d95413186c352bf99ab5b7d5b7184488026483d2d214879416793b889",
+                "6b24947f7b25821866bf9248276455f5715b24542318c3f563ce200c8976aad2",
+            ]
         }
     }
 

@@ -13,6 +13,8 @@ public struct SigningCertificate: Sendable, Equatable, CustomStringConvertible {
     public let subject: String
     /// Whether its key is one that `vsmp` made for a developer.
     public let isDevelopment: Bool
+    /// From when to when it is valid (RFC 5280, 4.1.2.5). Platform firmware has no clock that it trusts and does not ask; people and update services do.
+    public let validity: ClosedRange<Date>
     /// Parts of an Authenticode signature: the issuer's name and the serial number, both DER.
     let issuer, serialNumber: Data
     private let key: _RSA.Signing.PublicKey
@@ -51,6 +53,8 @@ public struct SigningCertificate: Sendable, Equatable, CustomStringConvertible {
         isDevelopment = certificate.subject.contains { attributes in
             attributes.contains { $0.description == "OU=\(DevelopmentKey.unit)" }
         }
+        guard certificate.notValidBefore <= certificate.notValidAfter else { throw Unusable() }
+        validity = certificate.notValidBefore...certificate.notValidAfter
         let info = try DERBytes(certificate.publicKey).bytes
         key = try _RSA.Signing.PublicKey(derRepresentation: info)
         // The names as they stand there: encoded anew they could differ, and a checker compares bytes.
@@ -60,6 +64,16 @@ public struct SigningCertificate: Sendable, Equatable, CustomStringConvertible {
         serialNumber = Data(parts[version].encodedBytes)
         issuer = Data(parts[version + 2].encodedBytes)
         self.bytes = Data(bytes)
+    }
+
+    /// Refuses to sign with a certificate that is not valid now.
+    public func checkValidity(at time: Date) throws(ImageError) {
+        guard !validity.contains(time) else { return }
+        let (first, last) = (validity.lowerBound.formatted(.iso8601), validity.upperBound.formatted(.iso8601))
+        throw ImageError(
+            .badInput, time < validity.lowerBound
+                ? "the certificate of \(subject) is valid from \(first) on: check this computer's clock, or sign with another certificate"
+                : "the certificate of \(subject) expired on \(last): sign with one that is valid")
     }
 
     /// Whether `signature` is this certificate's over `message` (RSASSA-PKCS1-v1_5, SHA-256).

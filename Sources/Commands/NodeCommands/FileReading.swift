@@ -1,0 +1,9 @@
+import Platform
+
+/// A whole file of the stick or of the kernel, or nil when it cannot be read.
+func readFile(_ path: String) -> [UInt8]? {
+    // A guest's initial file system may be as large as the boot partition.
+    do throws(FileReadError) { return try WholeFile.read(path, atMost: 4 << 30) } catch { return nil }
+}
+
+func readText(_ path: String) -> String? { readFile(path).map { String(decoding: $0, as: UTF8.self) } }

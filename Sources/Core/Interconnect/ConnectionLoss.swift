@@ -1,0 +1,19 @@
+package import Platform
+
+/// How a connection ended.
+package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
+    case ended(SocketEnd)
+    case malformed(FrameError)
+
+    package static let closed = ConnectionLoss.ended(.closed)
+    package static let reset = ConnectionLoss.ended(.reset)
+
+    package var description: String {
+        switch self {
+        case .ended(.closed): "connection closed by the peer"
+        case .ended(.reset): "connection reset"
+        case .ended(.failed(let code)): "connection failed: \(SystemError.reason(code))"
+        case .malformed(let error): "malformed stream: \(error)"
+        }
+    }
+}

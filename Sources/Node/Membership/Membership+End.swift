@@ -1,0 +1,140 @@
+/// From the first cause of an end to the last word.
+extension Membership {
+    // MARK: Causes
+
+    /// Nodes that nobody waits for any more.
+    private var isGone: [Bool] {
+        var gone = Array(repeating: false, count: count)
+        for case .lost(let peer, _) in causes { gone[peer] = true }
+        return gone
+    }
+
+    mutating func lose(_ peer: Int, _ why: String) {
+        switch phase {
+        case .over: return
+        case .collecting: leaves(peer)
+        case .reporting:
+            let before = collector
+            leaves(peer)
+            if collector != before { report() } else { sayGoodbyeWhenAllHaveReported() }
+        default: add((isRefused ? [.refused] : []) + [.lost(node: peer, why: why)])
+        }
+    }
+
+    /// After the end a peer's leaving is no loss; its figures do not come any more.
+    private mutating func leaves(_ peer: Int) {
+        hasLeft.insert(peer)
+        if peers[peer].report == nil { peers[peer].report = .some(nil) }
+    }
+
+    /// - Note: what comes of a node that counts as lost is not heard: others may have settled without it.
+    mutating func take(_ word: EndWord, from peer: Int) {
+        guard end == nil, !isGone[peer] else { return }
+        peers[peer].word = word
+        let heard = word.causes.map { cause -> MachineEnd in
+            if case .lost(let node, let why) = cause { .lost(node: node, why: ConsoleWords.reported(why, by: peer)) } else { cause }
+        }
+        add(heard)
+        if word.isFinal, end == nil { settle(heard[0]) }
+    }
+
+    /// Takes causes in; what is new is told to everybody.
+    mutating func add(_ new: [MachineEnd]) {
+        guard end == nil else { return }
+        let known = causes.count
+        for cause in new + (new.contains(.reboot) ? resetCause : []) where !causes.contains(where: { $0.rank == cause.rank }) { causes.append(cause) }
+        if causes.count > known {
+            causes.sort { $0.rank < $1.rank }
+            if phase != .ending { act(.stop) }
+            enter(.ending, patience: Patience.agreement)
+            act(.broadcast(.end(EndWord(causes: causes, isFinal: false))))
+        }
+        settleWhenAllKnowTheSame()
+    }
+
+    // MARK: Agreement
+
+    private mutating func settleWhenAllKnowTheSame() {
+        let (gone, ranks) = (isGone, causes.map(\.rank))
+        let isAgreed = peers.indices.allSatisfy { $0 == node || gone[$0] || peers[$0].word?.causes.map(\.rank) == ranks }
+        if isAgreed { settle(causes[0]) }
+    }
+
+    private mutating func settle(_ end: MachineEnd) {
+        self.end = end
+        for (peer, gone) in isGone.enumerated() where gone { leaves(peer) }
+        act(.broadcast(.end(EndWord(causes: [end], isFinal: true))))
+        if let line = ConsoleWords.end(end, plan: plan) { act(.say(line)) }
+        enter(.collecting, patience: nil)
+        act(.perform(.collect))
+    }
+
+    // MARK: Figures and farewell
+
+    /// Who collects the reports and says when to leave: node 0 while it lives.
+    private var collector: Int { (0..<count).first { !hasLeft.contains($0) || $0 == node } ?? node }
+
+    mutating func collected(_ report: NodeReport?) {
+        guard phase == .collecting else { return }
+        peers[node].report = .some(report)
+        self.report()
+    }
+
+    private mutating func report() {
+        if collector == node {
+            enter(.reporting, patience: Patience.reports)
+        } else {
+            act(.send(.report(peers[node].report ?? nil), to: collector))
+            enter(.reporting, patience: Patience.goodbye)
+        }
+        sayGoodbyeWhenAllHaveReported()
+    }
+
+    mutating func take(_ report: NodeReport?, of peer: Int) {
+        guard phase != .over, peers[peer].report == nil else { return }
+        peers[peer].report = .some(report)
+        if phase == .reporting { sayGoodbyeWhenAllHaveReported() }
+    }
+
+    private mutating func sayGoodbyeWhenAllHaveReported() {
+        if hasTakenGoodbye {
+            leave()
+        } else if collector == node, all({ $0.report != nil }) {
+            sayGoodbye()
+        }
+    }
+
+    private mutating func sayGoodbye() {
+        let reports = peers.compactMap { $0.report ?? nil }
+        if node == 0, !reports.isEmpty { act(.perform(.tell(reports))) }
+        act(.broadcast(.goodbye))
+        leave()
+    }
+
+    mutating func takeGoodbye(from peer: Int) {
+        hasTakenGoodbye = true
+        if phase == .reporting { leave() }
+    }
+
+    private mutating func leave() {
+        guard let end else { return }
+        enter(.over, patience: nil)
+        act(.perform(.leave(end)))
+    }
+
+    // MARK: Time
+
+    mutating func expire() {
+        switch phase {
+        case .joining, .judging, .measuring, .building, .starting, .running, .collecting, .over: deadline = .max
+        case .stating: giveUp("statement")
+        case .awaitingVerdicts: giveUp("verdict")
+        case .awaitingPlan: giveUp(node == 0 ? "hello" : "plan")
+        case .awaitingStart: giveUp(node == 0 ? "ready" : "start")
+        case .ending: settle(causes[0])
+        case .reporting: if collector == node { sayGoodbye() } else { leave() }
+        }
+    }
+
+    private mutating func giveUp(_ what: String) { add([.failed(node: node, why: ConsoleWords.waited(for: what, seconds: Patience.phase / 1_000_000_000))]) }
+}

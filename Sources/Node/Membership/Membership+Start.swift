@@ -1,0 +1,155 @@
+import Interconnect
+import Licensing
+import Machine
+
+/// From the first word to the guest's start.
+extension Membership {
+    // MARK: Licence
+
+    mutating func join(_ statement: LicenceStatement) {
+        guard phase == .joining else { return }
+        peers[node].statement = statement
+        act(.broadcast(.licence(statement)))
+        enter(.stating, patience: Patience.phase)
+        judgeWhenAllHaveStated()
+    }
+
+    mutating func state(_ statement: LicenceStatement, of peer: Int) {
+        peers[peer].statement = statement
+        guard phase == .stating else { return }
+        renew()
+        judgeWhenAllHaveStated()
+    }
+
+    private mutating func judgeWhenAllHaveStated() {
+        guard all({ $0.statement != nil }) else { return }
+        enter(.judging, patience: nil)
+        act(.perform(.judge(peers.compactMap(\.statement))))
+    }
+
+    mutating func judged(_ outcome: LicenceOutcome) {
+        guard phase == .judging else { return }
+        self.outcome = outcome
+        violations = outcome.violations
+        for violation in violations { act(.say("\(violation)")) }
+        act(.broadcast(.verdict(LicenceVerdictMessage(violations: violations.map(\.description)))))
+        enter(.awaitingVerdicts, patience: Patience.phase)
+        concludeWhenAllHaveJudged()
+    }
+
+    mutating func take(_ verdict: [String], of peer: Int) {
+        peers[peer].verdict = verdict
+        // What this node found itself need not be said twice.
+        for text in verdict where !violations.contains(where: { $0.description.prefix(400) == text }) {
+            act(.say("node \(peer) says: \(sanitized(text.utf8, limit: 400))"))
+        }
+        guard phase == .awaitingVerdicts else { return }
+        renew()
+        concludeWhenAllHaveJudged()
+    }
+
+    /// Whether anybody refuses, as far as is known.
+    var isRefused: Bool { !violations.isEmpty || peers.contains { $0.verdict?.isEmpty == false } }
+
+    private mutating func concludeWhenAllHaveJudged() {
+        guard let outcome, all({ $0.verdict != nil }) else { return }
+        guard !isRefused else { return add([.refused]) }
+        terms = outcome
+        for banner in outcome.banners { act(.say(banner)) }
+        act(.perform(.remember(outcome)))
+        act(.perform(.measure))
+        enter(.measuring, patience: nil)
+    }
+
+    // MARK: Plan
+
+    mutating func measured(_ hello: NodeHello, _ clock: UInt64) {
+        guard phase == .measuring else { return }
+        peers[node].hello = hello
+        clockOrigin = clock
+        enter(.awaitingPlan, patience: Patience.phase)
+        if node == 0 { planWhenAllHaveMeasured() } else { act(.send(.hello(hello), to: 0)) }
+    }
+
+    mutating func take(_ hello: NodeHello, of peer: Int) {
+        peers[peer].hello = hello
+        guard phase == .awaitingPlan else { return }
+        renew()
+        planWhenAllHaveMeasured()
+    }
+
+    private mutating func planWhenAllHaveMeasured() {
+        let hellos = peers.compactMap(\.hello)
+        guard hellos.count == count else { return }
+        var common = hellos[0].cpuid
+        for (peer, hello) in hellos.enumerated().dropFirst() {
+            if let why = ConsoleWords.clash(of: hello.resources, node: peer, with: hellos[0].resources) { return add([.failed(node: node, why: why)]) }
+            do {
+                common = try common.intersection(hello.cpuid)
+            } catch {
+                return add([.failed(node: node, why: "node \(peer): \(error)")])
+            }
+        }
+        let plan = MachinePlan(resources: hellos.map(\.resources), cpuid: common, clockOrigin: clockOrigin, devices: devices)
+        act(.broadcast(.plan(plan)))
+        adopt(plan)
+    }
+
+    /// Every node holds the plan against what each board stated for the licence.
+    mutating func adopt(_ plan: MachinePlan) {
+        let wrong: [Violation] =
+            plan.resources.count == count
+            ? zip(plan.resources, peers.compactMap(\.statement)).enumerated().compactMap { index, pair in
+                BoardStatement(pair.1).mismatch(pair.0, node: index)
+            } : [.statement("\(plan.resources.count) nodes in the plan", need: "\(count)")]
+        guard wrong.isEmpty else {
+            violations = wrong
+            for violation in wrong { act(.say("\(violation)")) }
+            return add([.refused])
+        }
+        self.plan = plan
+        for line in ConsoleWords.machine(plan) { act(.say(line)) }
+        act(.perform(.build(plan)))
+        enter(.building, patience: nil)
+    }
+
+    // MARK: Start
+
+    mutating func built(_ figures: ClockFigures) {
+        guard phase == .building else { return }
+        peers[node].figures = figures
+        if node == 0 {
+            enter(.awaitingStart, patience: Patience.phase)
+            startWhenAllAreReady()
+        } else {
+            act(.send(.ready(figures), to: 0))
+            enter(.awaitingStart, patience: Patience.start)
+        }
+    }
+
+    mutating func take(_ figures: ClockFigures, of peer: Int) {
+        peers[peer].figures = figures
+        act(.say(ConsoleWords.clock(of: peer, figures)))
+        guard phase == .awaitingStart else { return }
+        renew()
+        startWhenAllAreReady()
+    }
+
+    private mutating func startWhenAllAreReady() {
+        guard all({ $0.figures != nil }) else { return }
+        enter(.starting, patience: nil)
+        act(.perform(.start))
+    }
+
+    mutating func started() {
+        guard phase == .starting else { return }
+        act(.broadcast(.start))
+        run()
+    }
+
+    mutating func run() {
+        enter(.running, patience: nil)
+        if node != 0 { act(.say(ConsoleWords.guestRuns)) }
+        act(.perform(.celebrate))
+    }
+}

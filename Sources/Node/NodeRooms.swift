@@ -1,0 +1,59 @@
+import Platform
+import Interconnect
+import Synchronization
+
+/// The rooms of a node that has joined, and the door between them and the other nodes: each message goes straight to the room that it is for.
+final class NodeRooms: Sendable {
+    let control: ControlPlane
+    let session = SessionSlot()
+    let membership: MembershipDriver
+    let clock: ClockRoom
+    let statistics: StatisticsRoom
+    let policies: PolicyRoom
+
+    /// - Parameter links: control connections by node; nil for this node.
+    init(_ setup: NodeRuntime.Setup, links: [ControlLink?], say: @escaping @Sendable (String) -> Void) throws(SystemError) {
+        let (node, count) = (setup.configuration.node, setup.configuration.nodes)
+        control = try ControlPlane(links: links)
+        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, earlyResets: setup.earlyResets), control: control, session: session, say: say)
+        clock = ClockRoom(node: node, control: control, session: session)
+        statistics = StatisticsRoom(count: count, control: control, session: session)
+        policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
+    }
+
+    /// Opens the door: from now on messages, losses and beats come in on the control plane's threads, where nothing waits.
+    func start() {
+        statistics.start()
+        control.start(
+            ControlPlane.Handlers(
+                message: { [self] in take($0, from: $1, at: $2) },
+                loss: { [membership] in membership.feed(.lost(node: $0, why: $1)) },
+                beat: { [membership, clock] in
+                    membership.feed(.tick)
+                    clock.beat()
+                }))
+    }
+
+    func stop() {
+        control.stop()
+        statistics.stop()
+        session.current = nil
+    }
+
+    private func take(_ message: ControlMessage, from node: Int, at timestamp: UInt64) {
+        switch message {
+        case .heartbeat: break
+        case .membership(let message): membership.feed(.message(message, from: node))
+        case .timePing(let sent): clock.answer(sent, from: node, received: timestamp)
+        case .timePong(let sent, let received, let answered): clock.take(sent: sent, received: received, answered: answered, at: timestamp)
+        case .statRequest: statistics.asked(by: node)
+        case .statReply(let report): statistics.take(report, from: node)
+        case .policies(let choice): policies.take(choice)
+        case .interrupt(let message): session.current?.take(message)
+        case .logicalDestination(let id, let destination): session.current?.take(destination, of: id)
+        case .deviceRequest(let request): session.current?.take(request, from: node)
+        case .deviceReply(let reply): session.current?.take(reply)
+        case .timestampMove(let ticks): session.current?.takeTimestampMove(ticks)
+        }
+    }
+}

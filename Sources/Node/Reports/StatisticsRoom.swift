@@ -1,0 +1,71 @@
+import Platform
+import Synchronization
+
+/// Asks all nodes for their figures, and answers when asked. Answers are made on a thread of their own: figures come from the coherence loop and
+/// the processors, and nobody who keeps nodes alive waits for those.
+// SAFETY: unchecked because `thread` belongs to who starts and stops the room.
+final class StatisticsRoom: @unchecked Sendable {
+    private let count: Int
+    private let control: ControlPlane
+    private let session: SessionSlot
+    private let replies = Mutex<[Int: NodeReport]>([:])
+    private let hasReply = Parker()
+    private let askers = Mutex<Set<Int>>([])
+    private let isAsked = Parker()
+    private let isStopping = Atomic<Bool>(false)
+    private var thread: SystemThread?
+
+    init(count: Int, control: ControlPlane, session: SessionSlot) {
+        self.count = count
+        self.control = control
+        self.session = session
+    }
+
+    func start() { thread = SystemThread("vsmp-figures") { [self] in answer() } }
+
+    func stop() {
+        isStopping.store(true, ordering: .sequentiallyConsistent)
+        isAsked.unpark()
+        thread?.join()
+        thread = nil
+    }
+
+    // MARK: Control thread
+
+    func asked(by node: Int) {
+        askers.withLock { _ = $0.insert(node) }
+        isAsked.unpark()
+    }
+
+    func take(_ report: NodeReport, from node: Int) {
+        replies.withLock { $0[node] = report }
+        hasReply.unpark()
+    }
+
+    // MARK: Other threads
+
+    private func answer() {
+        while !isStopping.load(ordering: .sequentiallyConsistent) {
+            let asking = askers.withLock { askers in
+                defer { askers = [] }
+                return askers
+            }
+            if asking.isEmpty {
+                isAsked.park(timeout: 1_000_000_000)
+            } else if let report = session.current?.report() {
+                for node in asking { control.send(.statReply(report), to: node) }
+            }
+        }
+    }
+
+    /// Every node's figures, of those that answer within 2 s; nil while there is no machine.
+    func ask() -> [NodeReport]? {
+        guard let session = session.current else { return nil }
+        replies.withLock { $0 = [:] }
+        control.broadcast(.statRequest)
+        let mine = session.report()
+        let deadline = monotonicNow() + 2_000_000_000
+        while replies.withLock({ $0.count }) < count - 1, monotonicNow() < deadline { hasReply.park(timeout: 100_000_000) }
+        return ([mine] + replies.withLock { Array($0.values) }).sorted { $0.node < $1.node }
+    }
+}

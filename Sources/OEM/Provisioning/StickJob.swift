@@ -1,0 +1,62 @@
+/// One stick that is to be written.
+public struct StickJob: Sendable {
+    /// A plain file, made or replaced (only if it was a stick's image before), or a whole removable disk.
+    public var target: String
+    /// Nil leaves the configuration partition as the image has it; such a stick joins no machine.
+    public var personalisation: StickPersonalisation?
+    /// The disk's identity when it was listed.
+    public var expected: BlockDevice.Identity?
+
+    public init(_ target: String, personalisation: StickPersonalisation? = nil, expected: BlockDevice.Identity? = nil) {
+        self.target = target
+        self.personalisation = personalisation
+        self.expected = expected
+    }
+}
+
+/// What writing a stick will do.
+public struct StickPlan: Sendable, Equatable, Codable {
+    public enum Kind: String, Sendable, Codable {
+        case newFile = "new-file"
+        /// A stick's image is replaced.
+        case file
+        case disk
+    }
+
+    public var target: String
+    public var kind: Kind
+    /// Of a disk.
+    public var model: String?
+    public var serial: String?
+    public var image: String
+    /// Bytes of the stick, and of its configuration partition.
+    public var bytes: Int
+    public var configurationBytes: Int
+    public var kit: String?
+    public var node: Int?
+    /// Names of the partitions that are lost.
+    public var replaced: [String]
+}
+
+/// How far writing has come.
+public struct StickProgress: Sendable, Equatable, Codable {
+    public enum Phase: String, Sendable, Codable {
+        case writing, verifying
+    }
+
+    public var phase: Phase
+    public var bytesDone: Int
+    public var bytesTotal: Int
+}
+
+/// What was written and read back.
+public struct StickReport: Sendable, Equatable, Codable {
+    public var target: String
+    public var image: String
+    /// Bytes written and compared.
+    public var bytes: Int
+    /// SHA-256 of everything written in the order of the stick, in hexadecimal digits.
+    public var sha256: String
+    public var kit: String?
+    public var node: Int?
+}

@@ -1,0 +1,61 @@
+internal import Contract
+internal import Disk
+internal import FirmwareImage
+
+/// Where everything lies on a stick, known before the first byte is written: the image, its configuration partition made larger where the guest
+/// needs that, and the partition table fitted to the stick.
+struct StickLayout {
+    /// The first bytes up to the first partition, and the last ones: nothing finds a partition before these are there.
+    let head: [UInt8]
+    let tail: GUIDPartitionTable.Piece
+    /// The last partition.
+    let configuration: GUIDPartitionTable.Partition
+    /// Where what lies between head and tail ends, and bytes of the stick.
+    let imageEnd: Int
+    let targetSize: Int
+
+    /// - Parameters:
+    ///   - available: bytes of the stick; nil for a file, which becomes as large as it has to.
+    ///   - needed: bytes that the configuration partition must have; 0 takes the image's size.
+    ///   - target: what a message calls the stick.
+    init(_ image: ImageFile, available: Int?, needed: Int, target: String) throws(ProvisioningError) {
+        var table = image.partitionTable
+        if let damage = table.damage {
+            throw .failed(.badInput, "\(image.name): of its partition table \(damage): mend it first with vsmp usb repair \(image.name)")
+        }
+        let store = try onDisk { () throws(DiskError) in try FileStore(reading: image.path) }
+        guard var place = table.partition(named: ConfigurationPartition.name), !table.partitions.contains(where: { $0.offset > place.offset }),
+            let start = table.partitions.map(\.offset).min(), start <= FileStore.chunk
+        else { throw .failed(.badInput, "\(image.name) is no firmware image: its last partition is not \(ConfigurationPartition.name)") }
+
+        var end = store.byteCount - table.backupSize
+        var least = store.byteCount
+        if needed > place.size {
+            least += needed - place.size
+            end = place.offset + needed
+            place.size = needed
+            table.resizeLast(to: needed)
+        }
+        let size = available ?? least
+        guard size >= least else {
+            let room = max(0, size - (least - place.size)) >> 20
+            throw .failed(
+                needed > 0 && size >= store.byteCount ? .badInput : .cannotCreate,
+                size >= store.byteCount
+                    ? "the guest needs a partition \(ConfigurationPartition.name) of \(needed >> 20) MiB, and \(target) has room for \(room) MiB: "
+                        + "use a larger stick or a smaller initrd"
+                    : "\(target) has \(size) bytes, the image needs \(store.byteCount): use a larger stick")
+        }
+        let pieces = table.pieces(forDiskSize: size)
+        var head = try onDisk { () throws(DiskError) in try store.read(at: 0, count: start) }
+        if size != store.byteCount {
+            head.replaceSubrange(0..<512, with: GUIDPartitionTable.protect(Array(head[..<512]), diskSize: size))
+        }
+        head.replaceSubrange(pieces.primary.offset..<pieces.primary.offset + pieces.primary.bytes.count, with: pieces.primary.bytes)
+        self.head = head
+        tail = pieces.backup
+        configuration = place
+        imageEnd = end
+        targetSize = size
+    }
+}

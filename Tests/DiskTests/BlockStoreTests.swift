@@ -1,2 +1,0 @@
-import Disk
-import Testing

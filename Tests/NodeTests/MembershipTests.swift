@@ -1,0 +1,103 @@
+import Machine
+import Licensing
+import Testing
+
+@testable import Node
+
+@Suite struct MembershipTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    static func statement(_ node: Int) -> LicenceStatement {
+        LicenceStatement(
+            node: .init(index: node, licence: nil, isDevelopment: true, record: BoardRecord(sockets: 1, cores: 1, memoryMiB: 160, model: nil), interconnect: .ethernet),
+            threads: 1, denyList: [])
+    }
+
+    private static let accepted = LicenceOutcome(banners: ["fine"], marks: LicenceMarks(), isPolicyChoiceFree: true)
+
+    private func tasks(_ effects: [Membership.Effect]) -> [String] {
+        effects.compactMap { if case .perform(let task) = $0 { task.name } else { nil } }
+    }
+
+    private func stops(_ effects: [Membership.Effect]) -> Bool { effects.contains { if case .stop = $0 { true } else { false } } }
+
+    @Test func whoSaysWhatItMayNotIsLost() {
+        let plan = MachinePlan(resources: [], cpuid: .init(entries: []), clockOrigin: 0)
+        let wrong: [MembershipMessage] = [
+            .plan(plan), .start, .userSpace, .ready(ClockFigures()), .end(EndWord(causes: [.lost(node: 3, why: "gone")], isFinal: false)),
+            .end(EndWord(causes: [.poweredOff, .failed(node: 200, why: "")], isFinal: true)),
+        ]
+        for message in wrong {
+            var member = Membership(node: 1, count: 3)
+            _ = member.handle(.joined(Self.statement(1)), now: 0)
+            let effects = member.handle(.message(message, from: 2), now: 1)
+            #expect(stops(effects) && member.phase == .ending, "\(message)")
+            // Node 0 agrees.
+            _ = member.handle(.message(.end(EndWord(causes: [.lost(node: 2, why: "too")], isFinal: false)), from: 0), now: 2)
+            guard case .lost(2, let why)? = member.end else {
+                Issue.record("\(message): \(String(describing: member.end))")
+                continue
+            }
+            #expect(why.hasPrefix("it "), "\(why)")
+        }
+    }
+
+    @Test func wordsThatComeEarlyCount() {
+        var member = Membership(node: 1, count: 2)
+        #expect(member.handle(.message(.licence(Self.statement(0)), from: 0), now: 0).isEmpty)
+        #expect(tasks(member.handle(.joined(Self.statement(1)), now: 1)) == ["judge"])
+        #expect(tasks(member.handle(.message(.verdict(LicenceVerdictMessage(violations: [])), from: 0), now: 2)).isEmpty)
+        #expect(!member.isPolicyChoiceFree)
+        #expect(tasks(member.handle(.judged(Self.accepted), now: 3)) == ["remember", "measure"])
+        #expect(member.isPolicyChoiceFree)
+        // A second statement changes nothing.
+        #expect(member.handle(.message(.licence(Self.statement(0)), from: 0), now: 4).isEmpty)
+    }
+
+    /// Every wait has an end, up to the last: a peer whose heart beats and that says nothing.
+    @Test func aNodeThatDoesNotAnswerIsNotWaitedForForEver() {
+        var member = Membership(node: 0, count: 2)
+        _ = member.handle(.joined(Self.statement(0)), now: 0)
+        #expect(member.handle(.tick, now: 59 * Self.second).isEmpty)
+        #expect(stops(member.handle(.tick, now: 60 * Self.second)) && member.phase == .ending)
+        #expect(tasks(member.handle(.tick, now: 64 * Self.second)) == ["collect"])
+        guard case .failed(0, let why)? = member.end else {
+            Issue.record("\(String(describing: member.end))")
+            return
+        }
+        #expect(why.contains("waited 60 s for 'statement'"))
+        #expect(tasks(member.handle(.collected(nil), now: 65 * Self.second)).isEmpty)
+        #expect(tasks(member.handle(.tick, now: 67 * Self.second)) == ["leave"])
+        #expect(member.phase == .over && member.handle(.tick, now: 1000 * Self.second).isEmpty)
+    }
+
+    @Test func userSpaceIsToldToNodeZeroOnce() {
+        var member = Membership(node: 1, count: 3)
+        _ = member.handle(.joined(Self.statement(1)), now: 0)
+        let told = (member.handle(.userSpaceReached, now: 1) + member.handle(.userSpaceReached, now: 2)).map { effect in
+            if case .send(.userSpace, to: 0) = effect { "user space" } else { "\(effect)" }
+        }
+        #expect(told == ["user space"])
+    }
+
+    /// Only a reset counts: what else ends the machine begins the count again.
+    @Test(arguments: [(.guestReset, 1), (.guestPoweredOff, 0), (.failed(why: "processor 0"), 0)] as [(Membership.Input, Int)])
+    func onlyResetsAreCounted(end: Membership.Input, count: Int) {
+        var member = Membership(node: 0, count: 1)
+        _ = member.handle(.joined(Self.statement(0)), now: 0)
+        #expect(member.earlyResets == 0)
+        _ = member.handle(end, now: 1)
+        #expect(member.earlyResets == count)
+    }
+
+    /// The first node to end tells why at once; the others' silence after it is no loss.
+    @Test func afterTheEndNobodyIsLost() {
+        var member = Membership(node: 1, count: 2)
+        _ = member.handle(.joined(Self.statement(1)), now: 0)
+        let effects = member.handle(.message(.end(EndWord(causes: [.poweredOff], isFinal: true)), from: 0), now: 1)
+        #expect(member.end == .poweredOff && tasks(effects) == ["collect"])
+        let later = member.handle(.lost(node: 0, why: "closed"), now: 2) + member.handle(.collected(nil), now: 3)
+        #expect(tasks(later) == ["leave"] && member.end == .poweredOff)
+        #expect(!later.contains { if case .say(let line) = $0 { line.hasPrefix("LOST") } else { false } })
+    }
+}

@@ -1,0 +1,20 @@
+import Contract
+import Foundation
+import Testing
+
+/// Every program says which SDK it is from.
+struct VersionTests {
+    @Test(arguments: ["vsmp", "vsmpd", "vsmp-coherence", "guest-check"])
+    func everyProgramSaysItsVersion(name: String) throws {
+        let folders = [Bundle.main.bundleURL] + CommandLine.arguments.filter { $0.hasSuffix(".xctest") }.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
+        let program = try #require(
+            folders.map { $0.appending(path: name) }.first { FileManager.default.isExecutableFile(atPath: $0.path) }, "\(name) is not beside the test bundle")
+        let process = Process()
+        let pipe = Pipe()
+        (process.executableURL, process.arguments, process.standardOutput) = (program, ["--version"], pipe)
+        try process.run()
+        let said = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0 && said == "\(name) \(SDKVersion.text)\n")
+    }
+}
