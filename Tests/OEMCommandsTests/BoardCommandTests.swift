@@ -29,8 +29,11 @@ import Testing
         func read(_ name: String) -> String { (try? String(contentsOfFile: path + "/" + name, encoding: .utf8)) ?? "" }
     }
 
-    private func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
+    private func run(
+        _ program: String, _ arguments: [String], in folder: String? = nil
+    ) throws -> (status: Int32, output: String, errors: String) {
         let process = Process()
+        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
         process.executableURL = URL(fileURLWithPath: try #require(Self.folder, "vsmp is not beside the test bundle") + "/" + program)
         process.arguments = arguments
         let (output, errors) = (Pipe(), Pipe())
@@ -60,6 +63,56 @@ import Testing
         let json = try board(["lint", "--json"], in: folder.path)
         let findings = try JSONDecoder().decode([BoardFinding].self, from: Data(json.output.utf8))
         #expect(json.status == 65 && findings.map(\.line) == [line] && findings.map(\.rule) == ["value"])
+    }
+
+    /// Nothing to check is no success: every command says what it looked for, and where.
+    @Test func foldersWithoutBoardsAreErrors() throws {
+        let folder = try Folder()
+        try folder.write("file", "")
+        try folder.write("misnamed/b1/b2.dts", "/dts-v1/;\n")
+        try FileManager.default.createDirectory(atPath: folder.path + "/empty", withIntermediateDirectories: true)
+        for command in ["lint", "list", "table"] {
+            for (name, words) in [
+                ("empty", "no board there: looked for \(folder.path)/empty/NAME/NAME.dts"), ("file", "no folder; name the folder"), ("absent", "no such folder"),
+            ] {
+                let said = try board([command], in: folder.path + "/" + name)
+                #expect(said.status == 66 && said.output.isEmpty && said.errors.contains(words), "\(command) \(name): \(said)")
+            }
+            let misnamed = try board([command], in: folder.path + "/misnamed")
+            let text = "\(folder.path)/misnamed/b1/b2.dts: error: found no source b1.dts in the folder, expected \(folder.path)/misnamed/b1/b1.dts [source]"
+            #expect(misnamed.status == 65 && (misnamed.output + misnamed.errors).contains(text), "\(command): \(misnamed)")
+        }
+        let json = try board(["lint", "--json"], in: folder.path + "/misnamed")
+        #expect(try JSONDecoder().decode([BoardFinding].self, from: Data(json.output.utf8)).map(\.rule) == ["source"] && json.status == 65)
+    }
+
+    /// A folder whose name begins as an option does, from the folder above it.
+    @Test func aFolderThatLooksLikeAnOptionIsNone() throws {
+        let folder = try Folder()
+        let source = try String(contentsOfFile: repository + "/boards/qemu-q35/qemu-q35.dts", encoding: .utf8)
+        try folder.write("-q/qemu-q35/qemu-q35.dts", source)
+        try folder.write("-q/two/two.dts", "/dts-v1/;\n#include \"qemu-q35/qemu-q35.dts\"\n/ { compatible = \"acme,two\"; extends = \"qemu-q35\"; };\n")
+        let said = try run("vsmp", ["board", "lint", "--boards-path=-q"], in: folder.path)
+        #expect(said.status == 0 && said.output.isEmpty, "\(said)")
+    }
+
+    /// A capture is whole or an error, also when what it is written to is full.
+    @Test(arguments: ["vsmp board capture", "vsmpd capture"])
+    func aCaptureThatCannotBeWrittenIsAnError(command: String) throws {
+        let folder = try Folder()
+        try writeComputer(in: folder)
+        let words = command.split(separator: " ").map(String.init)
+        let program = try #require(Self.folder) + "/" + words[0]
+        let line = ([program] + words.dropFirst() + ["acme,b1", "--evidence", "x", "--root", folder.path + "/root"]).map { "'\($0)'" }.joined(separator: " ")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", line + " > /dev/full"]
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 74 && said.contains("No space left on device"), "\(process.terminationStatus): \(said)")
     }
 
     @Test func warningsDoNotChangeTheStatus() throws {
@@ -155,9 +208,8 @@ import Testing
         #expect(try run("vsmp", ["board", "schema"]).output == BoardBinding.schema)
     }
 
-    /// The node's program and the workstation's say the same of one computer, and lint accepts it.
-    @Test func captureDescribesAnotherRoot() throws {
-        let folder = try Folder()
+    /// A computer with what a description needs, in the folder's `root`.
+    private func writeComputer(in folder: Folder) throws {
         for (name, text) in [
             ("root/sys/devices/system/cpu/cpu0/topology/physical_package_id", "0"), ("root/sys/devices/system/cpu/cpu0/topology/core_id", "0"),
             ("root/proc/iomem", "00100000-4fffffff : System RAM"), ("root/sys/class/tty/ttyS0/type", "4"),
@@ -167,6 +219,12 @@ import Testing
         try FileManager.default.createDirectory(atPath: folder.path + "/root/sys/class/net/eth0/device", withIntermediateDirectories: true)
         try FileManager.default.createSymbolicLink(
             atPath: folder.path + "/root/sys/class/net/eth0/device/driver", withDestinationPath: "../../../../drivers/e1000e")
+    }
+
+    /// The node's program and the workstation's say the same of one computer, and lint accepts it.
+    @Test func captureDescribesAnotherRoot() throws {
+        let folder = try Folder()
+        try writeComputer(in: folder)
         let words = ["acme,b1", "--evidence", "rack 7", "--root", folder.path + "/root"]
         let captured = try run("vsmp", ["board", "capture"] + words)
         #expect(captured.status == 0 && captured.output.contains("system-product = \"B1\"; /* SMBIOS type 1, product name */"))

@@ -5,6 +5,8 @@ import Node
 // SAFETY: unchecked because the thread only reads what is set before `start`.
 final class StatServer: @unchecked Sendable {
     static let defaultPath = "/run/vsmpd.sock"
+    /// How long a client may take to ask, and to take its answer, in nanoseconds: the next one waits for it.
+    static let patience: UInt64 = 5_000_000_000
 
     private let path: String
     private let runtime: NodeRuntime
@@ -27,14 +29,16 @@ final class StatServer: @unchecked Sendable {
         thread = SystemThread("vsmp-stat") { [self] in
             while true {
                 // A client that is gone again costs its own answer; a lack of descriptors or memory passes.
-                do throws(SystemError) { try answer(LocalSocket.accept(at: listener.descriptor)) } catch { sleep(nanoseconds: 1_000_000) }
+                do throws(SystemError) { try Self.serve(LocalSocket.accept(at: listener.descriptor)) { answer(line: $0) } } catch { sleep(nanoseconds: 1_000_000) }
             }
         }
     }
 
-    private func answer(_ client: borrowing FileDescriptor) throws(SystemError) {
+    /// One client, one request line. Who says nothing, or does not take the answer, is left.
+    static func serve(_ client: borrowing FileDescriptor, within patience: UInt64 = patience, answer: ([UInt8]) -> String) throws(SystemError) {
+        guard try client.wait(for: .input, timeout: patience) else { return }
         let line = try client.read(atMost: StatRequest.longestLine)
-        if !line.isEmpty { try client.sendAll(Array(answer(line: line).utf8)) }
+        if !line.isEmpty { try client.sendAll(Array(answer(line).utf8), within: patience) }
     }
 
     /// Does what a request line asks for, and says what comes of it.

@@ -41,14 +41,18 @@ package struct BoardCommand: ParsableCommand {
         func run() throws {
             try reportingErrors {
                 let rows = try options.catalogue.names().map { name in Row(name, options.catalogue) }
-                if options.json { return try printJSON(rows) }
-                if rows.isEmpty { StandardOutput.print("no board in \(options.boardsPath)") }
-                let width = rows.map(\.name.count).max() ?? 0
-                for row in rows {
-                    let padding = String(repeating: " ", count: width - row.name.count)
-                    let status = row.status.map { " (\($0))" } ?? ""
-                    StandardOutput.print("\(row.name)\(padding)  \(row.model ?? "invalid: see vsmp board lint \(row.name)")\(status)")
-                }
+                let strays = try options.catalogue.strays()
+                if options.json { try printJSON(rows) } else { print(rows) }
+                guard strays.isEmpty else { throw BoardError.invalid(strays) }
+            }
+        }
+
+        private func print(_ rows: [Row]) {
+            let width = rows.map(\.name.count).max() ?? 0
+            for row in rows {
+                let padding = String(repeating: " ", count: width - row.name.count)
+                let status = row.status.map { " (\($0))" } ?? ""
+                StandardOutput.print("\(row.name)\(padding)  \(row.model ?? "invalid: see vsmp board lint \(row.name)")\(status)")
             }
         }
 
@@ -81,7 +85,7 @@ package struct BoardCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
-                var findings: [BoardFinding] = []
+                var findings = names.isEmpty ? try options.catalogue.strays() : []
                 for name in names.isEmpty ? try options.catalogue.names() : names {
                     do {
                         findings += try options.catalogue.load(name).warnings

@@ -92,13 +92,15 @@ static bool runs(pid_t program) {
     return waitid(P_PID, program, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
+static void pause_a_millisecond(void) {
+    struct timespec pause = {0, 1000000};
+    nanosleep(&pause, NULL);
+}
+
 // A program of the user's is asked first: it may have to leave a token or a terminal in order. Bounded: one that waits for a dead
 // device cannot be ended.
 static void wait_for(struct entry *entry, int milliseconds) {
-    for (int i = 0; i < milliseconds && runs(entry->program); i++) {
-        struct timespec pause = {0, 1000000};
-        nanosleep(&pause, NULL);
-    }
+    for (int i = 0; i < milliseconds && runs(entry->program); i++) pause_a_millisecond();
 }
 
 static void stop(struct entry *entry, int kind) {
@@ -183,6 +185,12 @@ int cplatform_remove_tree(const char *path) { return remove_at(AT_FDCWD, path, 1
 
 // MARK: The end
 
+// What a program started may still make files for a moment after SIGKILL: until its whole group is gone. Bounded as in wait_for.
+static void wait_for_group(pid_t group) {
+    waitpid(group, NULL, WNOHANG);
+    for (int i = 0; i < 2000 && kill(-group, 0) == 0; i++) pause_a_millisecond();
+}
+
 static void undo_all(void) {
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next) {
         int kind = atomic_load(&entry->kind);
@@ -191,9 +199,11 @@ static void undo_all(void) {
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next) {
         int kind = atomic_load(&entry->kind);
         if (kind == GROUP || kind == PROCESS) wait_for(entry, 2000);
+        if (kind == GROUP) wait_for_group(entry->program);
     }
+    // A file that another thread makes meanwhile keeps a folder from going: again.
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next)
-        if (atomic_load(&entry->kind) == PATH) cplatform_remove_tree(entry->path);
+        for (int i = 0; i < 50 && atomic_load(&entry->kind) == PATH && cplatform_remove_tree(entry->path) < 0; i++) pause_a_millisecond();
 }
 
 static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};

@@ -127,11 +127,18 @@ extension FileDescriptor {
     }
 
     /// Sends all of `bytes`, waiting where there is no room, without raising SIGPIPE.
-    package borrowing func sendAll(_ bytes: [UInt8]) throws(SystemError) {
+    ///
+    /// - Parameter limit: nanoseconds for all of it where the descriptor does not block, ETIMEDOUT after them; nil for no limit.
+    package borrowing func sendAll(_ bytes: [UInt8], within limit: UInt64? = nil) throws(SystemError) {
+        let deadline = limit.map { monotonicNow() + $0 }
         var rest = bytes
         while !rest.isEmpty {
             let count = try send(rest)
-            if count == 0 { try wait(for: .output, timeout: nil) }
+            if count == 0 {
+                let now = monotonicNow()
+                let isReady = try wait(for: .output, timeout: deadline.map { $0 - min($0, now) })
+                if !isReady { throw SystemError("send", on: subject, code: ETIMEDOUT) }
+            }
             rest.removeFirst(count)
         }
     }

@@ -82,6 +82,11 @@ package struct HostProgram: Sendable {
     /// Runs it and does not judge how it ended.
     package func result(_ arguments: [String], input: [UInt8] = [], in folder: String? = nil) throws(HostProgramError) -> Result {
         let path = try located()
+        // Its temporary files go with it, also when it is ended before it could remove them.
+        let own = surroundings == .neutral ? try? TemporaryFolder("program") : nil
+        defer { withExtendedLifetime(own) {} }
+        var environment = environment
+        if let own { environment["TMPDIR"] = own.path }
         do throws(SystemError) {
             let input = try FileDescriptor.programInput(input)
             let (output, errors) = (try ProgramOutput(limit: limits.output), try ProgramOutput(limit: nil))

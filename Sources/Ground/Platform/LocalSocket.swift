@@ -34,10 +34,10 @@ package enum LocalSocket {
         return descriptor
     }
 
-    /// Waits for the next connection at a listening socket.
+    /// Waits for the next connection at a listening socket. Reading from it and writing to it do not wait.
     package static func accept(at listener: borrowing FileDescriptor) throws(SystemError) -> FileDescriptor {
         var raw: Int32
-        repeat { raw = cplatform_accept(listener.rawValue, nil, nil, false) } while raw == -EINTR
+        repeat { raw = cplatform_accept(listener.rawValue, nil, nil, true) } while raw == -EINTR
         return FileDescriptor(owning: try checked(raw, "accept", on: listener.subject), as: "a client of \(listener.subject)")
     }
 

@@ -23,7 +23,7 @@ struct BindingChecker {
                 }
                 continue
             }
-            if !expected.kind.accepts(property) {
+            if expected.kind.answer(of: property) == nil {
                 report(.value, node.path, expected.name, found: property.sourceText, expected: expected.kind.expected)
             }
         }

@@ -1,5 +1,3 @@
-import Coherence
-
 extension Board {
     /// Reads a compiled description. Every mistake is found, not only the first.
     ///
@@ -30,73 +28,35 @@ extension Board {
 
     /// `root` was accepted by the binding, so every required property is there and of its kind.
     private init(checked root: DeviceTree.Node) {
-        func node(_ name: String) -> DeviceTree.Node {
-            root.child(name) ?? DeviceTree.Node(name: name, path: "/" + name, properties: [], children: [])
-        }
-        let processors = node("processors")
-        let memory = node("memory")
-        let virtualization = node("virtualization")
-        let consoles = node("consoles")
-        compatible = root.texts("compatible")
+        self = .blank
+        read(root, BoardBinding.root)
         let words = (compatible.first ?? "").split(separator: ",", maxSplits: 1).map(String.init)
         vendor = words.first ?? ""
         name = words.last ?? ""
-        model = root.text("model") ?? ""
-        status = root.text("status").flatMap(Status.init(rawValue:)) ?? .emulated
-        evidence = root.texts("evidence")
-        extends = root.text("extends")
-        revision = root.text("revision")
-        let identity = node("identity")
-        self.identity = Identity(
-            systemManufacturer: identity.text("system-manufacturer"), systemProduct: identity.text("system-product"),
-            boardManufacturer: identity.text("board-manufacturer"), boardProduct: identity.text("board-product"))
-        self.processors = Processors(
-            sockets: processors.number("sockets") ?? 0, coresPerSocket: processors.number("cores-per-socket") ?? 0,
-            threadsPerCore: processors.number("threads-per-core") ?? 0)
-        self.memory = Memory(
-            minimumMiB: memory.number("minimum-mib") ?? 0,
-            firmwareReserveMiB: memory.number("firmware-reserve-mib") ?? 0,
-            nodesMiB: (memory.property("node-mib")?.cells ?? []).map(Int.init))
-        self.virtualization = Virtualization(
-            amdKernelModules: virtualization.texts("amd-kernel-modules"),
-            intelKernelModules: virtualization.texts("intel-kernel-modules"))
-        let lab = root.child("lab")
-        var stands = lab?.text("interconnect-driver")
-        interconnect = node("interconnect").children.map {
-            var port = InterconnectPort(
-                name: $0.name, technology: $0.text("technology").flatMap(Technology.init(rawValue:)) ?? .ethernet,
-                driver: $0.text("driver") ?? "", pciID: $0.text("pci-id"), kernelModules: $0.texts("kernel-modules"),
-                mtu: $0.number("mtu") ?? InterconnectPort.usualMTU)
-            if port.technology == .ethernet, let driver = stands {
-                stands = nil
-                port.labDriver = driver
-                port.kernelModules += lab?.texts("interconnect-kernel-modules") ?? []
-            }
-            return port
-        }
-        stick = Stick(kernelModules: node("stick").texts("kernel-modules"), imageLimitMiB: node("stick").number("image-limit-mib"))
-        self.consoles = Consoles(
-            firmware: consoles.text("firmware-console") ?? "", guest: consoles.text("guest-console"),
-            baudRate: consoles.number("baud-rate") ?? 115_200)
-        coherence = root.child("coherence").flatMap { try? PolicySet(words: $0.texts("policies")) }.map(Coherence.init(policies:))
-        self.lab = lab.map {
-            Lab(
-                emulator: $0.text("emulator") ?? "", machine: $0.text("machine") ?? "",
-                processorModel: $0.text("processor-model") ?? "",
-                firmware: $0.texts("firmware").compactMap(PlatformFirmware.init(rawValue:)),
-                processors: $0.number("processors") ?? 0, memoryMiB: $0.number("memory-mib") ?? 0,
-                networkModel: $0.text("network-model") ?? "",
-                usbController: $0.text("usb-controller") ?? "", interconnectDriver: $0.text("interconnect-driver"),
-                interconnectKernelModules: $0.texts("interconnect-kernel-modules"))
+        if let lab, let driver = lab.interconnectDriver, let port = interconnect.firstIndex(where: { $0.technology == .ethernet }) {
+            interconnect[port].labDriver = driver
+            interconnect[port].kernelModules += lab.interconnectKernelModules
         }
         rules = Self.rules(of: root, BoardBinding.root)
+    }
+
+    private mutating func read(_ node: DeviceTree.Node, _ binding: BoardBinding.Node, port: Int = 0) {
+        for expected in binding.properties {
+            guard let stated = node.property(expected.name), let answer = expected.kind.answer(of: stated) else { continue }
+            expected.field?.set(answer, &self, port)
+        }
+        for child in node.children {
+            guard let expected = binding.child(child.name) else { continue }
+            if expected.name == nil { interconnect.append(InterconnectPort(name: child.name, driver: "", kernelModules: [])) }
+            read(child, expected, port: max(0, interconnect.count - 1))
+        }
     }
 }
 
 extension Board {
     /// The rule that counts for a property: the board's own, else the binding's.
     public func rule(for property: String, in path: String) -> MatchRule {
-        rules[joined(path, property)] ?? BoardBinding.node(at: path)?.properties.first { $0.name == property }?.comparison ?? .exact
+        rules[joined(path, property)] ?? BoardBinding.node(at: path)?.properties.first { $0.name == property }?.comparison?.rule ?? .exact
     }
 
     private static func rules(of node: DeviceTree.Node, _ binding: BoardBinding.Node) -> [String: MatchRule] {
@@ -129,6 +89,4 @@ extension BoardBinding {
 
 extension DeviceTree.Node {
     fileprivate func text(_ name: String) -> String? { property(name)?.strings?.first }
-    fileprivate func texts(_ name: String) -> [String] { property(name)?.strings ?? [] }
-    fileprivate func number(_ name: String) -> Int? { property(name)?.cells?.first.map(Int.init) }
 }

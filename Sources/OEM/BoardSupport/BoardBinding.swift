@@ -1,7 +1,7 @@
 import Coherence
 
-/// The device-tree binding of a board: every node and property that may occur. Reading, linting, the tables in
-/// docs/boards.md and the schema in boards/schemas all come from this one value.
+/// The device-tree binding of a board: every node and property that may occur. Reading, linting, comparing, capturing, the tables in
+/// docs/boards.md and the schema in boards/schemas all come from this one list (``root``).
 public struct BoardBinding: Sendable {
     public struct Node: Sendable {
         /// Name of the node; nil stands for "one node for each port, freely named".
@@ -16,7 +16,7 @@ public struct BoardBinding: Sendable {
             self.name = name
             self.required = required
             // Each property that is compared with hardware may have a rule of its own.
-            self.properties = properties.flatMap { $0.comparison == nil ? [$0] : [$0, $0.rule] }
+            self.properties = properties.flatMap { $0.comparison == nil ? [$0] : [$0, $0.ruleProperty] }
             self.children = children
             self.meaning = meaning
         }
@@ -27,17 +27,20 @@ public struct BoardBinding: Sendable {
         public var kind: Kind
         public var required: Bool
         public var meaning: String
-        /// The rule by which the value is compared with the hardware when the board states none; nil for a value that is not compared.
-        public var comparison: Board.MatchRule?
+        /// Nil for a rule, which ``Board/rules`` holds.
+        let field: Field?
+        /// Nil for a value that is not compared with the hardware.
+        public var comparison: Comparison?
         /// What counts when it is absent, as a person would write it in source.
         public var standard: String?
 
         init(
-            _ name: String, _ kind: Kind, required: Bool = true, comparison: Board.MatchRule? = nil, standard: String? = nil,
-            _ meaning: String
+            _ name: String, _ kind: Kind, _ field: Field?, required: Bool = true, standard: String? = nil, _ meaning: String,
+            compared comparison: Comparison? = nil
         ) {
             self.name = name
             self.kind = kind
+            self.field = field
             self.required = required
             self.meaning = meaning
             self.comparison = comparison
@@ -45,10 +48,10 @@ public struct BoardBinding: Sendable {
         }
 
         /// The property that states how this one is compared.
-        var rule: Property {
+        var ruleProperty: Property {
             Property(
-                name + "-match", .choice(kind.matchRules.map(\.rawValue)), required: false,
-                "how `\(name)` is compared with the hardware; `\((comparison ?? .exact).rawValue)` when absent")
+                name + "-match", .choice(kind.matchRules.map(\.rawValue)), nil, required: false,
+                "how `\(name)` is compared with the hardware; `\((comparison?.rule ?? .exact).rawValue)` when absent")
         }
     }
 
@@ -139,15 +142,29 @@ public struct BoardBinding: Sendable {
             }
         }
 
+        /// The value of a property of this kind; nil when it is not of this kind.
+        func answer(of property: DeviceTree.Property) -> BoardAnswer? {
+            let answer: BoardAnswer? =
+                switch self {
+                case .cell: property.cells.flatMap { $0.count == 1 ? .number(Int($0[0])) : nil }
+                case .cells: property.cells.map { .numbers($0.map(Int.init)) }
+                default: property.strings.map { .texts($0) }
+                }
+            return answer.flatMap { accepts($0) ? $0 : nil }
+        }
+
         /// Whether the value is of this kind.
-        func accepts(_ property: DeviceTree.Property) -> Bool {
-            switch self {
-            case .cell(let range): return property.cells.map { $0.count == 1 && range.contains($0[0]) } ?? false
-            case .cells(let range, let count):
-                return property.cells.map { $0.count <= count && $0.allSatisfy(range.contains) } ?? false
-            default: break
+        func accepts(_ answer: BoardAnswer) -> Bool {
+            func isIn(_ range: ClosedRange<UInt32>, _ number: Int) -> Bool { UInt32(exactly: number).map(range.contains) ?? false }
+            let strings: [String]
+            switch (self, answer) {
+            case (.cell(let range), .number(let number)): return isIn(range, number)
+            case (.cells(let range, let count), .numbers(let numbers)):
+                return (1...count).contains(numbers.count) && numbers.allSatisfy { isIn(range, $0) }
+            case (_, .texts(let texts)): strings = texts
+            default: return false
             }
-            guard let strings = property.strings, isList || strings.count == 1 else { return false }
+            guard isList ? !strings.isEmpty : strings.count == 1 else { return false }
             if let words {
                 guard strings.allSatisfy(words.contains) else { return false }
                 if case .choices = self { return Set(strings).count == strings.count }
@@ -159,7 +176,7 @@ public struct BoardBinding: Sendable {
             case .driver, .modules: return strings.allSatisfy(isIdentifier)
             case .serialPort: return isSerialPort(strings[0])
             case .board: return isBoard(strings[0])
-            case .revision: return isWord(strings[0], and: ".-")
+            case .revision: return isRevision(strings[0])
             case .pciID: return isPCIID(strings[0])
             default: return false
             }
@@ -185,8 +202,10 @@ private func isSerialPort(_ text: String) -> Bool {
 
 private func isBoard(_ text: String) -> Bool {
     let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-    return isWord(parts[0], and: "_.-") && isWord(parts[0].prefix(1), and: "") && (parts.count == 1 || isWord(parts[1], and: ".-"))
+    return isWord(parts[0], and: "_.-") && isWord(parts[0].prefix(1), and: "") && (parts.count == 1 || isRevision(parts[1]))
 }
+
+func isRevision(_ text: some StringProtocol) -> Bool { isWord(text, and: ".-") }
 
 private func isPCIID(_ text: String) -> Bool {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)

@@ -30,32 +30,54 @@ public struct BoardCapture: Sendable {
     private var lines: [String] = []
     private var depth = 0
 
+    /// One property as the source states it.
+    private struct Statement {
+        var name: String
+        var value: String
+        /// Where it was read.
+        var origin: String
+    }
+
     /// - Parameter root: where /proc and /sys are; empty for the running system.
     public init(root: String = "") {
         files = SystemFiles(root: root)
         hardware = HardwareInventory(root: root)
     }
 
-    /// The source of the board `vendor,name`.
+    /// The source of the board `vendor,name`, whole or not at all.
     ///
     /// - Parameter evidence: what the status `captured` rests on.
     public mutating func source(vendor: String, name: String, evidence: String) throws(Problem) -> String {
         try check(compatible: "\(vendor),\(name)", evidence: evidence)
+        try checkHardware()
         lines = ["/dts-v1/;", "", "/* Captured from a running computer. Each comment says where the value was read. */", ""]
         depth = 0
         open("/")
         let model = printable([hardware.identity.systemManufacturer, hardware.identity.systemProduct].compactMap { $0 }.joined(separator: " "))
-        property("compatible", text("\(vendor),\(name)"), "given on the command line")
-        property("model", text(model.isEmpty ? name : model), model.isEmpty ? "no SMBIOS" : "SMBIOS type 1")
-        property("status", text("captured"), "vsmp board capture")
-        property("evidence", text(evidence), "given on the command line")
-        identity()
-        try processors()
-        try memory()
-        virtualization()
-        try interconnect()
-        stick()
-        try consoles()
+        state(Statement(name: "compatible", value: text("\(vendor),\(name)"), origin: "given on the command line"))
+        state(Statement(name: "model", value: text(model.isEmpty ? name : model), origin: model.isEmpty ? "no SMBIOS" : "SMBIOS type 1"))
+        state(Statement(name: "status", value: text(Board.Status.captured.rawValue), origin: "vsmp board capture"))
+        state(Statement(name: "evidence", value: text(evidence), origin: "given on the command line"))
+        let chosen = chosenStatements()
+        for node in BoardBinding.root.children {
+            guard let name = node.name else { continue }
+            if let port = node.children.first {
+                open(name)
+                for (index, interface) in ethernetPorts.enumerated() { write(port, "ethernet\(index)", .ethernet, interface) }
+                for (index, device) in infinibandPorts.enumerated() { write(port, "infiniband\(index)", .infiniband, device) }
+                close()
+                continue
+            }
+            var statements: [Statement] = []
+            for property in node.properties {
+                let path = joined("/" + name, property.name)
+                if let statement = chosen[path] { statements.append(statement) } else { statements += try answers(to: property, path) }
+            }
+            guard !statements.isEmpty else { continue }
+            open(name)
+            statements.forEach { state($0) }
+            close()
+        }
         close()
         return lines.map { $0 + "\n" }.joined()
     }
@@ -73,97 +95,97 @@ public struct BoardCapture: Sendable {
         }
     }
 
-    private mutating func identity() {
-        let strings = [
-            ("system-manufacturer", hardware.identity.systemManufacturer, "SMBIOS type 1, manufacturer"),
-            ("system-product", hardware.identity.systemProduct, "SMBIOS type 1, product name"),
-            ("board-manufacturer", hardware.identity.boardManufacturer, "SMBIOS type 2, manufacturer"),
-            ("board-product", hardware.identity.boardProduct, "SMBIOS type 2, product"),
-        ].filter { printable($0.1 ?? "") != "" }
-        guard !strings.isEmpty else { return }
-        open("identity")
-        for (name, value, origin) in strings { property(name, text(value ?? ""), origin) }
-        close()
-    }
-
-    private mutating func processors() throws(Problem) {
+    /// What no description can do without, in words that help; ``answers(to:_:)`` refuses whatever else the binding would.
+    private func checkHardware() throws(Problem) {
         guard hardware.sockets > 0, hardware.cores > 0, hardware.threads > 0 else {
             throw .absent(what: "no processor in /sys/devices/system/cpu", hint: "is /sys mounted there?")
         }
-        open("processors")
-        let origin = "ACPI MADT and CPUID, by /sys/devices/system/cpu"
-        property("sockets", "<\(hardware.sockets)>", origin)
-        quotient("cores-per-socket", hardware.cores, "cores", hardware.sockets, "sockets", origin)
-        quotient("threads-per-core", hardware.threads, "threads", hardware.cores, "cores", origin)
-        close()
-    }
-
-    /// Where a division leaves a remainder, no number is exact, and the computer itself would be refused.
-    private mutating func quotient(_ name: String, _ count: Int, _ things: String, _ parts: Int, _ what: String, _ origin: String) {
-        property(name, "<\(max(1, count / parts))>", origin)
-        guard !count.isMultiple(of: parts) else { return }
-        property(name + "-match", text(Board.MatchRule.report.rawValue), "\(count) \(things) in \(parts) \(what) leave a remainder")
-    }
-
-    /// The numbers are rounded down to an eighth less, because kernels differ in what they keep for themselves.
-    private mutating func memory() throws(Problem) {
-        func rounded(_ mebibytes: Int) -> Int { mebibytes - mebibytes / 8 }
-        guard rounded(hardware.memoryMiB) >= 64 else {
+        guard Self.lessAnEighth(hardware.memoryMiB) >= 64 else {
             throw .absent(what: "\(hardware.memoryMiB) MiB of System RAM", hint: "run as root, so that /proc/iomem shows its addresses")
         }
-        open("memory")
-        let minimum = rounded(hardware.memoryMiB)
-        property("minimum-mib", "<\(minimum)>", "\(hardware.memoryMiB) MiB in /proc/iomem, or MemTotal where that is hidden, less an eighth")
-        property("firmware-reserve-mib", "<\(max(32, min(192, minimum / 2)))>", "this SDK's own need, not read")
-        let nodes = hardware.memoryNodesMiB.map(rounded)
-        if nodes.count > 1, nodes.count <= 64, nodes.reduce(0, +) <= minimum, nodes.allSatisfy({ $0 >= 32 }) {
-            let sizes = hardware.memoryNodesMiB.map(String.init).joined(separator: ", ")
-            property("node-mib", "<\(nodes.map(String.init).joined(separator: " "))>", "ACPI SRAT: MemTotal of \(sizes) MiB, less an eighth")
-        }
-        close()
-    }
-
-    private mutating func virtualization() {
-        open("virtualization")
-        property("amd-kernel-modules", list(["kvm", "kvm_amd"]), "Linux's names, not read")
-        property("intel-kernel-modules", list(["kvm", "kvm_intel"]), "Linux's names, not read")
-        close()
-    }
-
-    private mutating func interconnect() throws(Problem) {
-        let ethernet = hardware.networkInterfaces.filter { isWord($0.driver) && files.line("/sys/class/net/\($0.name)/type") ?? "1" == "1" }
-        guard !ethernet.isEmpty else {
+        guard !ethernetPorts.isEmpty else {
             throw .absent(
                 what: "no Ethernet port with a driver in /sys/class/net", hint: "load the driver of the port that leads to the other boards")
         }
-        open("interconnect")
-        for (index, interface) in ethernet.enumerated() { port("ethernet\(index)", .ethernet, interface, in: "/sys/class/net") }
-        for (index, device) in hardware.infinibandDevices.filter({ isWord($0.driver) }).enumerated() {
-            port("infiniband\(index)", .infiniband, device, in: "/sys/class/infiniband")
+        guard !hardware.serialPorts.isEmpty else {
+            throw .absent(what: "no serial port with a UART in /sys/class/tty", hint: "switch one on in the BIOS set-up")
         }
-        close()
     }
 
-    private mutating func port(
-        _ name: String, _ technology: Board.Technology, _ interface: HardwareInventory.NetworkInterface, in folder: String
-    ) {
-        let device = "\(folder)/\(interface.name)/device"
-        let slot = files.linkName(device).map { " at \($0)" } ?? ""
-        open(name)
-        if technology != .ethernet { property("technology", text(technology.rawValue), "\(folder)/\(interface.name)") }
-        property("driver", text(interface.driver ?? ""), "driver of \(interface.name)\(slot)")
-        if let id = interface.pciID { property("pci-id", text(id), "PCI id of \(interface.name)\(slot)") }
-        let module = files.linkName(device + "/driver/module") ?? interface.driver ?? ""
-        // A virtio device hangs on a PCI function whose driver is a module of its own.
-        let parent = interface.pciID == nil ? files.linkName(device + "/../driver/module") ?? (module == "virtio_net" ? "virtio_pci" : nil) : nil
-        let known = files.linkName(device + "/driver/module") != nil
-        property(
-            "kernel-modules", list([parent, module].compactMap { $0 }.filter { isWord($0) }),
-            known ? "module of the driver of \(interface.name)" : "the driver's name: it is built into this kernel, or its module does not show")
-        close()
+    // MARK: What the probes answer
+
+    /// A compared property as this computer answers it, with a rule where no exact value is true; nothing where it does not answer.
+    private func answers(to property: BoardBinding.Property, _ path: String) throws(Problem) -> [Statement] {
+        guard let comparison = property.comparison, var answer = answer(to: comparison.probe, path) else { return [] }
+        var origin = ""
+        switch comparison.capture {
+        case .answer(let text): origin = text
+        case .lessAnEighth(let text):
+            let seen: [Int]
+            switch answer {
+            case .number(let number): (seen, answer) = ([number], .number(Self.lessAnEighth(number)))
+            case .numbers(let numbers): (seen, answer) = (numbers, .numbers(numbers.map(Self.lessAnEighth)))
+            case .texts: seen = []
+            }
+            origin = "\(text) \(seen.map(String.init).joined(separator: ", ")) MiB, less an eighth"
+        case .chosen: return []
+        }
+        guard property.kind.accepts(answer) else {
+            guard property.required else { return [] }
+            throw .absent(what: "\(path) would be \(answer.sourceText)", hint: "a board has \(property.kind.expected)")
+        }
+        let statement = Statement(name: property.name, value: answer.sourceText, origin: origin)
+        guard case .share(let share) = comparison.probe, !share.total(hardware).isMultiple(of: share.parts(hardware)) else { return [statement] }
+        // No number is exact, and the computer itself would be refused.
+        let words = "\(share.total(hardware)) \(share.thing)s in \(share.parts(hardware)) \(share.part)s leave a remainder"
+        return [statement, Statement(name: property.ruleProperty.name, value: text(Board.MatchRule.report.rawValue), origin: words)]
     }
 
-    private mutating func stick() {
+    private func answer(to probe: BoardBinding.Probe, _ path: String) -> BoardAnswer? {
+        switch probe {
+        case .number(_, let read): return .number(read(hardware))
+        case .share(let share): return .number(max(1, share.total(hardware) / max(1, share.parts(hardware))))
+        case .numbers(_, _, let read):
+            // One number says no more than the whole.
+            let numbers = read(hardware)
+            return numbers.count > 1 ? .numbers(numbers) : nil
+        case .fact:
+            guard case .texts(let texts)? = hardware.facts[path] else { return hardware.facts[path] }
+            let printed = texts.map(printable).filter { !$0.isEmpty }
+            return printed.isEmpty ? nil : .texts(printed)
+        case .serialPort, .interface: return nil
+        }
+    }
+
+    private static func lessAnEighth(_ number: Int) -> Int { number - number / 8 }
+
+    // MARK: What is chosen
+
+    /// By path: what no probe answers alone.
+    private func chosenStatements() -> [String: Statement] {
+        var statements: [String: Statement] = [:]
+        func choose(_ path: String, _ value: String, _ origin: String) {
+            statements[path] = Statement(name: path.split(separator: "/").last.map(String.init) ?? "", value: value, origin: origin)
+        }
+        let reserve = max(32, min(192, Self.lessAnEighth(hardware.memoryMiB) / 2))
+        choose("/memory/firmware-reserve-mib", "<\(reserve)>", "this SDK's own need, not read")
+        choose("/virtualization/amd-kernel-modules", list(["kvm", "kvm_amd"]), "Linux's names, not read")
+        choose("/virtualization/intel-kernel-modules", list(["kvm", "kvm_intel"]), "Linux's names, not read")
+        let stick = stickModules()
+        choose("/stick/kernel-modules", list(stick.modules), stick.origin)
+        let redirection = ConsoleRedirection(files.bytes("/sys/firmware/acpi/tables/SPCR") ?? [])
+        let named = redirection?.port.flatMap { hardware.serialPorts.contains($0) ? $0 : nil }
+        if let firmware = named ?? hardware.serialPorts.first {
+            choose("/consoles/firmware-console", text(firmware), named == nil ? "first UART in /sys/class/tty" : "ACPI SPCR")
+            if let guest = hardware.serialPorts.first(where: { $0 != firmware }) {
+                choose("/consoles/guest-console", text(guest), "next UART in /sys/class/tty")
+            }
+        }
+        if let rate = redirection?.baudRate { choose("/consoles/baud-rate", "<\(rate)>", "ACPI SPCR") }
+        return statements
+    }
+
+    private func stickModules() -> (modules: [String], origin: String) {
         // Class 0x0c03: USB host controllers (PCI Code and ID Assignment Specification, 1.13).
         let folder = "/sys/bus/pci/devices"
         var modules: [String] = [], origins: [String] = []
@@ -173,28 +195,50 @@ public struct BoardCapture: Sendable {
             if isWord(module), !modules.contains(module) { modules.append(module) }
             origins.append("\(deviceID(of: "\(folder)/\(device)", files) ?? device) driver \(driver)")
         }
-        open("stick")
-        property(
-            "kernel-modules",
-            list((modules.isEmpty ? ["xhci_pci"] : modules) + ["usb_storage", "sd_mod", "vfat", "nls_cp437", "nls_ascii", "nls_utf8"]),
+        return (
+            (modules.isEmpty ? ["xhci_pci"] : modules) + ["usb_storage", "sd_mod", "vfat", "nls_cp437", "nls_ascii", "nls_utf8"],
             (origins.isEmpty ? "no USB host controller found, xHCI assumed" : "USB host controllers: " + origins.joined(separator: ", "))
-                + "; storage and file system are this SDK's own")
+                + "; storage and file system are this SDK's own"
+        )
+    }
+
+    // MARK: Ports
+
+    private var ethernetPorts: [HardwareInventory.NetworkInterface] {
+        hardware.networkInterfaces.filter { isWord($0.driver) && files.line("/sys/class/net/\($0.name)/type") ?? "1" == "1" }
+    }
+
+    private var infinibandPorts: [HardwareInventory.NetworkInterface] { hardware.infinibandDevices.filter { isWord($0.driver) } }
+
+    private mutating func write(
+        _ node: BoardBinding.Node, _ name: String, _ technology: Board.Technology, _ interface: HardwareInventory.NetworkInterface
+    ) {
+        let folder = technology == .ethernet ? "/sys/class/net" : "/sys/class/infiniband"
+        let device = "\(folder)/\(interface.name)/device"
+        let slot = files.linkName(device).map { " at \($0)" } ?? ""
+        open(name)
+        for property in node.properties {
+            if let comparison = property.comparison, case .interface(_, let read) = comparison.probe, case .answer(let what) = comparison.capture {
+                guard let word = read(interface), property.kind.accepts(.texts([word])) else { continue }
+                state(Statement(name: property.name, value: text(word), origin: "\(what) of \(interface.name)\(slot)"))
+            } else if property.name == "technology", technology != .ethernet {
+                state(Statement(name: property.name, value: text(technology.rawValue), origin: "\(folder)/\(interface.name)"))
+            } else if property.name == "kernel-modules" {
+                state(modules(property.name, of: interface, device))
+            }
+        }
         close()
     }
 
-    private mutating func consoles() throws(Problem) {
-        let redirection = ConsoleRedirection(files.bytes("/sys/firmware/acpi/tables/SPCR") ?? [])
-        let named = redirection?.port.flatMap { hardware.serialPorts.contains($0) ? $0 : nil }
-        guard let firmware = named ?? hardware.serialPorts.first else {
-            throw .absent(what: "no serial port with a UART in /sys/class/tty", hint: "switch one on in the BIOS set-up")
-        }
-        open("consoles")
-        property("firmware-console", text(firmware), named == nil ? "first UART in /sys/class/tty" : "ACPI SPCR")
-        if let guest = hardware.serialPorts.first(where: { $0 != firmware }) {
-            property("guest-console", text(guest), "next UART in /sys/class/tty")
-        }
-        if let rate = redirection?.baudRate { property("baud-rate", "<\(rate)>", "ACPI SPCR") }
-        close()
+    private func modules(_ name: String, of interface: HardwareInventory.NetworkInterface, _ device: String) -> Statement {
+        let known = files.linkName(device + "/driver/module")
+        let module = known ?? interface.driver ?? ""
+        // A virtio device hangs on a PCI function whose driver is a module of its own.
+        let parent = interface.pciID == nil ? files.linkName(device + "/../driver/module") ?? (module == "virtio_net" ? "virtio_pci" : nil) : nil
+        return Statement(
+            name: name, value: list([parent, module].compactMap { $0 }.filter { isWord($0) }),
+            origin: known == nil
+                ? "the driver's name: it is built into this kernel, or its module does not show" : "module of the driver of \(interface.name)")
     }
 
     // MARK: Text
@@ -210,16 +254,14 @@ public struct BoardCapture: Sendable {
         lines.append(String(repeating: "\t", count: depth) + "};")
     }
 
-    private mutating func property(_ name: String, _ value: String, _ origin: String) {
-        let comment = printable(origin).replacing("*/", with: "*_/")
-        lines.append(String(repeating: "\t", count: depth) + "\(name) = \(value); /* \(comment) */")
+    private mutating func state(_ statement: Statement) {
+        let comment = printable(statement.origin).replacing("*/", with: "*_/")
+        lines.append(String(repeating: "\t", count: depth) + "\(statement.name) = \(statement.value); /* \(comment) */")
     }
 
-    private func text(_ text: String) -> String {
-        "\"" + printable(text).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
-    }
+    private func text(_ text: String) -> String { list([text]) }
 
-    private func list(_ words: [String]) -> String { words.map { text($0) }.joined(separator: ", ") }
+    private func list(_ words: [String]) -> String { BoardAnswer.texts(words.map(printable)).sourceText }
 
     /// What a computer says of itself may hold anything.
     private func printable(_ text: String) -> String {

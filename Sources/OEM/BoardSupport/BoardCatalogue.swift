@@ -15,47 +15,99 @@ public struct CompiledBoard: Sendable, Equatable {
 
 /// The folder that holds one folder for each board: `boards/NAME/NAME.dts`, and `boards/NAME/NAME@REV.dts` for a revision.
 public struct BoardCatalogue: Sendable {
-    public var path: String
+    public let path: String
 
-    public init(path: String = "boards") { self.path = path }
+    public init(path: String = "boards") {
+        var path = path
+        while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
+        self.path = path
+    }
 
-    /// Names of all boards, sorted, each with its revisions behind it.
+    /// Names of all boards, sorted, each with its revisions behind it. ``strays()`` has the sources that it leaves out.
+    ///
+    /// - Throws: also when there is no source at all.
     public func names() throws(BoardError) -> [String] {
+        let entries = try entries()
+        guard entries.isEmpty else { return entries.filter { $0.stray == nil }.map(\.name) }
+        throw .missing(
+            path: path, hint: "no board there: looked for \(path)/NAME/NAME.dts; name the folder that holds a folder for each board with --boards-path")
+    }
+
+    /// Sources that no name leads to.
+    public func strays() throws(BoardError) -> [BoardFinding] { try entries().compactMap(\.stray) }
+
+    /// A source below the folder of boards, with what is wrong where it has not the place that its name asks for.
+    private struct Entry {
+        var name: String
+        var stray: BoardFinding?
+    }
+
+    private func entries() throws(BoardError) -> [Entry] {
         let files = SystemFiles()
-        guard files.exists(path) else {
-            throw .missing(path: path, hint: "no such folder; name the folder of your boards with --boards-path")
+        let hint = "name the folder that holds a folder for each board with --boards-path"
+        guard let kind = FileKind(at: path) else { throw .missing(path: path.isEmpty ? "''" : path, hint: "no such folder; \(hint)") }
+        guard kind == .folder else { throw .missing(path: path, hint: "no folder; \(hint)") }
+        var entries: [Entry] = []
+        for folder in files.names(in: path) {
+            guard FileKind(at: "\(path)/\(folder)") == .folder else {
+                guard folder.hasSuffix(".dts") else { continue }
+                let name = folder.dropLast(4)
+                entries.append(stray(folder, found: "a source outside a board's folder", expected: "\(path)/\(name.prefix { $0 != "@" })/\(folder)"))
+                continue
+            }
+            let sources = files.names(in: "\(path)/\(folder)").filter { $0.hasSuffix(".dts") }
+            if sources.contains(folder + ".dts") {
+                entries += sources.filter { $0 == folder + ".dts" || $0.hasPrefix(folder + "@") }.map { source in
+                    let name = String(source.dropLast(4))
+                    guard let mistake = Self.mistake(inName: name) else { return Entry(name: name) }
+                    return stray("\(folder)/\(source)", found: "a board called \"\(name)\"", expected: mistake)
+                }
+            } else if let source = sources.first {
+                entries.append(
+                    stray("\(folder)/\(source)", found: "no source \(folder).dts in the folder", expected: "\(path)/\(folder)/\(folder).dts"))
+            }
         }
-        return files.names(in: path).filter { files.exists(source(of: $0)) && !$0.contains("@") }.flatMap { name in
-            [name] + files.names(in: "\(path)/\(name)").filter { $0.hasPrefix(name + "@") && $0.hasSuffix(".dts") }.map { String($0.dropLast(4)) }
-        }
+        return entries
+    }
+
+    private func stray(_ file: String, found: String, expected: String) -> Entry {
+        Entry(name: file, stray: BoardFinding(.source, at: nil, orIn: "\(path)/\(file)", node: nil, found: found, expected: expected))
+    }
+
+    /// What a name is to be instead; nil for one that a board can have.
+    private static func mistake(inName name: String) -> String? {
+        let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        if !isCompatible("vendor," + parts[0]) { return "a name of lower-case letters, digits, dashes and underscores" }
+        if parts.count > 1, !isRevision(parts[1]) { return "NAME@REVISION, the revision of letters, digits, dots and dashes" }
+        return nil
     }
 
     /// Compiles and reads the board called `name`, or a revision of it: `name@rev`.
     public func load(_ name: String) throws(BoardError) -> CompiledBoard {
         let source = source(of: name)
-        guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), SystemFiles().exists(source) else {
-            let known = (try? names()) ?? []
-            throw .missing(
-                path: source,
-                hint: known.isEmpty
-                    ? "there is no board in \(path)" : "known boards are " + known.joined(separator: ", "))
+        let mistake = Self.mistake(inName: name)
+        guard mistake == nil, SystemFiles().exists(source) else {
+            let names = try names()
+            let known = names.isEmpty ? "see vsmp board lint" : "known boards are " + names.joined(separator: ", ")
+            if let mistake { throw .missing(path: "board \"\(name)\" in \(path)", hint: "expected \(mistake); \(known)") }
+            throw .missing(path: source, hint: known)
         }
         return try Self.compile(source: source, expectedName: name, includePath: path)
     }
 
-    /// Compiles a source with dtc, every warning of dtc counted as a mistake, and reads the result.
+    /// Compiles a source with dtc, every warning of dtc counted as a mistake, and reads the result. What uses `#include` or `#define` goes
+    /// through the C preprocessor before.
     ///
     /// - Parameters:
     ///   - expectedName: the board's name, which must be the second part of its first `compatible` string, with its revision.
-    ///   - includePath: where `/include/` looks for files that are not beside the source.
+    ///   - includePath: where `/include/` and `#include` look for files that are not beside the source.
     public static func compile(source: String, expectedName: String? = nil, includePath: String? = nil) throws(BoardError) -> CompiledBoard {
         guard SystemFiles().exists(source) else { throw .missing(path: source, hint: "no such file") }
         let textFindings = BoardSupport.findings(inSource: source)
         guard textFindings.isEmpty else { throw .invalid(textFindings) }
-        let include = includePath.map { ["-i", $0] } ?? []
-        let deviceTree = try runCompiler(include + ["-I", "dts", "-O", "dtb", "-o", "-", source], on: source)
-        let annotated = try runCompiler(include + ["-I", "dts", "-O", "dts", "-T", "-T", "-o", "-", source], on: source)
-        let map = DeviceTreeSourceMap(annotated: String(decoding: annotated, as: UTF8.self))
+        let compiler = try DeviceTreeCompiler(source: source, includePath: includePath)
+        let deviceTree = try compiler.deviceTree()
+        let map = try compiler.map()
         let board = try Board(deviceTree: deviceTree, file: source, map: map)
         if let expectedName {
             let findings = BoardLineage(board: board, source: source, name: expectedName, map: map).findings
@@ -64,33 +116,6 @@ public struct BoardCatalogue: Sendable {
         var checker = BindingChecker(file: source, map: map)
         return CompiledBoard(
             board: board, deviceTree: deviceTree, source: source, map: map, warnings: checker.warnings(about: board))
-    }
-
-    /// A source can include a device or a pipe, or ask for more cells than there is memory: that is a mistake of this board, and stops no other.
-    private static let limits = HostProgram.Limits(time: .seconds(5), memory: 1 << 30, output: 64 << 20)
-
-    private static func runCompiler(_ arguments: [String], on source: String) throws(BoardError) -> [UInt8] {
-        let result: HostProgram.Result
-        do {
-            result = try HostProgram("dtc", limits: limits).result(arguments)
-        } catch {
-            throw .toolUnavailable(tool: "dtc", hint: error.description)
-        }
-        func mistake(_ rule: String, _ found: String, _ expected: String) -> BoardFinding {
-            BoardFinding(rule: rule, file: source, node: nil, found: found, expected: expected)
-        }
-        let findings = DeviceTreeCompilerMessages.findings(in: String(decoding: result.errors, as: UTF8.self), file: source)
-        let inclusions = "and no device or pipe behind /include/ or /incbin/"
-        switch result.end {
-        case .exit(.status(0)) where findings.isEmpty: return result.output
-        case .timeLimit:
-            throw .invalid([mistake("dtc:limit", "dtc still at work after 5 s", "a source that compiles at once, \(inclusions)")])
-        case .outputLimit:
-            throw .invalid([mistake("dtc:limit", "a device tree of more than 64 MiB", "a smaller one, \(inclusions)")])
-        case .exit(let exit):
-            let unexplained = mistake("dtc:error", "dtc ended with \(exit)", "a source that compiles in 1 GiB of memory, \(inclusions)")
-            throw .invalid(findings.isEmpty ? [unexplained] : findings)
-        }
     }
 
     /// The board whose source `file` is, from `.../NAME/NAME.dts` or `.../NAME/NAME@REV.dts`; nil for any other file.

@@ -10,7 +10,7 @@ public struct BoardFinding: Sendable, Equatable, Codable, CustomStringConvertibl
     }
 
     public var severity: Severity
-    /// Which rule: `dtc:CHECK` for a check of dtc, else one of ``BoardRule``.
+    /// Which rule: `dtc:CHECK` for a check of dtc, `cpp:KIND` for one of the preprocessor, else one of ``BoardRule``.
     public var rule: String
     /// The file as the caller or an include named it.
     public var file: String
@@ -72,6 +72,8 @@ public enum BoardRule: String, Sendable, CaseIterable {
     case name
     case extends
     case revision
+    /// Not where its name asks for.
+    case source
     /// Not a tree at all.
     case blob
     /// Declared, but nothing of this SDK drives it yet.
@@ -89,6 +91,7 @@ public enum BoardRule: String, Sendable, CaseIterable {
         case .name: "the first `compatible` does not name the folder"
         case .extends: "`extends` and the included board differ"
         case .revision: "`revision` and the file's name differ, or the file does not include its board"
+        case .source: "a source that no board's name leads to: it is not NAME/NAME.dts or NAME/NAME@REVISION.dts below the folder of boards"
         case .blob: "not a device tree"
         case .notDriven: "declared, but this SDK does not drive it yet; a warning"
         }

@@ -8,6 +8,8 @@ public struct BoardTable: Sendable {
     /// - Throws: what is wrong with a board.
     public init(_ catalogue: BoardCatalogue) throws(BoardError) {
         rows = []
+        let strays = try catalogue.strays()
+        guard strays.isEmpty else { throw .invalid(strays) }
         for name in try catalogue.names() {
             let compiled = try catalogue.load(name)
             let board = compiled.board

@@ -65,15 +65,25 @@ public struct DeviceTreeSourceMap: Sendable, Equatable {
     /// Without labels.
     private static func name(_ text: String) -> String { text.split(separator: " ").last.map(String.init) ?? text }
 
-    /// `a.dts:6:3-55:3, b.dts:3:3-13:3`
+    /// `a.dts:6:3-55:3, b.dts:3:3-13:3`. A file's name may hold commas and colons.
     private static func positions(_ text: String) -> [Position] {
-        text.split(separator: ",").compactMap { part in
-            let words = part.trimmed.split(separator: ":", omittingEmptySubsequences: false)
-            // FILE, first line, first column "-" last line, last column; the file itself may hold colons.
-            guard words.count >= 4, let line = Int(words[words.count - 3]),
-                let column = Int(words[words.count - 2].prefix { $0 != "-" })
-            else { return nil }
-            return Position(file: words.dropLast(3).joined(separator: ":"), line: line, column: column)
+        var positions: [Position] = []
+        var pending = ""
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            pending += pending.isEmpty ? String(part) : "," + part
+            guard let position = position(pending.trimmed) else { continue }
+            positions.append(position)
+            pending = ""
         }
+        return positions
+    }
+
+    /// FILE, first line, first column "-" last line, last column.
+    private static func position(_ text: String) -> Position? {
+        let words = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard words.count >= 4, let line = Int(words[words.count - 3]), Int(words[words.count - 1]) != nil,
+            let column = Int(words[words.count - 2].prefix { $0 != "-" })
+        else { return nil }
+        return Position(file: words.dropLast(3).joined(separator: ":"), line: line, column: column)
     }
 }

@@ -14,8 +14,8 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
     public var serialPorts: [String]
     /// MiB of each NUMA node that has memory, as the kernel counts them after its own share.
     public var memoryNodesMiB: [Int]
-    /// SMBIOS strings.
-    public var identity: Board.Identity
+    /// What it answers to properties that nothing but the comparison needs, by their path.
+    public var facts: [String: BoardAnswer] = [:]
     /// Whether the processors say that a hypervisor runs them.
     public var isVirtual: Bool
     /// Kernel modules that are loaded, without those that are built in and have no parameters.
@@ -57,9 +57,9 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
         self.infinibandDevices = infinibandDevices
         self.serialPorts = serialPorts
         self.memoryNodesMiB = memoryNodesMiB
-        self.identity = identity
         self.isVirtual = isVirtual
         self.modules = modules
+        self.identity = identity
     }
 
     /// Reads /proc and /sys below `root` (empty: the running system).
@@ -78,10 +78,26 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
                 $0.hasPrefix("ttyS") && (files.number("/sys/class/tty/\($0)/type") ?? 0) != 0
             },
             memoryNodesMiB: Self.memoryNodes(files),
-            identity: Board.Identity(
-                systemManufacturer: files.line("/sys/class/dmi/id/sys_vendor"), systemProduct: files.line("/sys/class/dmi/id/product_name"),
-                boardManufacturer: files.line("/sys/class/dmi/id/board_vendor"), boardProduct: files.line("/sys/class/dmi/id/board_name")),
             isVirtual: Self.processorFlags(files).contains("hypervisor"), modules: files.names(in: "/sys/module"))
+        for (path, _, comparison) in BoardBinding.compared {
+            if case .fact(_, let read) = comparison.probe { facts[path] = read(files) }
+        }
+    }
+
+    /// SMBIOS strings, of ``facts``.
+    public var identity: Board.Identity {
+        get {
+            var board = Board.blank
+            for property in BoardBinding.identity.properties {
+                if let fact = facts[joined("/identity", property.name)] { property.field?.set(fact, &board, 0) }
+            }
+            return board.identity
+        }
+        set {
+            var board = Board.blank
+            board.identity = newValue
+            for property in BoardBinding.identity.properties { facts[joined("/identity", property.name)] = property.field?.value(board, 0) }
+        }
     }
 
     static func processorFlags(_ files: SystemFiles) -> [Substring] {

@@ -34,105 +34,84 @@ extension Board {
         comparisons(with: hardware).filter(\.isRefused)
     }
 
-    /// Every compared property with both sides.
+    /// Every compared property that the board states, with both sides, in the binding's order.
     public func comparisons(with hardware: HardwareInventory) -> [HardwareComparison] {
-        processorComparisons(hardware) + memoryComparisons(hardware) + identityComparisons(hardware)
-            + portComparisons(hardware) + consoleComparisons(hardware)
+        BoardBinding.root.children.flatMap { node in
+            guard let port = node.children.first else {
+                return node.properties.compactMap { comparison(of: $0, in: "/" + (node.name ?? ""), hardware) }
+            }
+            return interconnect.indices.flatMap { index in port.properties.compactMap { comparison(of: $0, ofPort: index, hardware) } }
+        }
     }
 
-    private func processorComparisons(_ hardware: HardwareInventory) -> [HardwareComparison] {
-        [
-            number("/processors", "sockets", processors.sockets, hardware.sockets),
-            quotient("/processors", "cores-per-socket", processors.coresPerSocket, hardware.cores, in: hardware.sockets, "socket(s)"),
-            quotient("/processors", "threads-per-core", processors.threadsPerCore, hardware.threads, in: hardware.cores, "core(s)"),
-        ]
-    }
-
-    private func memoryComparisons(_ hardware: HardwareInventory) -> [HardwareComparison] {
-        var comparisons = [number("/memory", "minimum-mib", memory.minimumMiB, hardware.memoryMiB, unit: " MiB")]
-        guard !memory.nodesMiB.isEmpty else { return comparisons }
-        let rule = rule(for: "node-mib", in: "/memory")
-        let enough = zip(hardware.memoryNodesMiB, memory.nodesMiB).allSatisfy { rule == .atLeast ? $0 >= $1 : $0 == $1 }
-        func text(_ sizes: [Int]) -> String { "\(sizes.count) NUMA node(s) of \(sizes.map(String.init).joined(separator: ", ")) MiB" }
-        comparisons.append(
+    /// Nil where the board states nothing, or nothing that is compared.
+    private func comparison(of property: BoardBinding.Property, in node: String, _ hardware: HardwareInventory) -> HardwareComparison? {
+        guard let stated = property.field?.value(self, 0), let probe = property.comparison?.probe else { return nil }
+        let rule = rule(for: property.name, in: node)
+        func comparison(_ agrees: Bool, _ board: String, _ computer: String) -> HardwareComparison {
             HardwareComparison(
-                node: "/memory", property: "node-mib", rule: rule,
-                outcome: enough && memory.nodesMiB.count == hardware.memoryNodesMiB.count ? .agrees : .differs,
-                board: rule.words + text(memory.nodesMiB), hardware: text(hardware.memoryNodesMiB)))
-        return comparisons
-    }
-
-    private func identityComparisons(_ hardware: HardwareInventory) -> [HardwareComparison] {
-        [
-            ("system-manufacturer", identity.systemManufacturer, hardware.identity.systemManufacturer),
-            ("system-product", identity.systemProduct, hardware.identity.systemProduct),
-            ("board-manufacturer", identity.boardManufacturer, hardware.identity.boardManufacturer),
-            ("board-product", identity.boardProduct, hardware.identity.boardProduct),
-        ].compactMap { property, board, hardware in
-            board.map {
-                comparison("/identity", property, $0 == hardware, board: "\"\($0)\"", hardware: hardware.map { "\"\($0)\"" } ?? "no such string")
-            }
+                node: node, property: property.name, rule: rule, outcome: agrees ? .agrees : .differs, board: board, hardware: computer)
         }
-    }
-
-    /// Several ports may share one driver; then that many interfaces must be there.
-    private func portComparisons(_ hardware: HardwareInventory) -> [HardwareComparison] {
-        var comparisons: [HardwareComparison] = []
-        var needed: [String: Int] = [:]
-        for port in interconnect {
-            let path = "/interconnect/" + port.name
-            let all = port.technology == .ethernet ? hardware.networkInterfaces : hardware.infinibandDevices
-            let present = all.isEmpty ? "no \(port.technology.rawValue) port" : all.map(\.summary).joined(separator: ", ")
-            needed[port.driver, default: 0] += 1
-            let suitable = all.filter { $0.driver == port.driver }
-            let standsIn = suitable.isEmpty && !hardware.interfaces(standingInFor: port).isEmpty
-            func add(_ property: String, _ agrees: Bool, board: String) {
-                var comparison = comparison(path, property, agrees, board: board, hardware: present)
-                if standsIn { comparison.outcome = .standIn }
-                // Nothing uses the port, so nothing is gained by a refusal.
-                if port.technology != .ethernet { comparison.rule = .report }
-                comparisons.append(comparison)
-            }
-            add("driver", suitable.count >= needed[port.driver, default: 0], board: "an interface with driver \(port.driver)")
-            if let id = port.pciID { add("pci-id", suitable.contains { $0.pciID == id }, board: "an interface with PCI id \(id)") }
-        }
-        return comparisons
-    }
-
-    private func consoleComparisons(_ hardware: HardwareInventory) -> [HardwareComparison] {
-        [("firmware-console", consoles.firmware), ("guest-console", consoles.guest)].compactMap { property, port in
-            guard let port, port.hasPrefix("ttyS") else { return nil }
+        func allows(_ computer: Int, _ board: Int) -> Bool { rule == .atLeast ? computer >= board : computer == board }
+        switch (probe, stated) {
+        case (.number(let unit, let read), .number(let wanted)):
+            let number = read(hardware)
+            return comparison(allows(number, wanted), "\(rule.words)\(wanted)\(unit)", "\(number)\(unit)")
+        case (.share(let share), .number(let wanted)):
+            let (total, parts) = (share.total(hardware), share.parts(hardware))
+            let (all, overflow) = wanted.multipliedReportingOverflow(by: parts)
             return comparison(
-                "/consoles", property, hardware.serialPorts.contains(port), board: port,
-                hardware: hardware.serialPorts.isEmpty ? "no serial port" : hardware.serialPorts.joined(separator: ", "))
+                parts > 0 && !overflow && allows(total, all), "\(rule.words)\(wanted)",
+                parts > 0 && total.isMultiple(of: parts) ? "\(total / parts)" : "\(total) in \(parts) \(share.part)(s)")
+        case (.numbers(let things, let unit, let read), .numbers(let wanted)):
+            let numbers = read(hardware)
+            func text(_ all: [Int]) -> String { "\(all.count) \(things) of \(all.map(String.init).joined(separator: ", "))\(unit)" }
+            return comparison(
+                numbers.count == wanted.count && zip(numbers, wanted).allSatisfy(allows), rule.words + text(wanted), text(numbers))
+        case (.fact(let none, _), .number(let wanted)):
+            guard case .number(let number) = hardware.facts[joined(node, property.name)] else {
+                return comparison(false, "\(rule.words)\(wanted)", none)
+            }
+            return comparison(allows(number, wanted), "\(rule.words)\(wanted)", "\(number)")
+        case (.fact(let none, _), _):
+            let fact = hardware.facts[joined(node, property.name)]
+            return comparison(fact == stated, stated.words, fact?.words ?? none)
+        case (.serialPort, .texts(let names)):
+            guard let name = names.first, name.hasPrefix("ttyS") else { return nil }
+            let ports = hardware.serialPorts
+            return comparison(ports.contains(name), name, ports.isEmpty ? "no serial port" : ports.joined(separator: ", "))
+        default: return nil
         }
     }
 
-    private func number(_ node: String, _ property: String, _ board: Int, _ hardware: Int, unit: String = "") -> HardwareComparison {
-        let rule = rule(for: property, in: node)
-        return comparison(
-            node, property, rule == .atLeast ? hardware >= board : hardware == board, board: rule.words + "\(board)\(unit)",
-            hardware: "\(hardware)\(unit)")
+    /// Several ports may state the same; then that many interfaces must be there.
+    private func comparison(of property: BoardBinding.Property, ofPort index: Int, _ hardware: HardwareInventory) -> HardwareComparison? {
+        let port = interconnect[index]
+        guard let field = property.field, let stated = field.value(self, index), let wanted = String(stated),
+            case .interface(let what, let read)? = property.comparison?.probe
+        else { return nil }
+        let path = "/interconnect/" + port.name
+        let all = port.technology == .ethernet ? hardware.networkInterfaces : hardware.infinibandDevices
+        let suitable = all.filter { $0.driver == port.driver }
+        let needed = interconnect[...index].indices.count { interconnect[$0].driver == port.driver && field.value(self, $0) == stated }
+        let agrees = suitable.count { read($0) == wanted } >= needed
+        let standsIn = suitable.isEmpty && !hardware.interfaces(standingInFor: port).isEmpty
+        return HardwareComparison(
+            node: path, property: property.name,
+            // Nothing uses the port, so nothing is gained by a refusal.
+            rule: port.technology == .ethernet ? rule(for: property.name, in: path) : .report,
+            outcome: standsIn ? .standIn : agrees ? .agrees : .differs, board: "an interface with \(what) \(wanted)",
+            hardware: all.isEmpty ? "no \(port.technology.rawValue) port" : all.map(\.summary).joined(separator: ", "))
     }
+}
 
-    /// Compares `board` with `hardware` divided by `parts`, without a remainder when it has to be exact.
-    private func quotient(
-        _ node: String, _ property: String, _ board: Int, _ hardware: Int, in parts: Int, _ what: String
-    ) -> HardwareComparison {
-        let rule = rule(for: property, in: node)
-        let (wanted, overflow) = board.multipliedReportingOverflow(by: parts)
-        let even = parts > 0 && hardware.isMultiple(of: parts)
-        return comparison(
-            node, property, !overflow && (rule == .atLeast ? hardware >= wanted : hardware == wanted), board: rule.words + "\(board)",
-            hardware: even ? "\(hardware / parts)" : "\(hardware) in \(parts) \(what)")
-    }
-
-    private func comparison(
-        _ node: String, _ property: String, _ agrees: Bool, board: String, hardware: String
-    ) -> HardwareComparison {
-        HardwareComparison(
-            node: node, property: property, rule: rule(for: property, in: node), outcome: agrees ? .agrees : .differs, board: board,
-            hardware: hardware)
+extension BoardAnswer {
+    /// In a message.
+    fileprivate var words: String {
+        switch self {
+        case .texts(let texts): texts.map { "\"\($0)\"" }.joined(separator: ", ")
+        case .number, .numbers: sourceText
+        }
     }
 }
 

@@ -1,0 +1,30 @@
+import Glibc
+import Platform
+import Testing
+
+@testable import NodeCommands
+
+@Suite(.timeLimit(.minutes(1))) struct StatServerTests {
+    private let patience: UInt64 = 50_000_000
+
+    @Test func aClientGetsItsAnswer() throws {
+        let (server, client) = try LocalSocket.pair()
+        try client.descriptor.sendAll(Array("stat\n".utf8))
+        try StatServer.serve(server.descriptor, within: patience) { "asked \(String(decoding: $0, as: UTF8.self))" }
+        #expect(client.descriptor.receive() == .bytes(Array("asked stat\n".utf8)))
+    }
+
+    /// The next client waits no longer for one that says nothing, or that does not read.
+    @Test func aClientThatStandsStillIsLeft() throws {
+        let (server, silent) = try LocalSocket.pair()
+        try StatServer.serve(server.descriptor, within: patience) { _ in
+            Issue.record("nobody asked")
+            return ""
+        }
+        try silent.descriptor.sendAll(Array("stat\n".utf8))
+        let error = #expect(throws: SystemError.self) {
+            try StatServer.serve(server.descriptor, within: patience) { _ in String(repeating: "x", count: 10_000_000) }
+        }
+        #expect(error?.code == ETIMEDOUT)
+    }
+}
