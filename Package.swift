@@ -49,7 +49,7 @@ var core: [Target] {
         room("Core", "Coherence", ["Pages"]),
         room("Core", "CoherenceSimulation", ["Coherence", "Bytes"]),
         room("Core", "LoopbackCalibration", ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"]),
-        room("Core", "Machine", ["Bytes"]),
+        room("Core", "Machine", ["Bytes", "Contract"]),
         room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
@@ -81,7 +81,7 @@ var oem: [Target] {
             ]),
         room(
             "OEM", "Provisioning",
-            ["BoardSupport", "FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto]),
+            ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto]),
         room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
@@ -114,7 +114,7 @@ var guest: [Target] {
 var tests: [Target] {
     [
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
         test("Bytes", ["Bytes"]),
@@ -126,7 +126,7 @@ var tests: [Target] {
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
-        test("Machine", ["Machine", "TestSupport", "Bytes"]),
+        test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
         test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Coherence
 import Interconnect
@@ -40,8 +41,8 @@ extension MachineSession {
         processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void
     ) throws -> CoherenceLoop<Connection> {
         var configuration = EngineConfiguration(
-            node: NodeID(UInt8(setup.node)), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),
-            cacheLimit: setup.plan.resources[setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
+            node: NodeID(of: setup.node), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),
+            cacheLimit: setup.plan.resources[node: setup.node].cacheMiB << 8, minimumHold: setup.minimumHold,
             policies: setup.policies)
         configuration.pageTime = setup.pageTime
         let forgetter =

@@ -1,8 +1,9 @@
+package import Contract
 package import Coherence
 
 extension MachineSession {
     package struct Setup: Sendable {
-        package var node: Int
+        package var node: NodeIndex
         package var plan: MachinePlan
         package var policies: PolicySet
         /// Nanoseconds; see EngineConfiguration.
@@ -16,7 +17,7 @@ extension MachineSession {
         package var log: @Sendable (String) -> Void
 
         package init(
-            node: Int, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
+            node: NodeIndex, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
             identity: MachineIdentity = MachineIdentity(), log: @escaping @Sendable (String) -> Void
         ) {
             self.node = node

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Platform
 package import Coherence
@@ -60,7 +61,7 @@ package final class MachineSession: @unchecked Sendable {
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
             setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
-            onLoss: { lost, why in report(lost.rawValue == node ? .failed(why: why) : .lost(node: Int(lost.rawValue), why: why)) })
+            onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: why) : .lost(node: NodeIndex(lost), why: why)) })
         (self.setup, self.layout, self.clock, self.control) = (setup, layout, clock, control)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)
     }
@@ -123,7 +124,7 @@ package final class MachineSession: @unchecked Sendable {
 
     func take(_ destination: LogicalDestination, of processor: APICID) { router.update(processor, destination) }
 
-    func take(_ request: DeviceRequest, from node: Int) { devices.take(request, from: node) }
+    func take(_ request: DeviceRequest, from node: NodeIndex) { devices.take(request, from: node) }
 
     func take(_ reply: DeviceReply) { devices.answered(reply) }
 
@@ -138,7 +139,7 @@ package final class MachineSession: @unchecked Sendable {
 
     /// Waits for the coherence loop, up to 2 s; the figures of one that does not run yet are left out.
     package func report() -> NodeReport {
-        var report = NodeReport(node: setup.node, resources: setup.plan.resources[setup.node])
+        var report = NodeReport(node: setup.node, resources: setup.plan.resources[node: setup.node])
         for processor in processors { processor.requestReport() }
         let snapshot = loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Interconnect
 import Synchronization
@@ -40,7 +41,7 @@ final class NodeRooms: Sendable {
         session.current = nil
     }
 
-    private func take(_ message: ControlMessage, from node: Int, at timestamp: UInt64) {
+    private func take(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) {
         switch message {
         case .heartbeat: break
         case .membership(let message): membership.feed(.message(message, from: node))

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Platform
 package import Coherence
@@ -17,7 +18,7 @@ package final class NodeRuntime: Sendable {
     private let log: ConsoleLog
     /// Once this node has joined the others.
     private let rooms = Mutex<NodeRooms?>(nil)
-    private var node: Int { setup.configuration.node }
+    private var node: NodeIndex { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
 
     /// - Parameter machine: kept open by the caller for the process's life.
@@ -50,7 +51,7 @@ package final class NodeRuntime: Sendable {
     private func join() throws -> (NodeRooms, [PageChannel<Connection>?]) {
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(
-            index: UInt8(node), count: UInt8(count), kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
+            index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
             holdings: setup.holdings, random: &random)
         let log = setup.log
         let links = try Mesh.establish(
@@ -59,8 +60,8 @@ package final class NodeRuntime: Sendable {
         var coherence = [PageChannel<Connection>?](repeating: nil, count: count)
         for link in links {
             let index = link.peer.index
-            control[Int(index)] = ControlLink(link.takeControl(), peer: index)
-            coherence[Int(index)] = PageChannel(link.takeCoherence(), nodes: count)
+            control[node: index] = ControlLink(link.takeControl(), peer: index)
+            coherence[node: index] = PageChannel(link.takeCoherence(), nodes: count)
         }
         return (try NodeRooms(setup, links: control, say: log), coherence)
     }

@@ -1,6 +1,7 @@
 import Contract
 import Disk
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FirmwareImage
@@ -91,12 +92,12 @@ struct StickCommandTests {
         let folder = path("in " + name)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: image.path, toPath: folder + "/" + name)
-        try Data("a kernel".utf8).write(to: URL(fileURLWithPath: folder + "/k" + name))
+        try Data(linuxKernel(count: 4096)).write(to: URL(fileURLWithPath: folder + "/k" + name))
         let run = try VSMP.run(
             ["usb", "write", "--kit", path("kit"), "--node", "0", "--kernel", "k" + name, "--", name, "s" + name], through: ["--chdir", folder])
         #expect(run.status == 0, "\(run.errors)")
         let stick = try ImageFile(folder + "/s" + name)
-        #expect(try stick.volume("VSMP-CONFIG")?.read("guest/vmlinuz") == Array("a kernel".utf8))
+        #expect(try stick.volume("VSMP-CONFIG")?.read("guest/vmlinuz") == linuxKernel(count: 4096))
         let list = try VSMP.run(["image", "ls", "--", name], through: ["--chdir", folder])
         #expect(list.status == 0, "\(list.errors)")
     }

@@ -98,11 +98,27 @@ import Testing
         #expect(verdict(progress.tick(at: .seconds(10)))?.status == ExitStatus.hardwareMismatch.rawValue)
     }
 
+    /// Why a node ended is what it said last, not only a number.
+    @Test func theVerdictRepeatsTheNodesLastSentence() throws {
+        var progress = try progress(1)
+        progress.firmwareLine("vsmp: node 0 of 1, kit kit-1: looking for the other nodes", node: 0, at: .seconds(20))
+        progress.firmwareLine("vsmp: the guest kernel is not a Linux bzImage", node: 0, at: .seconds(21))
+        progress.firmwareLine("vsmp: vsmpd ended with status 70", node: 0, at: .seconds(21))
+        progress.firmwareLine("vsmp: this machine stays out. For help: us", node: 0, at: .seconds(22))
+        progress.boardStopped(node: 0)
+        guard case .finish(let verdict)? = progress.tick(at: .seconds(23)).first else {
+            Issue.record("no verdict")
+            return
+        }
+        #expect(verdict.status == 70)
+        #expect(verdict.reason == "vsmpd of node 0 ended with status 70: the guest kernel is not a Linux bzImage")
+    }
+
     /// Boards that refuse a licence stay on; when all have said so there is nothing to wait for.
     @Test func aRefusedLicenceIsTheVerdictAtOnce() throws {
         var progress = try progress(2)
         progress.firmwareLine("vsmp: licence L302 nodes: have 3 node(s); need at most 2", node: 1, at: .seconds(20))
-        for node in 0..<2 {
+        for node in NodeIndex.all(of: 2) {
             #expect(progress.tick(at: .seconds(21)).isEmpty)
             progress.firmwareLine("vsmp: vsmpd ended with status 85", node: node, at: .seconds(21))
         }

@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 
 @Suite struct EmulatedBoardTests {
     private func board(
-        processors: Int = 1, firmware: Board.PlatformFirmware = .ovmf, stick: String = "/s/stick.img", node: Int = 0
+        processors: Int = 1, firmware: Board.PlatformFirmware = .ovmf, stick: String = "/s/stick.img", node: NodeIndex = 0
     ) -> EmulatedBoard {
         EmulatedBoard(
             node: node, processors: processors, memoryMiB: 1280, firmware: firmware, stick: stick,
@@ -113,8 +114,8 @@ import Testing
     }
 
     @Test func everyBoardHasItsOwnAddress() {
-        let addresses = (0..<300).map { board(node: $0).ethernetAddress }
-        #expect(Set(addresses).count == 300)
+        let addresses = NodeIndex.all(of: Limits.nodes.upperBound).map { board(node: $0).ethernetAddress }
+        #expect(Set(addresses).count == Limits.nodes.upperBound)
         #expect(addresses[10] == "52:54:00:76:00:0a")
     }
 

@@ -45,7 +45,7 @@ import Testing
         try #require(install.exit == .status(0))
         let network = try EmulatedNetwork(boards: nodes)
         var boards: [BoardUnderTest] = []
-        for node in 0..<nodes {
+        for node in NodeIndex.all(of: nodes) {
             let board = EmulatedBoard(
                 node: node, processors: 1, memoryMiB: 1024, firmware: .seabios, stick: "\(folder.path)/stick\(node)",
                 firmwareVariables: "", emulator: emulator, model: model)

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Glibc
 import TestSupport

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import TestSupport
 import Testing
@@ -12,15 +13,15 @@ import Testing
 
     /// What node 0 of as many nodes as lists makes of the others' beacons.
     private func objection(_ running: [FirmwareHash], _ holdings: [[FirmwareHolding]], heard: Int? = nil) -> MeshError? {
-        let count = UInt8(holdings.count)
+        let count = holdings.count
         let me = identity(0, of: count, hash: running[0], holdings: holdings[0])
         var table = PeerTable(identity: me, key: testKey)
-        for node in 1..<(heard ?? Int(count)) {
-            let peer = identity(UInt8(node), of: count, hash: running[node], holdings: holdings[node])
+        for node in 1..<(heard ?? count) {
+            let peer = identity(NodeIndex(node), of: count, hash: running[node], holdings: holdings[node])
             let datagram = PeerTable(identity: peer, key: testKey).announcement(tcpPort: 4000, sequence: 1)
             _ = table.handle(datagram, from: .ipv6(high: 0xFE80 << 48, low: UInt64(node), port: 1, scope: 2), now: 0)
         }
-        #expect(table.entries.count == (heard ?? Int(count)) - 1)
+        #expect(table.entries.count == (heard ?? count) - 1)
         return FirmwareElection.objection(of: me, to: table.entries)
     }
 

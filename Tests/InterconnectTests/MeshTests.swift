@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Platform
 import Foundation
@@ -8,9 +9,9 @@ import Testing
 
 /// What a node's thread brings back from `Mesh.establish`.
 enum Joined: Sendable {
-    case peers([UInt8])
+    case peers([NodeIndex])
     case refused(Refusal, String)
-    case timeout([UInt8], String)
+    case timeout([NodeIndex], String)
     case failed(String)
 }
 
@@ -33,9 +34,9 @@ enum Joined: Sendable {
     ) -> Promise<Joined> {
         onThread {
             do {
-                var peers: [UInt8: SocketAddress] = [:]
-                for (index, port) in ports.enumerated() { peers[UInt8(index)] = try SocketAddress("127.0.0.1:\(port)") }
-                let listen = try SocketAddress("127.0.0.1:\(listen ?? ports[Int(identity.index)])")
+                var peers: [NodeIndex: SocketAddress] = [:]
+                for (index, port) in ports.enumerated() { peers[NodeIndex(index)] = try SocketAddress("127.0.0.1:\(port)") }
+                let listen = try SocketAddress("127.0.0.1:\(listen ?? ports[node: identity.index])")
                 let reach =
                     interface.map { Reach.discovery(interface: $0, mtu: mtu) }
                     ?? .fixed(listen: listen, peers: peers)
@@ -47,21 +48,21 @@ enum Joined: Sendable {
                 for link in links {
                     var control = link.takeControl()
                     var coherence = link.takeCoherence()
-                    precondition(control.enqueue(.heartbeat, body: [identity.index]))
-                    precondition(coherence.enqueue(.coherence, body: [identity.index]))
+                    precondition(control.enqueue(.heartbeat, body: [identity.index.rawValue]))
+                    precondition(coherence.enqueue(.coherence, body: [identity.index.rawValue]))
                     _ = control.flush()
                     _ = coherence.flush()
                     for expected in [FrameKind.heartbeat, .coherence] {
-                        var found: UInt8?
+                        var found: NodeIndex?
                         let end = monotonicNow() + 5_000_000_000
                         while found == nil, monotonicNow() < end {
                             usleep(1000)
                             if expected == .heartbeat {
                                 _ = control.fill()
-                                found = try control.nextFrame()?.body(at: 0)
+                                found = (try control.nextFrame()?.body(at: 0, as: UInt8.self)).flatMap { NodeIndex(exactly: $0) }
                             } else {
                                 _ = coherence.fill()
-                                found = try coherence.nextFrame()?.body(at: 0)
+                                found = (try coherence.nextFrame()?.body(at: 0, as: UInt8.self)).flatMap { NodeIndex(exactly: $0) }
                             }
                         }
                         if found != link.peer.index { return .failed("no \(expected) from node \(link.peer.index)") }
@@ -83,16 +84,16 @@ enum Joined: Sendable {
 
     private func freePorts(_ count: Int) throws -> [UInt16] { try (0..<count).map { _ in try freePort() } }
 
-    @Test(arguments: [2, 3, 5]) func everyNodeReachesEveryOther(count: UInt8) throws {
-        let ports = try freePorts(Int(count))
+    @Test(arguments: [2, 3, 5]) func everyNodeReachesEveryOther(count: Int) throws {
+        let ports = try freePorts(count)
         let log = Log()
-        let nodes = (0..<count).map { node(identity($0, of: count), ports: ports, log: log) }
+        let nodes = NodeIndex.all(of: count).map { node(identity($0, of: count), ports: ports, log: log) }
         for (index, promise) in nodes.enumerated() {
             guard case .peers(let peers) = promise.wait() else {
                 Issue.record("node \(index): \(String(describing: promise.current)); \(log.all)")
                 continue
             }
-            #expect(peers == (0..<count).filter { $0 != UInt8(index) })
+            #expect(peers == NodeIndex.all(of: count).filter { $0.position != index })
         }
     }
 

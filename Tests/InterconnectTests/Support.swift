@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Glibc
 import TestSupport
@@ -6,10 +7,10 @@ import Testing
 @testable import Interconnect
 
 func identity(
-    _ index: UInt8, of count: UInt8 = 2, kit: String = "kit-1", hash: FirmwareHash = testHash,
+    _ index: NodeIndex, of count: Int = 2, kit: String = "kit-1", hash: FirmwareHash = testHash,
     holdings: [FirmwareHolding] = [], seed: UInt64? = nil
 ) -> NodeIdentity {
-    var random = SeededGenerator(seed: seed ?? UInt64(index) + 100)
+    var random = SeededGenerator(seed: seed ?? UInt64(index.rawValue) + 100)
     do {
         return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, holdings: holdings, random: &random)
     } catch {

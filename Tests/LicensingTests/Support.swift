@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Foundation
 
@@ -44,12 +45,12 @@ struct Shop {
     }
 }
 
-/// Equal boards of one socket, 4 cores and 8 GiB that all carry `licence`.
+/// Equal boards of one socket, 4 cores and 8 GiB that all carry `licence`. Boards beyond the largest kit share its last index.
 func machine(_ nodes: Int, licence: String?, change: (inout MachineInventory.Node) -> Void = { _ in }) -> MachineInventory {
     MachineInventory(
         nodes: (0..<nodes).map { index in
             var node = MachineInventory.Node(
-                index: index, licence: licence,
+                index: NodeIndex(min(index, Limits.nodes.upperBound - 1)), licence: licence,
                 record: BoardRecord(
                     sockets: 1, cores: 4, memoryMiB: 8192, model: "Acme / One",
                     board: .board(systemUUID: "uuid-\(index)", serialNumber: nil), tpm: .tpm(endorsementKeyDigest: [UInt8(index)]),

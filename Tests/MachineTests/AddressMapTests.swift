@@ -1,3 +1,4 @@
+import Contract
 import Testing
 
 @testable import Machine
@@ -5,7 +6,7 @@ import Testing
 @Suite struct AddressMapTests {
     private func map(_ devices: [PlacedDevice], nodes: Int = 2) throws -> AddressMap { try AddressMap(devices: devices, nodes: nodes) }
 
-    private func device(_ blocks: PlacedDevice.Block..., node: Int = 0, wire: UInt8? = nil) -> PlacedDevice {
+    private func device(_ blocks: PlacedDevice.Block..., node: NodeIndex = 0, wire: UInt8? = nil) -> PlacedDevice {
         PlacedDevice(kind: .platformControl, node: node, blocks: blocks, wire: wire)
     }
 

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Testing
 
@@ -101,7 +102,7 @@ import Testing
             let leaf = try #require(t[0x8000_001E])
             #expect(leaf.eax == processor.apicID.rawValue)
             #expect(leaf.ebx == 0x100 | UInt32(processor.core))
-            #expect(leaf.ecx == UInt32(processor.node))
+            #expect(leaf.ecx == UInt32(processor.node.rawValue))
             #expect(t[0x8000_0008]?.ecx == 0x2003)
             #expect(bit(t[0x8000_0001]?.ecx, 22))
             // Level 1 is shared by the two threads of a core, level 3 by the package.

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Coherence
 import Glibc

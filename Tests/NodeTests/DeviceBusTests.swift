@@ -1,3 +1,4 @@
+import Contract
 import Glibc
 import Machine
 import Platform
@@ -10,7 +11,7 @@ import Testing
 /// Buses and hosts of two nodes in this process, joined by queues that a test thread empties as control threads do.
 @Suite struct DeviceBusTests {
     private final class Pair: Sendable {
-        let sent = Mutex<[(from: UInt8, request: DeviceRequest)]>([])
+        let sent = Mutex<[(from: NodeIndex, request: DeviceRequest)]>([])
         let replies = Mutex<[DeviceReply]>([])
         let routed = Mutex<[InterruptMessage]>([])
         let dead = Atomic<Bool>(false)
@@ -22,12 +23,12 @@ import Testing
         init() throws {
             let layout = try MachineLayout(nodes: [LoopbackMachine.resources, LoopbackMachine.resources].map(\.description))
             let map = try AddressMap(devices: PlacedDevice.chipset() + [.serialPort(node: 1, base: 0x2F8, wire: 3)], nodes: 2)
-            for node in 0..<2 {
+            for node in NodeIndex.all(of: 2) {
                 let forwarder = DeviceForwarder(
                     isDead: { [self] in dead.load(ordering: .relaxed) },
                     send: { [self] _, request in
                         guard hasRoom.load(ordering: .relaxed) else { return false }
-                        sent.withLock { $0.append((UInt8(node), request)) }
+                        sent.withLock { $0.append((node, request)) }
                         return true
                     })
                 let host = DeviceHost(
@@ -50,12 +51,12 @@ import Testing
         func carry(until condition: () -> Bool) -> Bool {
             let end = monotonicNow() + 10_000_000_000
             while monotonicNow() < end {
-                let requests = sent.withLock { sent -> [(from: UInt8, request: DeviceRequest)] in
+                let requests = sent.withLock { sent -> [(from: NodeIndex, request: DeviceRequest)] in
                     defer { sent = [] }
                     return sent
                 }
                 for (from, request) in requests {
-                    bus(1 - Int(from)).accept(request, from: from) { reply in replies.withLock { $0.append(reply) } }
+                    bus(1 - from.position).accept(request, from: from) { reply in replies.withLock { $0.append(reply) } }
                 }
                 let answers = replies.withLock { replies -> [DeviceReply] in
                     defer { replies = [] }

@@ -1,3 +1,4 @@
+import Contract
 import Coherence
 import KVM
 import Machine

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Interconnect
 import Licensing

@@ -1,3 +1,4 @@
+import Contract
 import Coherence
 import Foundation
 import HardwareLab
@@ -10,7 +11,7 @@ import Testing
     private var report: MachineReport {
         var nodes = (0..<2).map { index in
             NodeReport(
-                node: index,
+                node: NodeIndex(index),
                 resources: NodeResources(
                     sockets: 1, coresPerSocket: 2 + index, threadsPerCore: 1, physicalMiB: 1024, firmwareMiB: 200, sliceMiB: 760,
                     cacheMiB: 64))

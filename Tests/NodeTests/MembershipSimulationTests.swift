@@ -1,3 +1,4 @@
+import Contract
 import TestSupport
 import Testing
 
@@ -27,7 +28,7 @@ import Testing
             let losses = simulator.consoles[node].filter { $0.hasPrefix("LOST") }
             if case .lost(let gone, _)? = simulator.members[node].end {
                 #expect(losses.count == 1 && losses[0].hasPrefix("LOST node \(gone) ("), "seed \(seed), node \(node): \(losses)")
-                #expect(simulator.dead.contains(gone), "seed \(seed): node \(gone) lives and counts as lost")
+                #expect(simulator.dead.contains(gone.position), "seed \(seed): node \(gone) lives and counts as lost")
             } else {
                 #expect(losses.isEmpty, "seed \(seed), node \(node): \(losses)")
             }
@@ -113,7 +114,7 @@ import Testing
             plan.deaths[victim] = UInt64.random(in: 0..<8 * Simulator.second, using: &random)
             let simulator = run(plan, seed)
             for node in live(simulator) {
-                guard case .lost(victim, _)? = simulator.members[node].end else {
+                guard case .lost(NodeIndex(victim), _)? = simulator.members[node].end else {
                     Issue.record("seed \(seed): node \(node) ends with \(String(describing: simulator.members[node].end)), node \(victim) died")
                     continue
                 }

@@ -1,3 +1,4 @@
+import Contract
 import Machine
 import Licensing
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @Suite struct MembershipTests {
     private static let second: UInt64 = 1_000_000_000
 
-    static func statement(_ node: Int) -> LicenceStatement {
+    static func statement(_ node: NodeIndex) -> LicenceStatement {
         LicenceStatement(
             node: .init(index: node, licence: nil, isDevelopment: true, record: BoardRecord(sockets: 1, cores: 1, memoryMiB: 160, model: nil), interconnect: .ethernet),
             threads: 1, denyList: [])
@@ -25,7 +26,7 @@ import Testing
         let plan = MachinePlan(resources: [], cpuid: .init(entries: []), clockOrigin: 0)
         let wrong: [MembershipMessage] = [
             .plan(plan), .start, .userSpace, .ready(ClockFigures()), .end(EndWord(causes: [.lost(node: 3, why: "gone")], isFinal: false)),
-            .end(EndWord(causes: [.poweredOff, .failed(node: 200, why: "")], isFinal: true)),
+            .end(EndWord(causes: [.poweredOff, .failed(node: 15, why: "")], isFinal: true)),
         ]
         for message in wrong {
             var member = Membership(node: 1, count: 3)

@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Coherence
 import Testing
@@ -56,7 +57,7 @@ import Testing
         ("kit=a\nnodes=0\nnode=0", "machine.conf:2: nodes=0: expected a number from 1 to"),
         ("kit=a\nnodes=two\nnode=0", "machine.conf:2: nodes=two: expected a number"),
         ("kit=a\nnodes=99999999999999999999\nnode=0", "machine.conf:2: nodes=99999999999999999999: expected a number"),
-        ("kit=a\nnodes=1\nnode=0\nslice-mib=1", "machine.conf:4: slice-mib=1: expected a number from 2"),
+        ("kit=a\nnodes=1\nnode=0\nslice-mib=1", "machine.conf:4: slice-mib=1: expected a number from 64"),
         ("kit=a\nnodes=1\nnode=0\ncache-mib=0", "machine.conf:4: cache-mib=0: expected a number from 1"),
         ("kit=a\nnodes=1\nnode=0\nprocessors=0", "machine.conf:4: processors=0: expected a number from 1 to 4096"),
         ("kit=a\nnodes=1\nnode=0\non-failure=retry", "machine.conf:4: on-failure=retry: expected poweroff or wait"),

@@ -1,3 +1,4 @@
+import Contract
 import Machine
 import Synchronization
 import Testing
@@ -6,8 +7,8 @@ import Testing
 
 @Suite struct RoutingTests {
     private final class Forwarded: Sendable {
-        let messages = Mutex<[(node: Int, message: InterruptMessage)]>([])
-        var all: [(node: Int, message: InterruptMessage)] { messages.withLock { $0 } }
+        let messages = Mutex<[(node: NodeIndex, message: InterruptMessage)]>([])
+        var all: [(node: NodeIndex, message: InterruptMessage)] { messages.withLock { $0 } }
     }
 
     private let forwarded = Forwarded()

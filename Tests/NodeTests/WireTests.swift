@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Interconnect
 import Coherence
@@ -86,7 +87,7 @@ import Testing
     /// One of each kind of message, and of each form that it takes.
     private static var messages: [ControlMessage] {
         let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
-        let (lost, failed) = (MachineEnd.lost(node: 63, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
+        let (lost, failed) = (MachineEnd.lost(node: 15, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
         let membership: [MembershipMessage] = [
             .licence(statement), .verdict(LicenceVerdictMessage(violations: ["L301", "L302"])), .verdict(LicenceVerdictMessage(violations: [])),
             .hello(NodeHello(resources: resources, cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start, .userSpace,

@@ -31,6 +31,13 @@ import Testing
         #expect(status(["board", "lint", "--boards-path", folder]) == 65)
     }
 
+    /// What no run could keep is refused before anything starts; an unknown board is a missing input everywhere.
+    @Test func labOptionsOutOfRangeAreRefusedBeforeTheStart() {
+        for timeout in ["0", "-1", "inf", "nan"] { #expect(status(["lab", "boot", "--image", "i", "--timeout=\(timeout)"]) == 64) }
+        #expect(status(["lab", "boot", "--image", "/nonexistent", "--board", "absent", "--boards-path", boards]) == 66)
+        #expect(status(["lab", "boot", "--image", "i", "--stranger", "16"]) == 64)
+    }
+
     @Test func stickOptionsThatContradictAreUsageErrors() {
         #expect(status(["usb", "write", "image", "stick", "--node", "1"]) == 64)
         #expect(status(["usb", "write", "image", "stick", "--kernel", "vmlinuz"]) == 64)

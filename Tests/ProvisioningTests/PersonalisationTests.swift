@@ -15,18 +15,19 @@ import Testing
         personalisation.cacheMiB = 64
         personalisation.processors = 2
         personalisation.onFailure = .wait
-        personalisation.policies = "read-replication,prefetch"
+        personalisation.policies = "read-replication,stride-prefetch"
         #expect(
             try personalisation.machineConfiguration()
                 == "kit=kit-test\nnodes=2\nnode=1\nslice-mib=512\ncache-mib=64\nprocessors=2\non-failure=wait\n"
-                + "policies=read-replication,prefetch\n")
+                + "policies=read-replication,stride-prefetch\n")
     }
 
     @Test func wrongNodesAndValuesAreRefused() throws {
         let kit = try testKit()
         for wrong in [
-            StickPersonalisation(kit: kit, node: 2), StickPersonalisation(kit: kit, node: -1),
-            StickPersonalisation(kit: kit, node: 0, sliceMiB: 0),
+            StickPersonalisation(kit: kit, node: 2),
+            StickPersonalisation(kit: kit, node: 0, sliceMiB: 0), StickPersonalisation(kit: kit, node: 0, sliceMiB: 1),
+            StickPersonalisation(kit: kit, node: 0, policies: "no-such-policy"), StickPersonalisation(kit: kit, node: 0, processors: 4097),
             StickPersonalisation(kit: kit, node: 0, policies: "a\nnode=0"),
         ] {
             #expect(throws: ProvisioningError.self) { try wrong.machineConfiguration() }
@@ -138,4 +139,13 @@ func licenceFile(edition: String, nodes: ClosedRange<Int>) throws -> [UInt8] {
         oem: "Acme", key: oem.publicKey, edition: Edition(parsing: text, place: "edition"), issued: issued, notAfter: nil, signedBy: root)
     let licence = try Licence(customer: "C", issued: issued, notAfter: nil, under: grant, binding: .none, signedBy: oem)
     return Array((grant.envelope.armoured + licence.envelope.armoured).utf8)
+}
+
+@Suite struct KitSizeTests {
+    /// A kit that is made is one whose sticks every node accepts.
+    @Test(arguments: [0, 17, 32, 64]) func aKitOfASizeThatNodesRefuseIsNotMade(nodes: Int) {
+        let error = #expect(throws: ProvisioningError.self) { try Kit.create(nodes: nodes) }
+        #expect(error?.exitStatus == .badInput)
+        #expect(error?.description.contains("1 to 16 nodes, not \(nodes)") == true)
+    }
 }

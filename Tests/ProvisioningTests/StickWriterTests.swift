@@ -31,7 +31,7 @@ import Testing
     @Test func personalisedStickHoldsKitAndGuest() throws {
         let image = try TestImage()
         let target = image.scratch.path + "/stick"
-        try image.scratch.write("vmlinuz", Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 % 251) }))
+        try image.scratch.write("vmlinuz", Data(linuxKernel(count: 100_000)))
         try image.scratch.write("initrd", "an initial RAM disk")
         let kit = try testKit()
         let personalisation = StickPersonalisation(
@@ -65,10 +65,27 @@ import Testing
         #expect(mode == 0o600)
     }
 
+    /// What the board would say after its boot is said when the stick is made, and no stick is written.
+    @Test(arguments: [
+        ([UInt8]("no kernel".utf8), "quiet", "not a Linux bzImage"), (linuxKernel(count: 4096), String(repeating: "x", count: 2000), "shorten it"),
+        (linuxKernel(count: 4096, commandLineSize: 200), "quiet", "this kernel takes 200"), (linuxKernel(count: 4096), "a\tb\u{1B}", "printable text"),
+    ])
+    func aGuestThatNoBoardStartsIsRefused(kernel: [UInt8], commandLine: String, problem: String) throws {
+        let image = try TestImage()
+        try image.scratch.write("vmlinuz", Data(kernel))
+        let personalisation = StickPersonalisation(
+            kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz", commandLine: commandLine))
+        let target = image.scratch.path + "/stick"
+        let error = #expect(throws: ProvisioningError.self) { try StickWriter(image: image.path).write(to: target, personalisation: personalisation) }
+        #expect(error?.exitStatus == .badInput)
+        #expect(error?.description.contains(problem) == true && error?.description.contains("/vmlinuz: ") == true)
+        #expect(!FileManager.default.fileExists(atPath: target))
+    }
+
     /// The image's configuration partition has 16 MiB.
     @Test func aGuestLargerThanThePartitionMakesItLarger() throws {
         let image = try TestImage()
-        let guest = Data((0..<40 << 20).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 11) })
+        let guest = Data(linuxKernel(count: 40 << 20))
         try image.scratch.write("vmlinuz", guest)
         let personalisation = StickPersonalisation(kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz"))
         let target = image.scratch.path + "/stick"
@@ -91,7 +108,7 @@ import Testing
 
     @Test func aGuestThatTheStickHasNoRoomForIsRefusedWithTheSizes() throws {
         let image = try TestImage()
-        try image.scratch.write("vmlinuz", Data(count: 15 << 20))
+        try image.scratch.write("vmlinuz", Data(linuxKernel(count: 15 << 20)))
         let personalisation = StickPersonalisation(
             kit: try testKit(), node: 0, guest: .init(kernel: image.scratch.path + "/vmlinuz"))
         let source = try ImageFile(image.path)

@@ -1,3 +1,4 @@
+package import Contract
 package import Interconnect
 import Platform
 import Synchronization
@@ -19,7 +20,7 @@ package final class MemoryWire: Sendable {
     }
 
     /// One of the two ends (0 or 1), to be taken once; `peer` is the index of the node at the other.
-    package func end(_ side: Int, peer: UInt8) -> MemoryLink { MemoryLink(self, side: side, peer: peer) }
+    package func end(_ side: Int, peer: NodeIndex) -> MemoryLink { MemoryLink(self, side: side, peer: peer) }
 
     fileprivate final class Event: Sendable {
         let flag: WakeEvent
@@ -62,7 +63,7 @@ package final class MemoryWire: Sendable {
 package struct MemoryLink: PageLink, ~Copyable {
     package static var roomSignal: RoomSignal { .readable }
 
-    package let peer: UInt8
+    package let peer: NodeIndex
     package private(set) var counters = ConnectionCounters()
 
     private let wire: MemoryWire
@@ -71,7 +72,7 @@ package struct MemoryLink: PageLink, ~Copyable {
     private var isUnflushed = false
     private var isLending = false
 
-    fileprivate init(_ wire: MemoryWire, side: Int, peer: UInt8) {
+    fileprivate init(_ wire: MemoryWire, side: Int, peer: NodeIndex) {
         self.wire = wire
         self.side = side
         self.peer = peer

@@ -1,5 +1,6 @@
 import Platform
 import Coherence
+import Contract
 import KVM
 import Interconnect
 import LoopbackCalibration
@@ -108,17 +109,18 @@ final class RemoteFault {
 }
 
 /// The coherence link from `node` to the other, made as nodes make it. The control connection is not needed.
-private func join(_ node: UInt8, ports: [UInt16]) throws -> PageChannel<Connection> {
+private func join(_ node: NodeIndex, ports: [UInt16]) throws -> PageChannel<Connection> {
     var random = SystemRandomNumberGenerator()
     guard let key = ClusterKey(bytes: [UInt8](0..<32)), let hash = FirmwareHash(bytes: [UInt8](repeating: 0xA5, count: 32)) else {
         fail("no key")
     }
+    let other: NodeIndex = node == 0 ? 1 : 0
     let addresses = try ports.map { try SocketAddress("127.0.0.1:\($0)") }
     let identity = try NodeIdentity(index: node, count: 2, kit: "benchmark", firmwareHash: hash, random: &random)
     let links = try Mesh.establish(
         MeshConfiguration(
             identity: identity, key: key,
-            reach: .fixed(listen: addresses[Int(node)], peers: [1 - node: addresses[Int(1 - node)]]), patience: 10_000_000_000),
+            reach: .fixed(listen: addresses[node: node], peers: [other: addresses[node: other]]), patience: 10_000_000_000),
         log: { _ in })
     return PageChannel(links[0].takeCoherence(), nodes: 2)
 }

@@ -219,10 +219,10 @@ enum RunCommand {
 
     private static func reach(_ options: Options, _ board: Board, _ inventory: HardwareInventory) throws -> Reach {
         if let listen = options.last("--listen") {
-            var peers: [UInt8: SocketAddress] = [:]
+            var peers: [NodeIndex: SocketAddress] = [:]
             for peer in options.all("--peer") {
                 let parts = peer.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, let index = UInt8(parts[0]) else {
+                guard parts.count == 2, let index = Int(parts[0]).flatMap({ NodeIndex(exactly: $0) }) else {
                     throw Failure(status: .usage, text: "--peer \(peer): expected INDEX=ADDRESS:PORT")
                 }
                 peers[index] = try SocketAddress(String(parts[1]))

@@ -39,6 +39,14 @@ package struct KitCommand: ParsableCommand {
         @Flag(help: "Print JSON for a program; the key is never printed.")
         var json = false
 
+        /// What `--json` prints.
+        private struct Made: Encodable {
+            var kit: String
+            var folder: String
+            var nodes: Int
+            var edition: String
+        }
+
         func validate() throws {
             let isDevelopment = edition == "development"
             guard isDevelopment == (license == nil) else {
@@ -57,7 +65,7 @@ package struct KitCommand: ParsableCommand {
                         try Kit.create(nodes: nodes ?? 0)
                     }
                 try kit.write(to: out)
-                if json { return try printJSON(["kit": kit.id, "folder": out, "nodes": String(kit.nodes), "edition": edition]) }
+                if json { return try printJSON(Made(kit: kit.id, folder: out, nodes: kit.nodes, edition: edition)) }
                 StandardOutput.print("\(out): \(kit.id), \(edition), \(kit.nodes) node(s); keep it secret: it holds the cluster key")
             }
         }

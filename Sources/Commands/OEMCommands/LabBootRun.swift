@@ -65,11 +65,11 @@ struct LabBootRun {
         return StickPersonalisation.GuestPayload(kernel: kernel, initrd: command.initrd, commandLine: command.append)
     }
 
-    private func images(_ words: [String], of option: String) throws -> [Int: String] {
-        var images: [Int: String] = [:]
+    private func images(_ words: [String], of option: String) throws -> [NodeIndex: String] {
+        var images: [NodeIndex: String] = [:]
         for text in words {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let node = Int(parts[0]), node >= 0 else {
+            guard parts.count == 2, let node = NodeIndex(argument: parts[0]) else {
                 throw LabError(.usage, "\(option) \(text): write NODE=FILE")
             }
             images[node] = parts[1]
@@ -124,7 +124,7 @@ struct LabBootRun {
 /// What `--json` prints.
 private struct LabBootReport: Encodable {
     struct Loss: Encodable {
-        var node: Int
+        var node: NodeIndex
         /// From the fault to the node's message; nil is silence.
         var milliseconds: Int?
     }

@@ -93,7 +93,7 @@ package struct LabBootCommand: ParsableCommand {
     var cut: [String] = []
 
     @Option(help: ArgumentHelp("Give this node's stick another kit's key.", valueName: "NODE"))
-    var stranger: [Int] = []
+    var stranger: [NodeIndex] = []
 
     @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
     var imageOf: [String] = []
@@ -102,7 +102,7 @@ package struct LabBootCommand: ParsableCommand {
     var updateOf: [String] = []
 
     @Option(help: ArgumentHelp("Run this node with its stick write-protected.", valueName: "NODE"))
-    var writeProtect: [Int] = []
+    var writeProtect: [NodeIndex] = []
     @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
     var tpm: String?
     @Option(help: ArgumentHelp("A licence that every stick gets, fitting or not. Without one boards need a development image.", valueName: "FILE"))
@@ -134,6 +134,7 @@ package struct LabBootCommand: ParsableCommand {
         guard stick.isEmpty || (written.allSatisfy { $0 == nil } && append.isEmpty && stranger.isEmpty && imageOf.isEmpty) else {
             throw ValidationError("guest, licence and node options are on the --stick already")
         }
+        guard timeout > 0, timeout.isFinite else { throw ValidationError("--timeout is a number of seconds above 0") }
         guard clock.map({ UTCTimeStamp($0 + "Z") != nil }) ?? true else { throw ValidationError("--clock is a time such as 2027-01-31T12:00:00") }
     }
 
@@ -149,7 +150,7 @@ package struct LabBootCommand: ParsableCommand {
             status = error.status.rawValue
         } catch let error as BoardError {
             LabBootRun.say("lab: INFRASTRUCTURE: \(error)")
-            status = ExitStatus.badInput.rawValue
+            status = error.exitStatus.rawValue
         }
         throw ExitCode(status)
     }

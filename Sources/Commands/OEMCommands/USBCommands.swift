@@ -137,7 +137,7 @@ package struct USBCommand: ParsableCommand {
         var kit: String?
 
         @Option(help: "Index of this one stick's node in the kit, from 0. Default: all nodes, in their order.")
-        var node: Int?
+        var node: NodeIndex?
 
         @Option(help: "Refuse any disk but the one with this identity (vsmp usb list).")
         var identity: String?
@@ -224,7 +224,7 @@ package struct USBCommand: ParsableCommand {
             if manifest.purpose == .development { StandardOutput.print("\(target): holds a DEVELOPMENT IMAGE, which is not for customers") }
             StandardOutput.print("\(target): \(report.bytes >> 20) MiB written and verified, SHA-256 \(report.sha256)")
             if let kit, let node = report.node {
-                StandardOutput.print("\(target): stick \(node + 1) of \(kit.nodes) of \(kit.id)")
+                StandardOutput.print("\(target): stick \(node.position + 1) of \(kit.nodes) of \(kit.id)")
             } else {
                 StandardOutput.print("\(target): not personalised; it joins no machine until it is written with --kit")
             }
@@ -243,7 +243,7 @@ package struct USBCommand: ParsableCommand {
             guard node != nil || targets.count == kit.nodes else {
                 throw ProvisioningError.failed(.usage, "\(kit.id) has \(kit.nodes) sticks, \(targets.count) are named; name all of them, or one with --node")
             }
-            return (node.map { [$0] } ?? Array(0..<kit.nodes)).map { node in
+            return (node.map { [$0] } ?? NodeIndex.all(of: kit.nodes)).map { node in
                 StickPersonalisation(
                     kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors,
                     onFailure: onFailure.flatMap(StickPersonalisation.FailureAction.init),
@@ -262,7 +262,7 @@ extension StickPlan {
             case .disk: "the disk \([model, serial].compactMap(\.self).joined(separator: ", "))"
             }
         let lost = replaced.isEmpty ? "" : "; it loses \(replaced.map { $0.isEmpty ? "a partition" : $0 }.joined(separator: ", "))"
-        let stick = node.flatMap { node in kit.map { "stick \(node + 1) of \($0)" } } ?? "not personalised"
+        let stick = node.flatMap { node in kit.map { "stick \(node.position + 1) of \($0)" } } ?? "not personalised"
         return "\(target): \(what)\(lost); it would get \(bytes >> 20) MiB of \(image), \(stick)"
     }
 }

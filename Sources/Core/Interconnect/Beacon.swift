@@ -1,3 +1,4 @@
+package import Contract
 import Bytes
 
 /// What a node multicasts while it looks for its peers: 192 bytes, the last 32 an HMAC-SHA256 over the others.
@@ -10,8 +11,8 @@ package struct Beacon: Sendable, Equatable {
     /// The bytes "vSMB".
     static let magic: UInt32 = 0x424D_5376
 
-    package var index: UInt8
-    package var count: UInt8
+    package var index: NodeIndex
+    package var count: Int
     /// TCP port at which the node listens; 0 when it does not.
     package var tcpPort: UInt16
     package var instance: [UInt8]
@@ -51,7 +52,7 @@ package struct Beacon: Sendable, Equatable {
         writer.put(Self.magic)
         writer.put(Self.version)
         writer.put(index)
-        writer.put(count)
+        writer.put(UInt8(count))
         writer.put(tcpPort)
         writer.put(zeros: Self.reservedCount)
         writer.put(raw: instance)
@@ -114,8 +115,8 @@ package struct Beacon: Sendable, Equatable {
         var reader = ByteReader(signed)
         do throws(ByteError) {
             try reader.skip(6)
-            index = try reader.take()
-            count = try reader.take()
+            index = try reader.takeNode()
+            count = Int(try reader.take(UInt8.self))
             tcpPort = try reader.take()
             guard try reader.take(bytes: Self.reservedCount).allSatisfy({ $0 == 0 }) else { throw ByteError.value("reserved bytes") }
             instance = try reader.take(bytes: NodeIdentity.instanceLength)
@@ -126,6 +127,6 @@ package struct Beacon: Sendable, Equatable {
         } catch {
             throw .malformed
         }
-        guard (1...NodeIdentity.maximumNodes).contains(count), index < count else { throw .malformed }
+        guard Limits.nodes.contains(count), index.position < count else { throw .malformed }
     }
 }

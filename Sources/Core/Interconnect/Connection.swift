@@ -1,3 +1,4 @@
+package import Contract
 package import Platform
 import Glibc
 
@@ -6,7 +7,7 @@ import Glibc
 package struct Connection: ~Copyable, Sendable {
     package let role: ConnectionRole
     /// Index of the node at the other end.
-    package let peer: UInt8
+    package let peer: NodeIndex
     /// Frames and bytes that have passed, both directions.
     package private(set) var counters = ConnectionCounters()
 
@@ -26,7 +27,7 @@ package struct Connection: ~Copyable, Sendable {
     ///   - sendCapacity: bytes of the send ring; room for the largest burst the caller may have to reserve.
     ///   - receiveCapacity: at least the largest frame; 1 MiB unless told otherwise.
     package init(
-        adopting socket: consuming Socket, peer: UInt8, role: ConnectionRole,
+        adopting socket: consuming Socket, peer: NodeIndex, role: ConnectionRole,
         sendCapacity: Int = defaultRingCapacity, receiveCapacity: Int = defaultRingCapacity
     ) throws(InterconnectError) {
         let largest = FrameHeader.byteCount + 256 + FrameHeader.maximumPayload

@@ -1,4 +1,6 @@
+import Contract
 internal import Platform
+
 /// Entry points for arbitrary bytes, shared by the fuzz target and the unit tests: whatever the bytes are, these return.
 package enum FrameStream {
     /// Parses `bytes` as the start of a stream of frames.

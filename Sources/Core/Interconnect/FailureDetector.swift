@@ -1,23 +1,23 @@
-/// Nodes as a set of bits; an index is below 64.
+package import Contract
+
+/// Nodes as a set of bits.
 package struct NodeSet: Sendable, Equatable, CustomStringConvertible {
     package private(set) var rawValue: UInt64 = 0
 
     package init() {}
     package init(bits: UInt64) { rawValue = bits }
-    package init(_ members: some Sequence<UInt8>) { for member in members { insert(member) } }
+    package init(_ members: some Sequence<NodeIndex>) { for member in members { insert(member) } }
 
     package var isEmpty: Bool { rawValue == 0 }
     package var count: Int { rawValue.nonzeroBitCount }
-    package func contains(_ node: UInt8) -> Bool { node < 64 && rawValue & (1 << UInt64(node)) != 0 }
-    package mutating func insert(_ node: UInt8) {
-        precondition(node < 64, "node index out of range")
-        rawValue |= 1 << UInt64(node)
-    }
-    package mutating func remove(_ node: UInt8) { if node < 64 { rawValue &= ~(1 << UInt64(node)) } }
-    package var first: UInt8? { rawValue == 0 ? nil : UInt8(rawValue.trailingZeroBitCount) }
+    package func contains(_ node: NodeIndex) -> Bool { rawValue & Self.bit(node) != 0 }
+    package mutating func insert(_ node: NodeIndex) { rawValue |= Self.bit(node) }
+    package mutating func remove(_ node: NodeIndex) { rawValue &= ~Self.bit(node) }
+    package var first: NodeIndex? { rawValue == 0 ? nil : NodeIndex(rawValue.trailingZeroBitCount) }
     /// Members in rising order.
-    package var members: [UInt8] { (0..<UInt8(64)).filter { contains($0) } }
-    package var description: String { members.map { String($0) }.joined(separator: ", ") }
+    package var members: [NodeIndex] { NodeIndex.all(of: Limits.nodes.upperBound).filter { contains($0) } }
+    private static func bit(_ node: NodeIndex) -> UInt64 { 1 << UInt64(node.rawValue) }
+    package var description: String { members.map { "\($0)" }.joined(separator: ", ") }
 }
 
 /// Decides which peers are lost, from heartbeats and from streams that ended. Time comes in as nanoseconds of any
@@ -51,8 +51,8 @@ package struct FailureDetector: Sendable {
     package private(set) var lost = NodeSet()
     /// How often this node found itself late and started counting again.
     package private(set) var restarts = 0
-    private var lastHeard: InlineArray<64, UInt64>
-    private var reasons = InlineArray<64, Reason?>(repeating: nil)
+    private var lastHeard: InlineArray<16, UInt64>
+    private var reasons = InlineArray<16, Reason?>(repeating: nil)
     private var lastTick: UInt64
 
     /// Starts to watch `peers` as if each had just been heard.
@@ -64,18 +64,18 @@ package struct FailureDetector: Sendable {
     }
 
     /// A heartbeat, or any other frame, of `peer` was handled.
-    package mutating func heard(_ peer: UInt8, now: UInt64) {
+    package mutating func heard(_ peer: NodeIndex, now: UInt64) {
         guard watched.contains(peer) else { return }
-        lastHeard[Int(peer)] = max(lastHeard[Int(peer)], now)
+        lastHeard[peer.position] = max(lastHeard[peer.position], now)
     }
 
     /// A stream of `peer` closed, was reset or carried nonsense: it is lost at once.
     /// - Returns: whether this is news.
     @discardableResult
-    package mutating func streamEnded(_ peer: UInt8, _ loss: ConnectionLoss) -> Bool {
+    package mutating func streamEnded(_ peer: NodeIndex, _ loss: ConnectionLoss) -> Bool {
         guard watched.contains(peer), !lost.contains(peer) else { return false }
         lost.insert(peer)
-        reasons[Int(peer)] = .streamEnded(loss)
+        reasons[peer.position] = .streamEnded(loss)
         return true
     }
 
@@ -90,17 +90,17 @@ package struct FailureDetector: Sendable {
             return NodeSet()
         }
         var news = NodeSet()
-        for peer in 0..<UInt8(64) where watched.contains(peer) && !lost.contains(peer) {
-            let heard = lastHeard[Int(peer)]
+        for peer in watched.members where !lost.contains(peer) {
+            let heard = lastHeard[peer.position]
             let silence = now >= heard ? now - heard : 0
             guard silence > timing.silence else { continue }
             lost.insert(peer)
-            reasons[Int(peer)] = .silent(silence)
+            reasons[peer.position] = .silent(silence)
             news.insert(peer)
         }
         return news
     }
 
     /// Why a lost peer counts as lost.
-    package func reason(_ peer: UInt8) -> Reason? { peer < 64 ? reasons[Int(peer)] : nil }
+    package func reason(_ peer: NodeIndex) -> Reason? { reasons[peer.position] }
 }

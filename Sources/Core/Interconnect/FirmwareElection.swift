@@ -1,3 +1,5 @@
+import Contract
+
 /// A firmware that a node holds on its stick, as it tells its peers.
 package struct FirmwareHolding: Sendable, Equatable {
     package let hash: FirmwareHash
@@ -34,7 +36,7 @@ package enum FirmwareElection {
     /// Why a node cannot go on with the firmware that it runs; nil when it can, or cannot know yet.
     ///
     /// Two nodes that will never agree are told at once. Which firmware the machine runs is known when every node was heard.
-    static func objection(of me: NodeIdentity, to peers: [UInt8: PeerTable.Entry]) -> MeshError? {
+    static func objection(of me: NodeIdentity, to peers: [NodeIndex: PeerTable.Entry]) -> MeshError? {
         let peers = peers.sorted { $0.key < $1.key }
         for (index, peer) in peers where peer.running != me.firmwareHash && winner([me.holdings, peer.holdings]) == nil {
             let refusal = Refusal.firmwareHash(mine: me.firmwareHash, theirs: peer.running)

@@ -1,3 +1,4 @@
+package import Contract
 import Bytes
 
 /// One side of the handshake that starts every connection: a pure state machine, bytes in and bytes out.
@@ -33,7 +34,7 @@ package struct Handshake: Sendable {
 
     private let side: Side
     private let local: NodeIdentity
-    private let expectedPeer: UInt8?
+    private let expectedPeer: NodeIndex?
     private let key: AuthenticationKey
     private let nonce: [UInt8]
     private var role: ConnectionRole
@@ -45,7 +46,7 @@ package struct Handshake: Sendable {
 
     /// The side that connects. `peer` is the node it means to reach.
     package init(
-        dialing peer: UInt8, role: ConnectionRole, as local: NodeIdentity, key: ClusterKey,
+        dialing peer: NodeIndex, role: ConnectionRole, as local: NodeIdentity, key: ClusterKey,
         random: inout some RandomNumberGenerator
     ) {
         self.init(side: .dialer, role: role, local: local, expectedPeer: peer, key: key, random: &random)
@@ -59,7 +60,7 @@ package struct Handshake: Sendable {
     }
 
     private init(
-        side: Side, role: ConnectionRole, local: NodeIdentity, expectedPeer: UInt8?, key: ClusterKey,
+        side: Side, role: ConnectionRole, local: NodeIdentity, expectedPeer: NodeIndex?, key: ClusterKey,
         random: inout some RandomNumberGenerator
     ) {
         self.side = side

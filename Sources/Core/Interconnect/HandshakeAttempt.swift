@@ -1,3 +1,4 @@
+import Contract
 internal import Platform
 import Glibc
 
@@ -17,7 +18,7 @@ final class HandshakeAttempt {
 
     let remote: SocketAddress
     /// The node this attempt dials; nil at the listening side.
-    let dialing: UInt8?
+    let dialing: NodeIndex?
     let role: ConnectionRole
     private var socket: Socket?
     private var handshake: Handshake
@@ -30,7 +31,7 @@ final class HandshakeAttempt {
     private static let lingering: UInt64 = 500_000_000
 
     init(
-        socket: consuming Socket, remote: SocketAddress, dialing: UInt8?, role: ConnectionRole, handshake: Handshake,
+        socket: consuming Socket, remote: SocketAddress, dialing: NodeIndex?, role: ConnectionRole, handshake: Handshake,
         deadline: UInt64
     ) {
         self.socket = consume socket

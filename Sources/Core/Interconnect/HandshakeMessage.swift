@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 
 /// The four messages of a handshake. Each starts with 12 bytes that keep their meaning in every protocol version:
@@ -65,7 +66,7 @@ enum HandshakeMessage {
         var bytes: [UInt8] {
             var bytes = nonce + identity.firmwareHash.bytes + identity.instance
             let kit = Array(identity.kit.utf8)
-            bytes += [identity.index, identity.count, role.rawValue, UInt8(kit.count)]
+            bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, UInt8(kit.count)]
             return bytes + kit + [UInt8](repeating: 0, count: NodeIdentity.maximumKitLength - kit.count)
         }
 
@@ -82,14 +83,14 @@ enum HandshakeMessage {
                 nonce = try reader.take(bytes: Self.nonceLength)
                 let hash = FirmwareHash(bytes: try reader.take(bytes: FirmwareHash.byteCount))
                 let instance = try reader.take(bytes: NodeIdentity.instanceLength)
-                let index = try reader.take(UInt8.self)
-                let count = try reader.take(UInt8.self)
+                let index = try reader.takeNode()
+                let count = Int(try reader.take(UInt8.self))
                 let role = ConnectionRole(rawValue: try reader.take())
                 let kitLength = Int(try reader.take(UInt8.self))
                 let kit = try reader.take(bytes: kitLength)
                 guard try reader.take(bytes: NodeIdentity.maximumKitLength - kitLength).allSatisfy({ $0 == 0 }) else { return nil }
                 try reader.end()
-                guard let hash, let role, (1...NodeIdentity.maximumNodes).contains(count), index < count, NodeIdentity.isKitName(kit) else { return nil }
+                guard let hash, let role, Limits.nodes.contains(count), index.position < count, NodeIdentity.isKitName(kit) else { return nil }
                 self.role = role
                 identity = NodeIdentity(
                     index: index, count: count, kit: String(decoding: kit, as: UTF8.self), firmwareHash: hash, instance: instance)

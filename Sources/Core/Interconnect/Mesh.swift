@@ -1,11 +1,13 @@
+package import Contract
 package import Platform
+
 /// How a node finds its peers.
 package enum Reach: Sendable {
     /// Beacons on IPv6 link-local multicast of this interface; connections between the link-local addresses.
     /// - Parameter mtu: the largest packet (MTU) that the interface is to carry; nil leaves it as it is.
     case discovery(interface: String, mtu: Int? = nil)
     /// Fixed addresses: where this node listens, and where the peers with a lower index do.
-    case fixed(listen: SocketAddress, peers: [UInt8: SocketAddress])
+    case fixed(listen: SocketAddress, peers: [NodeIndex: SocketAddress])
 }
 
 package struct MeshConfiguration: Sendable {

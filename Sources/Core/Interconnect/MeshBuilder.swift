@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Glibc
 
@@ -41,9 +42,9 @@ struct MeshBuilder: ~Copyable {
     private var listenerPort: UInt16 = 0
     private var beacons: Socket?
     private var table: PeerTable
-    private var slots: [UInt8: Slot] = [:]
+    private var slots: [NodeIndex: Slot] = [:]
     private var attempts: [HandshakeAttempt] = []
-    private var nextDial: [UInt8: UInt64] = [:]
+    private var nextDial: [NodeIndex: UInt64] = [:]
     private var nextBeacon: UInt64 = 0
     private var beaconSequence: UInt64 = 0
     private var refusals: [String: UInt64] = [:]
@@ -63,7 +64,7 @@ struct MeshBuilder: ~Copyable {
             beacons = try system { () throws(SystemError) in try Socket.multicast(BeaconGroup.address(scope: found.index)) }
             interface = found
         case .fixed(let address, let peers):
-            for peer in 0..<me.index where peers[peer] == nil {
+            for peer in NodeIndex.all(of: me.index.position) where peers[peer] == nil {
                 throw .configuration("node \(me.index) has no address of node \(peer)")
             }
             listener = try system { () throws(SystemError) in try Socket.listening(at: address) }
@@ -74,7 +75,7 @@ struct MeshBuilder: ~Copyable {
         self.listener = consume listener
         self.beacons = consume beacons
         table = PeerTable(identity: me, key: configuration.key)
-        for peer in 0..<me.count where peer != me.index { slots[peer] = Slot() }
+        for peer in NodeIndex.all(of: me.count) where peer != me.index { slots[peer] = Slot() }
     }
 
     private static func interface(_ name: String, mtu: Int?) throws(InterconnectError) -> NetworkInterface {
@@ -170,7 +171,7 @@ struct MeshBuilder: ~Copyable {
         beaconsEnd = now + PeerTable.lifetime
     }
 
-    private func address(of peer: UInt8) -> SocketAddress? {
+    private func address(of peer: NodeIndex) -> SocketAddress? {
         switch configuration.reach {
         // A node that runs another firmware changes over, or this one does: no use in talking before.
         case .discovery:
@@ -183,7 +184,7 @@ struct MeshBuilder: ~Copyable {
 
     /// The node with the higher index connects to the one with the lower.
     private mutating func dial(_ now: UInt64, random: inout some RandomNumberGenerator) {
-        for peer in 0..<me.index {
+        for peer in NodeIndex.all(of: me.index.position) {
             guard let slot = slots[peer], !slot.isComplete, now >= nextDial[peer] ?? 0,
                 !attempts.contains(where: { $0.dialing == peer && !$0.isClosing }), let address = address(of: peer)
             else { continue }

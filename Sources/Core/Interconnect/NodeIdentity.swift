@@ -1,15 +1,14 @@
+package import Contract
 import Bytes
 
 /// What a node says about itself to its peers.
 package struct NodeIdentity: Sendable, Equatable {
-    package static let maximumNodes: UInt8 = 16
     static let instanceLength = 16
     static let maximumKitLength = 64
 
-    /// Index of this node, from 0.
-    package let index: UInt8
+    package let index: NodeIndex
     /// Nodes the kit has.
-    package let count: UInt8
+    package let count: Int
     /// Name of the kit: 1 to 64 printable ASCII characters.
     package let kit: String
     /// What the node states about the image it runs; nothing proves it.
@@ -20,13 +19,13 @@ package struct NodeIdentity: Sendable, Equatable {
     package let instance: [UInt8]
 
     package init(
-        index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
+        index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
         random: inout some RandomNumberGenerator
     ) throws(InterconnectError) {
-        guard (1...Self.maximumNodes).contains(count) else {
-            throw .configuration("a kit has 1 to \(Self.maximumNodes) nodes, not \(count)")
+        guard Limits.nodes.contains(count) else {
+            throw .configuration("a kit has 1 to \(Limits.nodes.upperBound) nodes, not \(count)")
         }
-        guard index < count else {
+        guard index.position < count else {
             throw .configuration("node \(index) of a kit of \(count) nodes: indices start at 0")
         }
         guard Self.isKitName(Array(kit.utf8)) else {
@@ -39,7 +38,7 @@ package struct NodeIdentity: Sendable, Equatable {
 
     /// From fields that were checked.
     init(
-        index: UInt8, count: UInt8, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [], instance: [UInt8]
+        index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [], instance: [UInt8]
     ) {
         precondition(holdings.count <= FirmwareElection.maximumHoldings, "a stick has two banks")
         self.index = index

@@ -1,3 +1,5 @@
+package import Contract
+
 /// One end of the stream of coherence messages between this node and a peer, as the coherence loop drives it. TCP is one
 /// (`Connection`); verbs can be another.
 ///
@@ -10,7 +12,7 @@ package protocol PageLink: ~Copyable {
     static var roomSignal: RoomSignal { get }
 
     /// Index of the node at the other end.
-    var peer: UInt8 { get }
+    var peer: NodeIndex { get }
 
     /// For epoll: readable means `poll`. It stays readable, or becomes so again, as long as something waits to be polled.
     var fileDescriptor: Int32 { get }

@@ -1,4 +1,6 @@
+package import Contract
 package import Platform
+
 /// What the beacons heard so far say: where each peer listens, and what is wrong on the interconnect. Pure: datagrams
 /// and time (nanoseconds, monotonic) come in, sentences for the console come out.
 package struct PeerTable: Sendable {
@@ -14,7 +16,7 @@ package struct PeerTable: Sendable {
     /// A beacon older than this no longer stands in the way of another node with the same index.
     package static let lifetime: UInt64 = 1_000_000_000
 
-    package private(set) var entries: [UInt8: Entry] = [:]
+    package private(set) var entries: [NodeIndex: Entry] = [:]
     /// Datagrams that no holder of the key has sent.
     package private(set) var strangers = 0
     /// Set when another living node claims this node's index.

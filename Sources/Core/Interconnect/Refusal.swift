@@ -1,3 +1,5 @@
+package import Contract
+
 /// Why a node does not pool with a peer.
 package enum Refusal: Error, Sendable, Equatable {
     /// The peer does not hold this kit's cluster key.
@@ -7,9 +9,9 @@ package enum Refusal: Error, Sendable, Equatable {
     case protocolVersion(mine: UInt16, theirs: UInt16)
     case firmwareHash(mine: FirmwareHash, theirs: FirmwareHash)
     case kit(mine: String, theirs: String)
-    case nodeCount(mine: UInt8, theirs: UInt8)
+    case nodeCount(mine: Int, theirs: Int)
     /// Another node already has this index; `holder` says where it is.
-    case duplicateIndex(UInt8, holder: String)
+    case duplicateIndex(NodeIndex, holder: String)
     /// The peer's index or role is not the one that belongs on this connection.
     case unexpectedPeer(String)
     /// Not one of us: what it sent is no handshake.

@@ -1,3 +1,5 @@
+package import Contract
+
 /// Which processors and which memory the one machine has, and which node lends what. Every node computes the same
 /// layout from the same list; tables, page homes, APIC ids and CPUID leaves are all derived from it.
 package struct MachineLayout: Sendable, Equatable {
@@ -21,7 +23,7 @@ package struct MachineLayout: Sendable, Equatable {
         /// Position in the machine, 0 is the bootstrap processor.
         package let index: Int
         package let apicID: APICID
-        package let node: Int
+        package let node: NodeIndex
         /// Package number, unique over the machine.
         package let socket: Int
         package let core: Int
@@ -32,7 +34,7 @@ package struct MachineLayout: Sendable, Equatable {
 
     /// A piece of RAM with one home.
     package struct MemoryRange: Sendable, Equatable {
-        package let node: Int
+        package let node: NodeIndex
         package let start: GuestAddress
         /// Bytes.
         package let size: UInt64
@@ -60,21 +62,20 @@ package struct MachineLayout: Sendable, Equatable {
     package static let defaultRemoteDistance: UInt8 = 40
     /// KVM_MAX_VCPU_IDS of Debian's 6.1 kernel (4 x 1024).
     package static let processorLimit = 4096
-    package static let nodeLimit = 64
 
     /// - Parameter remoteDistance: SLIT distance between any two different nodes, 11...254.
     package init(
         nodes: [NodeDescription], remoteDistance: UInt8 = MachineLayout.defaultRemoteDistance
     ) throws(MachineLayoutError) {
-        guard !nodes.isEmpty, nodes.count <= Self.nodeLimit else { throw .nodeCount(nodes.count) }
+        guard Limits.nodes.contains(nodes.count) else { throw .nodeCount(nodes.count) }
         guard (11...254).contains(remoteDistance) else { throw .distance(remoteDistance) }
         for (i, node) in nodes.enumerated() {
             guard (1...64).contains(node.sockets), (1...1024).contains(node.coresPerSocket),
                 (1...16).contains(node.threadsPerCore)
-            else { throw .processors(node: i, node) }
-            let least = i == 0 ? 64 : 2
-            guard node.sliceMiB >= least, node.sliceMiB % 2 == 0, node.sliceMiB <= 1 << 26 else {
-                throw .slice(node: i, mib: node.sliceMiB, least: least)
+            else { throw .processors(node: NodeIndex(i), node) }
+            let least = i == 0 ? Limits.sliceMiB.lowerBound : 2
+            guard node.sliceMiB >= least, node.sliceMiB % 2 == 0, node.sliceMiB <= Limits.sliceMiB.upperBound else {
+                throw .slice(node: NodeIndex(i), mib: node.sliceMiB, least: least)
             }
         }
         threadBits = Self.bits(for: nodes.map(\.threadsPerCore).max() ?? 1)
@@ -101,7 +102,7 @@ package struct MachineLayout: Sendable, Equatable {
                         let id = UInt32(socket << packageShift | core << threadBits | thread)
                         result.append(
                             Processor(
-                                index: result.count, apicID: APICID(id), node: n, socket: socket, core: core,
+                                index: result.count, apicID: APICID(id), node: NodeIndex(n), socket: socket, core: core,
                                 thread: thread, indexInNode: result.count - first))
                     }
                 }
@@ -118,13 +119,13 @@ package struct MachineLayout: Sendable, Equatable {
             var left = UInt64(node.sliceMiB) << 20
             if next < holeStart {
                 let here = min(left, holeStart - next)
-                result.append(MemoryRange(node: n, start: GuestAddress(next), size: here))
+                result.append(MemoryRange(node: NodeIndex(n), start: GuestAddress(next), size: here))
                 next += here
                 left -= here
                 if next == holeStart { next = holeEnd }
             }
             if left > 0 {
-                result.append(MemoryRange(node: n, start: GuestAddress(next), size: left))
+                result.append(MemoryRange(node: NodeIndex(n), start: GuestAddress(next), size: left))
                 next += left
             }
         }
@@ -133,7 +134,7 @@ package struct MachineLayout: Sendable, Equatable {
 }
 
 extension MachineLayout {
-    package func processors(ofNode node: Int) -> ArraySlice<Processor> {
+    package func processors(ofNode node: NodeIndex) -> ArraySlice<Processor> {
         guard let first = processors.firstIndex(where: { $0.node == node }) else { return [] }
         let rest = processors[first...]
         return rest.prefix { $0.node == node }
@@ -141,10 +142,10 @@ extension MachineLayout {
 
     package func processor(_ id: APICID) -> Processor? { processors.first { $0.apicID == id } }
 
-    package func memory(ofNode node: Int) -> [MemoryRange] { memory.filter { $0.node == node } }
+    package func memory(ofNode node: NodeIndex) -> [MemoryRange] { memory.filter { $0.node == node } }
 
     /// The home of the page at `address`, nil outside RAM.
-    package func node(owning address: GuestAddress) -> Int? {
+    package func node(owning address: GuestAddress) -> NodeIndex? {
         memory.first { $0.start <= address && address < $0.end }?.node
     }
 
@@ -166,14 +167,14 @@ extension MachineLayout {
 /// Why a list of nodes cannot become a machine.
 package enum MachineLayoutError: Error, Equatable, CustomStringConvertible {
     case nodeCount(Int)
-    case processors(node: Int, MachineLayout.NodeDescription)
-    case slice(node: Int, mib: Int, least: Int)
+    case processors(node: NodeIndex, MachineLayout.NodeDescription)
+    case slice(node: NodeIndex, mib: Int, least: Int)
     case tooManyProcessors(Int)
     case distance(UInt8)
 
     package var description: String {
         switch self {
-        case .nodeCount(let n): "a machine of \(n) nodes: 1 to \(MachineLayout.nodeLimit) are supported"
+        case .nodeCount(let n): "a machine of \(n) nodes: 1 to \(Limits.nodes.upperBound) are supported"
         case .processors(let node, let d):
             "node \(node) lends \(d.sockets) x \(d.coresPerSocket) x \(d.threadsPerCore) processors: "
                 + "1...64 sockets, 1...1024 cores and 1...16 threads are supported"

@@ -1,3 +1,4 @@
+import Contract
 import Machine
 import Synchronization
 
@@ -11,13 +12,13 @@ final class DeviceBus: Sendable {
     static let answeredEvery: UInt32 = 64
 
     private let map: AddressMap
-    private let node: Int
+    private let node: NodeIndex
     private let host: DeviceHost
     private let forwarder: DeviceForwarder
     private let posted = Atomic<UInt32>(0)
     private let unclaimed = Atomic<UInt64>(0)
 
-    init(map: AddressMap, node: Int, host: DeviceHost, forwarder: DeviceForwarder) {
+    init(map: AddressMap, node: NodeIndex, host: DeviceHost, forwarder: DeviceForwarder) {
         self.map = map
         self.node = node
         self.host = host
@@ -62,7 +63,7 @@ final class DeviceBus: Sendable {
     // MARK: The control thread
 
     /// Another node's processor accesses a device here. Queues it: the devices' own thread performs and answers it.
-    func accept(_ request: DeviceRequest, from node: UInt8, answer: (DeviceReply) -> Void) {
+    func accept(_ request: DeviceRequest, from node: NodeIndex, answer: (DeviceReply) -> Void) {
         guard let target = map.target(of: request.access), target.node == self.node else {
             if let sequence = request.sequence { answer(DeviceReply(sequence: sequence, value: .max)) }
             return

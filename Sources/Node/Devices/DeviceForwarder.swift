@@ -1,3 +1,4 @@
+import Contract
 import Machine
 import Platform
 import Synchronization
@@ -10,13 +11,13 @@ final class DeviceForwarder: Sendable {
     }
 
     private let isDead: @Sendable () -> Bool
-    private let send: @Sendable (UInt8, DeviceRequest) -> Bool
+    private let send: @Sendable (NodeIndex, DeviceRequest) -> Bool
     private let waiting = Mutex<[UInt32: Waiting]>([:])
     private let next = Atomic<UInt32>(1)
     private let forwarded = Atomic<UInt64>(0)
 
     /// - Parameter send: queues a request for another node; false while there is no room.
-    init(isDead: @escaping @Sendable () -> Bool, send: @escaping @Sendable (UInt8, DeviceRequest) -> Bool) {
+    init(isDead: @escaping @Sendable () -> Bool, send: @escaping @Sendable (NodeIndex, DeviceRequest) -> Bool) {
         self.isDead = isDead
         self.send = send
     }
@@ -25,14 +26,14 @@ final class DeviceForwarder: Sendable {
     var count: UInt64 { forwarded.load(ordering: .relaxed) }
 
     /// Sends a write and is done with it: waits for room to send at most.
-    func post(_ access: DeviceAccess, _ value: UInt64, to node: Int) {
+    func post(_ access: DeviceAccess, _ value: UInt64, to node: NodeIndex) {
         forwarded.wrappingAdd(1, ordering: .relaxed)
         sendWhenThereIsRoom(DeviceRequest(sequence: nil, access: access, value: value), to: node)
     }
 
     /// Blocks the calling thread until the other node has answered; all ones when the machine dies first.
     /// - Parameter value: nil for a read.
-    func exchange(_ access: DeviceAccess, write value: UInt64?, with node: Int) -> UInt64 {
+    func exchange(_ access: DeviceAccess, write value: UInt64?, with node: NodeIndex) -> UInt64 {
         forwarded.wrappingAdd(1, ordering: .relaxed)
         var sequence = next.wrappingAdd(1, ordering: .relaxed).oldValue
         if sequence == 0 { sequence = next.wrappingAdd(1, ordering: .relaxed).oldValue }
@@ -47,8 +48,8 @@ final class DeviceForwarder: Sendable {
         return .max
     }
 
-    private func sendWhenThereIsRoom(_ request: DeviceRequest, to node: Int) {
-        while !send(UInt8(node), request), !isDead() { Parker().park(timeout: 1_000_000) }
+    private func sendWhenThereIsRoom(_ request: DeviceRequest, to node: NodeIndex) {
+        while !send(node, request), !isDead() { Parker().park(timeout: 1_000_000) }
     }
 
     /// Another node has answered. Any thread.

@@ -1,3 +1,4 @@
+import Contract
 import Glibc
 import Machine
 import Platform
@@ -8,7 +9,7 @@ import Synchronization
 final class DeviceHost: @unchecked Sendable {
     /// An access of another node's processor.
     struct Request: Sendable {
-        var from: UInt8
+        var from: NodeIndex
         var request: DeviceRequest
         var target: AddressMap.Target
     }
@@ -21,7 +22,7 @@ final class DeviceHost: @unchecked Sendable {
     private let requests = Mutex<[Request]>([])
     private let route: @Sendable (InterruptMessage) -> Void
     private let drive: @Sendable (DeviceSet.WireChange) -> Void
-    private let answer: @Sendable (UInt8, DeviceReply) -> Void
+    private let answer: @Sendable (NodeIndex, DeviceReply) -> Void
     private let onPower: @Sendable (DeviceSignals.PowerRequest) -> Void
     private let backEnds = Mutex<[Int: @Sendable () -> Void]>([:])
     private var thread: SystemThread?
@@ -32,8 +33,8 @@ final class DeviceHost: @unchecked Sendable {
     ///     order; must not wait.
     ///   - answer: takes a reply to another node.
     init(
-        map: AddressMap, node: Int, layout: MachineLayout, route: @escaping @Sendable (InterruptMessage) -> Void,
-        drive: @escaping @Sendable (DeviceSet.WireChange) -> Void, answer: @escaping @Sendable (UInt8, DeviceReply) -> Void,
+        map: AddressMap, node: NodeIndex, layout: MachineLayout, route: @escaping @Sendable (InterruptMessage) -> Void,
+        drive: @escaping @Sendable (DeviceSet.WireChange) -> Void, answer: @escaping @Sendable (NodeIndex, DeviceReply) -> Void,
         onPower: @escaping @Sendable (DeviceSignals.PowerRequest) -> Void
     ) {
         devices = DeviceSet(map: map, node: node, layout: layout, wallClock: Int64(wallClockNow()), now: monotonicNow())

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Machine
 
@@ -73,7 +74,7 @@ extension PlacedDevice {
     /// offset (4) of each.
     func write(to writer: inout ByteWriter) {
         writer.put(kind.rawValue)
-        writer.put(UInt8(node))
+        writer.put(node)
         writer.put(wire ?? .max)
         writer.put(UInt8(blocks.count))
         for block in blocks {
@@ -88,7 +89,7 @@ extension PlacedDevice {
 
     init(from reader: inout ByteReader) throws(ByteError) {
         guard let kind = DeviceKind(rawValue: try reader.take()) else { throw .value("kind of device") }
-        let node = Int(try reader.take(UInt8.self))
+        let node = try reader.takeNode()
         let wire = try reader.take(UInt8.self)
         let count = Int(try reader.take(UInt8.self))
         var blocks: [Block] = []

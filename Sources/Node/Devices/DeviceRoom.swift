@@ -1,3 +1,4 @@
+package import Contract
 package import Machine
 
 /// The machine's devices as this node has and reaches them, wherever they stand.
@@ -14,15 +15,15 @@ package final class DeviceRoom: Sendable {
     ///   - route: takes an interrupt message to its processors.
     ///   - onPower: the guest asks for its end.
     package init(
-        map: AddressMap, node: Int, layout: MachineLayout, console: GuestConsole?, control: ControlPlane, life: MachineLife,
+        map: AddressMap, node: NodeIndex, layout: MachineLayout, console: GuestConsole?, control: ControlPlane, life: MachineLife,
         route: @escaping @Sendable (InterruptMessage) -> Void, onPower: @escaping @Sendable (DeviceSignals.PowerRequest) -> Void
     ) {
         let forwarder = DeviceForwarder(
-            isDead: { life.isOver }, send: { node, request in control.offer(.deviceRequest(request), to: Int(node)) })
+            isDead: { life.isOver }, send: { node, request in control.offer(.deviceRequest(request), to: node) })
         host = DeviceHost(
             map: map, node: node, layout: layout, route: route,
             drive: { change in if let target = map.target(of: change.access) { forwarder.post(change.access, change.value, to: target.node) } },
-            answer: { node, reply in control.send(.deviceReply(reply), to: Int(node)) }, onPower: onPower)
+            answer: { node, reply in control.send(.deviceReply(reply), to: node) }, onPower: onPower)
         bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
         self.console = console.flatMap { [host] in ConsolePump(host, console: $0) }
         self.forwarder = forwarder
@@ -54,8 +55,8 @@ package final class DeviceRoom: Sendable {
     // MARK: Other nodes
 
     /// Another node's processor accesses a device of this node.
-    func take(_ request: DeviceRequest, from node: Int) {
-        bus.accept(request, from: UInt8(node)) { control.send(.deviceReply($0), to: node) }
+    func take(_ request: DeviceRequest, from node: NodeIndex) {
+        bus.accept(request, from: node) { control.send(.deviceReply($0), to: node) }
     }
 
     /// Another node has answered an access of this node.

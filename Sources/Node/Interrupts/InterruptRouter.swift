@@ -1,3 +1,4 @@
+package import Contract
 package import Machine
 import Synchronization
 
@@ -17,14 +18,14 @@ package final class InterruptRouter: Sendable {
     }
 
     private let resolver: Mutex<DestinationResolver>
-    private let nodeOfProcessor: [APICID: Int]
+    private let nodeOfProcessor: [APICID: NodeIndex]
     private let local: [APICID: LocalTarget]
-    private let node: Int
-    private let forward: @Sendable (Int, InterruptMessage) -> Void
+    private let node: NodeIndex
+    private let forward: @Sendable (NodeIndex, InterruptMessage) -> Void
     private let forwarded = Atomic<UInt64>(0)
 
     package init(
-        layout: MachineLayout, node: Int, local: [LocalTarget], forward: @escaping @Sendable (Int, InterruptMessage) -> Void
+        layout: MachineLayout, node: NodeIndex, local: [LocalTarget], forward: @escaping @Sendable (NodeIndex, InterruptMessage) -> Void
     ) {
         resolver = Mutex(DestinationResolver(processors: layout.processors.map(\.apicID)))
         nodeOfProcessor = Dictionary(uniqueKeysWithValues: layout.processors.map { ($0.apicID, $0.node) })
@@ -45,8 +46,8 @@ package final class InterruptRouter: Sendable {
             } else if let other = nodeOfProcessor[id] {
                 if targets.count == 1 {
                     send(directed(message, to: id), to: other)
-                } else if remote & (1 << UInt64(other)) == 0 {
-                    remote |= 1 << UInt64(other)
+                } else if remote & (1 << UInt64(other.rawValue)) == 0 {
+                    remote |= 1 << UInt64(other.rawValue)
                     send(message, to: other)
                 }
             }
@@ -68,7 +69,7 @@ package final class InterruptRouter: Sendable {
         if target.mailbox.deliver(message) { target.signal.kick() }
     }
 
-    private func send(_ message: InterruptMessage, to other: Int) {
+    private func send(_ message: InterruptMessage, to other: NodeIndex) {
         forwarded.wrappingAdd(1, ordering: .relaxed)
         forward(other, message)
     }

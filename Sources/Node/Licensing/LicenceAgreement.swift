@@ -1,3 +1,4 @@
+package import Contract
 import Bytes
 import Interconnect
 package import Licensing
@@ -5,11 +6,11 @@ package import Licensing
 /// The licence check of a machine: every node tells every other one what it is, checks all of them itself, and tells what it concludes. Memory is lent
 /// only when all accept. Nobody believes another node's word about a third. What is said when is ``Membership``'s.
 package struct LicenceAgreement: Sendable {
-    let node: Int
+    let node: NodeIndex
     let count: Int
     let licensing: NodeLicensing
 
-    package init(node: Int, count: Int, licensing: NodeLicensing) {
+    package init(node: NodeIndex, count: Int, licensing: NodeLicensing) {
         self.node = node
         self.count = count
         self.licensing = licensing
@@ -113,7 +114,7 @@ package struct BoardStatement: Sendable, Equatable {
     }
 
     /// What the plan says of this board that the board did not state; nil when it fits.
-    func mismatch(_ resources: NodeResources, node: Int) -> Violation? {
+    func mismatch(_ resources: NodeResources, node: NodeIndex) -> Violation? {
         let isWhole = resources.physicalMiB == memoryMiB && resources.firmwareMiB + resources.sliceMiB + resources.cacheMiB == memoryMiB
         guard resources.processors > threads || resources.sockets > sockets || !isWhole else { return nil }
         return .statement(
@@ -124,9 +125,9 @@ package struct BoardStatement: Sendable, Equatable {
 }
 
 extension Violation {
-    static func developmentBeside(_ nodes: [Int]) -> Violation {
+    static func developmentBeside(_ nodes: [NodeIndex]) -> Violation {
         Violation(
-            .mixture, "licence", have: "a release image on node \(nodes.map(String.init).joined(separator: ", ")), a development image here",
+            .mixture, "licence", have: "a release image on node \(nodes.map { "\($0)" }.joined(separator: ", ")), a development image here",
             need: "one kind of image", remedy: "write every stick from one image")
     }
 }

@@ -1,8 +1,10 @@
+import Contract
+
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {
     static let guestRuns = "the guest runs; its console is on node 0"
 
-    static func searching(_ node: Int, of count: Int, kit: String) -> String { "node \(node) of \(count), kit \(kit): looking for the other nodes" }
+    static func searching(_ node: NodeIndex, of count: Int, kit: String) -> String { "node \(node) of \(count), kit \(kit): looking for the other nodes" }
 
     static func port(speed: UInt64?) -> String {
         speed.map { "the port to the other nodes carries \($0 / 1_000_000) Mbit/s" } ?? "the port's driver does not say how fast it is: reader-relay is off"
@@ -16,14 +18,14 @@ package enum ConsoleWords {
             }
     }
 
-    static func clock(of node: Int, _ figures: ClockFigures) -> String {
+    static func clock(of node: NodeIndex, _ figures: ClockFigures) -> String {
         "node \(node): guest clock within \(figures.bound / 1000) us of node 0's (fastest message \(figures.roundTrip / 2000) us)"
     }
 
     static func loaded(milliseconds: UInt64) -> String { "guest loaded in \(milliseconds) ms and started" }
 
     /// Counters that run at different speeds cannot be kept together without scaling; nil when these two can.
-    static func clash(of theirs: NodeResources, node: Int, with mine: NodeResources) -> String? {
+    static func clash(of theirs: NodeResources, node: NodeIndex, with mine: NodeResources) -> String? {
         let difference = abs(Int64(theirs.timestampKilohertz) - Int64(mine.timestampKilohertz))
         guard difference * 100 > Int64(mine.timestampKilohertz) else { return nil }
         return "node \(node)'s time-stamp counter runs at \(theirs.timestampKilohertz) kHz, node 0's at \(mine.timestampKilohertz) kHz: "
@@ -32,7 +34,7 @@ package enum ConsoleWords {
 
     static func waited(for what: String, seconds: UInt64) -> String { "waited \(seconds) s for '\(what)' of another node; look at that node's console" }
 
-    static func reported(_ why: String, by node: Int) -> String { why.hasPrefix("reported by node ") ? why : "reported by node \(node): \(why)" }
+    static func reported(_ why: String, by node: NodeIndex) -> String { why.hasPrefix("reported by node ") ? why : "reported by node \(node): \(why)" }
 
     /// How the machine ended; nil when its reasons have been said.
     static func end(_ end: MachineEnd, plan: MachinePlan?) -> String? {
@@ -44,7 +46,7 @@ package enum ConsoleWords {
         case .reboot: return "the guest asked for a reboot"
         case .failed(let node, let why): return "FAILED node \(node) (\(why)): guest stopped"
         case .lost(let node, let why):
-            let share = plan.map { " it lent \($0.resources[node].processors) processors and \($0.resources[node].sliceMiB) MiB;" } ?? ""
+            let share = plan.map { " it lent \($0.resources[node: node].processors) processors and \($0.resources[node: node].sliceMiB) MiB;" } ?? ""
             return "LOST node \(node) (\(why)): guest stopped;\(share) power-cycle that board, then start all boards again"
         }
     }

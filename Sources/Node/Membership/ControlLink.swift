@@ -1,14 +1,15 @@
+package import Contract
 import Bytes
 package import Interconnect
 import Synchronization
 
 /// One peer's control connection; any thread may send.
 package final class ControlLink: Sendable {
-    package let peer: UInt8
+    package let peer: NodeIndex
     package let fileDescriptor: Int32
     private let connection: Mutex<Connection>
 
-    package init(_ connection: consuming Connection, peer: UInt8) {
+    package init(_ connection: consuming Connection, peer: NodeIndex) {
         self.peer = peer
         fileDescriptor = connection.fileDescriptor
         self.connection = Mutex(connection)
@@ -44,7 +45,7 @@ package final class ControlLink: Sendable {
         case .failure(let error): throw .frame(error)
         case .success(nil): return nil
         case .success(let frame?):
-            do throws(ByteError) { return try ControlMessage(frame, from: Int(peer)) } catch { throw .message(frame.kind, error) }
+            do throws(ByteError) { return try ControlMessage(frame, from: peer) } catch { throw .message(frame.kind, error) }
         }
     }
 }

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Coherence
 internal import Interconnect
@@ -40,7 +41,7 @@ extension ControlMessage {
     }
 
     /// - Parameter node: whose connection the frame came on; nobody speaks for another.
-    init(_ frame: Frame, from node: Int) throws(ByteError) {
+    init(_ frame: Frame, from node: NodeIndex) throws(ByteError) {
         var body = ByteReader(frame.body)
         if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long(frame.payload.count) }
         switch frame.kind {
@@ -131,7 +132,7 @@ extension MembershipMessage {
         }
     }
 
-    fileprivate init(kind: UInt8, payload: [UInt8], from node: Int) throws(ByteError) {
+    fileprivate init(kind: UInt8, payload: [UInt8], from node: NodeIndex) throws(ByteError) {
         guard let kind = Kind(rawValue: kind) else { throw .value("membership frame") }
         var reader = ByteReader(payload)
         switch kind {
@@ -160,9 +161,9 @@ extension MachineEnd {
     private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed }
 
     fileprivate func write(to writer: inout ByteWriter) {
-        func put(_ kind: Kind, _ node: Int, _ why: String) {
+        func put(_ kind: Kind, _ node: NodeIndex, _ why: String) {
             writer.put(kind.rawValue)
-            writer.put(UInt8(node))
+            writer.put(node)
             writer.put(String(why.prefix(160)))
         }
         switch self {
@@ -182,8 +183,8 @@ extension MachineEnd {
         case .refused: self = .refused
         case .poweredOff: self = .poweredOff
         case .reboot: self = .reboot
-        case .failed: self = .failed(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
-        case .lost: self = .lost(node: Int(try reader.take(UInt8.self)), why: try reader.takeText())
+        case .failed: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
+        case .lost: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
         case nil: throw .value("end")
         }

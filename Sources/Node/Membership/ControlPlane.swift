@@ -1,3 +1,4 @@
+package import Contract
 package import Platform
 internal import Interconnect
 import Synchronization
@@ -9,14 +10,14 @@ package final class ControlPlane: @unchecked Sendable {
     /// Called on the plane's threads; none may block.
     package struct Handlers: Sendable {
         /// A message, the node that sent it, and the time-stamp counter when it was taken from the socket.
-        package var message: @Sendable (ControlMessage, Int, UInt64) -> Void
+        package var message: @Sendable (ControlMessage, NodeIndex, UInt64) -> Void
         /// A peer is lost, and why; once a peer.
-        package var loss: @Sendable (Int, String) -> Void
+        package var loss: @Sendable (NodeIndex, String) -> Void
         /// Every 100 ms, on the beating thread.
         package var beat: @Sendable () -> Void
 
         package init(
-            message: @escaping @Sendable (ControlMessage, Int, UInt64) -> Void, loss: @escaping @Sendable (Int, String) -> Void,
+            message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void,
             beat: @escaping @Sendable () -> Void
         ) {
             self.message = message
@@ -41,9 +42,9 @@ package final class ControlPlane: @unchecked Sendable {
         wake = try WakeEvent()
         poller = try Poller()
         detector = Mutex(FailureDetector(watching: NodeSet(links.compactMap { $0?.peer }), now: monotonicNow()))
-        try poller.add(wake.rawDescriptor, as: 64)
+        try poller.add(wake.rawDescriptor, as: UInt32(links.count))
         for link in links {
-            if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer)) }
+            if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue)) }
         }
     }
 
@@ -66,10 +67,10 @@ package final class ControlPlane: @unchecked Sendable {
 
     /// - Returns: false when the peer is not there or has not read for long; it is lost then.
     @discardableResult
-    package func send(_ message: ControlMessage, to node: Int) -> Bool { links[node].map { send(message.frame, over: $0) } ?? false }
+    package func send(_ message: ControlMessage, to node: NodeIndex) -> Bool { links[node: node].map { send(message.frame, over: $0) } ?? false }
 
     /// The same for what the caller sends again.
-    package func offer(_ message: ControlMessage, to node: Int) -> Bool { links[node]?.send(message.frame) ?? false }
+    package func offer(_ message: ControlMessage, to node: NodeIndex) -> Bool { links[node: node]?.send(message.frame) ?? false }
 
     package func broadcast(_ message: ControlMessage) {
         let frame = message.frame
@@ -80,7 +81,7 @@ package final class ControlPlane: @unchecked Sendable {
     @discardableResult
     private func send(_ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
         let isQueued = link.send(frame)
-        if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer), ordering: .relaxed) }
+        if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer.rawValue), ordering: .relaxed) }
         return isQueued
     }
 
@@ -98,14 +99,14 @@ package final class ControlPlane: @unchecked Sendable {
             guard let count = try? poller.wait(timeout: nil) else { return }
             for index in 0..<count {
                 let number = poller.ready(index)
-                guard number < 64, let link = links[Int(number)], !gone.contains(link.peer) else {
+                guard number < links.count, let link = links[Int(number)], !gone.contains(link.peer) else {
                     wake.clear()
                     continue
                 }
                 if let why = take(from: link, handlers) {
                     gone.insert(link.peer)
                     try? poller.remove(link.fileDescriptor)
-                    if detector.withLock({ $0.streamEnded(link.peer, .closed) }) { handlers.loss(Int(link.peer), why) }
+                    if detector.withLock({ $0.streamEnded(link.peer, .closed) }) { handlers.loss(link.peer, why) }
                 }
             }
         }
@@ -120,7 +121,7 @@ package final class ControlPlane: @unchecked Sendable {
                 while let message = try link.nextMessage() {
                     detector.withLock { $0.heard(link.peer, now: monotonicNow()) }
                     if case .heartbeat = message { continue }
-                    handlers.message(message, Int(link.peer), timestamp)
+                    handlers.message(message, link.peer, timestamp)
                 }
             } catch {
                 return "\(error)"
@@ -148,12 +149,12 @@ package final class ControlPlane: @unchecked Sendable {
             next = max(next + period, now)
             broadcast(.heartbeat)
             for peer in NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members where detector.withLock({ $0.streamEnded(peer, .closed) }) {
-                handlers.loss(Int(peer), "it has read nothing for long, and no more fits into the connection")
+                handlers.loss(peer, "it has read nothing for long, and no more fits into the connection")
             }
             let lost = detector.withLock { $0.tick(now: now) }
             for peer in lost.members {
                 let reason = detector.withLock { $0.reason(peer) }
-                handlers.loss(Int(peer), reason.map { "\($0)" } ?? "no heartbeat")
+                handlers.loss(peer, reason.map { "\($0)" } ?? "no heartbeat")
             }
             handlers.beat()
         }

@@ -10,9 +10,9 @@ package enum MachineEnd: Sendable, Equatable {
     case guestFailed(resets: Int)
     case reboot
     /// A processor or a node's own hypervisor gave up.
-    case failed(node: Int, why: String)
+    case failed(node: NodeIndex, why: String)
     /// A node died or its link was cut.
-    case lost(node: Int, why: String)
+    case lost(node: NodeIndex, why: String)
 
     package var exitStatus: ExitStatus {
         switch self {
@@ -28,7 +28,7 @@ package enum MachineEnd: Sendable, Equatable {
     /// Which of several causes counts: the lowest, the same on every node. What was said of a cause is no part of it.
     struct Rank: Comparable, Hashable {
         var kind: Int
-        var node: Int
+        var node: NodeIndex
 
         static func < (a: Rank, b: Rank) -> Bool { (a.kind, a.node) < (b.kind, b.node) }
     }

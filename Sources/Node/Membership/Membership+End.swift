@@ -1,3 +1,5 @@
+import Contract
+
 /// From the first cause of an end to the last word.
 extension Membership {
     // MARK: Causes
@@ -5,11 +7,11 @@ extension Membership {
     /// Nodes that nobody waits for any more.
     private var isGone: [Bool] {
         var gone = Array(repeating: false, count: count)
-        for case .lost(let peer, _) in causes { gone[peer] = true }
+        for case .lost(let peer, _) in causes { gone[node: peer] = true }
         return gone
     }
 
-    mutating func lose(_ peer: Int, _ why: String) {
+    mutating func lose(_ peer: NodeIndex, _ why: String) {
         switch phase {
         case .over: return
         case .collecting: leaves(peer)
@@ -22,15 +24,15 @@ extension Membership {
     }
 
     /// After the end a peer's leaving is no loss; its figures do not come any more.
-    private mutating func leaves(_ peer: Int) {
+    private mutating func leaves(_ peer: NodeIndex) {
         hasLeft.insert(peer)
-        if peers[peer].report == nil { peers[peer].report = .some(nil) }
+        if peers[node: peer].report == nil { peers[node: peer].report = .some(nil) }
     }
 
     /// - Note: what comes of a node that counts as lost is not heard: others may have settled without it.
-    mutating func take(_ word: EndWord, from peer: Int) {
-        guard end == nil, !isGone[peer] else { return }
-        peers[peer].word = word
+    mutating func take(_ word: EndWord, from peer: NodeIndex) {
+        guard end == nil, !isGone[node: peer] else { return }
+        peers[node: peer].word = word
         let heard = word.causes.map { cause -> MachineEnd in
             if case .lost(let node, let why) = cause { .lost(node: node, why: ConsoleWords.reported(why, by: peer)) } else { cause }
         }
@@ -56,13 +58,13 @@ extension Membership {
 
     private mutating func settleWhenAllKnowTheSame() {
         let (gone, ranks) = (isGone, causes.map(\.rank))
-        let isAgreed = peers.indices.allSatisfy { $0 == node || gone[$0] || peers[$0].word?.causes.map(\.rank) == ranks }
+        let isAgreed = peers.indices.allSatisfy { $0 == node.position || gone[$0] || peers[$0].word?.causes.map(\.rank) == ranks }
         if isAgreed { settle(causes[0]) }
     }
 
     private mutating func settle(_ end: MachineEnd) {
         self.end = end
-        for (peer, gone) in isGone.enumerated() where gone { leaves(peer) }
+        for (peer, gone) in isGone.enumerated() where gone { leaves(NodeIndex(peer)) }
         act(.broadcast(.end(EndWord(causes: [end], isFinal: true))))
         if let line = ConsoleWords.end(end, plan: plan) { act(.say(line)) }
         enter(.collecting, patience: nil)
@@ -72,11 +74,11 @@ extension Membership {
     // MARK: Figures and farewell
 
     /// Who collects the reports and says when to leave: node 0 while it lives.
-    private var collector: Int { (0..<count).first { !hasLeft.contains($0) || $0 == node } ?? node }
+    private var collector: NodeIndex { NodeIndex.all(of: count).first { !hasLeft.contains($0) || $0 == node } ?? node }
 
     mutating func collected(_ report: NodeReport?) {
         guard phase == .collecting else { return }
-        peers[node].report = .some(report)
+        peers[node: node].report = .some(report)
         self.report()
     }
 
@@ -84,15 +86,15 @@ extension Membership {
         if collector == node {
             enter(.reporting, patience: Patience.reports)
         } else {
-            act(.send(.report(peers[node].report ?? nil), to: collector))
+            act(.send(.report(peers[node: node].report ?? nil), to: collector))
             enter(.reporting, patience: Patience.goodbye)
         }
         sayGoodbyeWhenAllHaveReported()
     }
 
-    mutating func take(_ report: NodeReport?, of peer: Int) {
-        guard phase != .over, peers[peer].report == nil else { return }
-        peers[peer].report = .some(report)
+    mutating func take(_ report: NodeReport?, of peer: NodeIndex) {
+        guard phase != .over, peers[node: peer].report == nil else { return }
+        peers[node: peer].report = .some(report)
         if phase == .reporting { sayGoodbyeWhenAllHaveReported() }
     }
 
@@ -111,7 +113,7 @@ extension Membership {
         leave()
     }
 
-    mutating func takeGoodbye(from peer: Int) {
+    mutating func takeGoodbye(from peer: NodeIndex) {
         hasTakenGoodbye = true
         if phase == .reporting { leave() }
     }

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Interconnect
 import Licensing
@@ -9,14 +10,14 @@ extension Membership {
 
     mutating func join(_ statement: LicenceStatement) {
         guard phase == .joining else { return }
-        peers[node].statement = statement
+        peers[node: node].statement = statement
         act(.broadcast(.licence(statement)))
         enter(.stating, patience: Patience.phase)
         judgeWhenAllHaveStated()
     }
 
-    mutating func state(_ statement: LicenceStatement, of peer: Int) {
-        peers[peer].statement = statement
+    mutating func state(_ statement: LicenceStatement, of peer: NodeIndex) {
+        peers[node: peer].statement = statement
         guard phase == .stating else { return }
         renew()
         judgeWhenAllHaveStated()
@@ -38,8 +39,8 @@ extension Membership {
         concludeWhenAllHaveJudged()
     }
 
-    mutating func take(_ verdict: [String], of peer: Int) {
-        peers[peer].verdict = verdict
+    mutating func take(_ verdict: [String], of peer: NodeIndex) {
+        peers[node: peer].verdict = verdict
         // What this node found itself need not be said twice.
         for text in verdict where !violations.contains(where: { $0.description.prefix(400) == text }) {
             act(.say("node \(peer) says: \(sanitized(text.utf8, limit: 400))"))
@@ -66,14 +67,14 @@ extension Membership {
 
     mutating func measured(_ hello: NodeHello, _ clock: UInt64) {
         guard phase == .measuring else { return }
-        peers[node].hello = hello
+        peers[node: node].hello = hello
         clockOrigin = clock
         enter(.awaitingPlan, patience: Patience.phase)
         if node == 0 { planWhenAllHaveMeasured() } else { act(.send(.hello(hello), to: 0)) }
     }
 
-    mutating func take(_ hello: NodeHello, of peer: Int) {
-        peers[peer].hello = hello
+    mutating func take(_ hello: NodeHello, of peer: NodeIndex) {
+        peers[node: peer].hello = hello
         guard phase == .awaitingPlan else { return }
         renew()
         planWhenAllHaveMeasured()
@@ -83,7 +84,7 @@ extension Membership {
         let hellos = peers.compactMap(\.hello)
         guard hellos.count == count else { return }
         var common = hellos[0].cpuid
-        for (peer, hello) in hellos.enumerated().dropFirst() {
+        for (peer, hello) in zip(NodeIndex.all(of: count), hellos).dropFirst() {
             if let why = ConsoleWords.clash(of: hello.resources, node: peer, with: hellos[0].resources) { return add([.failed(node: node, why: why)]) }
             do {
                 common = try common.intersection(hello.cpuid)
@@ -101,7 +102,7 @@ extension Membership {
         let wrong: [Violation] =
             plan.resources.count == count
             ? zip(plan.resources, peers.compactMap(\.statement)).enumerated().compactMap { index, pair in
-                BoardStatement(pair.1).mismatch(pair.0, node: index)
+                BoardStatement(pair.1).mismatch(pair.0, node: NodeIndex(index))
             } : [.statement("\(plan.resources.count) nodes in the plan", need: "\(count)")]
         guard wrong.isEmpty else {
             violations = wrong
@@ -118,7 +119,7 @@ extension Membership {
 
     mutating func built(_ figures: ClockFigures) {
         guard phase == .building else { return }
-        peers[node].figures = figures
+        peers[node: node].figures = figures
         if node == 0 {
             enter(.awaitingStart, patience: Patience.phase)
             startWhenAllAreReady()
@@ -128,8 +129,8 @@ extension Membership {
         }
     }
 
-    mutating func take(_ figures: ClockFigures, of peer: Int) {
-        peers[peer].figures = figures
+    mutating func take(_ figures: ClockFigures, of peer: NodeIndex) {
+        peers[node: peer].figures = figures
         act(.say(ConsoleWords.clock(of: peer, figures)))
         guard phase == .awaitingStart else { return }
         renew()

@@ -1,3 +1,4 @@
+package import Contract
 package import Licensing
 package import Machine
 
@@ -30,9 +31,9 @@ package struct Membership: Sendable {
     package enum Input: Sendable {
         /// The links to all other nodes stand.
         case joined(LicenceStatement)
-        case message(MembershipMessage, from: Int)
+        case message(MembershipMessage, from: NodeIndex)
         /// A peer died, fell silent, or sent what no node sends.
-        case lost(node: Int, why: String)
+        case lost(node: NodeIndex, why: String)
         /// Answers to tasks.
         case judged(LicenceOutcome)
         case measured(NodeHello, clock: UInt64)
@@ -50,7 +51,7 @@ package struct Membership: Sendable {
 
     /// What to do at once, in this order.
     package enum Effect: Sendable {
-        case send(MembershipMessage, to: Int)
+        case send(MembershipMessage, to: NodeIndex)
         case broadcast(MembershipMessage)
         case say(String)
         /// This node's part of the machine stops; tasks that wait are not begun any more.
@@ -100,7 +101,7 @@ package struct Membership: Sendable {
         package static let goodbye: UInt64 = 5_000_000_000
     }
 
-    package let node: Int
+    package let node: NodeIndex
     package let count: Int
     let devices: [PlacedDevice]
     /// How often in a row the guest has reset before it reached user space, until this start. Node 0's counts.
@@ -121,7 +122,7 @@ package struct Membership: Sendable {
     var clockOrigin: UInt64 = 0
     var causes: [MachineEnd] = []
     /// Nodes from which nothing comes any more.
-    var hasLeft: Set<Int> = []
+    var hasLeft: Set<NodeIndex> = []
     var hasTakenGoodbye = false
     /// What the nodes agreed on.
     package internal(set) var end: MachineEnd?
@@ -131,8 +132,8 @@ package struct Membership: Sendable {
     /// - Parameters:
     ///   - devices: the machine's, and where they stand; node 0's list counts.
     ///   - earlyResets: what the last start's ``earlyResets`` was; node 0's counts.
-    package init(node: Int, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), earlyResets: Int = 0) {
-        precondition(node >= 0 && node < count, "a node outside of its machine")
+    package init(node: NodeIndex, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), earlyResets: Int = 0) {
+        precondition(node.position < count, "a node outside of its machine")
         self.node = node
         self.count = count
         self.devices = devices
@@ -177,26 +178,26 @@ package struct Membership: Sendable {
     /// The same phase, with its whole time again.
     mutating func renew() { enter(phase, patience: Patience.phase) }
 
-    func all(_ isThere: (Peer) -> Bool) -> Bool { peers.indices.allSatisfy { $0 == node || isThere(peers[$0]) } }
+    func all(_ isThere: (Peer) -> Bool) -> Bool { peers.indices.allSatisfy { $0 == node.position || isThere(peers[$0]) } }
 
-    private mutating func take(_ message: MembershipMessage, from peer: Int) {
+    private mutating func take(_ message: MembershipMessage, from peer: NodeIndex) {
         switch message {
-        case .licence(let statement): if peers[peer].statement == nil { state(statement, of: peer) }
-        case .verdict(let verdict): if peers[peer].verdict == nil { take(verdict.violations, of: peer) }
+        case .licence(let statement): if peers[node: peer].statement == nil { state(statement, of: peer) }
+        case .verdict(let verdict): if peers[node: peer].verdict == nil { take(verdict.violations, of: peer) }
         case .hello(let hello):
             guard node == 0 else { return misbehave(peer, "it sent a hello, which only node 0 takes") }
-            if peers[peer].hello == nil { take(hello, of: peer) }
+            if peers[node: peer].hello == nil { take(hello, of: peer) }
         case .plan(let plan):
             guard peer == 0 else { return misbehave(peer, "it sent a plan, which only node 0 makes") }
             if phase == .awaitingPlan { adopt(plan) }
         case .ready(let figures):
             guard node == 0 else { return misbehave(peer, "it says to be ready, which only node 0 asks") }
-            if peers[peer].figures == nil { take(figures, of: peer) }
+            if peers[node: peer].figures == nil { take(figures, of: peer) }
         case .start:
             guard peer == 0 else { return misbehave(peer, "it started the guest, which only node 0 has") }
             if phase == .awaitingStart { run() }
         case .end(let word):
-            guard word.causes.allSatisfy({ ($0.node ?? 0) < count }) else { return misbehave(peer, "it tells of a node that there is not") }
+            guard word.causes.allSatisfy({ ($0.node ?? 0).position < count }) else { return misbehave(peer, "it tells of a node that there is not") }
             take(word, from: peer)
         case .report(let report): take(report, of: peer)
         case .goodbye: takeGoodbye(from: peer)
@@ -226,12 +227,12 @@ package struct Membership: Sendable {
         return node == 0 && !isUserSpaceReached && resets >= Self.earlyResetLimit ? [.guestFailed(resets: resets)] : []
     }
 
-    private mutating func misbehave(_ peer: Int, _ why: String) { lose(peer, why) }
+    private mutating func misbehave(_ peer: NodeIndex, _ why: String) { lose(peer, why) }
 }
 
 extension MachineEnd {
     /// The node that it is about.
-    var node: Int? {
+    var node: NodeIndex? {
         switch self {
         case .failed(let node, _), .lost(let node, _): node
         case .refused, .poweredOff, .guestFailed, .reboot: nil

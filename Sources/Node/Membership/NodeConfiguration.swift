@@ -1,3 +1,4 @@
+package import Contract
 package import BoardSupport
 package import Coherence
 import Interconnect
@@ -11,7 +12,7 @@ package struct NodeConfiguration: Sendable {
 
     package var kit: String
     package var nodes: Int
-    package var node: Int
+    package var node: NodeIndex
     /// MiB lent to the machine; nil lends what memory there is.
     package var sliceMiB: Int?
     /// MiB for copies of other nodes' pages.
@@ -22,7 +23,7 @@ package struct NodeConfiguration: Sendable {
     /// Coherence policies to start with; nil starts with the board's.
     package var policies: PolicySet?
 
-    package init(kit: String, nodes: Int, node: Int) {
+    package init(kit: String, nodes: Int, node: NodeIndex) {
         self.kit = kit
         self.nodes = nodes
         self.node = node
@@ -58,11 +59,11 @@ package struct NodeConfiguration: Sendable {
             return value
         }
         kit = try take("kit").value
-        nodes = try number(try take("nodes"), 1...Int(NodeIdentity.maximumNodes), "nodes")
-        node = try number(try take("node"), 0...(nodes - 1), "node")
-        if let entry = values.removeValue(forKey: "slice-mib") { sliceMiB = try number(entry, 2...(1 << 26), "slice-mib") }
-        if let entry = values.removeValue(forKey: "cache-mib") { cacheMiB = try number(entry, 1...(1 << 26), "cache-mib") }
-        if let entry = values.removeValue(forKey: "processors") { processors = try number(entry, 1...4096, "processors") }
+        nodes = try number(try take("nodes"), Limits.nodes, "nodes")
+        node = NodeIndex(try number(try take("node"), 0...(nodes - 1), "node"))
+        if let entry = values.removeValue(forKey: "slice-mib") { sliceMiB = try number(entry, Limits.sliceMiB, "slice-mib") }
+        if let entry = values.removeValue(forKey: "cache-mib") { cacheMiB = try number(entry, Limits.cacheMiB, "cache-mib") }
+        if let entry = values.removeValue(forKey: "processors") { processors = try number(entry, Limits.lentProcessors, "processors") }
         if let entry = values.removeValue(forKey: "on-failure") {
             guard let action = FailureAction(rawValue: entry.value) else {
                 throw NodeConfigurationError(file, entry.line, "on-failure=\(entry.value): expected poweroff or wait")

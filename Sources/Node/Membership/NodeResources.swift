@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 package import Machine
 
@@ -50,7 +51,7 @@ package struct NodeResources: Sendable, Equatable {
         let free = physicalMiB - firmwareReserveMiB
         let cache = cacheMiB ?? max(32, free / 8)
         let slice = (sliceMiB ?? (free - cache)) & ~1
-        guard slice >= 64, slice + cache <= free else {
+        guard slice >= Limits.sliceMiB.lowerBound, slice + cache <= free else {
             throw .memory(physical: physicalMiB, firmware: firmwareReserveMiB, slice: slice, cache: cache)
         }
         self.sliceMiB = slice

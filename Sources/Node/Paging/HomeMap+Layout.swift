@@ -8,7 +8,7 @@ extension HomeMap {
             layout.memory.map { piece in
                 Range(
                     first: PageNumber(containing: piece.start.rawValue), count: UInt32(piece.size / UInt64(PageNumber.size)),
-                    home: NodeID(UInt8(piece.node)))
+                    home: NodeID(of: piece.node))
             })
     }
 }

@@ -33,7 +33,7 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
 
     /// - Parameter nodes: of the machine: the ends of a link have to agree about how many pages they remember.
     package init(_ link: consuming Link, nodes: Int) {
-        peer = NodeID(link.peer)
+        peer = NodeID(of: link.peer)
         self.link = link
         let share = (Self.historyMiB << 8) / (2 * max(1, nodes - 1))
         let pages = 1 << (Int.bitWidth - 1 - share.leadingZeroBitCount)

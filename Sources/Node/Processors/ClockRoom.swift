@@ -1,16 +1,17 @@
+import Contract
 import Platform
 import Interconnect
 import Synchronization
 
 /// Keeps this node's guest clock at node 0's by exchanges of time stamps. Node 0 only answers.
 final class ClockRoom: Sendable {
-    private let node: Int
+    private let node: NodeIndex
     private let control: ControlPlane
     private let session: SessionSlot
     private let estimator = Mutex(ClockOffsetEstimator())
     private let answered = Parker()
 
-    init(node: Int, control: ControlPlane, session: SessionSlot) {
+    init(node: NodeIndex, control: ControlPlane, session: SessionSlot) {
         self.node = node
         self.control = control
         self.session = session
@@ -18,7 +19,7 @@ final class ClockRoom: Sendable {
 
     // MARK: Control thread
 
-    func answer(_ sent: UInt64, from peer: Int, received: UInt64) {
+    func answer(_ sent: UInt64, from peer: NodeIndex, received: UInt64) {
         control.send(.timePong(sent: sent, received: received, answered: hostTimestamp()), to: peer)
     }
 

@@ -1,10 +1,11 @@
+package import Contract
 import Bytes
 package import Coherence
 import Machine
 
 /// One node's figures: counters of the protocol, memory, exits.
 package struct NodeReport: Sendable {
-    package var node: Int
+    package var node: NodeIndex
     package var resources: NodeResources
     package var uptimeNanoseconds: UInt64 = 0
     /// Coherence policies in effect; nil when the loop has not said.
@@ -21,7 +22,7 @@ package struct NodeReport: Sendable {
             "clock_round_trip_ns",
         ] + Statistics.counters.map(\.name)
 
-    package init(node: Int, resources: NodeResources) {
+    package init(node: NodeIndex, resources: NodeResources) {
         self.node = node
         self.resources = resources
     }
@@ -58,7 +59,7 @@ package struct NodeReport: Sendable {
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.put(UInt8(node))
+        writer.put(node)
         resources.write(to: &writer)
         writer.put(uptimeNanoseconds)
         writer.put(policies?.rawValue ?? .max)
@@ -75,9 +76,9 @@ package struct NodeReport: Sendable {
     }
 
     /// - Parameter sender: from whose connection it came; nobody reports for another.
-    init(decoding bytes: [UInt8], from sender: Int) throws(ByteError) {
+    init(decoding bytes: [UInt8], from sender: NodeIndex) throws(ByteError) {
         var reader = ByteReader(bytes)
-        node = Int(try reader.take(UInt8.self))
+        node = try reader.takeNode()
         guard node == sender else { throw .value("node of a report") }
         resources = try NodeResources(from: &reader)
         uptimeNanoseconds = try reader.take()

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Synchronization
 
@@ -8,9 +9,9 @@ final class StatisticsRoom: @unchecked Sendable {
     private let count: Int
     private let control: ControlPlane
     private let session: SessionSlot
-    private let replies = Mutex<[Int: NodeReport]>([:])
+    private let replies = Mutex<[NodeIndex: NodeReport]>([:])
     private let hasReply = Parker()
-    private let askers = Mutex<Set<Int>>([])
+    private let askers = Mutex<Set<NodeIndex>>([])
     private let isAsked = Parker()
     private let isStopping = Atomic<Bool>(false)
     private var thread: SystemThread?
@@ -32,12 +33,12 @@ final class StatisticsRoom: @unchecked Sendable {
 
     // MARK: Control thread
 
-    func asked(by node: Int) {
+    func asked(by node: NodeIndex) {
         askers.withLock { _ = $0.insert(node) }
         isAsked.unpark()
     }
 
-    func take(_ report: NodeReport, from node: Int) {
+    func take(_ report: NodeReport, from node: NodeIndex) {
         replies.withLock { $0[node] = report }
         hasReply.unpark()
     }

@@ -1,4 +1,4 @@
-internal import Contract
+package import Contract
 import BoardSupport
 
 /// The judgement of one boot as a value: console lines, power changes and the passing of time go in; faults to inflict
@@ -18,9 +18,9 @@ package struct BootProgress {
 
     package struct Loss: Equatable, Sendable {
         /// The node that spoke.
-        package var reporter: Int
+        package var reporter: NodeIndex
         /// The node it named.
-        package var lost: Int
+        package var lost: NodeIndex
         package var at: Duration
     }
 
@@ -29,14 +29,17 @@ package struct BootProgress {
     /// Faults to come; `due` is known once the line that one waits for has come.
     private var pending: [(fault: FaultInjection, pattern: Regex<AnyRegexOutput>?, due: Duration?)] = []
     private var finished = false
-    private var stopped: Set<Int> = []
+    private var stopped: Set<NodeIndex> = []
     private var guestEnd: Verdict?
     private var firmwarePanic: String?
     /// The last refusal that each node spoke of. It explains an ending, it is not one.
-    private var refusals: [Int: String] = [:]
+    private var refusals: [NodeIndex: String] = [:]
     /// Why each node says that the licence does not cover the machine.
-    private var licenceRefusals: [Int: String] = [:]
-    private var nodeEnds: [Int: Int32] = [:]
+    private var licenceRefusals: [NodeIndex: String] = [:]
+    private var nodeEnds: [NodeIndex: Int32] = [:]
+    private var lastSentence: [NodeIndex: String] = [:]
+    /// What each node said last before its program ended.
+    private var lastWords: [NodeIndex: String] = [:]
     /// When the machine's end became known; boards should switch off soon after.
     private var endedAt: Duration?
 
@@ -48,7 +51,7 @@ package struct BootProgress {
         self.nodes = nodes
         self.timeout = timeout
         for fault in faults {
-            guard fault.node < nodes else {
+            guard fault.node.position < nodes else {
                 throw LabError(
                     .usage, "--\(fault.kind) names node \(fault.node), but the nodes are 0 to \(nodes - 1)")
             }
@@ -63,7 +66,7 @@ package struct BootProgress {
     }
 
     /// A complete line of node `node`'s firmware console.
-    package mutating func firmwareLine(_ line: String, node: Int, at now: Duration) {
+    package mutating func firmwareLine(_ line: String, node: NodeIndex, at now: Duration) {
         switch ConsoleReport.firmware(line) {
         case .lost(let lost):
             losses.append(Loss(reporter: node, lost: lost, at: now))
@@ -71,12 +74,16 @@ package struct BootProgress {
         case .refusal(let why): refusals[node] = why
         case .licenceRefusal(let why): licenceRefusals[node] = licenceRefusals[node].map { "\($0); \(why)" } ?? why
         case .nodeEnded(let status):
-            if nodeEnds[node] == nil { nodeEnds[node] = status }
+            if nodeEnds[node] == nil {
+                nodeEnds[node] = status
+                lastWords[node] = lastSentence[node]
+            }
             end(at: now)
         case .statistics(let json): statistics.append(json)
         case .panic(let text):
             if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: \(text)" }
             end(at: now)
+        case .sentence(let sentence): lastSentence[node] = sentence
         default: break
         }
     }
@@ -104,7 +111,7 @@ package struct BootProgress {
     }
 
     /// Node `node` has no power any more, whoever took it.
-    package mutating func boardStopped(node: Int) { stopped.insert(node) }
+    package mutating func boardStopped(node: NodeIndex) { stopped.insert(node) }
 
     /// Called regularly; asks for faults that are due, or gives the verdict (once).
     package mutating func tick(at now: Duration) -> [Action] {
@@ -172,7 +179,7 @@ package struct BootProgress {
         }
         if let guestEnd { return guestEnd }
         if let (node, status) = nodeEnds.min(by: { $0.key < $1.key }) {
-            return Verdict(.fail, status: status, "vsmpd of node \(node) ended with status \(status)")
+            return Verdict(.fail, status: status, "vsmpd of node \(node) ended with status \(status)" + (lastWords[node].map { ": \($0)" } ?? ""))
         }
         return refusal ?? Verdict(.fail, .guestFailed, "every board switched off and the guest gave no verdict")
     }
@@ -182,7 +189,7 @@ package struct BootProgress {
     }
 
     private var running: String {
-        let names = (0..<nodes).filter { !stopped.contains($0) }.map { "node \($0)" }
+        let names = NodeIndex.all(of: nodes).filter { !stopped.contains($0) }.map { "node \($0)" }
         return names.joined(separator: ", ")
     }
 }
@@ -191,10 +198,10 @@ package struct BootProgress {
 
 extension BootProgress {
     /// How long after the last fault each board that still runs first said that a node is lost; nil is silence.
-    package func lossDelays() -> [(node: Int, delay: Duration?)] {
+    package func lossDelays() -> [(node: NodeIndex, delay: Duration?)] {
         guard let last = inflicted.last?.at else { return [] }
         let killed = Set(inflicted.filter { $0.fault.kind == .kill }.map(\.fault.node))
-        return (0..<nodes).filter { !killed.contains($0) }.map { node in
+        return NodeIndex.all(of: nodes).filter { !killed.contains($0) }.map { node in
             (node, losses.first { $0.reporter == node && $0.at >= last }.map { $0.at - last })
         }
     }
@@ -209,13 +216,13 @@ extension BootProgress {
             guard allStopped || now - last >= Self.lossLimit * 5 else { return nil }
             return Verdict(
                 .fail, .timeout,
-                "node \(silent.map(String.init).joined(separator: ", ")) never said that a node was lost")
+                "node \(silent.map { "\($0)" }.joined(separator: ", ")) never said that a node was lost")
         }
         guard allStopped || now - last >= Self.powerOffLimit else { return nil }
         if !late.isEmpty {
             return Verdict(
                 .fail, .timeout,
-                "node \(late.map { String($0.node) }.joined(separator: ", ")) took longer than \(Self.lossLimit)"
+                "node \(late.map { "\($0.node)" }.joined(separator: ", ")) took longer than \(Self.lossLimit)"
                     + " to say that a node was lost")
         }
         if !allStopped {

@@ -1,3 +1,5 @@
+package import Contract
+
 /// The lines of a console that mean something to the lab.
 package enum ConsoleReport: Equatable, Sendable {
     /// `VSMP-EXIT <n>` on the guest's console.
@@ -5,7 +7,7 @@ package enum ConsoleReport: Equatable, Sendable {
     /// A kernel gave up: the guest's, or on a firmware console the firmware's own.
     case panic(String)
     /// `vsmp: LOST node <n> (<why>)...` on a firmware console.
-    case lost(node: Int)
+    case lost(node: NodeIndex)
     /// A sentence in which one node refuses another. The node may go on trying.
     case refusal(String)
     /// A reason why a licence does not cover the machine, with its code.
@@ -21,7 +23,7 @@ package enum ConsoleReport: Equatable, Sendable {
     package static func firmware(_ line: String) -> ConsoleReport? {
         if let json = line.text(after: "VSMP-STAT ") { return .statistics(json) }
         guard let sentence = line.text(after: "vsmp: ") else { return panic(line) }
-        if let rest = sentence.text(after: "LOST node "), let node = Int(rest.prefix(while: \.isNumber)) {
+        if let rest = sentence.text(after: "LOST node "), let node = Int(rest.prefix(while: \.isNumber)).flatMap({ NodeIndex(exactly: $0) }) {
             return .lost(node: node)
         }
         if sentence.contains(" refuses ") { return .refusal(sentence) }

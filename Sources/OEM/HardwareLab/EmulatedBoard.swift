@@ -1,3 +1,4 @@
+public import Contract
 import Bytes
 public import BoardSupport
 
@@ -8,7 +9,7 @@ public struct EmulatedBoard: Equatable, Sendable {
     /// Where Debian's package ovmf has the code.
     public static let standardFirmwareCode = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 
-    public var node: Int
+    public var node: NodeIndex
     public var processors: Int
     public var memoryMiB: Int
     public var firmware: Firmware
@@ -32,7 +33,7 @@ public struct EmulatedBoard: Equatable, Sendable {
     public var clock: String?
 
     public init(
-        node: Int, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
+        node: NodeIndex, processors: Int, memoryMiB: Int, firmware: Firmware, stick: String,
         firmwareCode: String = EmulatedBoard.standardFirmwareCode, firmwareVariables: String,
         emulator: String, model: Board.Lab, mtu: Int = Board.InterconnectPort.usualMTU,
         description: Board? = nil, clock: String? = nil
@@ -61,7 +62,7 @@ public struct EmulatedBoard: Equatable, Sendable {
 
     /// The interconnect port's address, locally administered, unique within a lab run.
     public var ethernetAddress: String {
-        "52:54:00:76:\(Hexadecimal.encode(UInt8(truncatingIfNeeded: node >> 8))):\(Hexadecimal.encode(UInt8(truncatingIfNeeded: node)))"
+        "52:54:00:76:00:\(Hexadecimal.encode(node.rawValue))"
     }
 
     /// The emulator and its arguments (QEMU 7.2 or later). AMD-V is emulated, so the host needs no virtualisation.
@@ -75,7 +76,7 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
         // A board of its own, as a licence that is bound to boards or sticks needs it.
-        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Hexadecimal.encode(UInt8(truncatingIfNeeded: node)))"]
+        words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Hexadecimal.encode(node.rawValue))"]
         words += memoryLayout + identity + (clock.map { ["-rtc", "base=\($0)"] } ?? [])
         if firmware == .ovmf {
             words += [

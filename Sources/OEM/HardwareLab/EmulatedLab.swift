@@ -1,4 +1,4 @@
-internal import Contract
+public import Contract
 public import BoardSupport
 import FirmwareImage
 import Foundation
@@ -20,13 +20,13 @@ public struct EmulatedLabOptions {
     public var firmware: EmulatedBoard.Firmware
     public var guest: StickPersonalisation.GuestPayload?
     /// Nodes whose stick belongs to another kit of the same size: their key is wrong.
-    public var strangers: Set<Int>
+    public var strangers: Set<NodeIndex>
     /// Nodes that boot another image, by its path.
-    public var otherImages: [Int: String]
+    public var otherImages: [NodeIndex: String]
     /// Nodes whose stick gets a newer firmware into its second bank, by the image's path.
-    public var updates: [Int: String] = [:]
+    public var updates: [NodeIndex: String] = [:]
     /// Nodes whose stick has its write protection on while the board runs.
-    public var writeProtected: Set<Int> = []
+    public var writeProtected: Set<NodeIndex> = []
     /// Names of coherence policies, separated by commas; nil leaves the choice to the node.
     public var policies: String?
     /// A licence file that every stick gets, fitting or not.
@@ -43,7 +43,7 @@ public struct EmulatedLabOptions {
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
         cacheMiB: [Int] = [], lentProcessors: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
-        strangers: Set<Int> = [], otherImages: [Int: String] = [:], policies: String? = nil, licence: [UInt8]? = nil, sticks: [String] = [],
+        strangers: Set<NodeIndex> = [], otherImages: [NodeIndex: String] = [:], policies: String? = nil, licence: [UInt8]? = nil, sticks: [String] = [],
         clock: String? = nil, emulator: String? = nil, trustedPlatformModules: String? = nil
     ) {
         self.image = image
@@ -85,11 +85,11 @@ public final class EmulatedLab {
         if let licence = options.licence { (kit, otherKey) = (kit.carrying(licence: licence), otherKey.carrying(licence: licence)) }
         network = try EmulatedNetwork(boards: options.nodes)
         var boards: [BoardUnderTest] = []
-        for node in 0..<options.nodes {
+        for node in NodeIndex.all(of: options.nodes) {
             var emulated = EmulatedBoard(
-                node: node, processors: options.processors.repeatingLast(node) ?? lab.processors,
-                memoryMiB: options.memoryMiB.repeatingLast(node) ?? lab.memoryMiB, firmware: options.firmware,
-                stick: options.sticks.isEmpty ? "\(directory)/node\(node).stick.img" : options.sticks[node],
+                node: node, processors: options.processors.repeatingLast(node.position) ?? lab.processors,
+                memoryMiB: options.memoryMiB.repeatingLast(node.position) ?? lab.memoryMiB, firmware: options.firmware,
+                stick: options.sticks.isEmpty ? "\(directory)/node\(node).stick.img" : options.sticks[node: node],
                 firmwareVariables: "\(directory)/node\(node).variables.fd", emulator: options.emulator ?? lab.emulator,
                 model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board, clock: options.clock)
             emulated.isStickWriteProtected = options.writeProtected.contains(node)
@@ -97,8 +97,8 @@ public final class EmulatedLab {
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log",
                 chipState: options.trustedPlatformModules.map { "\($0)/node\(node)" })
             let personalisation = StickPersonalisation(
-                kit: options.strangers.contains(node) ? otherKey : kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node),
-                cacheMiB: options.cacheMiB.repeatingLast(node), processors: options.lentProcessors.repeatingLast(node),
+                kit: options.strangers.contains(node) ? otherKey : kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node.position),
+                cacheMiB: options.cacheMiB.repeatingLast(node.position), processors: options.lentProcessors.repeatingLast(node.position),
                 policies: options.policies,
                 guest: node == 0 ? options.guest : nil)
             if options.sticks.isEmpty {
@@ -152,12 +152,13 @@ public final class EmulatedLab {
     }
 
     private static func check(_ options: EmulatedLabOptions) throws(LabError) {
-        guard (1...Kit.maximumNodes).contains(options.nodes) else {
-            throw LabError(.usage, "\(options.nodes) nodes: give 1 to \(Kit.maximumNodes)")
+        guard Limits.nodes.contains(options.nodes) else {
+            throw LabError(.usage, "\(options.nodes) nodes: give 1 to \(Limits.nodes.upperBound)")
         }
         for (name, values, least) in [
             ("processors", options.processors, 1), ("memory", options.memoryMiB, 256),
-            ("slice-mib", options.sliceMiB, 1), ("cache-mib", options.cacheMiB, 1), ("lend-processors", options.lentProcessors, 1),
+            ("slice-mib", options.sliceMiB, Limits.sliceMiB.lowerBound), ("cache-mib", options.cacheMiB, Limits.cacheMiB.lowerBound),
+            ("lend-processors", options.lentProcessors, Limits.lentProcessors.lowerBound),
         ] {
             if values.count > options.nodes {
                 throw LabError(.usage, "--\(name) has \(values.count) values for \(options.nodes) boards")
@@ -166,7 +167,7 @@ public final class EmulatedLab {
                 throw LabError(.usage, "--\(name) \(small) is below \(least)")
             }
         }
-        if let stranger = (options.strangers.union(options.otherImages.keys).union(options.updates.keys).union(options.writeProtected)).first(where: { $0 >= options.nodes }) {
+        if let stranger = (options.strangers.union(options.otherImages.keys).union(options.updates.keys).union(options.writeProtected)).first(where: { $0.position >= options.nodes }) {
             throw LabError(.usage, "there is no node \(stranger): the nodes are 0 to \(options.nodes - 1)")
         }
         guard options.sticks.isEmpty || options.sticks.count == options.nodes else {

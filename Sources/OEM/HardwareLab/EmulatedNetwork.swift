@@ -1,8 +1,9 @@
+package import Contract
 package import Platform
 
 /// The private wire between emulated boards. Two boards share one pair of sockets; more are joined by ``FrameSwitch``.
 package final class EmulatedNetwork {
-    private var ends: [Int: SharedDescriptor] = [:]
+    private var ends: [NodeIndex: SharedDescriptor] = [:]
     private let frameSwitch: FrameSwitch?
 
     package init(boards: Int) throws(LabError) {
@@ -13,7 +14,7 @@ package final class EmulatedNetwork {
             frameSwitch = nil
             return
         }
-        for node in 0..<boards {
+        for node in NodeIndex.all(of: boards) {
             let (boardEnd, labEnd) = try labSocketPair()
             ends[node] = boardEnd
             labEnds.append(labEnd)
@@ -22,7 +23,7 @@ package final class EmulatedNetwork {
     }
 
     /// The end that belongs to `node`; each can be taken once.
-    package func takeEnd(node: Int) -> SharedDescriptor {
+    package func takeEnd(node: NodeIndex) -> SharedDescriptor {
         guard let end = ends.removeValue(forKey: node) else {
             preconditionFailure("the interconnect end of node \(node) was taken twice")
         }

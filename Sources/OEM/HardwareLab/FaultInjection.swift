@@ -1,4 +1,4 @@
-import Contract
+public import Contract
 import BoardSupport
 
 /// A fault the lab inflicts on one board while the machine runs.
@@ -18,10 +18,10 @@ public struct FaultInjection: Equatable, Sendable {
     }
 
     public var kind: Kind
-    public var node: Int
+    public var node: NodeIndex
     public var moment: Moment
 
-    public init(_ kind: Kind, node: Int, at moment: Moment) {
+    public init(_ kind: Kind, node: NodeIndex, at moment: Moment) {
         self.kind = kind
         self.node = node
         self.moment = moment
@@ -33,7 +33,9 @@ public struct FaultInjection: Equatable, Sendable {
             LabError(.usage, "--\(kind) \(text): \(why); write NODE@SECONDS, NODE@/REGULAR EXPRESSION/ or NODE@/REGULAR EXPRESSION/+SECONDS")
         }
         guard let at = text.firstIndex(of: "@") else { throw wrong("there is no @") }
-        guard let node = Int(text[..<at]), node >= 0 else { throw wrong("the node is not a number from 0") }
+        guard let node = Int(text[..<at]).flatMap({ NodeIndex(exactly: $0) }) else {
+            throw wrong("the node is not a number from 0 to \(Limits.nodes.upperBound - 1)")
+        }
         let when = text[text.index(after: at)...]
         func number(_ text: Substring) throws(LabError) -> Double {
             guard let seconds = Double(text), seconds >= 0, seconds.isFinite else {

@@ -1,5 +1,5 @@
+public import Contract
 internal import Platform
-import Contract
 import BoardSupport
 import Foundation
 import Synchronization
@@ -34,7 +34,7 @@ public final class LabBoot {
         /// Bytes of the guest's console, as they come.
         case guestOutput([UInt8])
         /// A complete line of a firmware console.
-        case firmwareLine(node: Int, String)
+        case firmwareLine(node: NodeIndex, String)
         /// Something the lab did or saw.
         case note(String)
     }
@@ -49,7 +49,7 @@ public final class LabBoot {
     }
 
     public struct LossDelay: Equatable, Sendable {
-        public var node: Int
+        public var node: NodeIndex
         public var delay: Duration?
     }
 
@@ -107,14 +107,14 @@ public final class LabBoot {
 
     private func openConsoles() throws(LabError) -> [WatchedConsole] {
         var consoles: [WatchedConsole] = []
-        for (node, board) in boards.enumerated() {
+        for (node, board) in zip(NodeIndex.all(of: boards.count), boards) {
             consoles.append(
                 try WatchedConsole(
                     board.firmwareConsole, .firmware(node: node),
                     log: options.logDirectory.map { "\($0)/node\(node).firmware.log" }))
         }
         // The other nodes' second ports are silent; reading them keeps a mistake there from stalling a board.
-        for (node, board) in boards.enumerated() {
+        for (node, board) in zip(NodeIndex.all(of: boards.count), boards) {
             guard let guest = board.guestConsole else { continue }
             let log = node == 0 ? "guest.log" : "node\(node).second.log"
             consoles.append(
@@ -130,7 +130,7 @@ public final class LabBoot {
     ) -> Verdict {
         var keyboard = self.keyboard
         var keystrokes: [UInt8] = []
-        var spoken: Set<Int> = []
+        var spoken: Set<NodeIndex> = []
         while true {
             var descriptors = consoles.filter(\.isOpen).map(\.driver.pollDescriptor)
             if let keyboard, keystrokes.isEmpty { descriptors.append(keyboard.rawValue) }
@@ -138,7 +138,7 @@ public final class LabBoot {
             var actions: [BootProgress.Action] = []
             for console in consoles where ready.contains(console.driver.pollDescriptor) {
                 if options.forgetSticks, case .firmware(let node) = console.role, spoken.insert(node).inserted {
-                    boards[node].media.forgetStick()
+                    boards[node: node].media.forgetStick()
                 }
                 actions += take(console, &progress, since: start)
             }
@@ -153,7 +153,7 @@ public final class LabBoot {
                 // A 16550 has room for 16 bytes; a pasted page must not overrun the guest.
                 keystrokes.removeFirst(guest.send(Array(keystrokes.prefix(16))))
             }
-            for (node, board) in boards.enumerated() {
+            for (node, board) in zip(NodeIndex.all(of: boards.count), boards) {
                 switch board.power.powerState() {
                 case .on: break
                 case .off:
@@ -203,7 +203,7 @@ public final class LabBoot {
     }
 
     private func inflict(_ fault: FaultInjection) -> Verdict? {
-        let board = boards[fault.node]
+        let board = boards[node: fault.node]
         switch fault.kind {
         case .kill:
             board.power.cutPower()

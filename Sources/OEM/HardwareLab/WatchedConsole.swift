@@ -1,14 +1,15 @@
+import Contract
 internal import Platform
 
 /// A console that the lab reads: its log, and its lines.
 final class WatchedConsole {
     enum Role: Equatable {
-        case firmware(node: Int)
+        case firmware(node: NodeIndex)
         /// Node 0's serial port for the guest.
         case guest
         case unused
 
-        var node: Int? {
+        var node: NodeIndex? {
             switch self {
             case .firmware(let node): node
             case .guest: 0

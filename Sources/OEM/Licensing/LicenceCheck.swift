@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 
 /// Holds a machine against its licence: pure, the same on every node for the same input.
@@ -181,11 +182,11 @@ public enum LicenceCheck {
         }
     }
 
-    private static func names(_ nodes: [Int]) -> String {
+    private static func names(_ nodes: [NodeIndex]) -> String {
         switch nodes.count {
         case 0: "no node"
         case 1: "node \(nodes[0])"
-        default: "nodes " + nodes.map(String.init).joined(separator: ", ")
+        default: "nodes " + nodes.map { "\($0)" }.joined(separator: ", ")
         }
     }
 }

@@ -1,7 +1,9 @@
+public import Contract
+
 /// What the boards of one machine measured of themselves.
 public struct MachineInventory: Sendable, Equatable {
     public struct Node: Sendable, Equatable {
-        public var index: Int
+        public var index: NodeIndex
         /// Id of the licence that this node carries; nil for none.
         public var licence: String?
         /// Whether it runs a development image.
@@ -12,7 +14,7 @@ public struct MachineInventory: Sendable, Equatable {
         public var choosesPolicies: Bool
 
         public init(
-            index: Int, licence: String?, isDevelopment: Bool = false, record: BoardRecord, interconnect: InterconnectKind, choosesPolicies: Bool = false
+            index: NodeIndex, licence: String?, isDevelopment: Bool = false, record: BoardRecord, interconnect: InterconnectKind, choosesPolicies: Bool = false
         ) {
             self.index = index
             self.licence = licence

@@ -1,9 +1,10 @@
-internal import Platform
 import Contract
 import Bytes
 internal import BoardSupport
 internal import Disk
 internal import FirmwareImage
+internal import Machine
+internal import Platform
 
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
 enum ConfigurationPartition {
@@ -39,8 +40,20 @@ enum ConfigurationPartition {
                 bytes += status.size
             }
         }
+        if let guest = personalisation.guest { try check(guest) }
         // Tables (at most 1/512 twice), the root folder and the rounding of each file to clusters.
         return ((bytes + bytes / 128 + (3 << 20) - 1) >> 20) << 20
+    }
+
+    /// Refuses what the board that starts the guest would refuse.
+    private static func check(_ guest: StickPersonalisation.GuestPayload) throws(ProvisioningError) {
+        let (header, size) = try onDisk { () throws(DiskError) in
+            let file = try FileStore(reading: guest.kernel)
+            return (try file.read(at: 0, count: min(file.byteCount, LinuxKernel.headerBytes)), file.byteCount)
+        }
+        do throws(BootError) { try LinuxKernel.check(header: header, fileSize: UInt64(size), operatorText: guest.commandLine) } catch {
+            throw .failed(.badInput, "\(guest.kernel): \(error)")
+        }
     }
 
     private static func files(of personalisation: StickPersonalisation) throws(ProvisioningError) -> [String: FATVolume.Content] {

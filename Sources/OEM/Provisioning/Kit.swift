@@ -6,7 +6,7 @@ internal import Licensing
 public struct Kit: Sendable, Equatable {
     /// Letters, digits, hyphens; no secret.
     public let id: String
-    /// Boards in the machine, 1 to `maximumNodes`.
+    /// Boards in the machine, ``Limits/nodes``.
     public let nodes: Int
     public let key: ClusterKey
     /// Name of the edition under which it was sold; nil for a kit of development images.
@@ -16,11 +16,9 @@ public struct Kit: Sendable, Equatable {
     /// A deny-list that goes along.
     public private(set) var denyList: [UInt8]?
 
-    public static let maximumNodes = 64
-
     public init(id: String, nodes: Int, key: ClusterKey) throws(ProvisioningError) {
-        guard (1...Self.maximumNodes).contains(nodes) else {
-            throw .failed(.badInput, "a kit has 1 to \(Self.maximumNodes) nodes, not \(nodes)")
+        guard Limits.nodes.contains(nodes) else {
+            throw .failed(.badInput, "a kit has 1 to \(Limits.nodes.upperBound) nodes, not \(nodes)")
         }
         let isName = id.utf8.allSatisfy {
             switch $0 {
@@ -30,8 +28,8 @@ public struct Kit: Sendable, Equatable {
             default: false
             }
         }
-        guard isName, (1...32).contains(id.utf8.count) else {
-            throw .failed(.badInput, "a kit's id has 1 to 32 letters, digits and hyphens; \"\(id)\" is none")
+        guard isName, Limits.kitName.contains(id.utf8.count) else {
+            throw .failed(.badInput, "a kit's id has 1 to \(Limits.kitName.upperBound) letters, digits and hyphens; \"\(id)\" is none")
         }
         self.id = id
         self.nodes = nodes
@@ -66,8 +64,8 @@ public struct Kit: Sendable, Equatable {
         guard let nodes = nodes ?? (bound.least == bound.most ? bound.least : nil) else {
             throw ProvisioningError.failed(.usage, "edition \(edition) leaves the number of boards open: give --nodes")
         }
-        guard nodes >= bound.least ?? 1, nodes <= bound.most ?? maximumNodes else {
-            throw ProvisioningError.failed(.badInput, "edition \(edition) has \(bound.least ?? 1) to \(bound.most ?? maximumNodes) boards, not \(nodes)")
+        guard nodes >= bound.least ?? 1, nodes <= bound.most ?? Limits.nodes.upperBound else {
+            throw ProvisioningError.failed(.badInput, "edition \(edition) has \(bound.least ?? 1) to \(bound.most ?? Limits.nodes.upperBound) boards, not \(nodes)")
         }
         return try create(nodes: nodes, key: key).carrying(licence: licence, denyList: denyList, edition: edition)
     }

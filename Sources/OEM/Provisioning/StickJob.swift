@@ -1,3 +1,5 @@
+public import Contract
+
 /// One stick that is to be written.
 public struct StickJob: Sendable {
     /// A plain file, made or replaced (only if it was a stick's image before), or a whole removable disk.
@@ -33,7 +35,7 @@ public struct StickPlan: Sendable, Equatable, Codable {
     public var bytes: Int
     public var configurationBytes: Int
     public var kit: String?
-    public var node: Int?
+    public var node: NodeIndex?
     /// Names of the partitions that are lost.
     public var replaced: [String]
 }
@@ -58,5 +60,5 @@ public struct StickReport: Sendable, Equatable, Codable {
     /// SHA-256 of everything written in the order of the stick, in hexadecimal digits.
     public var sha256: String
     public var kit: String?
-    public var node: Int?
+    public var node: NodeIndex?
 }

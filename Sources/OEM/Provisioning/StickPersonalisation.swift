@@ -1,5 +1,5 @@
-import Contract
-internal import BoardSupport
+public import Contract
+internal import Coherence
 
 /// What makes one stick of one kit out of a brand's image. It is written to the stick's last partition, VSMP-CONFIG,
 /// and holds data only: nothing in it is executed by the firmware.
@@ -24,7 +24,7 @@ public struct StickPersonalisation: Sendable, Equatable {
 
     public var kit: Kit
     /// Index of this stick's node, from 0.
-    public var node: Int
+    public var node: NodeIndex
     /// MiB of guest memory that this node is home of; nil leaves it to the node.
     public var sliceMiB: Int?
     /// MiB of copies of other nodes' pages; nil leaves it to the node.
@@ -37,7 +37,7 @@ public struct StickPersonalisation: Sendable, Equatable {
     public var guest: GuestPayload?
 
     public init(
-        kit: Kit, node: Int, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
+        kit: Kit, node: NodeIndex, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
         onFailure: FailureAction? = nil, policies: String? = nil, guest: GuestPayload? = nil
     ) {
         self.kit = kit
@@ -52,20 +52,24 @@ public struct StickPersonalisation: Sendable, Equatable {
 
     /// The text of `machine.conf`: `key=value` on each line.
     public func machineConfiguration() throws(ProvisioningError) -> String {
-        guard (0..<kit.nodes).contains(node) else {
+        guard node.position < kit.nodes else {
             throw .failed(
                 .badInput, "kit \(kit.id) has the nodes 0 to \(kit.nodes - 1); there is no node \(node)")
         }
         var lines = ["kit=\(kit.id)", "nodes=\(kit.nodes)", "node=\(node)"]
-        for (name, value) in [("slice-mib", sliceMiB), ("cache-mib", cacheMiB), ("processors", processors)] {
+        for (name, value, range) in [
+            ("slice-mib", sliceMiB, Limits.sliceMiB), ("cache-mib", cacheMiB, Limits.cacheMiB), ("processors", processors, Limits.lentProcessors),
+        ] {
             guard let value else { continue }
-            guard (1...0x4000_0000).contains(value) else { throw .failed(.badInput, "\(name) cannot be \(value)") }
+            guard range.contains(value) else {
+                throw .failed(.badInput, "\(name)=\(value): expected a number from \(range.lowerBound) to \(range.upperBound)")
+            }
             lines.append("\(name)=\(value)")
         }
         if let onFailure { lines.append("on-failure=\(onFailure.rawValue)") }
         if let policies {
-            guard policies.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-                throw .failed(.badInput, "policies are names with commas and no blanks, not \"\(policies)\"")
+            do throws(PolicySet.UnknownPolicy) { _ = try PolicySet(parsing: policies) } catch {
+                throw .failed(.badInput, "policies=\(policies): \(error)")
             }
             lines.append("policies=\(policies)")
         }

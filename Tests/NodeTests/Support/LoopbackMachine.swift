@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Platform
 import Coherence
@@ -27,8 +28,8 @@ func freePorts(_ count: Int) throws -> [UInt16] {
 }
 
 func reach(_ node: Int, ports: [UInt16]) throws -> Reach {
-    var peers: [UInt8: SocketAddress] = [:]
-    for (index, port) in ports.enumerated() where index != node { peers[UInt8(index)] = try SocketAddress("127.0.0.1:\(port)") }
+    var peers: [NodeIndex: SocketAddress] = [:]
+    for (index, port) in ports.enumerated() where index != node { peers[NodeIndex(index)] = try SocketAddress("127.0.0.1:\(port)") }
     return .fixed(listen: try SocketAddress("127.0.0.1:\(ports[node])"), peers: peers)
 }
 
@@ -91,7 +92,7 @@ struct LoopbackMachine {
 
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
         var setup = NodeRuntime.Setup(
-            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: node), policies: policies,
+            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: NodeIndex(node)), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })

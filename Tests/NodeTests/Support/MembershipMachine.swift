@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Platform
 import Coherence
@@ -112,21 +113,24 @@ final class Member: Sendable {
 final class JoinedMember {
     let control: ControlPlane
     let driver: MembershipDriver
-    private let node, count: Int
+    private let node: NodeIndex
+    private let count: Int
     /// Kept open: a peer has joined only when it has both.
     private let links: [PeerLinks]
 
     init(node: Int, count: Int, kit: String, reach: Reach, log: Log) throws {
-        (self.node, self.count) = (node, count)
+        self.count = count
         var random = SystemRandomNumberGenerator()
-        guard let members = UInt8(exactly: count), let index = UInt8(exactly: node) else { throw CancellationError() }
-        let identity = try NodeIdentity(index: index, count: members, kit: kit, firmwareHash: testHash, random: &random)
+        // A kit that is too large is refused before anything asks for its last node.
+        let index = NodeIndex(exactly: node) ?? 0
+        self.node = index
+        let identity = try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: testHash, random: &random)
         links = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
         var controls = [ControlLink?](repeating: nil, count: count)
-        for link in links { controls[Int(link.peer.index)] = ControlLink(link.takeControl(), peer: link.peer.index) }
+        for link in links { controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index) }
         control = try ControlPlane(links: controls)
-        driver = MembershipDriver(Membership(node: node, count: count), control: control, session: SessionSlot(), say: { log($0) })
+        driver = MembershipDriver(Membership(node: index, count: count), control: control, session: SessionSlot(), say: { log($0) })
     }
 
     /// Up to where memory would be lent.

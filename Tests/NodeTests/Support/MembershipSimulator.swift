@@ -1,3 +1,4 @@
+import Contract
 import Licensing
 import Machine
 import TestSupport
@@ -60,7 +61,7 @@ struct MembershipSimulator {
         self.plan = plan
         random = SeededGenerator(seed: seed)
         let count = plan.nodes
-        members = (0..<count).map { Membership(node: $0, count: count, earlyResets: $0 == 0 ? plan.earlyResets : 0) }
+        members = (0..<count).map { Membership(node: NodeIndex($0), count: count, earlyResets: $0 == 0 ? plan.earlyResets : 0) }
         consoles = Array(repeating: [], count: count)
         done = consoles
         stops = Array(repeating: 0, count: count)
@@ -69,7 +70,7 @@ struct MembershipSimulator {
         stopOrders = Array(repeating: -1, count: count)
         for node in 0..<count {
             let statement = LicenceStatement(
-                node: .init(index: node, licence: nil, isDevelopment: true, record: BoardRecord(sockets: 1, cores: 1, memoryMiB: 160, model: nil), interconnect: .ethernet),
+                node: .init(index: NodeIndex(node), licence: nil, isDevelopment: true, record: BoardRecord(sockets: 1, cores: 1, memoryMiB: 160, model: nil), interconnect: .ethernet),
                 threads: 1, denyList: [])
             post(to: node, at: below(Self.second), .input(.joined(statement)))
             if let death = plan.deaths[node] { post(to: node, at: death, .death) }
@@ -117,14 +118,14 @@ struct MembershipSimulator {
             for index in kept.sorted(by: >) { queue.remove(at: index) }
             let isSilent = below(2) == 0
             let seen = now + below(plan.slowestMessage) + (isSilent ? 1_500_000_000 : 0)
-            post(to: peer, at: max(seen, busyUntil[node][peer]), from: node, .input(.lost(node: node, why: isSilent ? "no heartbeat" : "closed")))
+            post(to: peer, at: max(seen, busyUntil[node][peer]), from: node, .input(.lost(node: NodeIndex(node), why: isSilent ? "no heartbeat" : "closed")))
         }
     }
 
     private mutating func feed(_ node: Int, _ input: Membership.Input) {
         for effect in members[node].handle(input, now: now) {
             switch effect {
-            case .send(let message, let peer): send(message, from: node, to: peer)
+            case .send(let message, let peer): send(message, from: node, to: peer.position)
             case .broadcast(let message): for peer in members.indices where peer != node { send(message, from: node, to: peer) }
             case .say(let line): consoles[node].append(line)
             case .stop:
@@ -139,11 +140,11 @@ struct MembershipSimulator {
 
     private mutating func send(_ message: MembershipMessage, from node: Int, to peer: Int) {
         // Over the wire, as bytes.
-        guard let read = try? ControlMessage(ControlMessage.membership(message).frame, from: node), case .membership(let message) = read else {
+        guard let read = try? ControlMessage(ControlMessage.membership(message).frame, from: NodeIndex(node)), case .membership(let message) = read else {
             consoles[node].append("UNREADABLE \(message)")
             return
         }
-        deliver(.message(message, from: node), from: node, to: peer)
+        deliver(.message(message, from: NodeIndex(node)), from: node, to: peer)
     }
 
     private mutating func deliver(_ input: Membership.Input, from node: Int, to peer: Int) {
@@ -168,8 +169,8 @@ struct MembershipSimulator {
             feed(node, .measured(NodeHello(resources: resources(node), cpuid: CPUIDTable(entries: [.init(function: 0, eax: 13, ebx: 0x756E_6547)])), clock: now))
         case .build: feed(node, .built(ClockFigures(bound: 1, roundTrip: 2)))
         case .start: feed(node, .started)
-        case .collect: feed(node, .collected(done[node].contains("build") ? NodeReport(node: node, resources: resources(node)) : nil))
-        case .leave: for peer in members.indices where peer != node { deliver(.lost(node: node, why: "closed"), from: node, to: peer) }
+        case .collect: feed(node, .collected(done[node].contains("build") ? NodeReport(node: NodeIndex(node), resources: resources(node)) : nil))
+        case .leave: for peer in members.indices where peer != node { deliver(.lost(node: NodeIndex(node), why: "closed"), from: node, to: peer) }
         case .remember, .celebrate, .tell: break
         }
     }

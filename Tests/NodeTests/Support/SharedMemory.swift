@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Coherence
 import Glibc
@@ -69,7 +70,7 @@ final class SharedMemory: @unchecked Sendable {
             let channels = try Self.channels(nodes) { one, other in
                 let wire = try MemoryWire(credits: credits)
                 return (
-                    PageChannel(wire.end(0, peer: UInt8(other)), nodes: nodes), PageChannel(wire.end(1, peer: UInt8(one)), nodes: nodes)
+                    PageChannel(wire.end(0, peer: NodeIndex(other)), nodes: nodes), PageChannel(wire.end(1, peer: NodeIndex(one)), nodes: nodes)
                 )
             }
             loops = try Self.loops(configurations, memories, channels, log)
@@ -78,7 +79,7 @@ final class SharedMemory: @unchecked Sendable {
     }
 
     private static func channel(_ descriptor: Int32, peer: Int, _ nodes: Int) throws -> PageChannel<Connection> {
-        PageChannel(try Connection(adopting: Socket(adopting: descriptor), peer: UInt8(peer), role: .coherence), nodes: nodes)
+        PageChannel(try Connection(adopting: Socket(adopting: descriptor), peer: NodeIndex(peer), role: .coherence), nodes: nodes)
     }
 
     /// - Parameter join: both ends of the link between two nodes.

@@ -94,7 +94,10 @@ extension LicenseCommand {
                 guard let request = try LicenseFiles.documents([machine]).requests.first else {
                     throw ProvisioningError.failed(.badInput, "\(machine) holds no request; make one with: vsmp license request")
                 }
-                let nodes = request.boards.enumerated().map { index, record in
+                guard Limits.nodes.contains(request.boards.count) else {
+                    throw ProvisioningError.failed(.badInput, "\(machine) has \(request.boards.count) boards; a machine has 1 to \(Limits.nodes.upperBound)")
+                }
+                let nodes = zip(NodeIndex.all(of: request.boards.count), request.boards).map { index, record in
                     MachineInventory.Node(index: index, licence: accepted.licence.id, record: record, interconnect: InterconnectKind(rawValue: interconnect) ?? .ethernet)
                 }
                 let clock = LicenceClock(now: trust.at?.time ?? LicenseFiles.now(), imageBuilt: .first, highWater: nil)

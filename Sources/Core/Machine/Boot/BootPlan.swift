@@ -35,9 +35,7 @@ package struct BootPlan: Sendable {
         smbios: SMBIOSTables = SMBIOSTables(SMBIOSTables.Identity())
     ) throws(BootError) {
         let text = Array(commandLine.utf8)
-        let limit = min(kernel.commandLineSize, LowMemory.commandLineLimit - 1)
-        guard text.count <= limit else { throw .commandLine(length: text.count, limit: limit) }
-        if let bad = text.first(where: { $0 < 0x20 || $0 == 0x7F }) { throw .commandLineCharacter(bad) }
+        try kernel.check(commandLine: commandLine)
 
         let memoryEnd = layout.lowMemoryEndOfFirstNode.rawValue - acpi.reclaimableBytes
         let loadAddress = kernel.preferredAddress

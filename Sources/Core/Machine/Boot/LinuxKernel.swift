@@ -82,7 +82,7 @@ package enum BootError: Error, Equatable, CustomStringConvertible {
         case .initrdDoesNotFit(let size, let room):
             "the initrd has \(size >> 10) KiB, node 0 has room for \(room >> 10) KiB: give node 0 a larger slice"
         case .commandLine(let length, let limit):
-            "the guest command line has \(length) bytes, this kernel takes \(limit): shorten it"
+            "the guest command line has \(length) bytes with what the machine adds, this kernel takes \(limit): shorten it"
         case .commandLineCharacter(let c): "the guest command line contains the byte \(c): use printable text only"
         }
     }

@@ -1,3 +1,5 @@
+package import Contract
+
 /// Which device answers to an address, and on which node it stands: the same on every node, derived from the plan's
 /// devices. Addresses that no device claims read all ones and take writes without effect.
 package struct AddressMap: Sendable, Equatable {
@@ -5,7 +7,7 @@ package struct AddressMap: Sendable, Equatable {
     package struct Target: Sendable, Equatable {
         /// Position in the plan's list of devices.
         package var device: Int
-        package var node: Int
+        package var node: NodeIndex
         package var register: DeviceRegister
         package var isPosted: Bool
     }
@@ -15,7 +17,7 @@ package struct AddressMap: Sendable, Equatable {
         /// Last address of the block.
         var last: UInt64
         var device: Int
-        var node: Int
+        var node: NodeIndex
         var offset: UInt64
         var isPosted: Bool
     }
@@ -35,7 +37,7 @@ package struct AddressMap: Sendable, Equatable {
         guard devices.count <= Self.deviceLimit else { throw .deviceCount(devices.count) }
         self.devices = devices
         for (index, device) in devices.enumerated() {
-            guard (0..<nodes).contains(device.node) else { throw .node(device: index, device.node, of: nodes) }
+            guard device.node.position < nodes else { throw .node(device: index, device.node, of: nodes) }
             guard device.blocks.count <= Self.blockLimit else { throw .blockCount(device: index, device.blocks.count) }
             for block in device.blocks { try insert(block, of: index, node: device.node) }
         }
@@ -55,7 +57,7 @@ package struct AddressMap: Sendable, Equatable {
         }
     }
 
-    private mutating func insert(_ block: PlacedDevice.Block, of device: Int, node: Int) throws(AddressMapError) {
+    private mutating func insert(_ block: PlacedDevice.Block, of device: Int, node: NodeIndex) throws(AddressMapError) {
         let (end, overflow) = block.base.addingReportingOverflow(UInt64(block.count))
         guard block.count > 0, !overflow, block.offset <= .max - block.count,
             Self.ranges(block.space).contains(where: { $0.lowerBound <= block.base && end <= $0.upperBound })
@@ -151,7 +153,7 @@ extension DeviceAccess {
 package enum AddressMapError: Error, Equatable, CustomStringConvertible {
     case deviceCount(Int)
     case blockCount(device: Int, Int)
-    case node(device: Int, Int, of: Int)
+    case node(device: Int, NodeIndex, of: Int)
     case range(device: Int, PlacedDevice.Block)
     case overlap(DeviceAccess.Space, UInt64, Int, Int)
     case wire(device: Int, UInt8)

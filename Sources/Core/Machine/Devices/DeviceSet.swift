@@ -1,3 +1,5 @@
+package import Contract
+
 /// The devices that stand on one node, behind one lock of the caller's. After each call the caller routes `takeInterrupts()`,
 /// takes `takeWires()` to the node of the I/O APIC, looks at `powerRequest` and re-arms its timer for `nextDeadline`.
 ///
@@ -33,7 +35,7 @@ package final class DeviceSet {
 
     /// - Parameters:
     ///   - wallClock: nanoseconds since 1970-01-01 UTC at `now`.
-    package init(map: AddressMap, node: Int, layout: MachineLayout, wallClock: Int64, now: UInt64) {
+    package init(map: AddressMap, node: NodeIndex, layout: MachineLayout, wallClock: Int64, now: UInt64) {
         var ioAPIC: IOAPIC?
         var memberOfDevice = [Int?](repeating: nil, count: map.devices.count)
         for (index, placed) in map.devices.enumerated() where placed.node == node {

@@ -1,3 +1,5 @@
+package import Contract
+
 /// What a device is. Raw values travel in the plan.
 package enum DeviceKind: UInt8, Sendable, CaseIterable {
     case serialPort = 1
@@ -33,12 +35,12 @@ package struct PlacedDevice: Sendable, Equatable {
     }
 
     package var kind: DeviceKind
-    package var node: Int
+    package var node: NodeIndex
     package var blocks: [Block]
     /// The input of the I/O APIC that the device drives.
     package var wire: UInt8?
 
-    package init(kind: DeviceKind, node: Int, blocks: [Block], wire: UInt8? = nil) {
+    package init(kind: DeviceKind, node: NodeIndex, blocks: [Block], wire: UInt8? = nil) {
         self.kind = kind
         self.node = node
         self.blocks = blocks
@@ -56,7 +58,7 @@ extension PlacedDevice {
 
     /// A 16550A whose transmitted bytes are posted. Its other registers are answered: a driver reads the line status, or
     /// writes one of them, before it lets another processor at the port.
-    package static func serialPort(node: Int, base: UInt16, wire: UInt8) -> Self {
+    package static func serialPort(node: NodeIndex, base: UInt16, wire: UInt8) -> Self {
         Self(
             kind: .serialPort, node: node,
             blocks: [
@@ -65,7 +67,7 @@ extension PlacedDevice {
     }
 
     /// The devices that every machine has, all on one node.
-    package static func chipset(node: Int = 0) -> [Self] {
+    package static func chipset(node: NodeIndex = 0) -> [Self] {
         let ioAPIC = MachineLayout.ioAPICBase.rawValue
         return [
             serialPort(node: node, base: serialBase, wire: Wire.serial),

@@ -1,3 +1,5 @@
+import Contract
+
 /// What the machine's processors answer: the nodes' intersection, minus what needs state in one node's kernel or
 /// hardware, plus the machine's own topology.
 extension CPUIDTable {
@@ -117,7 +119,7 @@ extension CPUIDTable {
         let id = processor.apicID.rawValue
         let threadBits = UInt32(layout.threadBits)
         let packageShift = UInt32(layout.packageShift)
-        let node = layout.nodes[processor.node]
+        let node = layout.nodes[node: processor.node]
         let threads = UInt32(node.threadsPerCore)
         let logical = UInt32(node.coresPerSocket) * threads
         // A feature, so the same on every node, also on one whose packages have one processor.
@@ -149,7 +151,7 @@ extension CPUIDTable {
         set(
             Entry(
                 function: 0x8000_001E, eax: id, ebx: (threads - 1) << 8 | UInt32(processor.core & 0xFF),
-                ecx: UInt32(processor.node) & 0xFF))
+                ecx: UInt32(processor.node.rawValue)))
     }
 
     /// Cache sharing in APIC id space: level 1 and 2 within a core, level 3 within a package.

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 
 /// MADT (ACPI 6.5, 5.2.12), SRAT (5.2.16) and SLIT (5.2.17).
@@ -48,7 +49,7 @@ extension ACPIBuilder {
         w.u32(1)
         w.put(zeros: 8)
         for processor in layout.processors {
-            let domain = UInt32(processor.node)
+            let domain = UInt32(processor.node.rawValue)
             if usesX2APIC(processor.apicID) {
                 w.put(raw: [2, 24, 0, 0])
                 w.u32(domain)
@@ -63,7 +64,7 @@ extension ACPIBuilder {
         }
         for range in layout.memory {
             w.put(raw: [1, 40])
-            w.u32(UInt32(range.node))
+            w.u32(UInt32(range.node.rawValue))
             w.u16(0)
             w.u64(range.start.rawValue)
             w.u64(range.size)

@@ -1,0 +1,9 @@
+public import ArgumentParser
+public import Contract
+
+extension NodeIndex: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let number = Int(argument) else { return nil }
+        self.init(exactly: number)
+    }
+}

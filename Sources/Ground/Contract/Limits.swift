@@ -1,0 +1,14 @@
+/// What image, stick, node and lab allow, once: who writes a value refuses what its reader would refuse.
+public enum Limits {
+    /// Boards in a machine. Discovery, handshake, failure detection and the plan are proven up to here; the page
+    /// protocol itself could name 64.
+    public static let nodes = 1...16
+    /// MiB of guest memory that a node is home of: the least is what node 0 needs below 1 MiB and for a kernel.
+    public static let sliceMiB = 64...(1 << 26)
+    /// MiB of copies of other nodes' pages.
+    public static let cacheMiB = 1...(1 << 26)
+    /// Processors that a node lends.
+    public static let lentProcessors = 1...4096
+    /// Characters of a kit's name.
+    public static let kitName = 1...32
+}
