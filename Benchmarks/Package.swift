@@ -15,7 +15,7 @@ let package = Package(
         .executableTarget(
             name: "node-benchmark",
             dependencies: [
-                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "KVM", "Interconnect", "Machine", "Node", "Pages", "Platform",
+                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Contract", "KVM", "Interconnect", "Machine", "Node", "Pages", "Platform",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
@@ -26,7 +26,7 @@ let package = Package(
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
-        .target(name: "Machine", dependencies: ["Bytes"], swiftSettings: settings),
+        .target(name: "Machine", dependencies: ["Bytes", "Contract"], swiftSettings: settings),
         .target(name: "KVM", dependencies: ["CKVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
         .target(
             name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],

@@ -106,4 +106,22 @@ import Testing
         #expect(command.run(["install", scratch.path + "/new.vsl", "--config", scratch.path + "/absent"]) == .cannotCreate)
         #expect(status("request") == .success)
     }
+
+    /// What the machine's start would refuse is not installed: a licence that has ended, a clock that is not set, too many boards, another board.
+    @Test func aLicenceThatTheBoardWouldRefuseIsNotInstalled() throws {
+        let shop = try LicenceShop("edition=two\ntitle=Two\nmax-nodes=2\ngrace-days=5\n")
+        let licence = try shop.licence(until: "2026-04-01T00:00:00Z")
+        try scratch.write("image/licence-root", shop.root.envelope.armoured)
+        try scratch.write("new.vsl", shop.grant.envelope.armoured + licence.envelope.armoured)
+        func status(at time: String, nodes: Int) throws -> Contract.ExitStatus {
+            try scratch.write("stick/machine.conf", "kit=k\nnodes=\(nodes)\nnode=0\n")
+            let seconds = try #require(UTCTimeStamp(time)).seconds
+            return NodeLicenseCommand(image: image, clock: { seconds }).run(["install", scratch.path + "/new.vsl", "--config", stick])
+        }
+        for (time, nodes) in [("2026-04-07T00:00:00Z", 2), ("2020-01-01T00:00:00Z", 2), ("2026-03-01T00:00:00Z", 3)] {
+            #expect(try status(at: time, nodes: nodes) == .licenceRefused, "\(time) \(nodes)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: stick) == ["machine.conf"])
+        #expect(try status(at: "2026-04-05T00:00:00Z", nodes: 2) == .success, "in grace a machine starts")
+    }
 }

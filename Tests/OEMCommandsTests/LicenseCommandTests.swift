@@ -142,6 +142,75 @@ struct LicenseDesk {
         #expect(secret != nil && FileManager.default.contents(atPath: desk.folder + "/vendor.key") == secret)
     }
 
+    @Test func aLicenceThatNoBoardWouldAcceptIsNotIssued() throws {
+        desk.open()
+        #expect(desk.issue("--customer C --not-after 2026-01-31") == 65)
+        #expect(desk.issue("--customer C --not-after 2026-02-01") == 65)
+        // Silently the year 9999, or no end at all, is not what was asked for.
+        #expect(desk.issue("--customer C --days 99999999999") == 64)
+        #expect(desk.grant("standalone") == 0)
+        #expect(desk.status("issue grant --key @vendor.key --oem A --oem-key @acme.key.pub --edition standalone --editions-path \(LicenseDesk.editions) --issued 2026-02-01 --not-after 2026-01-01 --output @g.vsl") == 65)
+        try desk.request("three.vsr", boards: [0, 1, 2])
+        #expect(desk.issue("--request @three.vsr") == 85)
+        #expect(!FileManager.default.fileExists(atPath: desk.folder + "/license.vsl"))
+        // Nor transferred to such boards, nor behind its own end.
+        try desk.request("two.vsr", boards: [0, 1])
+        #expect(desk.issue("--request @two.vsr --bind board --days 10") == 0)
+        #expect(desk.status("transfer @license.vsl --request @three.vsr --key @acme.key --issued 2026-02-03 --output @moved.vsl") == 85)
+        #expect(desk.status("transfer @license.vsl --request @two.vsr --key @acme.key --issued 2026-03-03 --output @moved.vsl") == 65)
+        #expect(!FileManager.default.fileExists(atPath: desk.folder + "/moved.vsl"))
+        // An edition for InfiniBand is issued for boards whose request does not say how they are joined.
+        #expect(desk.grant("embedded-1") == 0)
+        try desk.request("four.vsr", boards: [0, 1, 2, 3])
+        #expect(desk.issue("--request @four.vsr", grant: "embedded-1.vsl") == 0)
+    }
+
+    @Test func whatHasEndedIsExplainedAndRefused() throws {
+        desk.open()
+        #expect(desk.issue("--customer C --days 30") == 0)
+        for command in ["verify", "explain"] {
+            #expect(desk.status("\(command) --root @root.vsl @license.vsl --at 2026-02-15") == 0)
+            #expect(desk.status("\(command) --root @root.vsl @license.vsl --at 2027-02-15") == 85)
+        }
+    }
+
+    /// What recorders, terminals and resets make of a console.
+    @Test func realConsoleLogsMakeARequest() throws {
+        let record = BoardRecord(
+            sockets: 2, cores: 8, memoryMiB: 65536, model: "Acme / One", board: .board(systemUUID: "uuid", serialNumber: nil), tpm: .tpm(endorsementKeyDigest: [1]))
+        let text = try LicenceRequest(made: UTCTimeStamp("2026-01-15T00:00:00Z")!, customer: nil, replaces: nil, boards: [record]).envelope.armoured
+        let lines = text.split(separator: "\n").map(String.init)
+        #expect(lines.count > 5)
+        func log(_ name: String, _ lines: [String]) throws { try desk.scratch.write(name, lines.joined(separator: "\r\n") + "\r\n") }
+        try log("time.log", lines.enumerated().map { "[2026-11-30 07:46:\(10 + $0)] \($1)" })
+        try log("kernel.log", lines.enumerated().map { "[    \($0).123456] vsmpd: \($1)" })
+        try log("colour.log", lines.map { "\u{1B}[0m\u{1B}[32m\($0)\u{1B}[0m\u{1B}[K" })
+        try log("between.log", [lines[0], lines[1], "[ 9.1] usb 1-1: new high-speed USB device", ""] + Array(lines[2...]))
+        let cut = Array(lines.prefix(3))
+        try log("cut.log", cut + ["", "SeaBIOS (version 1.16)"] + lines)
+        try log("cutEnd.log", lines + ["reset"] + cut)
+        for name in ["time.log", "kernel.log", "colour.log", "between.log", "cut.log", "cutEnd.log"] {
+            #expect(desk.run(["request", "--customer", "C", "--output", "@out.vsr", "@" + name]) == 0, "\(name)")
+            #expect(try desk.documents("out.vsr").requests.first?.boards == [record], "\(name)")
+        }
+        // None that is whole is no request.
+        try log("onlyCut.log", Array(lines.prefix(4)))
+        try log("changed.log", [lines[0], String(lines[1].reversed())] + Array(lines[2...]))
+        for name in ["onlyCut.log", "changed.log"] {
+            #expect(desk.run(["request", "--customer", "C", "--output", "@none.vsr", "@" + name]) == 65, "\(name)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: desk.folder + "/none.vsr"))
+    }
+
+    @Test func aPublicKeyIsMadeFromTheSecretOneAndOverwritesNothing() throws {
+        #expect(desk.status("keygen @a.key") == 0)
+        let made = try Data(contentsOf: URL(fileURLWithPath: desk.folder + "/a.key.pub"))
+        #expect(desk.status("public @a.key --output @again.pub") == 0)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: desk.folder + "/again.pub")) == made)
+        #expect(desk.status("public @a.key --output @again.pub") == 73 && desk.status("public @a.key --output @a.key") == 73)
+        #expect(desk.status("public @a.key") == 0 && desk.status("public @a.key.pub") == 65 && desk.status("public @absent") == 66)
+    }
+
     @Test func whatItPermitsIsExplainedAndMachinesAreHeldAgainstIt() throws {
         desk.open()
         #expect(desk.issue("--customer C") == 0)

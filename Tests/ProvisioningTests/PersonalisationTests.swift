@@ -8,6 +8,8 @@ import Testing
 @testable import Provisioning
 
 @Suite struct PersonalisationTests {
+    private let now = UTCTimeStamp("2026-06-01T00:00:00Z")!
+
     @Test func machineConfigurationHasOneKeyALine() throws {
         var personalisation = StickPersonalisation(kit: try testKit(), node: 1)
         #expect(try personalisation.machineConfiguration() == "kit=kit-test\nnodes=2\nnode=1\n")
@@ -95,7 +97,7 @@ import Testing
         var folders: [[String: Data]] = []
         for key in [key, key, ClusterKey()] {
             let scratch = ScratchFolder()
-            let kit = try Kit.create(edition: "two", nodes: nil, licence: licence, key: key)
+            let kit = try Kit.create(edition: "two", nodes: nil, licence: licence, key: key, at: now)
             try kit.write(to: scratch.path + "/kit")
             #expect(try Kit(folder: scratch.path + "/kit") == kit)
             var content: [String: Data] = [:]
@@ -113,12 +115,19 @@ import Testing
     @Test func aKitHasTheBoardsOfItsEdition() throws {
         let fixed = try licenceFile(edition: "two", nodes: 2...2)
         let open = try licenceFile(edition: "few", nodes: 4...16)
-        #expect(try Kit.create(edition: "two", nodes: nil, licence: fixed).nodes == 2)
-        #expect(try Kit.create(edition: "few", nodes: 5, licence: open).nodes == 5)
-        for (edition, nodes, licence) in [("two", 3, fixed), ("few", nil, open), ("few", 3, open), ("few", 17, open), ("other", 2, fixed)] as [(String, Int?, [UInt8])] {
-            #expect(throws: ProvisioningError.self) { try Kit.create(edition: edition, nodes: nodes, licence: licence) }
+        #expect(try Kit.create(edition: "two", nodes: nil, licence: fixed, at: now).nodes == 2)
+        #expect(try Kit.create(edition: "few", nodes: 5, licence: open, at: now).nodes == 5)
+        for (edition, nodes, licence) in [("few", nil, open), ("other", 2, fixed)] as [(String, Int?, [UInt8])] {
+            #expect(throws: ProvisioningError.self) { try Kit.create(edition: edition, nodes: nodes, licence: licence, at: now) }
         }
-        #expect(throws: (any Error).self) { try Kit.create(edition: "two", nodes: 2, licence: Array(fixed.dropLast(30))) }
+        // With the code that the boards would say.
+        for (edition, nodes, licence, code) in [("two", 3, fixed, .tooManyNodes), ("few", 3, open, .tooFewNodes), ("few", 17, open, .tooManyNodes)]
+            as [(String, Int, [UInt8], Violation.Code)]
+        {
+            let refusal = #expect(throws: LicenceRefusal.self) { try Kit.create(edition: edition, nodes: nodes, licence: licence, at: now) }
+            #expect(refusal?.violations.map(\.code) == [code])
+        }
+        #expect(throws: (any Error).self) { try Kit.create(edition: "two", nodes: 2, licence: Array(fixed.dropLast(30)), at: now) }
     }
 }
 

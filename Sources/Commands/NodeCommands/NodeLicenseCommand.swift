@@ -1,3 +1,4 @@
+import Bytes
 internal import Contract
 internal import Platform
 import BoardSupport
@@ -10,6 +11,8 @@ struct NodeLicenseCommand {
     /// Where the image keeps what it says of itself; another folder is for tests only, no option leads to it.
     var image = LicenceFacts.imageFolder
     var memory = NodeMemory(store: NodeMemory.device())
+    /// Seconds since 1970, as the board has them.
+    var clock: @Sendable () -> Int = { time(nil) }
 
     func run(_ arguments: [String]) -> ExitStatus {
         let usage = "usage: vsmpd license request | install FILE  [--config FOLDER]"
@@ -69,7 +72,16 @@ struct NodeLicenseCommand {
         try held.read(bytes, place: path)
         if let list = readFile(folder + "/deny.vsl") { try held.read(list, place: folder + "/deny.vsl") }
         authority.learn(held)
-        return try authority.accept(held, newestDenyList: memory.licenceMarks.denyList).licence.id
+        let facts = LicenceFacts(image: image, stick: folder, inventory: HardwareInventory(), endorsementKey: LicenceFacts.endorsementKey())
+        let conf = folder + "/machine.conf"
+        let configuration = readText(conf).flatMap { try? NodeConfiguration(parsing: $0, file: conf) }
+        let board = MachineInventory.Node(
+            index: configuration?.node ?? 0, licence: held.licences.first?.id, record: facts.record, interconnect: nil)
+        let marks = memory.licenceMarks
+        let question = LicenceQuestion(
+            .image(authority), held, newestDenyList: marks.denyList, machine: MachineInventory(nodes: [board], of: configuration?.nodes),
+            clock: LicenceClock(now: UTCTimeStamp(seconds: clock()) ?? .first, imageBuilt: facts.imageBuilt, highWater: marks.highWater))
+        return try LicenceEvaluation(question).permission().licence.id
     }
 
     private struct WriteError: Error, CustomStringConvertible {

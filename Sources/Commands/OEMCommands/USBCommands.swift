@@ -123,7 +123,8 @@ package struct USBCommand: ParsableCommand {
                 abstract: "Write an image to sticks or plain files, read them back and compare.",
                 discussion: """
                     With --kit the sticks become those of a kit, numbered in the order in which they are named: all of them, or with --node one. \
-                    Without it a stick carries the image alone and joins no machine.
+                    Without it a stick carries the image alone and joins no machine. Before the first stick is written the kit's licence is held against the \
+                    image as the boards will: what they would refuse is not written, and the status is 85.
                     """)
         }
 
@@ -163,6 +164,8 @@ package struct USBCommand: ParsableCommand {
         @Option(help: "What a node does after a failure: poweroff or wait.")
         var onFailure: String?
 
+        @OptionGroup var start: StartOptions
+
         @Flag(help: "Check everything and say what would happen to each stick; write nothing.")
         var dryRun = false
 
@@ -198,8 +201,8 @@ package struct USBCommand: ParsableCommand {
                 let writer = try StickWriter(image: image)
                 if let warning = writer.image.warning { printError("vsmp: \(warning)") }
                 let firmware = try ImageReader(writer.image)
-                let kit = try kit.map { folder throws(ProvisioningError) in try Kit(folder: folder) }
-                try kit?.check(against: firmware)
+                let kit = try kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
+                try kit?.check(against: firmware, at: start.time)
                 let jobs = zip(targets, try personalisations(kit)).map { StickJob($0, personalisation: $1, expected: expectedIdentity) }
                 if dryRun {
                     let plans = try writer.check(jobs)

@@ -38,38 +38,27 @@ package struct LicenceAgreement: Sendable {
 
     /// What this node concludes of what all have stated, in the order of the nodes. Asks the clock, once.
     package func judge(_ statements: [LicenceStatement]) -> LicenceOutcome {
-        func success(_ banners: [String]) -> LicenceOutcome { LicenceOutcome(banners: banners, marks: licensing.marks, isPolicyChoiceFree: true) }
-        if count == 1 { return success(["one board alone: no licence is asked"]) }
-        switch licensing.standing {
-        case .development:
-            let others = statements.filter { !$0.node.isDevelopment }.map(\.node.index)
-            guard others.isEmpty else { return LicenceOutcome(LicenceRefusal(.developmentBeside(others))) }
-            return success(["edition \(Edition.development.name): for images that do not leave the house"])
-        case .refused(let refusal): return LicenceOutcome(refusal)
-        case .release(let documents, var authority):
+        // Each board can still start alone, whatever became of the licence.
+        if count == 1 { return LicenceOutcome(banners: ["one board alone: no licence is asked"], marks: licensing.marks, isPolicyChoiceFree: true) }
+        let clock = licensing.clock()
+        var question = licensing.question(MachineInventory(nodes: statements.map(\.node)), clock)
+        var marks = licensing.marks
+        if case .image(var authority) = question.trust {
             // Another node may know a newer list; who signed it is checked like one's own.
             for statement in statements where !statement.denyList.isEmpty {
                 var theirs = DocumentSet()
                 if (try? theirs.read(statement.denyList, place: "node \(statement.node.index)")) != nil { authority.learn(theirs) }
             }
             if let rank = authority.denyListRank, licensing.marks.denyList.map({ $0 < rank }) ?? true { licensing.learned(rank) }
-            let accepted: AcceptedLicence
-            do throws(LicenceRefusal) {
-                accepted = try authority.accept(documents, newestDenyList: licensing.marks.denyList)
-            } catch {
-                return LicenceOutcome(error)
-            }
-            let clock = licensing.clock()
-            switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: statements.map(\.node)), clock: clock) {
-            case .refused(let refusal): return LicenceOutcome(refusal)
-            case .accepted(let banners):
-                let name =
-                    "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
-                return LicenceOutcome(
-                    banners: [name] + banners, marks: LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank),
-                    isPolicyChoiceFree: accepted.edition.features?.contains(.policyChoice) ?? true)
-            }
+            question.trust = .image(authority)
+            marks = LicenceMarks(highWater: clock.effective, denyList: authority.denyListRank)
         }
+        let evaluation = LicenceEvaluation(question)
+        guard evaluation.violations.isEmpty else { return LicenceOutcome(LicenceRefusal(evaluation.violations)) }
+        guard let accepted = evaluation.licence else { return LicenceOutcome(banners: evaluation.banners, marks: marks, isPolicyChoiceFree: true) }
+        let name = "licence \(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer)"
+        return LicenceOutcome(
+            banners: [name] + evaluation.banners, marks: marks, isPolicyChoiceFree: accepted.edition.features?.contains(.policyChoice) ?? true)
     }
 
     /// Every node has accepted: notes it where a licence is asked.
@@ -121,13 +110,5 @@ package struct BoardStatement: Sendable, Equatable {
             "node \(node) lends \(resources.processors) processors of \(resources.sockets) socket(s) and has \(resources.physicalMiB) MiB = "
                 + "firmware \(resources.firmwareMiB) + slice \(resources.sliceMiB) + cache \(resources.cacheMiB)",
             need: "no more than it stated for the licence: \(threads), \(sockets), \(memoryMiB) MiB")
-    }
-}
-
-extension Violation {
-    static func developmentBeside(_ nodes: [NodeIndex]) -> Violation {
-        Violation(
-            .mixture, "licence", have: "a release image on node \(nodes.map { "\($0)" }.joined(separator: ", ")), a development image here",
-            need: "one kind of image", remedy: "write every stick from one image")
     }
 }

@@ -18,7 +18,7 @@ package struct LicenceStatement: Equatable, Sendable {
         var writer = ByteWriter()
         writer.put(Self.version)
         writer.put(UInt8((node.isDevelopment ? 1 : 0) | (node.choosesPolicies ? 2 : 0)))
-        writer.put(UInt8(InterconnectKind.allCases.firstIndex(of: node.interconnect) ?? 0))
+        writer.put(UInt8(node.interconnect.flatMap(InterconnectKind.allCases.firstIndex(of:)) ?? 0))
         writer.put(node.licence ?? "")
         for value in [node.record.sockets, node.record.cores, threads, node.record.memoryMiB] { writer.put(UInt64(value)) }
         writer.put(node.record.model ?? "")

@@ -48,10 +48,18 @@ package struct NodeLicensing: Sendable {
     /// What this board finds before it asks the others: the end of its licence's grace, and nothing else. A board that waited for the others to be
     /// told so could not start alone without them.
     package var expiry: Violation? {
-        guard case .release(let documents, let authority) = standing,
-            let accepted = try? authority.accept(documents, newestDenyList: marks.denyList)
-        else { return nil }
-        return LicenceCheck.expiry(accepted, clock: clock())
+        guard case .release = standing else { return nil }
+        return LicenceEvaluation(question(.unknown, clock())).violations.first { $0.code == .expired }
+    }
+
+    /// What this board knows of a machine and its licence.
+    func question(_ machine: MachineInventory, _ clock: LicenceClock) -> LicenceQuestion {
+        switch standing {
+        case .development: LicenceQuestion(.developmentImage, DocumentSet(), machine: machine, clock: clock)
+        case .refused(let refusal): LicenceQuestion(.unusable(refusal), DocumentSet(), machine: machine, clock: clock)
+        case .release(let documents, let authority):
+            LicenceQuestion(.image(authority), documents, newestDenyList: marks.denyList, machine: machine, clock: clock)
+        }
     }
 }
 

@@ -51,18 +51,8 @@ public struct Authority: Sendable {
     ///   - documents: hold one licence and the grant under which it was issued.
     ///   - newestDenyList: the newest deny-list that this node has seen; nil for none.
     /// - Throws: ``LicenceRefusal`` with what is missing, untrusted or denied.
-    public func accept(_ documents: DocumentSet, newestDenyList: DenyListRank? = nil) throws(LicenceRefusal) -> AcceptedLicence {
-        guard let licence = documents.licences.first else { throw LicenceRefusal(.noLicence()) }
-        guard documents.licences.count == 1 else { throw LicenceRefusal(.severalLicences(documents.licences.map(\.id))) }
-        guard let grant = documents.grants.first(where: { $0.envelope.digest == licence.grant }) else {
-            throw LicenceRefusal(
-                .untrusted("licence \(licence.id) without its edition grant", "the grant \(licence.grant.prefix(12)) beside it", "install the whole licence file as the OEM sent it"))
-        }
-        do throws(LicensingError) {
-            try licence.check(under: grant, place: "")
-        } catch {
-            throw LicenceRefusal(.untrusted(error.problem, "a licence that keeps to its grant", "ask the OEM for a correct licence"))
-        }
+    func accept(_ documents: DocumentSet, newestDenyList: DenyListRank? = nil) throws(LicenceRefusal) -> AcceptedLicence {
+        let (licence, grant) = try Self.issued(documents)
         guard let root = roots.first(where: { $0.key == grant.signer }) else {
             throw LicenceRefusal(
                 .untrusted(
@@ -79,16 +69,48 @@ public struct Authority: Sendable {
         }
         return AcceptedLicence(licence: licence, grant: grant, root: root, denyList: denyList)
     }
+
+    /// The same as ``accept(_:newestDenyList:)`` before anybody has said which root to trust: licence and grant belong together, and no deny list of
+    /// the grant's own signer withdraws them.
+    static func acceptUnderAnyRoot(_ documents: DocumentSet) throws(LicenceRefusal) -> AcceptedLicence {
+        let (licence, grant) = try issued(documents)
+        let list = documents.denyLists.filter { $0.signer == grant.signer }.max { $0.version < $1.version }
+        let denied = [
+            list?.licences.contains(licence.id) == true ? "licence \(licence.id)" : nil,
+            list?.keys.contains(grant.key) == true ? "key \(grant.key.short) of \(grant.oem)" : nil,
+        ].compactMap { $0 }
+        guard denied.isEmpty else {
+            throw LicenceRefusal(.denied(denied.joined(separator: " and "), list: list.map { DenyListRank(root: 1, version: $0.version) }))
+        }
+        return AcceptedLicence(licence: licence, grant: grant, root: nil, denyList: list)
+    }
+
+    /// The one licence and the grant that permits it.
+    private static func issued(_ documents: DocumentSet) throws(LicenceRefusal) -> (Licence, EditionGrant) {
+        guard let licence = documents.licences.first else { throw LicenceRefusal(.noLicence()) }
+        guard documents.licences.count == 1 else { throw LicenceRefusal(.severalLicences(documents.licences.map(\.id))) }
+        guard let grant = documents.grants.first(where: { $0.envelope.digest == licence.grant }) else {
+            throw LicenceRefusal(
+                .untrusted("licence \(licence.id) without its edition grant", "the grant \(licence.grant.prefix(12)) beside it", "install the whole licence file as the OEM sent it"))
+        }
+        do throws(LicensingError) {
+            try licence.check(under: grant, place: "")
+        } catch {
+            throw LicenceRefusal(.untrusted(error.problem, "a licence that keeps to its grant", "ask the OEM for a correct licence"))
+        }
+        return (licence, grant)
+    }
 }
 
-/// A licence whose signatures lead to a trusted root and that nobody has withdrawn. Whether it covers a machine, now, is ``LicenceCheck``'s question.
+/// A licence whose signatures lead to a trusted root and that nobody has withdrawn. Whether it covers a machine, now, ``LicenceEvaluation`` says.
 public struct AcceptedLicence: Sendable {
     public let licence: Licence
     public let grant: EditionGrant
-    public let root: RootStatement
+    /// Nil before anybody has said which root to trust.
+    public let root: RootStatement?
     public let denyList: DenyList?
     public var edition: Edition { grant.edition }
 
     /// The time before which none of these documents existed: no clock that shows an earlier one is set.
-    public var newestDocument: UTCTimeStamp { max(licence.issued, grant.issued, root.issued, denyList?.issued ?? root.issued) }
+    public var newestDocument: UTCTimeStamp { ([licence.issued, grant.issued] + [root?.issued, denyList?.issued].compactMap { $0 }).max() ?? licence.issued }
 }

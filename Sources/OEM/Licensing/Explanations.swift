@@ -95,11 +95,3 @@ extension Violation.Code {
         }
     }
 }
-
-extension LicenceCheck {
-    /// Expiry and grace alone, where there is no machine yet.
-    public static func verdict(time accepted: AcceptedLicence, clock: LicenceClock) -> Verdict {
-        let result = time(accepted, clock)
-        return result.violations.isEmpty ? .accepted(banners: result.banners) : .refused(LicenceRefusal(result.violations))
-    }
-}

@@ -1,32 +1,25 @@
 import Contract
 import Bytes
 
-/// Holds a machine against its licence: pure, the same on every node for the same input.
-public enum LicenceCheck {
+/// Holds a machine against an accepted licence; ``LicenceEvaluation`` asks it.
+enum LicenceCheck {
     /// What follows from the check.
-    public enum Verdict: Sendable, Equatable {
+    enum Verdict: Sendable, Equatable {
         /// The machine may start; each banner is a sentence that its console must show.
         case accepted(banners: [String])
         case refused(LicenceRefusal)
     }
 
-    /// Every limit of the licence against the machine.
-    ///
-    /// A machine of one node needs no licence, so that each board can still start alone, whatever became of the licence.
+    /// Every limit of the licence against what is known of the machine.
     /// - Parameters:
     ///   - accepted: this node's licence.
     ///   - clock: this node's.
-    public static func verdict(_ accepted: AcceptedLicence, machine: MachineInventory, clock: LicenceClock) -> Verdict {
+    static func verdict(_ accepted: AcceptedLicence, machine: MachineInventory, clock: LicenceClock) -> Verdict {
         var violations = mixture(accepted.licence.id, machine)
         let time = self.time(accepted, clock)
         violations += time.violations + nodesAndBoards(accepted.edition, machine) + sums(accepted.edition, machine) + others(accepted.edition, machine)
         violations += binding(accepted.licence.binding, machine)
         return violations.isEmpty ? .accepted(banners: time.banners) : .refused(LicenceRefusal(violations))
-    }
-
-    /// That the licence and its grace have ended; nil while it runs, and where the clock is not set.
-    public static func expiry(_ accepted: AcceptedLicence, clock: LicenceClock) -> Violation? {
-        time(accepted, clock).violations.first { $0.code == .expired }
     }
 
     /// Whether all nodes carry this licence, and none runs a development image.
@@ -80,9 +73,11 @@ public enum LicenceCheck {
     }
 
     private static func nodesAndBoards(_ edition: Edition, _ machine: MachineInventory) -> [Violation] {
-        let nodes = exceeds(
-            edition, .nodes, machine.nodes.count, .tooFewNodes, .tooManyNodes, unit: "node(s)",
-            fewer: "write sticks for the missing boards and start them", more: "take boards out of the kit, or buy an edition with more nodes")
+        let nodes = machine.count.map { count in
+            exceeds(
+                edition, .nodes, count, .tooFewNodes, .tooManyNodes, unit: "node(s)", fewer: "write sticks for the missing boards and start them",
+                more: "take boards out of the kit, or buy an edition with more nodes")
+        } ?? []
         return nodes
             + machine.nodes.flatMap { node in
                 exceeds(
@@ -102,7 +97,7 @@ public enum LicenceCheck {
                 return overflow ? .max : sum
             }
         }
-        return exceeds(
+        let found = exceeds(
             edition, .sockets, sum(\.sockets), .tooFewSockets, .tooManySockets, unit: "socket(s)\(list(\.sockets))", fewer: "add boards or processors",
             more: "take boards or processors out, or buy an edition with more sockets")
             + exceeds(
@@ -111,6 +106,8 @@ public enum LicenceCheck {
             + exceeds(
                 edition, .memoryMiB, sum(\.memoryMiB), .tooLittleMemory, .tooMuchMemory, unit: "MiB of memory\(list(\.memoryMiB))", fewer: "add memory",
                 more: "take memory out, or buy an edition with more; lending less does not help")
+        // Boards that are not listed can only add to what the others have.
+        return machine.isComplete ? found : found.filter { [.tooManySockets, .tooManyCores, .tooMuchMemory].contains($0.code) }
     }
 
     private static func exceeds(
@@ -130,9 +127,10 @@ public enum LicenceCheck {
         var violations: [Violation] = []
         if let allowed = edition.interconnects {
             let names = InterconnectKind.allCases.filter(allowed.contains).map(\.rawValue).joined(separator: " or ")
-            violations += machine.nodes.filter { !allowed.contains($0.interconnect) }.map { node in
-                Violation(
-                    .interconnect, "interconnects", have: "\(node.interconnect.rawValue) on node \(node.index)",
+            violations += machine.nodes.compactMap { node in
+                guard let interconnect = node.interconnect, !allowed.contains(interconnect) else { return nil }
+                return Violation(
+                    .interconnect, "interconnects", have: "\(interconnect.rawValue) on node \(node.index)",
                     need: "\(names) (edition \(edition.name))", remedy: "join the boards by \(names), or buy another edition")
             }
         }
@@ -159,7 +157,7 @@ public enum LicenceCheck {
             // The same board twice counts once.
             let present = Set(machine.nodes.compactMap { $0.record.fingerprint(thing) }).intersection(listed)
             if let quorum {
-                guard present.count < quorum else { return [] }
+                guard machine.isComplete, present.count < quorum else { return [] }
                 return [
                     Violation(
                         .quorum, "quorum", have: "\(present.count) of the \(listed.count) \(thing.plural) that the licence lists", need: "at least \(quorum)",

@@ -21,6 +21,9 @@ public struct LicenceClock: Sendable, Equatable {
         if let highWater { raise(to: highWater, Self.lastRun) }
     }
 
+    /// A desk's, which knows of no image and no earlier run.
+    public init(desk now: UTCTimeStamp) { self.init(now: now, imageBuilt: .first, highWater: nil) }
+
     mutating func raise(to moment: UTCTimeStamp, _ source: String) {
         guard moment > floor else { return }
         floor = moment

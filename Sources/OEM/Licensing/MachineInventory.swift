@@ -1,6 +1,6 @@
 public import Contract
 
-/// What the boards of one machine measured of themselves.
+/// What is known of the boards of one machine: how many, and what those that are listed measured of themselves.
 public struct MachineInventory: Sendable, Equatable {
     public struct Node: Sendable, Equatable {
         public var index: NodeIndex
@@ -9,12 +9,13 @@ public struct MachineInventory: Sendable, Equatable {
         /// Whether it runs a development image.
         public var isDevelopment: Bool
         public var record: BoardRecord
-        public var interconnect: InterconnectKind
+        /// Nil where it is not known how the board is joined.
+        public var interconnect: InterconnectKind?
         /// The node uses policies that somebody chose.
         public var choosesPolicies: Bool
 
         public init(
-            index: NodeIndex, licence: String?, isDevelopment: Bool = false, record: BoardRecord, interconnect: InterconnectKind, choosesPolicies: Bool = false
+            index: NodeIndex, licence: String?, isDevelopment: Bool = false, record: BoardRecord, interconnect: InterconnectKind?, choosesPolicies: Bool = false
         ) {
             self.index = index
             self.licence = licence
@@ -27,8 +28,24 @@ public struct MachineInventory: Sendable, Equatable {
 
     /// In the order of their indices.
     public var nodes: [Node]
+    /// Boards in the machine; nil where nobody knows.
+    public var count: Int?
+    /// Whether every board is listed, so that what they lack together is known.
+    var isComplete: Bool { count == nodes.count }
 
-    public init(nodes: [Node]) { self.nodes = nodes }
+    /// A whole machine.
+    public init(nodes: [Node]) { self.init(nodes: nodes, of: nodes.count) }
+
+    /// - Parameters:
+    ///   - nodes: those of which something is known.
+    ///   - count: of all boards; nil where nobody knows.
+    public init(nodes: [Node] = [], of count: Int?) {
+        self.nodes = nodes
+        self.count = count
+    }
+
+    /// A machine of which nothing is known.
+    public static let unknown = MachineInventory(of: nil)
 
     /// What the machine uses beyond the ordinary.
     var features: Set<MachineFeature> {

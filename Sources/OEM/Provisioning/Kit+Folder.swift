@@ -53,8 +53,7 @@ extension Kit {
         }
         let partial = PartialOutput(for: folder)
         guard unsafe mkdir(partial.path, 0o700) == 0 else { throw .failed(.cannotCreate, "cannot create the folder \(folder): \(errorText(errno))") }
-        let text = "kit=\(id)\nnodes=\(nodes)\n" + (edition.map { "edition=\($0)\n" } ?? "")
-        var files = [(Self.configurationFile, Array(text.utf8)), (Self.keyFile, Array((key.hexadecimal + "\n").utf8))]
+        var files = [(Self.configurationFile, Array(configurationText.utf8)), (Self.keyFile, Array((key.hexadecimal + "\n").utf8))]
         if let licence { files.append((StickLicence.licenceFile, licence)) }
         if let denyList { files.append((StickLicence.denyListFile, denyList)) }
         for (name, bytes) in files {
@@ -66,4 +65,23 @@ extension Kit {
         }
         do { try partial.takePlace(replacing: false) } catch { throw .failed(.cannotCreate, "cannot create the kit: \(error)") }
     }
+
+    private var configurationText: String { "kit=\(id)\nnodes=\(nodes)\n" + (edition.map { "edition=\($0)\n" } ?? "") }
+
+    /// Puts this kit's licence, deny list and edition into the folder of ``renewed(licence:denyList:edition:at:)``'s origin. The licence changes in one
+    /// step; what an interruption leaves is the old kit or one that the same renewal makes whole.
+    public func writeLicence(to folder: String) throws(ProvisioningError) {
+        let old = try Kit(folder: folder)
+        guard old.id == id, old.key == key, let licence else { preconditionFailure("another kit's folder") }
+        var files: [(String, [UInt8])] = []
+        if let denyList, denyList != old.denyList { files.append((StickLicence.denyListFile, denyList)) }
+        files.append((StickLicence.licenceFile, licence))
+        if edition != old.edition { files.append((Self.configurationFile, Array(configurationText.utf8))) }
+        for (name, bytes) in files {
+            do { try OutputFile.write(bytes, to: "\(folder)/\(name)", isSecret: true) } catch { throw .failed(.cannotCreate, "cannot renew the kit: \(error)") }
+        }
+    }
+
+    /// The file that only its owner may read.
+    public static func keyPath(in folder: String) -> String { "\(folder)/\(keyFile)" }
 }

@@ -1,6 +1,5 @@
 import Contract
 internal import BoardSupport
-internal import Licensing
 
 /// A set of boards that become one machine: how many, under which name, with which key and licence.
 public struct Kit: Sendable, Equatable {
@@ -39,35 +38,6 @@ public struct Kit: Sendable, Equatable {
     /// A kit for development images, with a random key unless one is given; the key gives it its id.
     public static func create(nodes: Int, key: ClusterKey = ClusterKey()) throws(ProvisioningError) -> Kit {
         try Kit(id: key.kitID, nodes: nodes, key: key)
-    }
-
-    /// A kit that is sold.
-    ///
-    /// - Parameters:
-    ///   - edition: must be the licence's.
-    ///   - nodes: nil where the edition allows one number only.
-    ///   - licence: a file with one licence and its grant; whether a board accepts it depends on the board's image.
-    /// - Throws: ``LicensingError`` for a damaged file, ``ProvisioningError`` for what does not fit together.
-    public static func create(
-        edition: String, nodes: Int?, licence: [UInt8], denyList: [UInt8]? = nil, key: ClusterKey = ClusterKey()
-    ) throws -> Kit {
-        var documents = DocumentSet()
-        try documents.read(licence, place: StickLicence.licenceFile)
-        if let denyList { try documents.read(denyList, place: StickLicence.denyListFile) }
-        guard documents.licences.count == 1, let grant = documents.grants.first(where: { $0.envelope.digest == documents.licences[0].grant }) else {
-            throw ProvisioningError.failed(.badInput, "the licence file must hold one licence and its grant; it has \(documents.licences.count) licence(s)")
-        }
-        guard grant.edition.name == edition else {
-            throw ProvisioningError.failed(.badInput, "the licence is for edition \(grant.edition.name), not \(edition)")
-        }
-        let bound = grant.edition.bounds[.nodes] ?? Edition.Bound()
-        guard let nodes = nodes ?? (bound.least == bound.most ? bound.least : nil) else {
-            throw ProvisioningError.failed(.usage, "edition \(edition) leaves the number of boards open: give --nodes")
-        }
-        guard nodes >= bound.least ?? 1, nodes <= bound.most ?? Limits.nodes.upperBound else {
-            throw ProvisioningError.failed(.badInput, "edition \(edition) has \(bound.least ?? 1) to \(bound.most ?? Limits.nodes.upperBound) boards, not \(nodes)")
-        }
-        return try create(nodes: nodes, key: key).carrying(licence: licence, denyList: denyList, edition: edition)
     }
 
     /// The same kit with a licence that nobody looked at, for boards under test.

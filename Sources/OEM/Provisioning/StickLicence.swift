@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 import Platform
 internal import Contract
 internal import BoardSupport
@@ -40,30 +40,33 @@ public struct StickLicence: Sendable {
         files = [(Self.licenceFile, licence)] + (denyList.map { [(Self.denyListFile, $0)] } ?? [])
     }
 
-    /// Whether the stick is a personalised one, may be changed, and its image and the deny list on it accept the licence. A deny list must be one that
-    /// the boards will follow: neither a stranger's nor an older one than they have.
-    public func check(stick: String) throws {
+    /// Whether the stick is a personalised one, may be changed, and its boards would start with the licence. A deny list must be one that the boards
+    /// will follow: neither a stranger's nor an older one than they have.
+    /// - Parameter now: when the boards start.
+    /// - Throws: ``LicenceRefusal`` with the boards' reasons, ``LicensingError`` and ``ProvisioningError`` for what cannot be read.
+    public func check(stick: String, at now: UTCTimeStamp) throws {
         let volume = try volume(of: stick)
-        var authority: Authority
+        let trust: ImageTrust
         do {
-            authority = try Authority(of: try ImageReader(URL(fileURLWithPath: stick)))
+            trust = try ImageTrust(try ImageReader(URL(fileURLWithPath: stick)))
         } catch let error as ImageError {
             throw ProvisioningError.failed(error.exitStatus, error.description)
         }
-        authority.learn(documents)
+        var known = DocumentSet()
         if let old = try onDisk({ () throws(DiskError) in try volume.read(Self.denyListFile) }) {
-            var known = DocumentSet()
             do throws(LicensingError) { try known.read(old, place: "\(stick): \(Self.denyListFile)") } catch {
                 // A new one takes a damaged one's place.
                 guard !denyLists.isEmpty else { throw error }
             }
-            authority.learn(known)
         }
+        let authority = try trust.authority(learning: [documents, known])
         guard denyLists.allSatisfy({ $0 == authority.denyList }) else {
             throw ProvisioningError.failed(
                 .badInput, "\(stick): its boards will not follow this deny list: no root that they trust has signed it, or they have a newer one")
         }
-        _ = try authority.accept(documents)
+        let machine = String(decoding: try onDisk({ () throws(DiskError) in try volume.read("machine.conf") }) ?? [], as: UTF8.self)
+        let count = machine.split(whereSeparator: \.isNewline).first { $0.hasPrefix("nodes=") }.flatMap { Int($0.dropFirst(6)) }
+        try trust.evaluation(documents, authority, count: count, at: now).check()
     }
 
     /// Writes the files; each takes its place only when it is whole, and is read back.

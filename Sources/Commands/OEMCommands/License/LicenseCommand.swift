@@ -10,7 +10,7 @@ package struct LicenseCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "license", abstract: "Make keys, issue licences, check and install them (docs/licensing.md).",
-            subcommands: [Keygen.self, Request.self, Issue.self, Inspect.self, Verify.self, Explain.self, Install.self, Transfer.self])
+            subcommands: [Keygen.self, Public.self, Request.self, Issue.self, Inspect.self, Verify.self, Explain.self, Install.self, Transfer.self])
     }
 
     package init() {}
@@ -41,6 +41,25 @@ package struct LicenseCommand: ParsableCommand {
                 }
                 if json { return try printJSON(["file": file, "public-file": publicFile, "public-key": key.publicKey.description]) }
                 StandardOutput.print("\(file): secret key, keep it; \(publicFile): public key \(key.publicKey.short)")
+            }
+        }
+    }
+
+    struct Public: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(abstract: "Print the public half of a secret key, as FILE.pub has it.")
+        }
+
+        @Argument(help: "The secret key, from vsmp license keygen.", completion: .file())
+        var key: String
+        @Option(name: .shortAndLong, help: ArgumentHelp("The file to make; it must not exist. Default: standard output.", valueName: "file"))
+        var output: String?
+
+        func run() throws {
+            try reportingErrors {
+                let text = "\(try LicenseFiles.secretKey(key).publicKey)\n"
+                guard let output, output != "-" else { return StandardOutput.print(text, terminator: "") }
+                try LicenseFiles.create(output, text, isSecret: false)
             }
         }
     }

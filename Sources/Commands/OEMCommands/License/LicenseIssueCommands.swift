@@ -82,7 +82,8 @@ extension LicenseCommand.Issue {
         static var configuration: CommandConfiguration {
             CommandConfiguration(
                 commandName: "license", abstract: "Issue a licence under a grant.",
-                discussion: "Signed with the OEM's key. The file holds the licence and all that a board needs to check it.")
+                discussion: "Signed with the OEM's key. The file holds the licence and all that a board needs to check it. What the boards of the --request would "
+                    + "refuse is not issued.")
         }
 
         @OptionGroup var options: IssueOptions
@@ -105,7 +106,7 @@ extension LicenseCommand.Issue {
                 let licence = try Licence(
                     customer: customer, issued: options.time, notAfter: try terms.end(from: options.time), replaces: old, under: try LicenceTerms.one(held.grants, grant),
                     binding: try terms.binding(request), signedBy: try LicenseFiles.secretKey(options.key))
-                try options.write(held.roots.map(\.envelope) + held.grants.map(\.envelope) + [licence.envelope])
+                try options.write(LicenceTerms.checked(held.roots.map(\.envelope) + held.grants.map(\.envelope) + [licence.envelope], request, at: options.time))
                 StandardOutput.print("\(options.output): \(licence.id) for \(licence.customer), \(held.grants[0].edition.name), \(licence.notAfter.map { "until \($0.day)" } ?? "without an end")")
             }
         }
@@ -193,6 +194,21 @@ struct LicenceTerms: ParsableArguments {
             printError("vsmp: warning: with \(quorum) of \(fingerprints.count) \(thing.rawValue)s as the quorum, several machines can run under this licence at once")
         }
         return .listed(thing, Set(fingerprints), quorum: quorum)
+    }
+
+    /// The boards of a request; how they are joined it does not say.
+    static func inventory(_ request: LicenceRequest, _ interconnect: InterconnectKind? = nil, carrying id: String? = nil) -> MachineInventory {
+        MachineInventory(
+            nodes: request.boards.enumerated().map { MachineInventory.Node(index: $0, licence: id, record: $1, interconnect: interconnect) })
+    }
+
+    /// The documents of a new licence's file, when boards would start with it at `time`; the request's, where there is one.
+    static func checked(_ envelopes: [Envelope], _ request: LicenceRequest?, at time: UTCTimeStamp) throws -> [Envelope] {
+        var documents = DocumentSet()
+        for envelope in envelopes { try documents.read(Array(envelope.armoured.utf8), place: "licence") }
+        let machine = request.map { inventory($0, carrying: documents.licences.first?.id) } ?? .unknown
+        try LicenceEvaluation(LicenceQuestion(.notNamed, documents, machine: machine, clock: LicenceClock(desk: time))).check()
+        return envelopes
     }
 
     static func one<Document>(_ documents: [Document], _ path: String) throws -> Document {

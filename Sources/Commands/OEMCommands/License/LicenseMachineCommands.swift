@@ -12,7 +12,7 @@ extension LicenseCommand {
             CommandConfiguration(
                 abstract: "Make one request of what the boards say of themselves.",
                 discussion: "Each board says it on its console when it has no licence that fits, and vsmpd license request says it there. A file may be a console's "
-                    + "log, with anything around. The request goes to the OEM by mail.")
+                    + "log, with anything around: times before its lines, colours, blocks that a reset cut off. The request goes to the OEM by mail.")
         }
 
         @Argument(help: "One file for each board, in the order of their nodes.", completion: .file())
@@ -28,8 +28,7 @@ extension LicenseCommand {
             try reportingErrors {
                 var boards: [BoardRecord] = []
                 for file in files {
-                    // A board that started several times said it several times; the last is what it is now.
-                    guard let last = try LicenseFiles.documents([file]).requests.last else {
+                    guard let last = try ConsoleLog.lastRequest(in: LicenseFiles.bytes(file), place: file) else {
                         throw ProvisioningError.failed(.badInput, "\(file): no board said what it is; run vsmpd license request there")
                     }
                     boards += last.boards
@@ -68,7 +67,7 @@ extension LicenseCommand {
                 let new = try Licence(
                     customer: old.customer, issued: options.time, notAfter: old.notAfter, replaces: old.id, under: grant,
                     binding: try old.binding.moved(to: machine), signedBy: try LicenseFiles.secretKey(options.key))
-                try options.write(held.roots.map(\.envelope) + [grant.envelope, new.envelope])
+                try options.write(LicenceTerms.checked(held.roots.map(\.envelope) + [grant.envelope, new.envelope], machine, at: options.time))
                 StandardOutput.print("\(options.output): \(new.id) replaces \(old.id)")
                 StandardOutput.print("the old one is withdrawn by the vendor's next deny list: vsmp license issue deny-list --license \(old.id) ...")
             }
@@ -79,7 +78,8 @@ extension LicenseCommand {
         static var configuration: CommandConfiguration {
             CommandConfiguration(
                 abstract: "Put a licence, and a deny list, on sticks that are written already.",
-                discussion: "The stick's own image says whose licences it accepts; a licence that its boards would refuse is not installed. On a node: vsmpd license install.")
+                discussion: "The stick's own image says whose licences it accepts; a licence that its boards would refuse is not installed: the status "
+                    + "is 85. On a node: vsmpd license install.")
         }
 
         @Argument(help: "The licence file.", completion: .file())
@@ -88,12 +88,13 @@ extension LicenseCommand {
         var sticks: [String]
         @Option(help: ArgumentHelp("A deny list that goes along.", valueName: "file"))
         var denyList: String?
+        @OptionGroup var start: StartOptions
 
         func run() throws {
             try reportingErrors {
                 let files = try StickLicence(licence: LicenseFiles.bytes(file), denyList: denyList.map { try LicenseFiles.bytes($0) })
                 // All are looked at before the first is changed.
-                for stick in sticks { try files.check(stick: stick) }
+                for stick in sticks { try files.check(stick: stick, at: start.time) }
                 for stick in sticks {
                     try files.install(on: stick)
                     StandardOutput.print("\(stick): \(files.id) installed")

@@ -47,16 +47,12 @@ extension LicenseCommand {
 
         func run() throws {
             try reportingErrors {
-                let accepted = try trust.accept(file)
-                let clock = LicenceClock(now: trust.at?.time ?? LicenseFiles.now(), imageBuilt: .first, highWater: nil)
-                switch LicenceCheck.verdict(time: accepted, clock: clock) {
-                case .refused(let refusal): throw refusal
-                case .accepted(let banners):
-                    StandardOutput.print(
-                        "\(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer), "
-                            + "\(accepted.licence.notAfter.map { "until \($0.day)" } ?? "without an end"), root \(accepted.root.key.short)")
-                    for banner in banners { StandardOutput.print(banner) }
-                }
+                let evaluation = try trust.evaluation(file)
+                let accepted = try evaluation.permission()
+                StandardOutput.print(
+                    "\(accepted.licence.id): \(accepted.edition.title) of \(accepted.grant.oem) for \(accepted.licence.customer), "
+                        + "\(accepted.licence.notAfter.map { "until \($0.day)" } ?? "without an end")\(accepted.root.map { ", root \($0.key.short)" } ?? "")")
+                for banner in evaluation.banners { StandardOutput.print(banner) }
             }
         }
     }
@@ -65,7 +61,8 @@ extension LicenseCommand {
         static var configuration: CommandConfiguration {
             CommandConfiguration(
                 abstract: "Say what a licence permits, what a code means, or why a machine would be refused.",
-                discussion: "With --machine the boards of a request are checked as they would check each other; the status is 85 when they would refuse.")
+                discussion: "With --machine the boards of a request are checked as they would check each other. The status is 85 when no machine could start, or not "
+                    + "this one.")
         }
 
         @OptionGroup var trust: TrustOptions
@@ -83,30 +80,18 @@ extension LicenseCommand {
         func run() throws {
             try reportingErrors {
                 if let code = Violation.Code(rawValue: subject) { return StandardOutput.print("\(code.rawValue): \(code.meaning)") }
-                let accepted = try trust.accept(subject)
+                let request = try machine.map { try LicenseFiles.documents([$0]).requests.first ?? LicenceTerms.missing("request; make one with: vsmp license request", $0) }
+                let evaluation = try trust.evaluation(subject, machine: request, InterconnectKind(rawValue: interconnect))
+                guard let accepted = evaluation.licence else { return try evaluation.check() }
                 let edition = accepted.edition
                 StandardOutput.print("\(accepted.licence.id) permits \(edition.title) (\(edition.name)):")
                 for line in edition.sentences { StandardOutput.print("    \(line)") }
                 StandardOutput.print("    \(accepted.licence.binding.sentence)")
                 let end = accepted.licence.notAfter
                 StandardOutput.print("    runs \(end.map { "until \($0.day), then \(edition.graceDays) day(s) of grace" } ?? "without an end")")
-                guard let machine else { return }
-                guard let request = try LicenseFiles.documents([machine]).requests.first else {
-                    throw ProvisioningError.failed(.badInput, "\(machine) holds no request; make one with: vsmp license request")
-                }
-                guard Limits.nodes.contains(request.boards.count) else {
-                    throw ProvisioningError.failed(.badInput, "\(machine) has \(request.boards.count) boards; a machine has 1 to \(Limits.nodes.upperBound)")
-                }
-                let nodes = zip(NodeIndex.all(of: request.boards.count), request.boards).map { index, record in
-                    MachineInventory.Node(index: index, licence: accepted.licence.id, record: record, interconnect: InterconnectKind(rawValue: interconnect) ?? .ethernet)
-                }
-                let clock = LicenceClock(now: trust.at?.time ?? LicenseFiles.now(), imageBuilt: .first, highWater: nil)
-                switch LicenceCheck.verdict(accepted, machine: MachineInventory(nodes: nodes), clock: clock) {
-                case .refused(let refusal): throw refusal
-                case .accepted(let banners):
-                    StandardOutput.print("\(request.id): its \(nodes.count) board(s) may start as one machine")
-                    for banner in banners { StandardOutput.print(banner) }
-                }
+                try evaluation.check()
+                if let request { StandardOutput.print("\(request.id): its \(request.boards.count) board(s) may start as one machine") }
+                for banner in evaluation.banners { StandardOutput.print(banner) }
             }
         }
     }
@@ -118,12 +103,24 @@ struct TrustOptions: ParsableArguments {
     var root: String?
     @Option(help: ArgumentHelp("A deny list.", valueName: "file"))
     var denyList: String?
-    @Option(help: ArgumentHelp("The time to check for. Default: now.", valueName: "time"))
-    var at: TimeArgument?
+    @OptionGroup var start: StartOptions
 
-    func accept(_ file: String) throws -> AcceptedLicence {
+    /// - Parameters:
+    ///   - machine: nil where nothing is known of it.
+    ///   - interconnect: of all its boards.
+    func evaluation(_ file: String, machine: LicenceRequest? = nil, _ interconnect: InterconnectKind? = nil) throws -> LicenceEvaluation {
         guard let root else { throw ProvisioningError.failed(.usage, "--root is needed: whom to trust is not in a licence") }
         let documents = try LicenseFiles.documents([file] + [denyList].compactMap { $0 })
-        return try LicenseFiles.authority(root, learning: documents).accept(documents)
+        let authority = try LicenseFiles.authority(root, learning: documents)
+        let inventory = machine.map { LicenceTerms.inventory($0, interconnect, carrying: documents.licences.first?.id) } ?? .unknown
+        return LicenceEvaluation(LicenceQuestion(.image(authority), documents, machine: inventory, clock: LicenceClock(desk: start.time)))
     }
+}
+
+/// When boards start with a licence.
+struct StartOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The time for which the licence is checked: when its boards start. Default: now.", valueName: "time"))
+    var at: TimeArgument?
+
+    var time: UTCTimeStamp { at?.time ?? LicenseFiles.now() }
 }

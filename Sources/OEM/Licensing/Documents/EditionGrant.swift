@@ -14,6 +14,9 @@ public struct EditionGrant: Sendable, Equatable {
     public var signer: PublicKey { envelope.signatures[0].key }
 
     public init(oem: String, key: PublicKey, edition: Edition, issued: UTCTimeStamp, notAfter: UTCTimeStamp?, signedBy root: SecretKey) throws(LicensingError) {
+        guard notAfter.map({ issued < $0 }) ?? true else {
+            throw LicensingError(.text, "edition grant", "it ends on \(notAfter.map(String.init(describing:)) ?? ""), before it begins on \(issued)")
+        }
         try self.init(Envelope(.grant, Self.text(oem, key, issued, notAfter, edition), signedBy: [root]), place: "edition grant")
     }
 

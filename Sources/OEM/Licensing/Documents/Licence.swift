@@ -67,6 +67,9 @@ public struct Licence: Sendable, Equatable {
         guard issued >= grant.issued, grant.notAfter.map({ issued <= $0 }) ?? true else {
             throw wrong("it was issued on \(issued.day), which is outside of its grant's time, from \(grant.issued.day)\(grant.notAfter.map { " to \($0.day)" } ?? "")")
         }
+        guard notAfter.map({ issued < $0 }) ?? true else {
+            throw wrong("it ends on \(notAfter.map(String.init(describing:)) ?? ""), before it begins on \(issued)")
+        }
         guard let most = grant.edition.longestDays else { return }
         guard let notAfter, issued.adding(days: most).map({ notAfter <= $0 }) ?? true else {
             throw wrong("edition \(grant.edition.name) allows at most \(most) days, it runs \(notAfter.map { "until \($0.day)" } ?? "without an end")")
