@@ -1,3 +1,4 @@
+internal import Contract
 /// What somebody knows who asks whether a machine may start under a licence. A board that starts knows everything; a desk knows less, and what is not
 /// known is not held against the licence.
 public struct LicenceQuestion: Sendable {
@@ -81,7 +82,7 @@ public struct LicenceEvaluation: Sendable {
 }
 
 extension Violation {
-    static func developmentBeside(_ nodes: [Int]) -> Violation {
+    static func developmentBeside(_ nodes: [NodeIndex]) -> Violation {
         Violation(
             .mixture, "licence", have: "a release image on node \(nodes.map(String.init).joined(separator: ", ")), a development image here",
             need: "one kind of image", remedy: "write every stick from one image")
