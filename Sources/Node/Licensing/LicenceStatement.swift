@@ -38,7 +38,7 @@ package struct LicenceStatement: Equatable, Sendable {
     }
 
     /// - Parameter index: of the node from whose connection it came; nobody states another's.
-    init(decoding bytes: [UInt8], from index: Int) throws(ByteError) {
+    init(decoding bytes: [UInt8], from index: NodeIndex) throws(ByteError) {
         var reader = ByteReader(bytes)
         guard try reader.take(UInt8.self) == Self.version else { throw .value("version of a licence statement") }
         let flags: UInt8 = try reader.take()

@@ -199,7 +199,7 @@ struct LicenceTerms: ParsableArguments {
     /// The boards of a request; how they are joined it does not say.
     static func inventory(_ request: LicenceRequest, _ interconnect: InterconnectKind? = nil, carrying id: String? = nil) -> MachineInventory {
         MachineInventory(
-            nodes: request.boards.enumerated().map { MachineInventory.Node(index: $0, licence: id, record: $1, interconnect: interconnect) })
+            nodes: request.boards.enumerated().map { MachineInventory.Node(index: NodeIndex($0), licence: id, record: $1, interconnect: interconnect) })
     }
 
     /// The documents of a new licence's file, when boards would start with it at `time`; the request's, where there is one.
