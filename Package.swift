@@ -34,7 +34,7 @@ var arguments: Target.Dependency { .product(name: "ArgumentParser", package: "sw
 var ground: [Target] {
     [
         room("Ground", "CPlatform"),
-        room("Ground", "Platform", ["CPlatform"]),
+        room("Ground", "Platform", ["CPlatform", "Bytes"]),
         room("Ground", "Bytes"),
         room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),

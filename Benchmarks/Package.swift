@@ -15,28 +15,28 @@ let package = Package(
         .executableTarget(
             name: "node-benchmark",
             dependencies: [
-                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Contract", "KVM", "Interconnect", "Machine", "Node", "Platform",
+                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Contract", "KVM", "Interconnect", "Machine", "Node", "Pages", "Platform",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
         .target(
             name: "Node",
-            dependencies: ["CKVM", "Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"],
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"],
             swiftSettings: settings),
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
         .target(name: "Machine", dependencies: ["Bytes", "Contract"], swiftSettings: settings),
-        .target(name: "KVM", dependencies: ["CKVM", "Platform", "Pages"], swiftSettings: settings),
+        .target(name: "KVM", dependencies: ["CKVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
         .target(
             name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
         .target(
-            name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "KVM", "Platform", "Pages"], swiftSettings: settings),
-        .target(name: "CoherenceSimulation", dependencies: ["Coherence"], swiftSettings: settings),
+            name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
+        .target(name: "CoherenceSimulation", dependencies: ["Coherence", "Bytes"], swiftSettings: settings),
         .target(name: "Coherence", dependencies: ["Pages"], swiftSettings: settings),
         .target(name: "BoardSupport", dependencies: ["CFDT", "Coherence", "Platform", "Bytes", "Contract"], swiftSettings: settings),
-        .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
+        .target(name: "Platform", dependencies: ["CPlatform", "Bytes"], swiftSettings: settings),
         .target(name: "Bytes", swiftSettings: settings),
         .target(name: "Pages", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),

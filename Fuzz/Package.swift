@@ -13,7 +13,7 @@ let package = Package(
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
-        .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: settings),
+        .target(name: "Platform", dependencies: ["CPlatform", "Bytes"], swiftSettings: settings),
         .target(name: "Bytes", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
         .target(name: "CPlatform"),

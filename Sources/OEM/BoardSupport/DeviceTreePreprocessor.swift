@@ -1,3 +1,4 @@
+import Bytes
 internal import Platform
 
 /// The C preprocessor, for sources that use `#include` and `#define` as those of Linux and U-Boot do. Its line markers (`# LINE "FILE"`) keep the
