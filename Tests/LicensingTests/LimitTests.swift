@@ -73,3 +73,17 @@ import Testing
         }
     }
 }
+
+@Suite struct RequestSizeTests {
+    /// A request is for a machine, and no machine has more boards than a kit.
+    @Test func aRequestOfMoreBoardsThanAMachineHasIsRefused() throws {
+        func request(_ boards: Int) throws(LicensingError) -> LicenceRequest {
+            try LicenceRequest(
+                made: at("2026-02-01T00:00:00Z"), customer: nil, replaces: nil,
+                boards: Array(repeating: BoardRecord(sockets: 1, cores: 1, memoryMiB: 1024, model: nil), count: boards))
+        }
+        #expect(try request(Limits.nodes.upperBound).boards.count == Limits.nodes.upperBound)
+        let error = #expect(throws: LicensingError.self) { try request(Limits.nodes.upperBound + 1) }
+        #expect(error.map { "\($0)".contains("1 to 16 boards, this one 17") } == true)
+    }
+}

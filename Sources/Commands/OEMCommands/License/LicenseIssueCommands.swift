@@ -197,19 +197,16 @@ struct LicenceTerms: ParsableArguments {
     }
 
     /// The boards of a request; how they are joined it does not say.
-    static func inventory(_ request: LicenceRequest, _ interconnect: InterconnectKind? = nil, carrying id: String? = nil) throws -> MachineInventory {
-        guard Limits.nodes.contains(request.boards.count) else {
-            throw ProvisioningError.failed(.badInput, "\(request.id) has \(request.boards.count) boards; a machine has 1 to \(Limits.nodes.upperBound)")
-        }
-        return MachineInventory(
-            nodes: zip(NodeIndex.all(of: request.boards.count), request.boards).map { MachineInventory.Node(index: $0, licence: id, record: $1, interconnect: interconnect) })
+    static func inventory(_ request: LicenceRequest, _ interconnect: InterconnectKind? = nil, carrying id: String? = nil) -> MachineInventory {
+        MachineInventory(
+            nodes: request.boards.enumerated().map { MachineInventory.Node(index: NodeIndex($0), licence: id, record: $1, interconnect: interconnect) })
     }
 
     /// The documents of a new licence's file, when boards would start with it at `time`; the request's, where there is one.
     static func checked(_ envelopes: [Envelope], _ request: LicenceRequest?, at time: UTCTimeStamp) throws -> [Envelope] {
         var documents = DocumentSet()
         for envelope in envelopes { try documents.read(Array(envelope.armoured.utf8), place: "licence") }
-        let machine = try request.map { try inventory($0, carrying: documents.licences.first?.id) } ?? .unknown
+        let machine = request.map { inventory($0, carrying: documents.licences.first?.id) } ?? .unknown
         try LicenceEvaluation(LicenceQuestion(.notNamed, documents, machine: machine, clock: LicenceClock(desk: time))).check()
         return envelopes
     }

@@ -112,7 +112,7 @@ struct TrustOptions: ParsableArguments {
         guard let root else { throw ProvisioningError.failed(.usage, "--root is needed: whom to trust is not in a licence") }
         let documents = try LicenseFiles.documents([file] + [denyList].compactMap { $0 })
         let authority = try LicenseFiles.authority(root, learning: documents)
-        let inventory = try machine.map { try LicenceTerms.inventory($0, interconnect, carrying: documents.licences.first?.id) } ?? .unknown
+        let inventory = machine.map { LicenceTerms.inventory($0, interconnect, carrying: documents.licences.first?.id) } ?? .unknown
         return LicenceEvaluation(LicenceQuestion(.image(authority), documents, machine: inventory, clock: LicenceClock(desk: start.time)))
     }
 }

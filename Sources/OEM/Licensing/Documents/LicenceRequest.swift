@@ -1,4 +1,5 @@
 public import Bytes
+internal import Contract
 
 /// What a vendor needs to know of a machine before it issues a licence: its boards, and for what they ask. Made offline, by a node for its own board or
 /// from several such files for a machine. It is sealed with a key of its own that is thrown away: damage is found, the sender is not proved.
@@ -31,7 +32,9 @@ public struct LicenceRequest: Sendable, Equatable {
             var boards: [BoardRecord] = []
             while let field = reader.takeIfNext("sockets") { boards.append(try BoardRecord(field, &reader)) }
             try reader.end()
-            guard (1...64).contains(boards.count) else { throw TextError(place, "a request names 1 to 64 boards, this one \(boards.count)") }
+            guard Limits.nodes.contains(boards.count) else {
+                throw TextError(place, "a request names 1 to \(Limits.nodes.upperBound) boards, this one \(boards.count)")
+            }
             self.boards = boards
         } catch {
             throw LicensingError(error)
