@@ -42,12 +42,12 @@ package struct BoardCommand: ParsableCommand {
             try reportingErrors {
                 let rows = try options.catalogue.names().map { name in Row(name, options.catalogue) }
                 let strays = try options.catalogue.strays()
-                if options.json { try printJSON(rows) } else { print(rows) }
+                if options.json { try printJSON(rows) } else { show(rows) }
                 guard strays.isEmpty else { throw BoardError.invalid(strays) }
             }
         }
 
-        private func print(_ rows: [Row]) {
+        private func show(_ rows: [Row]) {
             let width = rows.map(\.name.count).max() ?? 0
             for row in rows {
                 let padding = String(repeating: " ", count: width - row.name.count)

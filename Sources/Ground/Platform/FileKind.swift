@@ -1,4 +1,4 @@
-package import Glibc
+internal import Glibc
 
 /// What stands at a path, links followed.
 package enum FileKind: Sendable {
@@ -8,8 +8,8 @@ package enum FileKind: Sendable {
 
     package var isDevice: Bool { self == .blockDevice || self == .characterDevice }
 
-    /// - Parameter mode: stat(2)'s st_mode.
-    package init(mode: mode_t) {
+    /// - Parameter mode: stat(2)'s st_mode, a mode_t.
+    package init(mode: UInt32) {
         self =
             switch mode & S_IFMT {
             case S_IFREG: .file

@@ -77,7 +77,7 @@ public struct BoardCatalogue: Sendable {
     /// What a name is to be instead; nil for one that a board can have.
     private static func mistake(inName name: String) -> String? {
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        if !isCompatible("vendor," + parts[0]) { return "a name of lower-case letters, digits, dashes and underscores" }
+        if name.hasPrefix("-") || !isCompatible("vendor," + parts[0]) { return "a name of lower-case letters, digits, dashes and underscores, no dash first" }
         if parts.count > 1, !isRevision(parts[1]) { return "NAME@REVISION, the revision of letters, digits, dots and dashes" }
         return nil
     }
