@@ -39,7 +39,7 @@ var ground: [Target] {
         room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),
         room("Ground", "Disk", ["Platform", "Bytes", "Contract"]),
-        room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
+        room("Ground", "StickState", ["Bytes", "Platform", crypto]),
     ]
 }
 
@@ -71,7 +71,7 @@ var oem: [Target] {
     [
         .systemLibrary(name: "CFDT", path: "Sources/OEM/CFDT", providers: [.apt(["libfdt-dev"])]),
         room("OEM", "BoardSupport", ["CFDT", "Coherence", "Platform", "Bytes", "Contract"]),
-        room("OEM", "Licensing", ["Platform", "Bytes", "Contract", crypto]),
+        room("OEM", "Licensing", ["Bytes", "Contract", crypto]),
         room(
             "OEM", "FirmwareImage",
             [
@@ -81,7 +81,7 @@ var oem: [Target] {
             ]),
         room(
             "OEM", "Provisioning",
-            ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "StickState", "Platform", "Bytes", "Contract", "Disk", crypto]),
+            ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "Platform", "Bytes", "Contract", "Disk", crypto]),
         room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
@@ -89,10 +89,18 @@ var oem: [Target] {
 /// What the executables' subcommands do, and the executables: a few lines each.
 var commands: [Target] {
     [
-        room("Commands", "OEMCommands", ["HardwareLab", "Coherence", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", arguments]),
+        room(
+            "Commands", "OEMCommands",
+            [
+                "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "Platform", "Bytes", "Contract",
+                "Disk", arguments,
+            ]),
         room(
             "Commands", "NodeCommands",
-            ["Node", "Machine", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes", "Contract", "Disk"]),
+            [
+                "Node", "Machine", "KVM", "Interconnect", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
+                "Contract",
+            ]),
         room(
             "Commands", "CoherenceCommands",
             ["Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
