@@ -125,7 +125,7 @@ package struct FileStore: ~Copyable, BlockStore {
 /// Memory that direct transfers accept.
 ///
 /// SAFETY: the memory lives until `deinit` and is used only inside one call at a time: the type cannot be copied or shared.
-@safe private struct AlignedBuffer: ~Copyable {
+@safe package struct AlignedBuffer: ~Copyable {
     private let memory: UnsafeMutableRawBufferPointer
 
     init(byteCount: Int) { unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 4096) }
