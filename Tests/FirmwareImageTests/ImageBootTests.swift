@@ -176,7 +176,7 @@ struct ImageBootTests {
 
     private func expectReady(_ log: String, sourceLocation: SourceLocation = #_sourceLocation) {
         for fact in [
-            "STAND-IN run --board /etc/vsmp/board.dtb --config /config --firmware-hash-file /etc/vsmp/firmware-hash --boot /boot",
+            "STAND-IN run --board /etc/vsmp/board.dtb --config /config --firmware-hash-file /etc/vsmp/firmware-hash --restarts /run/vsmp-restarts --boot /boot",
             "npt=N", "force_emulation_prefix=1", "kvm=/dev/kvm", "thp=always madvise [never]", "swap=0",
             "accept_dad=0", "link-local=fe80", "events=kvmmmu", "reboot: Power down",
         ] {
