@@ -1,3 +1,4 @@
+import BoardSupport
 import Contract
 import Bytes
 import Platform
@@ -92,7 +93,7 @@ struct LoopbackMachine {
 
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
         var setup = NodeRuntime.Setup(
-            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: NodeIndex(node)), policies: policies,
+            configuration: MachineConfiguration(kit: "loopback", nodes: nodes, node: NodeIndex(node)), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
