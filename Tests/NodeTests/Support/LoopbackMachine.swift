@@ -70,7 +70,7 @@ struct LoopbackMachine {
         var logs: [Log]
 
         var statistics: String? {
-            logs[0].all.first { $0.hasPrefix("VSMP-STAT ") }.map { String($0.dropFirst(10)) }
+            logs[0].all.lazy.compactMap { if case .statistics(let json)? = ConsoleEvent(firmwareLine: $0) { json } else { nil } }.first
         }
     }
 
