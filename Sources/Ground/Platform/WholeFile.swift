@@ -27,6 +27,19 @@ package enum WholeFile {
         guard let bytes else { throw .tooLarge(path, limit: limit) }
         return bytes
     }
+
+    /// All bytes of what somebody named on a command line: a plain file, a pipe, or with `-` standard input.
+    package static func readArgument(_ name: String, atMost limit: Int = defaultLimit) throws(FileReadError) -> [UInt8] {
+        guard name == "-" else { return try read(name, atMost: limit, mayBePipe: true) }
+        let bytes: [UInt8]?
+        do throws(SystemError) {
+            bytes = try FileDescriptor(duplicating: STDIN_FILENO, as: "standard input").readAll(atMost: limit)
+        } catch {
+            throw .unreadable("standard input", error)
+        }
+        guard let bytes else { throw .tooLarge("standard input", limit: limit) }
+        return bytes
+    }
 }
 
 /// Why a file could not be read.

@@ -16,11 +16,7 @@ func write(_ data: Data, to file: URL) throws(ImageError) {
 }
 
 func read(_ file: URL) throws(ImageError) -> Data {
-    do {
-        return try Data(contentsOf: file)
-    } catch {
-        throw ImageError(.missingInput, "cannot read \(file.path): \(error.localizedDescription)")
-    }
+    do throws(FileReadError) { return Data(try WholeFile.read(file.path, atMost: 4 << 30)) } catch { throw ImageError(.missingInput, error.description) }
 }
 
 /// The content of a file that need not be there. One that is there must be readable and hold something: what was meant to go into an image
