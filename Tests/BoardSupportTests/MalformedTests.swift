@@ -42,6 +42,15 @@ import TestSupport
         #expect(try catalogue.load("qemu-q35").board.name == "qemu-q35")
     }
 
+    /// A pipe in the place of a source is not waited for.
+    @Test func aPipeIsNoSource() throws {
+        let catalogue = try ScratchBoards(["qemu-q35/qemu-q35.dts": source(of: "qemu-q35")])
+        try HostProgram("mkdir").run(["\(catalogue.path)/b"])
+        try HostProgram("mkfifo").run(["\(catalogue.path)/b/b.dts"])
+        let error = #expect(throws: BoardError.self) { try catalogue.load("b") }
+        #expect(error?.exitStatus == .missingInput && error?.description.contains("no plain file") == true)
+    }
+
     @Test func deepAndWideTreesAreFindings() throws {
         let deep = String(repeating: "a { ", count: 200) + String(repeating: "}; ", count: 200)
         let wide = (0..<5000).map { "n\($0) { };" }.joined(separator: "\n")

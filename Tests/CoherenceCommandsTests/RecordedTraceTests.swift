@@ -58,7 +58,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: file) }
         try "not compressed".write(toFile: file, atomically: false, encoding: .utf8)
         do {
-            _ = try TraceFile.decompressed(file)
+            _ = try TraceFile.read(file)
             Issue.record("it was decompressed")
         } catch let error as CommandError {
             #expect(error.status == .badInput && error.text.contains(file))

@@ -22,7 +22,12 @@ struct OutputTests {
         let vsmp = try #require(Self.vsmp, "vsmp is not beside the test bundle")
         let result = try HostProgram("sh", .user).result(["-c", "vsmp() { \"\(vsmp)\" \"$@\"; }\n" + script], in: folder)
         guard case .exit(let exit) = result.end else { throw CancellationError() }
-        return (exit.shellStatus, String(decoding: result.output, as: UTF8.self), String(decoding: result.errors, as: UTF8.self))
+        let status =
+            switch exit {
+            case .status(let number): number
+            case .signal(let number): 128 + number
+            }
+        return (status, String(decoding: result.output, as: UTF8.self), String(decoding: result.errors, as: UTF8.self))
     }
 
     private func kind(_ name: String) -> mode_t {
@@ -63,6 +68,23 @@ struct OutputTests {
         #expect(written.status == 0 && kind("null") == S_IFCHR, "\(written.errors)")
         let refused = try shell("\(root) disk")
         #expect(refused.status == 73 && refused.errors.contains("block device") && kind("disk") == S_IFBLK)
+    }
+
+    @Test func aSlashAtTheEndNamesAFolder() throws {
+        try #require(try shell("vsmp license keygen k && mkdir d").status == 0)
+        let before = try names()
+        for command in ["vsmp license keygen d/", "vsmp license keygen none/", "\(root) d/", "\(root) file/"] {
+            let refused = try shell(command)
+            #expect(refused.status == 73 && refused.errors.contains("/: it is a folder; name a file in it"), "\(command): \(refused.errors)")
+        }
+        #expect(try names() == before && FileManager.default.contentsOfDirectory(atPath: "\(folder)/d") == [])
+        let kit = try shell("vsmp kit create --edition development --nodes 2 --out kit// && vsmp kit show kit/")
+        #expect(kit.status == 0 && kind("kit") == S_IFDIR, "\(kit.errors)")
+    }
+
+    @Test func aDashIsStandardInput() throws {
+        let shown = try shell("vsmp license keygen k && \(root) root && vsmp license inspect - <root && cat root | vsmp license inspect /dev/stdin")
+        #expect(shown.status == 0 && shown.output.components(separatedBy: "vendor=V").count + shown.output.components(separatedBy: "of V").count > 3, "\(shown)")
     }
 
     @Test func whatCannotBeWrittenIsNamedAndLeavesNothing() throws {

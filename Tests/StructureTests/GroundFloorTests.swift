@@ -30,6 +30,8 @@ struct GroundFloorTests {
         Rule(call: "socket", pattern: #"(^|[^.\w]|Glibc\.)(socket|socketpair|accept4)\(AF_"#, exceptions: [
             "Sources/Core/LoopbackCalibration/LoopbackConnection.swift": "measures what a blocking stream costs"
         ]),
+        Rule(call: "contentsOf", pattern: #"(Data|String)\(contentsOf(File)?:"#),
+        Rule(call: "contents", pattern: #"\.contents\(atPath:"#),
         Rule(call: "poll", pattern: #"\bunsafe (Glibc\.)?p?poll\("#, exceptions: [
             "Sources/Node/Devices/GuestConsole.swift": "waits on descriptors that it does not own"
         ]),

@@ -76,8 +76,7 @@ struct CalibrateCommand: ParsableCommand {
     }
 
     private static var machine: String {
-        let release = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? "unknown"
-        let kernel = release.trimmingCharacters(in: .whitespacesAndNewlines)
+        let kernel = SystemFiles().line("/proc/sys/kernel/osrelease") ?? "unknown"
         return "\(ProcessInfo.processInfo.activeProcessorCount) processors, Linux \(kernel)"
     }
 }

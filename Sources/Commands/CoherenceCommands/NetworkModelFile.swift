@@ -82,7 +82,8 @@ struct NetworkModelFile: Codable, Equatable {
 
     /// - Throws: `CommandError` that names the file and what is wrong in it.
     static func read(_ path: String) throws -> NetworkModel {
-        guard let data = FileManager.default.contents(atPath: path) else { throw CommandError(.missingInput, "cannot read \(path)") }
+        let data: Data
+        do throws(FileReadError) { data = Data(try WholeFile.readArgument(path)) } catch { throw CommandError(.missingInput, error.description) }
         func wrong(_ text: String) -> CommandError { CommandError(.badInput, "\(path): \(text)") }
         let file: NetworkModelFile
         do {

@@ -17,9 +17,9 @@ enum TraceFile {
     /// - Throws: `CommandError` that names the file: it cannot be read, is no trace, or `xz` is missing.
     static func read(_ path: String) throws -> Trace {
         let isInput = path == "-"
-        let bytes = isInput ? FileHandle.standardInput.readDataToEndOfFile() : try contents(path)
+        let bytes = try contents(path)
         do {
-            return try Trace(text: Array(bytes)).renumbered()
+            return try Trace(text: bytes).renumbered()
         } catch {
             throw CommandError(.badInput, "\(isInput ? "standard input" : path): \(error)")
         }
@@ -37,19 +37,15 @@ enum TraceFile {
         }
     }
 
-    private static func contents(_ path: String) throws -> Data {
-        guard FileManager.default.isReadableFile(atPath: path) else { throw CommandError(.missingInput, "cannot read \(path)") }
-        guard path.hasSuffix(".xz") else {
-            guard let data = FileManager.default.contents(atPath: path) else { throw CommandError(.missingInput, "cannot read \(path)") }
-            return data
-        }
-        return try decompressed(path)
-    }
+    /// 4 GiB.
+    private static let largest = 4 << 30
 
-    /// What `xz` makes of a file.
-    static func decompressed(_ path: String) throws -> Data {
+    private static func contents(_ path: String) throws -> [UInt8] {
+        let bytes: [UInt8]
+        do throws(FileReadError) { bytes = try WholeFile.readArgument(path, atMost: largest) } catch { throw CommandError(.missingInput, error.description) }
+        guard path.hasSuffix(".xz") else { return bytes }
         do {
-            return Data(try HostProgram("xz").run(["-dc", "--", path]))
+            return try HostProgram("xz").run(["-dc"], input: bytes)
         } catch {
             throw CommandError(error.reason == .notInstalled ? .unavailable : .badInput, "\(path) cannot be decompressed: \(error)")
         }

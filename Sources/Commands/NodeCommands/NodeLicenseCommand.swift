@@ -43,8 +43,11 @@ struct NodeLicenseCommand {
 
     /// Checks the file as the node itself will, then puts it in the place of the old one in one step.
     private func install(_ path: String, in folder: String) -> ExitStatus {
-        guard let bytes = readFile(path) else {
-            NodeProgram.report("cannot read \(path): check the path and its permissions")
+        let bytes: [UInt8]
+        do throws(FileReadError) {
+            bytes = try WholeFile.readArgument(path)
+        } catch {
+            NodeProgram.report(error.description)
             return .missingInput
         }
         do {

@@ -28,7 +28,6 @@ package struct BoardCommand: ParsableCommand {
         var json = false
 
         var catalogue: BoardCatalogue { location.catalogue }
-        var boardsPath: String { location.boardsPath }
     }
 
     struct List: ParsableCommand {
@@ -187,10 +186,11 @@ package struct BoardCommand: ParsableCommand {
             try reportingErrors {
                 let compiled = try location.catalogue.load(name)
                 let consoles = try logs.map { log in
-                    guard let bytes = FileManager.default.contents(atPath: log) else {
-                        throw BoardError.missing(path: log, hint: "name the log of a firmware console")
+                    do throws(FileReadError) {
+                        return String(decoding: try WholeFile.readArgument(log), as: UTF8.self)
+                    } catch {
+                        throw BoardError.missing(path: log, hint: "\(error); name the log of a firmware console")
                     }
-                    return String(decoding: bytes, as: UTF8.self)
                 }
                 guard consoles.allSatisfy({ BoardProof.boards(saidOn: $0).contains(compiled.board.fullName) }) else {
                     printError("vsmp: a log is not of board \(compiled.board.fullName): its firmware did not say so; boot an image of that board")
@@ -220,8 +220,11 @@ package struct BoardCommand: ParsableCommand {
             try reportingErrors {
                 let table = try BoardTable(location.catalogue)
                 guard let update else { return StandardOutput.print(table.text, terminator: "") }
-                guard let document = try? String(contentsOfFile: update, encoding: .utf8) else {
-                    throw BoardError.missing(path: update, hint: "name a document that holds the table")
+                let document: String
+                do throws(FileReadError) {
+                    document = String(decoding: try WholeFile.read(update), as: UTF8.self)
+                } catch {
+                    throw BoardError.missing(path: update, hint: "\(error); name a document that holds the table")
                 }
                 guard let changed = table.update(document) else {
                     printError("vsmp: \(update) lacks the lines \(BoardTable.begin) and \(BoardTable.end), between which the table belongs")

@@ -25,8 +25,8 @@ package struct LabBootCommand: ParsableCommand {
             commandName: "boot",
             abstract: "Boot boards from their own sticks as one machine and report the guest's verdict.",
             discussion: """
-                The guest's console is copied to standard output, what you type goes to the guest, and everything else
-                is said on standard error. The exit status is the n of the guest's line VSMP-EXIT n (0 to 63), or 80
+                The guest's console is copied to standard output, what you type goes to the guest, and everything else \
+                is said on standard error. The exit status is the n of the guest's line VSMP-EXIT n (0 to 63), or 80 \
                 node lost, 81 peer refused, 82 timeout, 83 guest failed; see docs/exit-codes.md.
                 """)
     }

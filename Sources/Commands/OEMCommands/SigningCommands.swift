@@ -54,10 +54,11 @@ extension ImageCommand {
                 var found: [SignedProgram: Data] = [:]
                 for program in SignedProgram.allCases {
                     let path = "\(signatures)/\(program.rawValue).signature"
-                    guard let bytes = FileManager.default.contents(atPath: path) else {
-                        throw ImageError(.missingInput, "cannot read \(path): make it with the key, over what vsmp image digests wrote")
+                    do throws(FileReadError) {
+                        found[program] = Data(try WholeFile.read(path))
+                    } catch {
+                        throw ImageError(.missingInput, "\(error): make it with the key, over what vsmp image digests wrote")
                     }
-                    found[program] = bytes
                 }
                 let certificate = try SigningCertificate(file: URL(fileURLWithPath: certificate))
                 try certificate.checkValidity(at: Date())

@@ -15,6 +15,7 @@ package enum OutputFile {
             if let descriptor = standardStream(path) {
                 return try FileDescriptor(duplicating: descriptor, as: path).writeWaiting(bytes)
             }
+            if path.hasSuffix("/") { throw SystemError("open", on: path, code: EISDIR) }
             var status = stat()
             // SAFETY: the path is a C string, and the result has the type that the call fills in.
             let existing = unsafe stat(path, &status) == 0 ? status : nil

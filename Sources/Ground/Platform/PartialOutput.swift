@@ -9,9 +9,9 @@ package struct PartialOutput: ~Copyable {
     private let target: String
     private let undo: UndoEntry
 
-    /// - Parameter target: a link counts as what it leads to.
+    /// - Parameter target: a link counts as what it leads to; slashes at its end count for nothing.
     package init(for target: String) {
-        self.target = Self.resolved(target)
+        self.target = Self.resolved(target.withoutTrailingSlashes)
         let folder = Self.folder(of: self.target)
         path = folder + (folder.hasSuffix("/") ? "" : "/") + ".vsmp-" + String(UInt64.random(in: .min ... .max), radix: 36)
         undo = UndoEntry(path)
@@ -54,6 +54,15 @@ package struct PartialOutput: ~Copyable {
         guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let real = unsafe realpath(path, nil) else { return path }
         defer { unsafe free(real) }
         return unsafe String(cString: real)
+    }
+}
+
+extension String {
+    /// The path without the slashes at its end, as a shell's completion of a folder leaves them; `/` stays.
+    package var withoutTrailingSlashes: String {
+        var path = self[...]
+        while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return String(path)
     }
 }
 

@@ -10,9 +10,9 @@ package struct SystemFiles: Sendable {
         self.root = root.hasSuffix("/") ? String(root.dropLast()) : root
     }
 
-    /// The file's bytes, or nil when it cannot be read.
+    /// The file's bytes, or nil when it cannot be read. A pipe that nobody writes to has none, and is not waited for.
     package func bytes(_ path: String) -> [UInt8]? {
-        do throws(SystemError) { return try FileDescriptor(opening: root + path, for: .read).readAll() } catch { return nil }
+        do throws(SystemError) { return try FileDescriptor(opening: root + path, for: .read, [.nonBlocking, .noTerminal]).readAll() } catch { return nil }
     }
 
     /// The file's text, or nil when it cannot be read.

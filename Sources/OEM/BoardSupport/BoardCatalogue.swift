@@ -18,9 +18,7 @@ public struct BoardCatalogue: Sendable {
     public let path: String
 
     public init(path: String = "boards") {
-        var path = path
-        while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
-        self.path = path
+        self.path = path.withoutTrailingSlashes
     }
 
     /// Names of all boards, sorted, each with its revisions behind it. ``strays()`` has the sources that it leaves out.

@@ -76,7 +76,7 @@ public struct BuildCache: Sendable {
 
     /// What stands in the file behind its digest; nil when it is not there or the digest is not that of it.
     private static func entry(_ file: URL) -> Data? {
-        guard let data = try? Data(contentsOf: file), let end = data.firstIndex(of: 0x0A) else { return nil }
+        guard let data = try? read(file), let end = data.firstIndex(of: 0x0A) else { return nil }
         let content = Data(data[(end + 1)...])
         return data[...end] == Data(head(content).utf8) ? content : nil
     }

@@ -51,7 +51,7 @@ package struct ModuleTree {
     /// The content of a module's file; `path` comes from `loadOrder`.
     package func content(_ path: String) throws(ImageError) -> Data {
         do {
-            return try Data(contentsOf: directory.appendingPathComponent(path))
+            return try read(directory.appendingPathComponent(path))
         } catch {
             throw ImageError(.badInput, "the package \(packageName) lists \(path) but does not hold it")
         }
@@ -96,7 +96,7 @@ package struct ModuleTree {
     }
 
     private static func lines(_ file: URL, of package: String) throws(ImageError) -> [String] {
-        guard let text = try? String(contentsOf: file, encoding: .utf8) else {
+        guard let text = (try? read(file)).map({ String(decoding: $0, as: UTF8.self) }) else {
             throw ImageError(.badInput, "the package \(package) holds no \(file.lastPathComponent)")
         }
         return text.split(separator: "\n").map(String.init)

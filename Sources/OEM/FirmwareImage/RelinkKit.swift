@@ -18,7 +18,7 @@ public struct RelinkKit: Sendable {
     public init(buildFolder: URL) throws(ImageError) {
         self.buildFolder = buildFolder
         let list = buildFolder.appendingPathComponent("vsmpd.product/Objects.LinkFileList")
-        guard let text = try? String(contentsOf: list, encoding: .utf8) else {
+        guard let text = (try? read(list)).map({ String(decoding: $0, as: UTF8.self) }) else {
             throw ImageError(.missingInput, "cannot read \(list.path): build vsmpd first (swift build -c release --product vsmpd), and name its .build/release")
         }
         var objects: [(file: URL, name: String)] = []

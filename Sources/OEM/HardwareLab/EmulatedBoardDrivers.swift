@@ -70,7 +70,7 @@ package final class EmulatedBoardDriver: PowerDriver, LinkDriver, MediaDriver {
         guard let process else { return .off }
         if process.isRunning { return .on }
         if cut || process.exit == .status(0) { return .off }
-        let words = (try? String(contentsOfFile: emulatorLog, encoding: .utf8)) ?? ""
+        let words = SystemFiles().text(emulatorLog) ?? ""
         let last = words.split(separator: "\n").suffix(3).joined(separator: "; ")
         return .broken("the emulator of node \(board.node) ended by itself (\(process.exit.map(\.description) ?? "it runs")): \(last)")
     }

@@ -1,4 +1,5 @@
 package import ArgumentParser
+internal import Contract
 import BoardSupport
 import Foundation
 import Licensing
@@ -30,6 +31,8 @@ package struct LicenseCommand: ParsableCommand {
 
         func run() throws {
             try reportingErrors {
+                // Its public half would be the file .pub of that folder.
+                guard !file.hasSuffix("/") else { throw ProvisioningError.failed(.cannotCreate, "cannot write \(file): it is a folder; name a file in it") }
                 let key = SecretKey()
                 let publicFile = file + ".pub"
                 try LicenseFiles.create(publicFile, "\(key.publicKey)\n", isSecret: false)

@@ -10,9 +10,9 @@ import Provisioning
 
 /// What the commands of `vsmp license` read and write.
 enum LicenseFiles {
+    /// All bytes of a file; `-` is standard input.
     static func bytes(_ path: String) throws(ProvisioningError) -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else { throw .failed(.missingInput, "cannot read \(path): check the path and its permissions") }
-        return Array(data)
+        do throws(FileReadError) { return try WholeFile.readArgument(path) } catch { throw .failed(.missingInput, error.description) }
     }
 
     /// Every document of some files.
@@ -51,13 +51,16 @@ enum LicenseFiles {
     /// An edition by its name in `folder`, or by its file's path.
     static func edition(_ name: String, folder: String) throws -> Edition {
         let path = name.contains("/") ? name : "\(folder)/\(name).edition"
-        guard let data = FileManager.default.contents(atPath: path) else {
+        let bytes: [UInt8]
+        do throws(FileReadError) {
+            bytes = try WholeFile.read(path)
+        } catch {
             let known = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".edition") }.sorted()
                 .map { String($0.dropLast(8)) }
             throw ProvisioningError.failed(
-                .missingInput, "cannot read the edition \(path); \(folder) has \(known.isEmpty ? "none" : known.joined(separator: ", ")); a path with / names a file")
+                .missingInput, "\(error); \(folder) has \(known.isEmpty ? "none" : known.joined(separator: ", ")); a path with / names a file")
         }
-        return try Edition(parsing: Array(data), place: path)
+        return try Edition(parsing: bytes, place: path)
     }
 
     /// Makes a file that must not exist, in one step; a secret one is its owner's alone from the first time.
@@ -70,7 +73,7 @@ enum LicenseFiles {
 
     /// Refuses to write over a secret key.
     static func keepSecretKey(_ path: String) throws(ProvisioningError) {
-        guard let old = FileManager.default.contents(atPath: path), old.range(of: Data(SecretKey.label.utf8)) != nil else { return }
+        guard let old = try? WholeFile.read(path), old.firstRange(of: SecretKey.label.utf8) != nil else { return }
         throw .failed(.cannotCreate, "\(path) holds a secret key, which is never overwritten; name another file")
     }
 

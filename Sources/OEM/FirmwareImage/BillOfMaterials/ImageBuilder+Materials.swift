@@ -82,7 +82,7 @@ extension ImageBuilder {
         }
         for name in Set(components.flatMap(\.copyright.commonLicences)).sorted() {
             let file = firmwareFolder.appendingPathComponent("licenses/\(name)")
-            guard let licence = try? Data(contentsOf: file) else {
+            guard let licence = try? read(file) else {
                 let users = components.filter { $0.copyright.commonLicences.contains(name) }.map(\.name).joined(separator: ", ")
                 throw ImageError(
                     .missingInput, "\(file.path) is missing, and \(users) must be given on with that licence: copy its text there "

@@ -30,7 +30,7 @@ struct PackageCopyright: Equatable {
                     + "want \(holder) to it and run vsmp image lock --update")
         }
         let file = root.appendingPathComponent("usr/share/doc/\(holder)/copyright")
-        guard let data = try? Data(contentsOf: file) else {
+        guard let data = try? read(file) else {
             throw ImageError(
                 .badInput, "the package \(holder) holds no usr/share/doc/\(holder)/copyright, so nobody can say under which licence "
                     + "\(name) may be given on: use another build of it")
