@@ -39,7 +39,7 @@ var ground: [Target] {
         room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),
         room("Ground", "Disk", ["Platform", "Bytes", "Contract"]),
-        room("Ground", "StickState", ["Bytes", "Platform", crypto]),
+        room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
     ]
 }
 
@@ -129,7 +129,7 @@ var tests: [Target] {
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
         test("Disk", ["Disk", "Platform", "Bytes", "Contract", "TestSupport"]),
-        test("StickState", ["StickState", "Platform"]),
+        test("StickState", ["StickState", "Contract", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),

@@ -1,3 +1,4 @@
+package import Contract
 package import BoardSupport
 package import Machine
 package import Coherence

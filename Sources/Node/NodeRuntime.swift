@@ -160,7 +160,7 @@ package final class NodeRuntime: Sendable {
     }
 
     private func report(of nodes: [NodeReport]) -> MachineReport {
-        MachineReport(nodes: nodes, firmwareHash: "\(setup.firmwareHash)", kit: setup.configuration.kit)
+        MachineReport(nodes: nodes, firmwareHash: setup.firmwareHash, kit: setup.configuration.kit)
     }
 }
 

@@ -2,6 +2,7 @@ import Bytes
 import Contract
 import Coherence
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BoardSupport
@@ -100,6 +101,27 @@ import Testing
         ] { #expect(try parse(changed) == whole) }
         #expect(throws: TextError("machine.conf", "this is UTF-16 text; save it as UTF-8 and try again")) {
             try MachineConfiguration([0xFF, 0xFE] + text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] })
+        }
+    }
+
+    /// firmware/init looks for one setting by itself, and finds it in every form that the node reads.
+    @Test func initFindsWhatANodeReads() throws {
+        let script = try String(contentsOfFile: repository + "/firmware/init", encoding: .utf8)
+        let line = try #require(script.split(separator: "\n").first { $0.contains("on-failure=wait$") })
+        let condition = try #require(line.firstMatch(of: /if (.*); then/)).1
+        let folder = ScratchFolder()
+        let head = "kit=a\nnodes=1\nnode=0\n"
+        for text in [head + "on-failure=wait\n", head + " \ton-failure=wait", "on-failure=wait\n" + head, head + "on-failure=poweroff\n", head, head + "# on-failure=wait\n"] {
+            for ends in ["\n", "\r\n", "\r"] {
+                let written = text.replacing("\n", with: ends)
+                try folder.write("machine.conf", written)
+                let shell = Process()
+                shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+                shell.arguments = ["-c", String(condition).replacing("/config/", with: folder.path + "/")]
+                try shell.run()
+                shell.waitUntilExit()
+                #expect(try (shell.terminationStatus == 0) == (parse(written).onFailure == .wait), "\(written.debugDescription)")
+            }
         }
     }
 

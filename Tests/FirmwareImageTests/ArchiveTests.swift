@@ -1,3 +1,4 @@
+import TestSupport
 import BoardSupport
 import Foundation
 import Testing
@@ -66,7 +67,7 @@ import Testing
 
     @Test(.enabled(if: HostTool.locate("zstd") != nil, "zstd is not installed"))
     func rootFileSystemCarriesItsHashInFront() throws {
-        let hash = ContentDigest(of: Data("x".utf8))
+        let hash = testHash
         let joined = try Initramfs.joined(archive: sample().bytes(), hash: hash)
         let (found, archive) = try Initramfs.split(joined)
         #expect(found == hash)

@@ -65,7 +65,7 @@ struct BankInstallationTests {
     private func mark(_ bank: Bank) throws {
         let partition = try #require(try ImageFile(stick.path).partitionTable.partition(named: StateStore.partitionName))
         var facts = NodeFacts()
-        facts.badFirmware = [try ImageReader(stick, bank: bank).manifest.firmwareHash.description]
+        facts.badFirmware = [try ImageReader(stick, bank: bank).manifest.firmwareHash]
         try StateStore(path: stick.path, offset: partition.offset).write(facts)
     }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Contract
 import BoardSupport
 import Disk
@@ -42,7 +43,7 @@ import Testing
     /// 64 MiB of zeros are 2 KiB when they are packed.
     @Test(.enabled(if: HostTool.locate("zstd") != nil, "zstd is not installed"))
     func aRootFileSystemThatUnpacksWithoutEndIsRefused() throws {
-        let bomb = try Initramfs.joined(archive: Data(count: 64 << 20), hash: ContentDigest(of: Data()))
+        let bomb = try Initramfs.joined(archive: Data(count: 64 << 20), hash: testHash)
         let error = imageError { _ = try Initramfs.split(bomb, limit: 8 << 20) }
         #expect(error?.exitStatus == .inputOutput && error?.description.contains("more than 8 MiB") == true, "\(error?.description ?? "")")
         #expect(try Initramfs.split(bomb, limit: 64 << 20).archive.count == 64 << 20)
@@ -89,9 +90,9 @@ import Testing
             package a 1 amd64 \(digest) a 1
 
             """
-        _ = try ImageManifest(text: text)
+        _ = try ImageManifest(text.utf8)
         for damaged in Self.mutations(of: Data(text.utf8), count: 3000) {
-            _ = imageError { _ = try ImageManifest(text: String(decoding: damaged, as: UTF8.self)) }
+            _ = imageError { _ = try ImageManifest(damaged) }
         }
     }
 
@@ -100,9 +101,9 @@ import Testing
         let digest = String(repeating: "ab", count: 32)
         let head = "firmware-hash \(digest)\nversion 3\npurpose development\nbrand A\nboard b\nkernel 6.1\ncommand-line quiet\nrollback-counter 7\n"
         for keyword in ["part", "loader", "file", "input"] {
-            _ = try ImageManifest(text: head + "\(keyword) X \(UInt32.max) \(digest)\n")
+            _ = try ImageManifest((head + "\(keyword) X \(UInt32.max) \(digest)\n").utf8)
             for length in ["4294967296", "9223372036854775807", "9223372036854775808", "-1", ""] {
-                let error = imageError { _ = try ImageManifest(text: head + "\(keyword) X \(length) \(digest)\n") }
+                let error = imageError { _ = try ImageManifest((head + "\(keyword) X \(length) \(digest)\n").utf8) }
                 #expect(error?.exitStatus == .inputOutput, "\(keyword) \(length)")
             }
         }

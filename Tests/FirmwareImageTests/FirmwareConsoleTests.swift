@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Foundation
 import Testing
@@ -57,7 +58,7 @@ import Testing
 struct FirmwareConsoleImageTests {
     @Test func theImageStatesTheBoardsPort() throws {
         let (workshop, image) = try ImageBuildTests.shared.get()
-        #expect(try ImageReader(image).rootArchive().entries[Initramfs.consolePath] == nil)
+        #expect(try ImageReader(image).rootArchive().entries[ImageFact.console.path] == nil)
         var other = try workshop.copy()
         try other.change("cmdline", "console=tty0 console=ttyS0,115200 quiet\n")
         other.builder.board.consoles = Board.Consoles(firmware: "ttyS1", guest: "ttyS0", baudRate: 57_600)

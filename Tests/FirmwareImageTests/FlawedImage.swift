@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Disk
 import Foundation
@@ -16,9 +17,9 @@ enum FlawedImage {
         let reader = try ImageReader(image)
         var (archive, text) = (try NewcArchive(reading: try Initramfs.split(try reader.contents(of: BootFiles.initrd)).archive), reader.manifest.text)
         for (path, content) in rootFiles { archive.add(path, .file(content, permissions: 0o644)) }
-        let initramfs = FirmwareHash.part("initramfs", archive.bytes())
+        let initramfs = ImageManifest.Part("initramfs", archive.bytes())
         let parts = reader.manifest.parts.map { $0.name == initramfs.name ? initramfs : $0 }
-        let hash = FirmwareHash.of(parts)
+        let hash = FirmwareHash(of: parts)
         let initrd = try Initramfs.joined(archive: archive.bytes(), hash: hash)
         let package = image.appendingPathExtension("package")
         try builder.store.extract(builder.lock.package(named: "systemd-boot-efi", purpose: "this test"), into: package)
@@ -37,7 +38,7 @@ enum FlawedImage {
         for (before, after) in zip(reader.manifest.parts, parts) { text = text.replacingOccurrences(of: line("part", before), with: line("part", after)) }
         for file in reader.manifest.files {
             guard let content = files[file.name] else { continue }
-            text = text.replacingOccurrences(of: line("file", file), with: line("file", FirmwareHash.part(file.name, content)))
+            text = text.replacingOccurrences(of: line("file", file), with: line("file", ImageManifest.Part(file.name, content)))
         }
         files[BootFiles.manifest] = Data(text.replacingOccurrences(of: "\(reader.manifest.firmwareHash)", with: "\(hash)").utf8)
         var paths = bootFiles

@@ -107,10 +107,9 @@ struct ImageBuildTests {
         // What the bill of materials calls the digest of vsmp-firmware: the SDK's own inputs together.
         let own = manifest.inputs.filter { $0.name.hasPrefix("firmware/") || $0.name == "board.dtb" }.map { "\($0.name) \($0.digest)\n" }
         let ownFiles = ContentDigest(of: Data(own.joined().utf8))
-        let known = Set(
-            [manifest.firmwareHash] + (manifest.parts + manifest.loaders + manifest.files + manifest.inputs).map(\.digest) + manifest.packages.map(\.digest)
-                + rootFiles.map { ContentDigest(of: $0) } + [ownFiles]
-        ).map(\.description)
+        let digests = (manifest.parts + manifest.loaders + manifest.files + manifest.inputs).map(\.digest) + manifest.packages.map(\.digest)
+            + rootFiles.map { ContentDigest(of: $0) } + [ownFiles]
+        let known = Set(digests.map(\.description) + [manifest.firmwareHash.description])
         let archive = workshop.scratch.url.appendingPathComponent("archive")
         try Initramfs.split(try reader.contents(of: "INITRD")).archive.write(to: archive)
         let found = String(

@@ -1,3 +1,4 @@
+import Contract
 import Bytes
 import Foundation
 import Licensing

@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Foundation
 import Testing
@@ -25,7 +26,7 @@ struct RollbackCounterTests {
         let reader = try ImageReader(raised)
         try reader.verify()
         #expect(reader.manifest.text.contains("\nrollback-counter 17\n"))
-        #expect(try ImageManifest(text: reader.manifest.text) == reader.manifest)
+        #expect(try ImageManifest(reader.manifest.text.utf8) == reader.manifest)
         #expect(try reader.rootArchive().entries["etc/vsmp/rollback-counter"] == .file(Data("17\n".utf8), permissions: 0o644))
         let list = try VSMP.run(["image", "ls", raised.path])
         #expect(list.output.contains("rollback       counter 17\n"), "\(list.errors)")

@@ -291,7 +291,7 @@ struct SignedImageTests {
         try release()
         let image = folder.appendingPathComponent("rootless.img")
         for flaw in ["no root", String(decoding: try #require(workshop.builder.licensing).text.utf8.dropLast(40), as: UTF8.self)] {
-            try FlawedImage.make(image, by: workshop.builder, rootFiles: [LicensingRoot.path: Data(flaw.utf8)], signer: signer)
+            try FlawedImage.make(image, by: workshop.builder, rootFiles: [ImageFact.licenceRoot.path: Data(flaw.utf8)], signer: signer)
             let found = try findings(image, signer.certificate)
             #expect(found.map(\.rule) == [.noLicenceRoot] && found.first?.place == "/etc/vsmp/licence-root", "\(found)")
         }
@@ -521,7 +521,7 @@ struct SignedImageTests {
         let reader = try ImageReader(image)
         #expect(reader.manifest.purpose == .development)
         let entries = try NewcArchive(reading: Initramfs.split(try reader.contents(of: "INITRD")).archive).entries
-        #expect(entries[ImagePurpose.path] == .file(Data("development\n".utf8), permissions: 0o644))
+        #expect(entries[ImageFact.purpose.path] == .file(Data("development\n".utf8), permissions: 0o644))
         let sections = try UnifiedKernelImage.sections(of: try reader.contents(of: BootFiles.program))
         #expect(String(decoding: sections[".osrel"] ?? Data(), as: UTF8.self).contains(", DEVELOPMENT IMAGE\""))
         let hash = reader.manifest.firmwareHash

@@ -190,6 +190,49 @@ struct StickCommandTests {
 
     // MARK: Sizes and kits
 
+    /// The kit remembers what its sticks have, and compares.
+    @Test func aStickThatDoesNotFitTheKitsOthersIsRefusedOrTold() throws {
+        try makeKit()
+        func write(_ image: String, _ words: String...) throws -> VSMP.Result {
+            try VSMP.run(["usb", "write", image] + words + ["--kit", "kit"], through: ["--chdir", scratch.url.path])
+        }
+        let first = try write(image.path, "0", "1")
+        #expect(first.status == 0 && first.errors.contains("does not say yet which board and firmware"), "\(first.errors)")
+        let manifest = try ImageReader(image).manifest
+        let shown = try vsmp("kit", "show", "kit")
+        #expect(shown.output.contains("sticks for \(manifest.board), firmware \(manifest.firmwareHash.short), version \(manifest.version)"), "\(shown.output)")
+        #expect(try !write(image.path, "0", "--node", "0").errors.contains("firmware"), "the same firmware needs no word")
+
+        var newer = try workshop.copy()
+        newer.builder.version = manifest.version + 1
+        let newerImage = try newer.build().path
+        let told = try write(newerImage, "one", "--node", "1")
+        #expect(told.status == 0 && told.errors.contains("update those, too (vsmp usb update)"), "\(told.errors)")
+        #expect(try vsmp("kit", "show", "kit").output.contains(manifest.firmwareHash.short), "one newer stick is not what the others have")
+        #expect(try write(newerImage, "0", "1").status == 0)
+        #expect(try vsmp("kit", "show", "kit").output.contains("version \(manifest.version + 1)"))
+        let older = try write(image.path, "old", "--node", "1")
+        #expect(older.status == 65 && older.errors.contains("one machine runs one firmware") && !exists("old"), "\(older.errors)")
+        let back = try write(image.path, "0", "1", "--dry-run")
+        #expect(back.status == 0 && back.errors.contains("is older than what the sticks of"), "\(back.errors)")
+
+        let file = path("kit/kit.conf")
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try text.replacing("board=\(manifest.board)", with: "board=another").write(toFile: file, atomically: true, encoding: .utf8)
+        for targets in [["2", "3"], ["2", "--node", "0"]] {
+            let run = try VSMP.run(["usb", "write", newerImage] + targets + ["--kit", "kit"], through: ["--chdir", scratch.url.path])
+            #expect(run.status == 65 && run.errors.contains("are for the board another") && !exists("2"), "\(run.errors)")
+        }
+        try text.replacing("board=\(manifest.board)\n", with: "").write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(try write(newerImage, "0", "1").status == 0)
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == text)
+        for damage in ["firmware=ab\n", "version=7\n", "board=b\n"] {
+            try ("kit=kit\nnodes=2\n" + damage).write(toFile: file, atomically: true, encoding: .utf8)
+            #expect(try vsmp("kit", "show", "kit").status == 65)
+        }
+    }
+
+
     @Test(arguments: [16, 600])
     func theBuilderChoosesTheConfigurationPartitionsSize(size: Int) throws {
         var other = try workshop.copy()

@@ -1,3 +1,5 @@
+import Contract
+import TestSupport
 import Bytes
 import Foundation
 import Licensing
@@ -116,7 +118,7 @@ struct Workshop {
         try UnifiedKernelImage.build(
             stub: stub(), kernel: Data("a kernel".utf8), initrd: Data("its files".utf8), commandLine: "quiet",
             brand: Brand(name: "Test", colour: "#123456", support: "nobody"), purpose: .release, version: 1,
-            hash: ContentDigest(of: Data()))
+            hash: testHash)
     }
 
     private static func grub() throws -> [String: Data] {

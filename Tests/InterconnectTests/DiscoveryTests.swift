@@ -43,11 +43,14 @@ import Testing
         #expect(sentence.contains("node 0 refuses") && sentence.contains("'kit-1'") && sentence.contains("'kit-2'"), "\(sentence)")
         #expect(table.handle(beacon(identity(1, kit: "kit-3"), key: otherKey), from: there, now: 0) == nil)
         #expect(table.strangers == 2 && table.entries.isEmpty)
-        // A name that is longer than its field is no name on the wire, and control characters are none.
-        #expect(Beacon.statedKit(beacon(identity(1, kit: String(repeating: "k", count: 33)), key: otherKey)) == nil)
-        var damaged = beacon(identity(1))
-        damaged[48] = 0x1b
-        #expect(Beacon.statedKit(damaged) == nil)
+        // The longest name fills its field. What no kit can have is no name: control characters, blanks, letters of others than ASCII.
+        let longest = String(repeating: "k", count: 32)
+        #expect(Beacon.statedKit(beacon(identity(1, kit: longest), key: otherKey)) == longest)
+        for byte in [0x1b, 0x20, 0xE9] as [UInt8] {
+            var damaged = beacon(identity(1))
+            damaged[48] = byte
+            #expect(Beacon.statedKit(damaged) == nil)
+        }
     }
 
     @Test func otherVersionKitAndCountAreNamed() {

@@ -110,7 +110,7 @@ import Testing
         dialer.receive(HandshakeMessage.encode(.hello, version: 7, []))
         #expect(refusal(dialer.state) == .protocolVersion(mine: 1, theirs: 7))
         #expect(HandshakeMessage.Prefix(answer)?.kind == HandshakeMessage.Kind.hello.rawValue)
-        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + NodeIdentity.maximumKitLength
+        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + HandshakeMessage.Hello.kitLength
         #expect(HandshakeMessage.Prefix(Array(answer.dropFirst(helloLength)))?.code == 2)
     }
 
@@ -147,6 +147,19 @@ import Testing
         later.receive(hello)
         later.receive(proof)
         #expect(refusal(later.state) == .wrongKey)
+    }
+
+    /// Names that no kit can have are refused before they are sent, and when a peer sends them.
+    @Test(arguments: ["", "two words", String(repeating: "k", count: 33), String(repeating: "k", count: 64), "kit_1", "k\u{e9}"])
+    func aKitsNameIsWhatTheDeskAllows(name: String) throws {
+        var random = SeededGenerator(seed: 1)
+        #expect(throws: InterconnectError.self) { try NodeIdentity(index: 0, count: 2, kit: name, firmwareHash: testHash, random: &random) }
+        let hello = HandshakeMessage.Hello(nonce: [UInt8](repeating: 1, count: 32), identity: identity(1), role: .control)
+        #expect(HandshakeMessage.Hello(hello.bytes) == hello)
+        var bytes = hello.bytes
+        let text = Array(name.utf8)
+        bytes.replaceSubrange(83..., with: [UInt8(text.count)] + text + [UInt8](repeating: 0, count: 64 - text.count))
+        #expect(bytes.count == hello.bytes.count && HandshakeMessage.Hello(bytes) == nil)
     }
 
     @Test func peersTextIsPrintableAndBounded() {

@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Foundation
 import Interconnect
@@ -24,7 +25,7 @@ import Testing
             guard let tries else { continue }
             try root.write("boot/\(BootProgramName.folder)/\(BootProgramName(bank, tries).name)", Data())
             try root.write(
-                "boot/\(bank.folder)/MANIFEST.TXT", Data("firmware-hash \(hash(bank))\nversion \(bank == .a ? 1 : 2)\n".utf8))
+                "boot/\(bank.folder)/\(Bank.manifest)", Data("firmware-hash \(hash(bank))\nversion \(bank == .a ? 1 : 2)\nrollback-counter 0\n".utf8))
         }
         try root.write("boot/\(GrubEnvironment.path)", Data(try #require(environment.bytes)))
         try root.write("boot/\(LoaderConfiguration.path)", Data(LoaderConfiguration().bytes))
@@ -58,7 +59,7 @@ import Testing
         try prepare(.good, .left(0), first: .b)
         let bad = FirmwareHolding(hash: otherHash, version: 2, isBad: true)
         #expect(banks(.a).holdings.last == bad)
-        #expect(try StateStore(path: store).read().badFirmware == ["\(otherHash)"])
+        #expect(try StateStore(path: store).read().badFirmware == [otherHash])
         // Its account on the boot partition is gone; the state store's is not.
         try FileManager.default.removeItem(atPath: folder)
         try root.write("boot/x", Data())
@@ -143,8 +144,8 @@ import Testing
 
     @Test func aBankBelowTheBoardsFloorIsNotOffered() throws {
         try prepare(.good, .good)
-        try root.write("boot/VSMP/A/MANIFEST.TXT", Data("firmware-hash \(testHash)\nversion 1\nrollback-counter 1\n".utf8))
-        try root.write("boot/VSMP/B/MANIFEST.TXT", Data("firmware-hash \(otherHash)\nversion 2\nrollback-counter 2\n".utf8))
+        try root.write("boot/VSMP/A/\(Bank.manifest)", Data("firmware-hash \(testHash)\nversion 1\nrollback-counter 1\n".utf8))
+        try root.write("boot/VSMP/B/\(Bank.manifest)", Data("firmware-hash \(otherHash)\nversion 2\nrollback-counter 2\n".utf8))
         for (floor, isBad) in [("1", false), ("2", true)] {
             let banks = FirmwareBanks(running: otherHash, folder: folder, memory: NodeMemory(store: store), floor: try #require(RollbackCounter(floor))) { _ in true }
             #expect(banks.holdings.first == FirmwareHolding(hash: testHash, version: 1, isBad: isBad))
@@ -154,9 +155,9 @@ import Testing
     @Test func damageOnTheBootPartitionIsNamedAndTheNodeGoesOn() throws {
         try prepare(.good, .good)
         try root.write("boot/\(GrubEnvironment.path)", Data("rubbish".utf8))
-        try root.write("boot/VSMP/B/MANIFEST.TXT", Data("rubbish".utf8))
+        try root.write("boot/VSMP/B/\(Bank.manifest)", Data("rubbish".utf8))
         let banks = banks(.a)
-        #expect(banks.complaints.count == 2 && banks.complaints.contains { $0.contains("VSMP/B/MANIFEST.TXT") })
+        #expect(banks.complaints.count == 2 && banks.complaints.contains { $0.contains("VSMP/B/\(Bank.manifest)") })
         #expect(banks.holdings == [FirmwareHolding(hash: testHash, version: 1)])
     }
 }

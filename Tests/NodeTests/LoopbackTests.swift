@@ -45,7 +45,7 @@ struct LoopbackTests {
         expectEnd(outcome, .poweredOff)
         #expect(outcome.words == [UInt64(rounds) * UInt64(nodes), 7 * UInt64(nodes)])
         let statistics = try MachineStatistics(json: try #require(outcome.statistics))
-        #expect(statistics.nodes.map(\.node) == Array(0..<nodes))
+        #expect(statistics.nodes.map(\.node) == NodeIndex.all(of: nodes))
         #expect(statistics.nodes.allSatisfy { $0.memory?.sumsUp == true && $0.processors == 1 })
         if nodes > 1 { #expect(statistics.nodes.allSatisfy { ($0.remoteFaults ?? 0) > 0 && ($0.messages ?? 0) > 0 }) }
     }

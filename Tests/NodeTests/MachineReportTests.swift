@@ -1,3 +1,4 @@
+import TestSupport
 import Contract
 import Coherence
 import Foundation
@@ -32,7 +33,7 @@ import Testing
         var waiting = ProcessorReport(id: APICID(3))
         waiting.waiting = .init(page: PageNumber(0x1234), nanoseconds: 7_000_000)
         nodes[1].processors = [halted, waiting]
-        return MachineReport(nodes: nodes, firmwareHash: "abc", kit: "a \"kit\"\\\n")
+        return MachineReport(nodes: nodes, firmwareHash: testHash, kit: "a \"kit\"\\\n")
     }
 
     @Test func jsonIsWhatTheLabReads() throws {
@@ -52,7 +53,7 @@ import Testing
     @Test func jsonIsValidAndHoldsEveryCounter() throws {
         let object = try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any]
         let machine = try #require(object)
-        #expect(machine["kit"] as? String == "a \"kit\"\\ " && machine["firmware_hash"] as? String == "abc")
+        #expect(machine["kit"] as? String == "a \"kit\"\\ " && machine["firmware_hash"] as? String == "\(testHash)")
         #expect(machine["processors"] as? Int == 5 && machine["memory_mib"] as? Int == 1520)
         let nodes = try #require(machine["nodes"] as? [[String: Any]])
         for name in NodeReport.names { #expect(nodes.allSatisfy { $0[name] is NSNumber }, "\(name)") }

@@ -20,9 +20,9 @@ import Testing
         let moment = try #require(UTCTimeStamp("2026-11-24T01:00:00Z"))
         #expect(NodeMemory(store: path).licenceMarks == LicenceMarks())
         try NodeMemory(store: path).keep(LicenceMarks(highWater: moment, denyList: DenyListRank(root: 2, version: 7)))
-        try NodeMemory(store: path).update { $0.badFirmware.insert("ab") }
+        try NodeMemory(store: path).update { $0.badFirmware.insert(testHash) }
         let memory = NodeMemory(store: path)
-        #expect(memory.licenceMarks == LicenceMarks(highWater: moment, denyList: DenyListRank(root: 2, version: 7)) && memory.facts.badFirmware == ["ab"])
+        #expect(memory.licenceMarks == LicenceMarks(highWater: moment, denyList: DenyListRank(root: 2, version: 7)) && memory.facts.badFirmware == [testHash])
         #expect(memory.complaints == [])
     }
 

@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Foundation
 import Platform

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Foundation
 import Testing
@@ -12,10 +13,12 @@ import Testing
 
     private func facts(_ number: Int) -> NodeFacts {
         var facts = NodeFacts()
-        facts.badFirmware = ["hash\(number)"]
+        facts.badFirmware = [hash(number)]
         facts.others = ["number": String(number), "empty": ""]
         return facts
     }
+
+    private func hash(_ number: Int) -> FirmwareHash { FirmwareHash(bytes: [UInt8](repeating: UInt8(number), count: 32))! }
 
     private func cleanUp() { try? FileManager.default.removeItem(at: file) }
 

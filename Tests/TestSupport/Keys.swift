@@ -1,4 +1,4 @@
-package import Interconnect
+package import Contract
 
 package let testKey = ClusterKey(bytes: [UInt8](0..<32))!
 package let otherKey = ClusterKey(bytes: [UInt8](1...32))!

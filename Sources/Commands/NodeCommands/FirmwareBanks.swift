@@ -1,3 +1,5 @@
+internal import Bytes
+internal import Contract
 internal import Platform
 import BoardSupport
 import Glibc
@@ -9,17 +11,15 @@ import StickState
 /// The boot partition is mounted read-only. It is written, in place and for a moment, in two cases only: a new bank carried its first machine,
 /// or the machine chose another bank than the one that started.
 struct FirmwareBanks {
-    struct Holding: Equatable {
-        let hash: FirmwareHash
-        let version: UInt32
-        /// UEFI's and BIOS's account.
-        var program: BootProgramName
-        var programFile: String
-        var tries: BootTries
+    struct Holding {
+        let facts: FirmwareFacts
+        let state: BankState
         /// This board does not let it run: its rollback counter is too low.
         let isTooOld: Bool
 
-        var isBad: Bool { program.tries.isBad || tries.isBad }
+        var hash: FirmwareHash { facts.hash }
+        var version: UInt32 { facts.version }
+        var isBad: Bool { state.tries.isBad }
     }
 
     enum Problem: Error, CustomStringConvertible {
@@ -63,32 +63,27 @@ struct FirmwareBanks {
             complaints.append("the boot partition of the stick is not mounted: this node offers the running firmware only")
             return
         }
-        let environment = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }
-        if environment == nil { complaints.append("\(folder)/\(GrubEnvironment.path) is damaged: BIOS cannot count starts; write the stick again") }
-        let programs = SystemFiles().names(in: folder + "/" + BootProgramName.folder)
+        let programs = SystemFiles().names(in: folder + "/" + BootProgramName.folder).map { "\(BootProgramName.folder)/\($0)" }
+        let states = BankStates(paths: programs, block: readFile(folder + "/" + GrubEnvironment.path))
+        if states.environment == nil { complaints.append("\(folder)/\(GrubEnvironment.path) is damaged: BIOS cannot count starts; write the stick again") }
         for bank in Bank.allCases {
-            guard let file = programs.first(where: { BootProgramName($0)?.bank == bank }), let program = BootProgramName(file) else { continue }
-            let manifest = "\(folder)/\(bank.folder)/MANIFEST.TXT"
-            guard let text = readText(manifest), let hash = Self.value("firmware-hash", in: text).flatMap({ FirmwareHash(hexadecimal: $0) }),
-                let version = Self.value("version", in: text).flatMap({ UInt32($0) })
-            else {
-                complaints.append("\(manifest) cannot be read: bank \(bank.rawValue) is left out")
-                continue
+            guard let state = states.banks[bank] else { continue }
+            let manifest = "\(folder)/\(bank.folder)/\(Bank.manifest)"
+            do throws(TextError) {
+                guard let bytes = readFile(manifest) else { throw TextError(manifest, "it cannot be read") }
+                var text = try ManifestText(bytes, place: manifest)
+                let facts = try FirmwareFacts(&text)
+                banks[bank] = Holding(facts: facts, state: state, isTooOld: facts.rollbackCounter < floor)
+            } catch {
+                complaints.append("\(error): bank \(bank.rawValue) is left out")
             }
-            banks[bank] = Holding(
-                hash: hash, version: version, program: program, programFile: file, tries: environment?[bank] ?? program.tries,
-                isTooOld: (Self.value("rollback-counter", in: text).flatMap { RollbackCounter($0) } ?? .zero) < floor)
         }
-    }
-
-    private static func value(_ name: String, in text: String) -> String? {
-        text.split(separator: "\n").first { $0.hasPrefix(name + " ") }.map { String($0.dropFirst(name.count + 1)) }
     }
 
     /// Marks that boot counting made are kept, because the next bank that is installed takes their place on the boot partition.
     private mutating func markBad() {
         complaints += memory.complaints
-        let bad = banks.values.filter { $0.isBad && $0.hash != running }.map { "\($0.hash)" }
+        let bad = banks.values.filter { $0.isBad && $0.hash != running }.map(\.hash)
         guard !memory.facts.badFirmware.isSuperset(of: bad) else { return }
         do throws(StateStore.Problem) { try memory.update { $0.badFirmware.formUnion(bad) } } catch {
             if memory.complaints.isEmpty { complaints.append("\(error); this node goes on without") }
@@ -106,7 +101,7 @@ struct FirmwareBanks {
     }
 
     private func isRefused(_ holding: Holding) -> Bool {
-        holding.isBad || holding.isTooOld || memory.facts.badFirmware.contains("\(holding.hash)")
+        holding.isBad || holding.isTooOld || memory.facts.badFirmware.contains(holding.hash)
     }
 
     var text: [String] {
@@ -121,19 +116,19 @@ struct FirmwareBanks {
 
     /// The running firmware has carried a machine: it is good from now on.
     mutating func bless() throws(Problem) {
-        let unproven = banks.filter { $0.value.hash == running && ($0.value.program.tries != .good || $0.value.tries != .good) }
+        let unproven = banks.filter { $0.value.hash == running && !$0.value.state.isProven }
         if !unproven.isEmpty {
             try change { folder throws(Problem) in
                 for (bank, holding) in unproven {
-                    let old = "\(folder)/\(BootProgramName.folder)/\(holding.programFile)"
+                    let old = "\(folder)/\(holding.state.program)"
                     let new = "\(folder)/\(BootProgramName.folder)/\(BootProgramName(bank, .good).name)"
                     if old != new, unsafe rename(old, new) != 0 { throw .cannotChange(old, why: Self.reason()) }
                 }
                 try Self.changeEnvironment(folder) { for bank in unproven.keys { $0[bank] = .good } }
             }
         }
-        guard memory.facts.badFirmware.contains("\(running)") else { return }
-        do throws(StateStore.Problem) { try memory.update { $0.badFirmware.remove("\(running)") } } catch {
+        guard memory.facts.badFirmware.contains(running) else { return }
+        do throws(StateStore.Problem) { try memory.update { _ = $0.badFirmware.remove(running) } } catch {
             throw .cannotChange("the state store", why: "\(error)")
         }
     }
@@ -154,7 +149,7 @@ struct FirmwareBanks {
         // GRUB does not start a bank that its block calls empty: such a bank did not fail.
         if environment?.first == bank, environment?[bank] != nil, preferred == bank || (preferred == nil && isNewest) {
             // A mark that is forgotten would have this board start over for ever.
-            do throws(StateStore.Problem) { try memory.update { $0.badFirmware.insert("\(hash)") } } catch {
+            do throws(StateStore.Problem) { try memory.update { _ = $0.badFirmware.insert(hash) } } catch {
                 throw .cannotChange("the state store", why: "bank \(bank.rawValue) did not start, and that cannot be noted: \(error)")
             }
             return .failed(bank)

@@ -1,3 +1,5 @@
+internal import Bytes
+internal import Contract
 import Machine
 import Node
 
@@ -21,14 +23,16 @@ struct FirmwareIdentity: Equatable {
     ///   - folder: where the image keeps what it says of itself, /etc/vsmp.
     ///   - root: in front of /sys.
     init(folder: String, root: String = "") {
-        let lines = readText(folder + "/brand")?.split(separator: "\n") ?? []
-        func value(_ name: String) -> String? { lines.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.count + 1)) } }
+        let file = ImageFact.brand.path(in: folder)
+        var fields: [KeyValueText.Field] = []
+        if let bytes = readFile(file), var text = try? KeyValueText(bytes, place: file, .exact) { fields = text.takeRest() }
+        func value(_ name: String) -> String? { fields.first { $0.key == name }?.value }
         brand = value("name")
         support = value("support")
         manufacturer = value("manufacturer")
         product = value("product")
         oemID = value("oem-id")
-        purpose = readText(folder + "/purpose")?.split(separator: "\n").first.map(String.init)
+        purpose = readFact(.purpose, in: folder)
         // Byte 0x1ec of the boot parameters is what the kernel's EFI stub found: 3 is enabled (Linux, Documentation/arch/x86/zero-page.rst;
         // include/linux/efi.h, efi_secureboot_mode).
         if let data = readFile(root + "/sys/kernel/boot_params/data"), data.count > 0x1ec, data[0x1ec] == 3 {

@@ -1,3 +1,4 @@
+internal import Contract
 import Bytes
 internal import Platform
 import BoardSupport
@@ -11,7 +12,7 @@ import TrustedPlatform
 /// option, variable or file of the stick changes either.
 struct LicenceFacts {
     /// Where the image keeps what it says of itself.
-    static let imageFolder = "/etc/vsmp"
+    static let imageFolder = "/" + ImageFact.folder
 
     var standing: NodeLicensing.Standing
     var record: BoardRecord
@@ -25,7 +26,7 @@ struct LicenceFacts {
     ///   - endorsementKey: digest of the TPM's endorsement key; nil without one.
     ///   - root: in front of /sys, for tests.
     init(image: String, stick: String, inventory: HardwareInventory, endorsementKey: [UInt8]?, root: String = "") {
-        imageBuilt = readText(image + "/built").flatMap { UTCTimeStamp(String($0.prefix { $0 != "\n" })) } ?? .first
+        imageBuilt = readFact(.built, in: image).flatMap { UTCTimeStamp($0) } ?? .first
         standing = Self.standing(image: image, stick: stick)
         record = Self.record(inventory, endorsementKey: endorsementKey, root: root)
         threads = max(1, inventory.threads)
@@ -33,7 +34,7 @@ struct LicenceFacts {
 
     /// The TPM's identity, which only a release image asks for: some chips take seconds. Nil without a TPM 2.0.
     static func endorsementKey() -> [UInt8]? {
-        guard readText(imageFolder + "/purpose") != "development\n" else { return nil }
+        guard !isDevelopment(imageFolder) else { return nil }
         do throws(TPMError) {
             guard let channel = try DeviceChannel.open(DeviceChannel.devices) else { return nil }
             var module = TrustedPlatformModule(channel)
@@ -45,14 +46,16 @@ struct LicenceFacts {
     }
 
     /// Only an image that says so is a development image.
+    private static func isDevelopment(_ image: String) -> Bool { readFact(.purpose, in: image) == ImagePurpose.development.rawValue }
+
     private static func standing(image: String, stick: String) -> NodeLicensing.Standing {
-        if readText(image + "/purpose") == "development\n" { return .development }
+        if isDevelopment(image) { return .development }
         var trusted = DocumentSet()
         var held = DocumentSet()
         do throws(LicensingError) {
-            try read(image + "/licence-root", into: &trusted)
-            try read(stick + "/license.vsl", into: &held)
-            try read(stick + "/deny.vsl", into: &held)
+            try read(ImageFact.licenceRoot.path(in: image), into: &trusted)
+            try read(StickFile.licence.path(in: stick), into: &held)
+            try read(StickFile.denyList.path(in: stick), into: &held)
         } catch {
             return .refused(LicenceRefusal(.damaged(error)))
         }

@@ -52,8 +52,8 @@ struct NodeLicenseCommand {
         }
         do {
             let id = try check(bytes, path, folder)
-            try replace("license.vsl", in: folder, with: bytes)
-            StandardOutput.print("\(id) is in \(folder)/license.vsl; it counts from the machine's next start")
+            try replace(StickFile.licence.rawValue, in: folder, with: bytes)
+            StandardOutput.print("\(id) is in \(StickFile.licence.path(in: folder)); it counts from the machine's next start")
             return .success
         } catch let error as LicensingError {
             NodeProgram.report("\(error)")
@@ -72,14 +72,16 @@ struct NodeLicenseCommand {
 
     private func check(_ bytes: [UInt8], _ path: String, _ folder: String) throws -> String {
         var trusted = DocumentSet()
-        if let root = readFile(image + "/licence-root") { try trusted.read(root, place: image + "/licence-root") }
+        let root = ImageFact.licenceRoot.path(in: image)
+        if let bytes = readFile(root) { try trusted.read(bytes, place: root) }
         guard var authority = Authority(ofImage: trusted) else { throw LicenceRefusal(.noRoot()) }
         var held = DocumentSet()
         try held.read(bytes, place: path)
-        if let list = readFile(folder + "/deny.vsl") { try held.read(list, place: folder + "/deny.vsl") }
+        let denyList = StickFile.denyList.path(in: folder)
+        if let list = readFile(denyList) { try held.read(list, place: denyList) }
         authority.learn(held)
         let facts = LicenceFacts(image: image, stick: folder, inventory: HardwareInventory(), endorsementKey: LicenceFacts.endorsementKey())
-        let file = "\(folder)/\(MachineConfiguration.file)"
+        let file = StickFile.machineConfiguration.path(in: folder)
         let configuration = try readFile(file).map { try MachineConfiguration($0, place: file) }
         let board = MachineInventory.Node(
             index: configuration?.node ?? 0, licence: held.licences.first?.id, record: facts.record, interconnect: nil)

@@ -1,3 +1,4 @@
+internal import Contract
 internal import Platform
 import BoardSupport
 
@@ -10,7 +11,7 @@ struct OwnStick {
 
     /// Nil when no disk, or more than one, has such a partition.
     init?(_ files: SystemFiles) {
-        let configurations = Self.partitions(named: "VSMP-CONFIG", files)
+        let configurations = Self.partitions(named: StickPartition.configuration.rawValue, files)
         guard configurations.count == 1, let disk = Self.disk(of: configurations[0], files), !disk.isEmpty else { return nil }
         self.disk = disk
         self.files = files

@@ -37,9 +37,9 @@ final class RollbackGuard: Sendable {
 
     /// The image's counter; an image that does not say forbids nothing.
     static func counter(inFolder folder: String) throws(RunCommand.Failure) -> RollbackCounter {
-        let file = folder + "/rollback-counter"
-        guard let text = readText(file) else { return .zero }
-        guard text.hasSuffix("\n"), let counter = RollbackCounter(text.dropLast()) else {
+        let file = ImageFact.rollbackCounter.path(in: folder)
+        guard let content = readFile(file) else { return .zero }
+        guard let counter = ImageFact.value(content).flatMap({ RollbackCounter($0) }) else {
             throw RunCommand.Failure(status: .badInput, text: "\(file): expected a number from 0 to 63; this image is damaged")
         }
         return counter

@@ -69,14 +69,15 @@ enum RunCommand {
         guard let hash = readText(hashFile).flatMap({ FirmwareHash(hexadecimal: $0) }) else {
             throw Failure(status: .badInput, text: "\(hashFile): expected 64 hexadecimal digits; this image is damaged")
         }
-        let file = "\(folder)/\(MachineConfiguration.file)"
+        let file = StickFile.machineConfiguration.path(in: folder)
         guard let bytes = readFile(file) else {
             throw Failure(status: .missingInput, text: "\(file) cannot be read; write the stick with vsmp usb write")
         }
         let configuration = try MachineConfiguration(bytes, place: file)
-        guard let key = readText(folder + "/cluster.key").flatMap({ ClusterKey(hexadecimal: $0) }) else {
-            throw Failure(
-                status: .badInput, text: "\(folder)/cluster.key: expected 64 hexadecimal digits; write the stick with vsmp usb write")
+        let keyFile = StickFile.clusterKey.path(in: folder)
+        let key: ClusterKey
+        do throws(TextError) { key = try ClusterKey(file: readFile(keyFile) ?? [], place: keyFile) } catch {
+            throw Failure(status: .badInput, text: "\(error); write the stick with vsmp usb write")
         }
         let inventory = HardwareInventory()
         let comparisons = board.comparisons(with: inventory)
@@ -126,7 +127,7 @@ enum RunCommand {
         var setup = NodeRuntime.Setup(
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
             reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
-            identity: firmware.machine(version: String("\(hash)".prefix(12)), kit: configuration.kit), forgetsShadows: paging == .shadow,
+            identity: firmware.machine(version: hash.short, kit: configuration.kit), forgetsShadows: paging == .shadow,
             minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
         setup.holdings = banks.withLock { $0.holdings }
         setup.onStart = {
@@ -201,13 +202,13 @@ enum RunCommand {
     /// Node 0's stick holds the guest.
     private static func guest(_ folder: String, _ configuration: MachineConfiguration) throws -> GuestSource? {
         guard configuration.node == 0 else { return nil }
-        guard let kernel = readFile(folder + "/guest/vmlinuz") else {
+        guard let kernel = readFile(StickFile.guestKernel.path(in: folder)) else {
             throw Failure(
-                status: .missingInput, text: "node 0's stick holds no guest (guest/vmlinuz); write it with vsmp usb write --kernel")
+                status: .missingInput, text: "node 0's stick holds no guest (\(StickFile.guestKernel.rawValue)); write it with vsmp usb write --kernel")
         }
-        return .linux(
-            kernel: kernel, initialFileSystem: readFile(folder + "/guest/initrd") ?? [],
-            commandLine: readText(folder + "/guest/cmdline") ?? "")
+        let file = StickFile.guestCommandLine.path(in: folder)
+        let commandLine = try readFile(file).map { try InputText($0, place: file).lines.map(\.text).joined(separator: " ") }
+        return .linux(kernel: kernel, initialFileSystem: readFile(StickFile.guestRAMDisk.path(in: folder)) ?? [], commandLine: commandLine ?? "")
     }
 
     /// What the driver of the port that leads to the other nodes says, in bits a second.

@@ -1,3 +1,4 @@
+import Contract
 package import ArgumentParser
 internal import BoardSupport
 internal import Foundation
@@ -84,6 +85,7 @@ package struct KitCommand: ParsableCommand {
                 if json { return try printJSON(KitReport(folder: kit, summary)) }
                 StandardOutput.print("\(kit): \(summary.kit), \(summary.edition), \(summary.nodes) node(s)")
                 StandardOutput.print(summary.licenceSentence)
+                StandardOutput.print(summary.stickSentence)
             }
         }
     }
@@ -133,6 +135,13 @@ extension KitSummary {
     fileprivate var licenceSentence: String {
         guard let licence else { return "no licence: for development images" }
         return "licence \(licence) for \(customer ?? ""), \(until.map { "until \($0.prefix(10))" } ?? "without an end")"
+    }
+}
+
+extension KitSummary {
+    fileprivate var stickSentence: String {
+        guard let firmware, let version else { return "no sticks were written yet, or it is not known with what" }
+        return "sticks for \(board ?? "boards to be noted"), firmware \(firmware.short), version \(version)"
     }
 }
 

@@ -198,9 +198,11 @@ package struct USBCommand: ParsableCommand {
                 let writer = try StickWriter(image: image)
                 if let warning = writer.image.warning { printError("vsmp: \(warning)") }
                 let firmware = try ImageReader(writer.image)
-                let kit = try kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
+                let kit = try self.kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
                 try kit?.check(against: firmware, at: start.time)
                 let jobs = zip(targets, try personalisations(kit)).map { StickJob($0, personalisation: $1, expected: expectedIdentity) }
+                let isWhole = jobs.count == kit?.nodes
+                for word in try kit?.compare(with: firmware, all: isWhole) ?? [] { printError("vsmp: \(word)") }
                 if dryRun {
                     let plans = try writer.check(jobs)
                     if json { return try printJSON(plans) }
@@ -216,6 +218,7 @@ package struct USBCommand: ParsableCommand {
                     if !json { describe(report, kit, firmware.manifest) }
                 }
                 if json { try printJSON(reports) }
+                if let kit, let folder = self.kit { try kit.recording(firmware, all: isWhole).writeRecord(to: folder) }
             }
         }
 

@@ -37,14 +37,13 @@ package struct Beacon: Sendable, Equatable {
 
     static func hash(kit: String) -> [UInt8] {
         let name = Array(kit.utf8)
-        return name.count <= 32 ? name + [UInt8](repeating: 0, count: 32 - name.count) : sha256(name)
+        return name + [UInt8](repeating: 0, count: Limits.kitName.upperBound - name.count)
     }
 
     /// To which kit a beacon says that it belongs, which is not proved; nil for what is no beacon, or names none.
     static func statedKit(_ bytes: [UInt8]) -> String? {
         guard bytes.count == byteCount, bytes.number(at: 0) == magic, bytes.number(at: 4) == version else { return nil }
-        let name = bytes[48..<80].prefix { $0 != 0 }
-        return NodeIdentity.isKitName(name) ? String(decoding: name, as: UTF8.self) : nil
+        return NodeIdentity.kitName(bytes[48..<80].prefix { $0 != 0 })
     }
 
     func encoded(with key: AuthenticationKey) -> [UInt8] {

@@ -1,4 +1,4 @@
-import Contract
+package import Contract
 
 /// A firmware that a node holds on its stick, as it tells its peers.
 package struct FirmwareHolding: Sendable, Equatable {

@@ -56,6 +56,8 @@ enum HandshakeMessage {
     /// What a hello states. Nothing in it counts before the proof was checked.
     struct Hello: Equatable {
         static let nonceLength = 32
+        /// Bytes of the kit's name, zeros behind it.
+        static let kitLength = 64
 
         var nonce: [UInt8]
         var identity: NodeIdentity
@@ -65,7 +67,7 @@ enum HandshakeMessage {
             var bytes = nonce + identity.firmwareHash.bytes + identity.instance
             let kit = Array(identity.kit.utf8)
             bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, UInt8(kit.count)]
-            return bytes + kit + [UInt8](repeating: 0, count: NodeIdentity.maximumKitLength - kit.count)
+            return bytes + kit + [UInt8](repeating: 0, count: Self.kitLength - kit.count)
         }
 
         init(nonce: [UInt8], identity: NodeIdentity, role: ConnectionRole) {
@@ -84,14 +86,15 @@ enum HandshakeMessage {
                 let index = try reader.takeNode()
                 let count = Int(try reader.take(UInt8.self))
                 let role = ConnectionRole(rawValue: try reader.take())
-                let kitLength = Int(try reader.take(UInt8.self))
-                let kit = try reader.take(bytes: kitLength)
-                guard try reader.take(bytes: NodeIdentity.maximumKitLength - kitLength).allSatisfy({ $0 == 0 }) else { return nil }
+                let length = Int(try reader.take(UInt8.self))
+                guard length <= Self.kitLength else { return nil }
+                let kit = NodeIdentity.kitName(try reader.take(bytes: length))
+                guard try reader.take(bytes: Self.kitLength - length).allSatisfy({ $0 == 0 }) else { return nil }
                 try reader.end()
-                guard let hash, let role, Limits.nodes.contains(count), index.position < count, NodeIdentity.isKitName(kit) else { return nil }
+                guard let hash, let role, Limits.nodes.contains(count), index.position < count, let kit else { return nil }
                 self.role = role
                 identity = NodeIdentity(
-                    index: index, count: count, kit: String(decoding: kit, as: UTF8.self), firmwareHash: hash, instance: instance)
+                    index: index, count: count, kit: kit, firmwareHash: hash, instance: instance)
             } catch {
                 return nil
             }

@@ -4,12 +4,11 @@ import Bytes
 /// What a node says about itself to its peers.
 package struct NodeIdentity: Sendable, Equatable {
     static let instanceLength = 16
-    static let maximumKitLength = 64
 
     package let index: NodeIndex
     /// Nodes the kit has.
     package let count: Int
-    /// Name of the kit: 1 to 64 printable ASCII characters.
+    /// Name of the kit, as ``Limits/allowsKit(named:)`` has it.
     package let kit: String
     /// What the node states about the image it runs; nothing proves it.
     package let firmwareHash: FirmwareHash
@@ -28,9 +27,7 @@ package struct NodeIdentity: Sendable, Equatable {
         guard index.position < count else {
             throw .configuration("node \(index) of a kit of \(count) nodes: indices start at 0")
         }
-        guard Self.isKitName(Array(kit.utf8)) else {
-            throw .configuration("the kit's name must be 1 to \(Self.maximumKitLength) printable ASCII characters")
-        }
+        guard Limits.allowsKit(named: kit) else { throw .configuration("the kit's name \"\(printable(kit))\": expected \(Limits.kitNameText)") }
         self.init(
             index: index, count: count, kit: kit, firmwareHash: firmwareHash, holdings: holdings,
             instance: randomBytes(Self.instanceLength, &random))
@@ -49,8 +46,9 @@ package struct NodeIdentity: Sendable, Equatable {
         self.instance = instance
     }
 
-    static func isKitName(_ bytes: some Collection<UInt8>) -> Bool {
-        (1...maximumKitLength).contains(bytes.count) && bytes.allSatisfy { (0x20...0x7E).contains($0) }
+    /// The kit's name that bytes of a peer spell; nil when no kit can have it.
+    static func kitName(_ bytes: some Sequence<UInt8>) -> String? {
+        String(validating: Array(bytes), as: UTF8.self).flatMap { Limits.allowsKit(named: $0) ? $0 : nil }
     }
 }
 

@@ -5,6 +5,9 @@ public enum Bank: String, Sendable, CaseIterable, Codable {
     public var other: Bank { self == .a ? .b : .a }
     /// Its folder on the boot partition.
     public var folder: String { "VSMP/" + rawValue.uppercased() }
+
+    /// What a bank says of its firmware: the file's name in its folder.
+    public static let manifest = "MANIFEST.TXT"
 }
 
 /// What boot counting says about a bank. A bank that was just installed may start `new` times; each start takes one away, and the first
@@ -50,6 +53,13 @@ public struct BootProgramName: Sendable, Equatable {
             counters.count == 1 || Self.count(counters[1]) != nil
         else { return nil }
         tries = .left(left)
+    }
+
+    /// Nil for the path of anything but a bank's UEFI program.
+    public init?(path: String) {
+        let parts = path.split(separator: "/")
+        guard let name = parts.last, parts.dropLast().joined(separator: "/").lowercased() == Self.folder.lowercased() else { return nil }
+        self.init(String(name))
     }
 
     private static func count(_ digits: Substring) -> Int? {

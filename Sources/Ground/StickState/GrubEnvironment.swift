@@ -14,10 +14,20 @@ public struct GrubEnvironment: Sendable, Equatable {
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == Self.size, bytes.starts(with: Self.signature.utf8) else { return nil }
         values = [:]
-        for line in bytes.dropFirst(Self.signature.utf8.count).split(separator: UInt8(ascii: "\n")) where line.first != UInt8(ascii: "#") {
+        for line in Self.lines(bytes.dropFirst(Self.signature.utf8.count)) where line.first != UInt8(ascii: "#") {
             guard let sign = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
             values[String(decoding: line[..<sign], as: UTF8.self)] = Self.unescaped(line[line.index(after: sign)...])
         }
+    }
+
+    /// Line feeds separate values unless a backslash stands before them.
+    private static func lines(_ bytes: some Sequence<UInt8>) -> [[UInt8]] {
+        var (lines, isEscaped) = ([[UInt8]()], false)
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n"), !isEscaped { lines.append([]) } else { lines[lines.count - 1].append(byte) }
+            isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+        }
+        return lines
     }
 
     /// `size` bytes; nil when the values are too long for a block.

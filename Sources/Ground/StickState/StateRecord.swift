@@ -1,25 +1,30 @@
 import Bytes
+public import Contract
 internal import Crypto
 
 /// What a node remembers from one start to the next: short facts by name.
 public struct NodeFacts: Sendable, Equatable {
     /// Firmware hashes that are marked bad: they did not carry a machine in all the starts they had.
-    public var badFirmware: Set<String> = []
+    public var badFirmware: Set<FirmwareHash> = []
     /// Facts of other parts of the firmware, and those of newer firmware that this one does not know, kept as they are.
     public var others: [String: String] = [:]
 
     public init() {}
 
     var text: String {
-        let lines = badFirmware.sorted().map { "bad-firmware=\($0)\n" } + others.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }
+        let lines = badFirmware.map { "bad-firmware=\($0)\n" }.sorted() + others.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }
         return lines.joined()
     }
 
-    init?(text: String) {
-        for line in text.split(separator: "\n") {
-            let pair = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard pair.count == 2, !pair[0].isEmpty else { return nil }
-            if pair[0] == "bad-firmware" { badFirmware.insert(pair[1]) } else { others[pair[0]] = pair[1] }
+    init?(text: some Sequence<UInt8>) {
+        guard var fields = try? KeyValueText(text, place: "", .exact) else { return nil }
+        for field in fields.takeRest() {
+            guard field.key == "bad-firmware" else {
+                others[field.key] = field.value
+                continue
+            }
+            guard let hash = FirmwareHash(hexadecimal: field.value) else { return nil }
+            badFirmware.insert(hash)
         }
     }
 }
@@ -48,7 +53,7 @@ struct StateRecord: Sendable, Equatable {
         else { return nil }
         guard length <= UInt32(Self.size - Self.headerSize - 32) else { return nil }
         self.sequence = sequence
-        guard let facts = NodeFacts(text: String(decoding: bytes[Self.headerSize..<Self.headerSize + Int(length)], as: UTF8.self)) else { return nil }
+        guard let facts = NodeFacts(text: bytes[Self.headerSize..<Self.headerSize + Int(length)]) else { return nil }
         self.facts = facts
     }
 

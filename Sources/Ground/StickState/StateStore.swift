@@ -1,10 +1,11 @@
+internal import Contract
 internal import Platform
 
 /// The state store: two records on a partition of their own. A write replaces the older one, so that a power cut in the middle of it leaves
 /// the newer one; the valid record with the highest sequence number counts.
 public struct StateStore: Sendable {
     /// GPT name and size in bytes of its partition. The records start where it does and in its middle.
-    public static let partitionName = "VSMP-STATE"
+    public static let partitionName = StickPartition.state.rawValue
     public static let partitionSize = 1 << 20
     private static let places = [0, partitionSize / 2]
 

@@ -101,17 +101,17 @@ package struct NodeReport: Sendable {
 /// All nodes' figures: what `vsmp machine stat` prints.
 package struct MachineReport: Sendable {
     package var nodes: [NodeReport]
-    package var firmwareHash: String
+    package var firmwareHash: FirmwareHash
     package var kit: String
 
-    package init(nodes: [NodeReport], firmwareHash: String, kit: String) {
+    package init(nodes: [NodeReport], firmwareHash: FirmwareHash, kit: String) {
         self.nodes = nodes
         self.firmwareHash = firmwareHash
         self.kit = kit
     }
 
     package var json: String {
-        var text = "{\"kit\":\(Self.quote(kit)),\"firmware_hash\":\(Self.quote(firmwareHash)),"
+        var text = "{\"kit\":\(Self.quote(kit)),\"firmware_hash\":\(Self.quote(firmwareHash.description)),"
         text += "\"uptime_s\":\(Self.seconds(nodes.first?.uptimeNanoseconds ?? 0)),"
         text += "\"processors\":\(nodes.reduce(0) { $0 + $1.resources.processors }),"
         text += "\"memory_mib\":\(nodes.reduce(0) { $0 + $1.resources.sliceMiB }),\"nodes\":["

@@ -3,13 +3,10 @@ internal import Coherence
 internal import Contract
 
 extension MachineConfiguration {
-    /// The file's name, below the partition's root.
-    package static let file = "machine.conf"
-
     /// Reads the file.
     ///
     /// - Parameter place: names the text in errors.
-    package init(_ bytes: some Sequence<UInt8>, place: String = file) throws(TextError) {
+    package init(_ bytes: some Sequence<UInt8>, place: String = StickFile.machineConfiguration.rawValue) throws(TextError) {
         var text = try KeyValueText(bytes, place: place, .edited)
         var fields: [Key: KeyValueText.Field] = [:]
         for key in Key.allCases { fields[key] = try text.take(key.rawValue) }

@@ -1,4 +1,4 @@
-import Contract
+public import Contract
 internal import Disk
 internal import Foundation
 public import StickState
@@ -8,7 +8,7 @@ internal import BoardSupport
 public struct BankInstallation: Equatable, Sendable, Encodable {
     public let bank: Bank
     public let version: UInt32
-    public let firmwareHash: String
+    public let firmwareHash: FirmwareHash
     /// The firmware that stays in the other bank.
     public let kept: UInt32
 }
@@ -44,7 +44,7 @@ extension ImageReader {
             if !isDryRun { try replace(target, whoseFilesAre: old, by: files, keeping: kept, progress) }
         }
         return BankInstallation(
-            bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash.description, kept: kept.manifest.version)
+            bank: target, version: image.manifest.version, firmwareHash: image.manifest.firmwareHash, kept: kept.manifest.version)
     }
 
     private func replace(
@@ -63,14 +63,14 @@ extension ImageReader {
         let unfinished = BootFiles.unfinishedProgram(in: target)
         let isLeftover = { (path: String) in path.lowercased() == unfinished.lowercased() }
         for path in old where isLeftover(path) { try system.remove(path) }
-        for path in old where BootFiles.programName(path) != nil {
+        for path in old where BootProgramName(path: path) != nil {
             // No loader starts it by this name: its clusters and its entry in the folder can go in any order.
             try system.rename(path, to: String(unfinished.split(separator: "/").last ?? ""))
             try system.flush()
             progress("removing \(path)")
             try system.remove(unfinished)
         }
-        for path in old where BootFiles.programName(path) == nil && !isLeftover(path) { try system.remove(path) }
+        for path in old where BootProgramName(path: path) == nil && !isLeftover(path) { try system.remove(path) }
 
         try system.makeFolder(target.folder)
         for (path, content) in files {
@@ -130,7 +130,7 @@ extension ImageReader {
     private static func isPart(_ path: String, of bank: Bank) -> Bool {
         let name = path.lowercased()
         return name.hasPrefix(bank.folder.lowercased() + "/") || name == BootFiles.unfinishedProgram(in: bank).lowercased()
-            || BootFiles.programName(path)?.bank == bank
+            || BootProgramName(path: path)?.bank == bank
     }
 
     private func checkRoom(for needed: Int, in target: Bank, _ old: [String]) throws(DiskError) {

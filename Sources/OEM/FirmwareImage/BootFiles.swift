@@ -14,7 +14,7 @@ struct BootFiles {
     static let program = "FIRMWARE.EFI"
     static let kernel = "VMLINUZ"
     static let initrd = "INITRD"
-    static let manifest = "MANIFEST.TXT"
+    static let manifest = Bank.manifest
     /// What GRUB shows and what it gives the kernel, as an environment block: data that it cannot execute.
     static let bootText = "BOOT.ENV"
 
@@ -22,13 +22,6 @@ struct BootFiles {
     var loader: Data
     /// The files of the bank, by name.
     var files: [String: Data]
-
-    /// Nil for the path of anything but a bank's UEFI program.
-    static func programName(_ path: String) -> BootProgramName? {
-        let parts = path.split(separator: "/")
-        guard let name = parts.last, parts.dropLast().joined(separator: "/").lowercased() == BootProgramName.folder.lowercased() else { return nil }
-        return BootProgramName(String(name))
-    }
 
     /// Where a file of a bank lies that was just installed or, with `good`, written with the stick. A program on a stick may have another name.
     static func path(of name: String, in bank: Bank, _ tries: BootTries) -> String {

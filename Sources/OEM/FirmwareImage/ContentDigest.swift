@@ -51,7 +51,4 @@ public struct ContentDigest: Hashable, Sendable, Comparable, LosslessStringConve
         let cuts = [0, 8, 12, 16, 20, 32].map { text.index(text.startIndex, offsetBy: $0) }
         return zip(cuts, cuts.dropFirst()).map { text[$0..<$1] }.joined(separator: "-")
     }
-
-    /// A FAT volume number that depends on nothing but this digest and `purpose`: eight hex digits.
-    func volumeNumber(for purpose: String) -> String { String(uuid(for: purpose).prefix(8)) }
 }

@@ -5,7 +5,7 @@ internal import BoardSupport
 
 /// Puts boot code, boot partition, an empty state store and the empty configuration partition onto one GPT disk.
 enum DiskImage {
-    static func write(to image: URL, boot: BIOSBootCode, files: BootFiles, hash: ContentDigest, configurationSize: Int) throws(ImageError) {
+    static func write(to image: URL, boot: BIOSBootCode, files: BootFiles, hash: FirmwareHash, configurationSize: Int) throws(ImageError) {
         let systemSize = files.partitionSize
         let system = image.appendingPathExtension("system")
         let configuration = image.appendingPathExtension("configuration")

@@ -1,8 +1,8 @@
+import Contract
+internal import Crypto
 internal import Foundation
 
-/// The firmware hash: SHA-256 over everything of a bank that decides what a node executes before it reads its personalisation.
-///
-/// It is the digest of this text, one line a part in this order:
+/// The firmware hash is the digest of this text, one line a part in this order:
 ///
 ///     vsmp firmware 1
 ///     <name> <length in bytes> <SHA-256>
@@ -10,13 +10,30 @@ internal import Foundation
 /// with the parts kernel, initramfs (unpacked, without the hash file itself: init, busybox, vsmpd, modules, board, brand),
 /// command-line, efi-stub and logo (empty when there is none). The boot loaders serve both banks of a stick and are no part of either:
 /// the manifest names them as `loader`.
-enum FirmwareHash {
-    static func part(_ name: String, _ content: Data) -> ImageManifest.Part {
-        ImageManifest.Part(name: name, length: content.count, digest: ContentDigest(of: content))
+extension FirmwareHash {
+    init(of parts: [ImageManifest.Part]) {
+        let lines = parts.map { "\($0.name) \($0.length) \($0.digest)\n" }
+        self.init(digest: SHA256.hash(data: Data(("vsmp firmware 1\n" + lines.joined()).utf8)))
     }
 
-    static func of(_ parts: [ImageManifest.Part]) -> ContentDigest {
-        let lines = parts.map { "\($0.name) \($0.length) \($0.digest)\n" }
-        return ContentDigest(of: Data(("vsmp firmware 1\n" + lines.joined()).utf8))
+    private init(digest: SHA256.Digest) {
+        guard let hash = FirmwareHash(bytes: Array(digest)) else { preconditionFailure("SHA-256 has 32 bytes") }
+        self = hash
     }
+
+    private var digest: ContentDigest {
+        guard let digest = ContentDigest(description) else { preconditionFailure("both are 64 digits") }
+        return digest
+    }
+
+    /// A UUID that depends on nothing but this hash and `purpose`.
+    func uuid(for purpose: String) -> String { digest.uuid(for: purpose) }
+
+    /// A FAT volume number that depends on nothing but this hash and `purpose`: eight hex digits.
+    func volumeNumber(for purpose: String) -> String { String(uuid(for: purpose).prefix(8)) }
+}
+
+extension ImagePurpose {
+    /// What a boot loader's title has behind the firmware's name.
+    var mark: String? { self == .development ? "DEVELOPMENT IMAGE" : nil }
 }

@@ -1,6 +1,7 @@
+internal import StickState
 import Bytes
-import Contract
-public import BoardSupport
+public import Contract
+internal import BoardSupport
 public import Foundation
 
 /// Assembles a firmware image from a lock, a store, a board, a brand and `vsmpd`. Needs no root and no network, and gives
@@ -44,8 +45,8 @@ public struct ImageBuilder: Sendable {
     }
 
     /// The hash that an image built from this input has, without building it.
-    public func firmwareHash() throws(ImageError) -> ContentDigest {
-        FirmwareHash.of(try assemble { _ in }.parts)
+    public func firmwareHash() throws(ImageError) -> FirmwareHash {
+        FirmwareHash(of: try assemble { _ in }.parts)
     }
 
     /// Builds the image as a (sparse) file at `output`, which is replaced only when everything worked.
@@ -59,7 +60,7 @@ public struct ImageBuilder: Sendable {
         try checkFolder(of: output)
         try checkReplaceable(output)
         let content = try assemble(progress)
-        let hash = FirmwareHash.of(content.parts)
+        let hash = FirmwareHash(of: content.parts)
         let initrd = try Initramfs.joined(archive: content.archive, hash: hash, cache: cache)
 
         progress("boot loaders")
@@ -88,10 +89,10 @@ public struct ImageBuilder: Sendable {
         files[BillOfMaterials.path] = materials
         try checkSize(BootFiles(loader: loader, files: files), archive: content.archive)
         let manifest = ImageManifest(
-            firmwareHash: hash, version: version, purpose: purpose, brand: brand.name, board: board.name,
-            kernelRelease: content.kernelRelease, commandLine: content.commandLine, rollbackCounter: rollbackCounter,
+            facts: FirmwareFacts(hash: hash, version: version, rollbackCounter: rollbackCounter), purpose: purpose, brand: brand.name,
+            board: board.name, kernelRelease: content.kernelRelease, commandLine: content.commandLine,
             parts: content.parts, loaders: ImageReader.loaderParts(content.boot, loader),
-            files: files.sorted { $0.key < $1.key }.map { FirmwareHash.part($0.key, $0.value) },
+            files: files.sorted { $0.key < $1.key }.map { ImageManifest.Part($0.key, $0.value) },
             packages: lock.packages, sources: lock.sources, inputs: content.inputs, tools: try Self.toolVersions(), missingBlobs: missingBlobs)
         files[BootFiles.manifest] = Data(manifest.text.utf8)
 
@@ -115,9 +116,9 @@ public struct ImageBuilder: Sendable {
 
         var parts: [ImageManifest.Part] {
             [
-                FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", archive),
-                FirmwareHash.part("command-line", Data(commandLine.utf8)), FirmwareHash.part("efi-stub", stub),
-                FirmwareHash.part("logo", logo),
+                ImageManifest.Part("kernel", kernel), ImageManifest.Part("initramfs", archive),
+                ImageManifest.Part("command-line", Data(commandLine.utf8)), ImageManifest.Part("efi-stub", stub),
+                ImageManifest.Part("logo", logo),
             ]
         }
     }

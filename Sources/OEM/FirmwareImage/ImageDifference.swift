@@ -1,3 +1,4 @@
+internal import Contract
 internal import BoardSupport
 internal import Disk
 internal import Foundation
@@ -87,7 +88,7 @@ extension ImageReader {
         for partition in partitionTable.partitions {
             items[Item(kind: .partition, name: partition.name)] = .init(bytes: partition.size)
         }
-        for (path, entry) in try rootArchive().entries where path != Initramfs.hashPath {
+        for (path, entry) in try rootArchive().entries where path != ImageFact.firmwareHash.path {
             items[Item(kind: .rootFile, name: "/" + path)] = .init(entry)
         }
         return items

@@ -44,7 +44,7 @@ extension ImageReader {
 
     private func checkedContents(of path: String) throws(ImageError) -> Data {
         let content = try contents(of: path)
-        if let stated = manifest.files.first(where: { $0.name == path }), FirmwareHash.part(path, content) != stated {
+        if let stated = manifest.files.first(where: { $0.name == path }), ImageManifest.Part(path, content) != stated {
             throw ImageError(.inputOutput, "\(name): \(path) is not what the manifest says: the image is damaged")
         }
         return content

@@ -1,3 +1,4 @@
+internal import Contract
 internal import BoardSupport
 internal import StickState
 
@@ -18,10 +19,10 @@ public enum ImageLayout {
     static let systemStart = 2 * mebibyte
 
     /// The boot partition: GPT name and FAT label.
-    public static let systemName = "VSMP-BOOT"
+    public static let systemName = StickPartition.boot.rawValue
 
     /// The personalisation's partition: GPT name, FAT label, and its size in an image unless its builder chooses another one.
-    public static let configurationName = "VSMP-CONFIG"
+    public static let configurationName = StickPartition.configuration.rawValue
     public static let usualConfigurationSize = 96 * mebibyte
     /// From what FAT16 needs to the clusters of 32 KiB that every system reads as FAT32.
     public static let configurationSizes = 16 * mebibyte...32 * 1024 * mebibyte
@@ -37,13 +38,13 @@ public enum ImageLayout {
     }
 
     /// The input for sfdisk(8). Every identifier follows from the firmware hash, so equal content gives equal bytes.
-    static func script(systemSize: Int, configurationSize: Int, hash: ContentDigest) -> String {
+    static func script(systemSize: Int, configurationSize: Int, hash: FirmwareHash) -> String {
         func line(_ start: Int, _ size: Int, _ type: String, _ name: String) -> String {
             "start=\(start / sectorSize), size=\(size / sectorSize), type=\(type), uuid=\(hash.uuid(for: name)), "
                 + "name=\"\(name)\"\n"
         }
         return "label: gpt\nlabel-id: \(hash.uuid(for: "disk"))\nunit: sectors\nfirst-lba: 34\n\n"
-            + line(biosBootStart, biosBootSize, biosBootType, "VSMP-BIOS")
+            + line(biosBootStart, biosBootSize, biosBootType, StickPartition.bios.rawValue)
             + line(systemStart, systemSize, systemType, systemName)
             + line(stateStart(systemSize: systemSize), StateStore.partitionSize, stateType, StateStore.partitionName)
             + line(

@@ -1,6 +1,7 @@
-import Contract
-public import BoardSupport
+internal import Bytes
+public import Contract
 internal import Foundation
+public import StickState
 
 /// What an image says about itself, in the file MANIFEST.TXT of its bank: one `key value...` a line.
 public struct ImageManifest: Equatable, Sendable {
@@ -10,6 +11,14 @@ public struct ImageManifest: Equatable, Sendable {
         /// In bytes, at most `maximumLength`.
         public let length: Int
         public let digest: ContentDigest
+
+        init(name: String, length: Int, digest: ContentDigest) {
+            self.name = name
+            self.length = length
+            self.digest = digest
+        }
+
+        init(_ name: String, _ content: Data) { self.init(name: name, length: content.count, digest: ContentDigest(of: content)) }
     }
 
     /// The most bytes of a part: what a file of FAT32 can have (Microsoft, "FAT: General Overview of On-Disk Format", DIR_FileSize).
@@ -21,29 +30,31 @@ public struct ImageManifest: Equatable, Sendable {
         public let version: String
     }
 
-    public let firmwareHash: ContentDigest
-    /// Which of two images is newer. The maker counts.
-    public let version: UInt32
+    /// Hash, version and rollback counter.
+    public let facts: FirmwareFacts
     public let purpose: ImagePurpose
     public let brand: String
     public let board: String
     public let kernelRelease: String
     public let commandLine: String
-    public let rollbackCounter: RollbackCounter
     /// What the firmware hash is made of, in its order.
     public let parts: [Part]
     /// The boot loaders that the image came with; both banks of a stick have them in common.
     public internal(set) var loaders: [Part]
     /// The other files of the bank, by name.
     public internal(set) var files: [Part]
-    public let packages: [LockedPackage]
+    public private(set) var packages: [LockedPackage]
     /// The files of the packages' source packages, if the lock named them.
-    public let sources: [SourceFile]
+    public private(set) var sources: [SourceFile]
     /// What went in beside the packages.
     public let inputs: [Part]
     public let tools: [Tool]
     /// Vendors' files that the lock names and the image lacks.
     public let missingBlobs: [VendorBlob]
+
+    public var firmwareHash: FirmwareHash { facts.hash }
+    public var version: UInt32 { facts.version }
+    public var rollbackCounter: RollbackCounter { facts.rollbackCounter }
 
     /// What the boot loaders show.
     static func title(brand: String, purpose: ImagePurpose) -> String {
@@ -51,19 +62,17 @@ public struct ImageManifest: Equatable, Sendable {
     }
 
     init(
-        firmwareHash: ContentDigest, version: UInt32, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String,
-        commandLine: String, rollbackCounter: RollbackCounter, parts: [Part], loaders: [Part], files: [Part], packages: [LockedPackage],
+        facts: FirmwareFacts, purpose: ImagePurpose, brand: String, board: String, kernelRelease: String,
+        commandLine: String, parts: [Part], loaders: [Part], files: [Part], packages: [LockedPackage],
         sources: [SourceFile] = [], inputs: [Part] = [], tools: [Tool] = [],
         missingBlobs: [VendorBlob] = []
     ) {
-        self.firmwareHash = firmwareHash
-        self.version = version
+        self.facts = facts
         self.purpose = purpose
         self.brand = brand
         self.board = board
         self.kernelRelease = kernelRelease
         self.commandLine = commandLine
-        self.rollbackCounter = rollbackCounter
         self.parts = parts
         self.loaders = loaders
         self.files = files
@@ -75,9 +84,8 @@ public struct ImageManifest: Equatable, Sendable {
     }
 
     var text: String {
-        var lines = [
-            "firmware-hash \(firmwareHash)", "version \(version)", "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)",
-            "kernel \(kernelRelease)", "command-line \(commandLine)", "rollback-counter \(rollbackCounter)",
+        var lines = facts.lines + [
+            "purpose \(purpose.rawValue)", "brand \(brand)", "board \(board)", "kernel \(kernelRelease)", "command-line \(commandLine)",
         ]
         lines += parts.map { "part \($0.name) \($0.length) \($0.digest)" }
         lines += loaders.map { "loader \($0.name) \($0.length) \($0.digest)" }
@@ -95,7 +103,7 @@ public struct ImageManifest: Equatable, Sendable {
     /// The same, of an image with other UEFI programs: boot loader and firmware.
     func replacing(loader: Data, program: Data) -> ImageManifest {
         func replaced(_ parts: [Part], _ name: String, _ content: Data) -> [Part] {
-            parts.map { $0.name == name ? FirmwareHash.part(name, content) : $0 }
+            parts.map { $0.name == name ? Part(name, content) : $0 }
         }
         var manifest = self
         manifest.loaders = replaced(loaders, BootFiles.loaderPath, loader)
@@ -104,54 +112,51 @@ public struct ImageManifest: Equatable, Sendable {
     }
 
     /// Parses the manifest of an image; every line must be understood.
-    public init(text: String) throws(ImageError) {
-        var single: [String: String] = [:]
-        var parts: [Part] = []
-        var loaders: [Part] = []
-        var files: [Part] = []
-        var inputs: [Part] = []
-        var tools: [Tool] = []
-        var missingBlobs: [VendorBlob] = []
-        var packageLines: [String] = []
-        for line in text.split(separator: "\n") {
-            let pair = line.split(separator: " ", maxSplits: 1).map(String.init)
-            let fields = line.split(separator: " ").map(String.init)
-            switch pair.first {
-            case "part" where fields.count == 4, "loader" where fields.count == 4, "file" where fields.count == 4, "input" where fields.count == 4:
-                guard let length = Int(fields[2]), (0...Self.maximumLength).contains(length), let digest = ContentDigest(fields[3]) else {
-                    throw ImageError(.inputOutput, "the manifest line \"\(line)\" holds no possible length and digest")
-                }
-                let part = Part(name: fields[1], length: length, digest: digest)
-                switch fields[0] {
-                case "part": parts.append(part)
-                case "loader": loaders.append(part)
-                case "file": files.append(part)
-                default: inputs.append(part)
-                }
-            case "tool" where fields.count == 3: tools.append(Tool(name: fields[1], version: fields[2]))
-            case "missing-blob":
-                guard let blob = VendorBlob(fields: fields, keyword: "missing-blob") else { fallthrough }
-                missingBlobs.append(blob)
-            case "package", "source": packageLines.append(String(line))
-            case "firmware-hash", "version", "purpose", "brand", "board", "kernel", "command-line", "rollback-counter":
-                guard pair.count == 2, single.updateValue(pair[1], forKey: pair[0]) == nil else { fallthrough }
-            default: throw ImageError(.inputOutput, "the manifest holds an unexpected line \"\(line)\"")
-            }
+    ///
+    /// - Throws: `inputOutput`: nobody writes this file by hand.
+    public init(_ bytes: some Sequence<UInt8>, place: String = Bank.manifest) throws(ImageError) {
+        var lock: [String] = []
+        do throws(TextError) {
+            var text = try ManifestText(bytes, place: place)
+            let facts = try FirmwareFacts(&text)
+            let purpose = try text.takeOnly("purpose", expected: "development or release") { ImagePurpose(rawValue: $0) }
+            let (brand, board) = (try Self.word("brand", &text), try Self.word("board", &text))
+            let (kernel, commandLine) = (try Self.word("kernel", &text), try text.takeOnly("command-line", expected: "the kernel's") { $0 })
+            let (parts, loaders) = (try Self.parts("part", &text), try Self.parts("loader", &text))
+            let (files, inputs) = (try Self.parts("file", &text), try Self.parts("input", &text))
+            let tools = try Self.items("tool", &text, expected: "NAME VERSION") { $0.count == 2 ? Tool(name: $0[0], version: $0[1]) : nil }
+            let blobs = try Self.items("missing-blob", &text, expected: "PATH SHA256") { VendorBlob(fields: ["blob"] + $0, keyword: "blob") }
+            for keyword in ["package", "source"] { lock += text.take(keyword).map { "\(keyword) \($0.value)" } }
+            try text.end()
+            self.init(
+                facts: facts, purpose: purpose, brand: brand, board: board, kernelRelease: kernel, commandLine: commandLine, parts: parts,
+                loaders: loaders, files: files, packages: [], inputs: inputs, tools: tools, missingBlobs: blobs)
+        } catch {
+            throw ImageError(.inputOutput, error.description)
         }
-        let lock = try PackageLock(text: packageLines.joined(separator: "\n"), origin: "manifest")
-        guard let hash = single["firmware-hash"].flatMap({ ContentDigest($0) }), let version = single["version"].flatMap({ UInt32($0) }),
-            let purpose = single["purpose"].flatMap(ImagePurpose.init), let brand = single["brand"],
-            let board = single["board"], let kernel = single["kernel"], let commandLine = single["command-line"],
-            let counter = single["rollback-counter"].flatMap({ RollbackCounter($0) })
-        else {
-            throw ImageError(
-                .inputOutput, "the manifest lacks firmware-hash, version, purpose, brand, board, kernel, command-line or rollback-counter, or "
-                    + "one of them is no such thing: build the image again")
+        let packages = try PackageLock(text: lock.joined(separator: "\n"), origin: place)
+        (self.packages, sources) = (packages.packages, packages.sources)
+    }
+
+    private static func word(_ keyword: String, _ text: inout ManifestText) throws(TextError) -> String {
+        try text.takeOnly(keyword, expected: "a text") { $0.isEmpty ? nil : $0 }
+    }
+
+    private static func parts(_ keyword: String, _ text: inout ManifestText) throws(TextError) -> [Part] {
+        try items(keyword, &text, expected: "NAME LENGTH SHA256") { fields in
+            guard fields.count == 3, let length = BoundedNumber(0...maximumLength).value(of: fields[1]), let digest = ContentDigest(fields[2]) else { return nil }
+            return Part(name: fields[0], length: length, digest: digest)
         }
-        self.init(
-            firmwareHash: hash, version: version, purpose: purpose, brand: brand, board: board, kernelRelease: kernel,
-            commandLine: commandLine, rollbackCounter: counter, parts: parts, loaders: loaders, files: files, packages: lock.packages,
-            sources: lock.sources, inputs: inputs, tools: tools,
-            missingBlobs: missingBlobs)
+    }
+
+    private static func items<Item>(
+        _ keyword: String, _ text: inout ManifestText, expected: String, _ read: ([String]) -> Item?
+    ) throws(TextError) -> [Item] {
+        var items: [Item] = []
+        for line in text.take(keyword) {
+            guard let item = read(line.value.split(separator: " ").map(String.init)) else { throw text.wrong(line, expected) }
+            items.append(item)
+        }
+        return items
     }
 }

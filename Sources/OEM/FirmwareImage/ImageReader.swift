@@ -68,9 +68,9 @@ public struct ImageReader: Sendable {
     public func rootArchive() throws(ImageError) -> NewcArchive {
         let root = try Initramfs.split(try contents(of: BootFiles.initrd))
         try expect(
-            manifest.parts.contains(FirmwareHash.part("initramfs", root.archive)), "the part initramfs is not what the manifest says")
+            manifest.parts.contains(ImageManifest.Part("initramfs", root.archive)), "the part initramfs is not what the manifest says")
         var archive = try NewcArchive(reading: root.archive)
-        archive.add(Initramfs.hashPath, .file(Data("\(root.hash)\n".utf8), permissions: 0o644))
+        archive.add(.firmwareHash, ImageFact.content(root.hash))
         return archive
     }
 
@@ -100,7 +100,7 @@ public struct ImageReader: Sendable {
         var contents: [String: Data] = [:]
         for part in manifest.files {
             let content = try self.contents(of: part.name)
-            try expect(FirmwareHash.part(part.name, content) == part, "\(part.name) is not what the manifest says")
+            try expect(ImageManifest.Part(part.name, content) == part, "\(part.name) is not what the manifest says")
             contents[part.name] = content
         }
         guard let kernel = contents[BootFiles.kernel], let initrd = contents[BootFiles.initrd], let program = contents[BootFiles.program] else {
@@ -118,25 +118,21 @@ public struct ImageReader: Sendable {
 
         let root = try Initramfs.split(initrd)
         let found = [
-            FirmwareHash.part("kernel", kernel), FirmwareHash.part("initramfs", root.archive),
-            FirmwareHash.part("command-line", commandLine), FirmwareHash.part("logo", sections[".splash"] ?? Data()),
+            ImageManifest.Part("kernel", kernel), ImageManifest.Part("initramfs", root.archive),
+            ImageManifest.Part("command-line", commandLine), ImageManifest.Part("logo", sections[".splash"] ?? Data()),
         ]
         for part in found {
             try expect(manifest.parts.contains(part), "the part \(part.name) is not what the manifest says")
         }
         try expect(manifest.parts.count == found.count + 1, "the manifest names unknown parts")
-        try expect(FirmwareHash.of(manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
+        try expect(FirmwareHash(of: manifest.parts) == manifest.firmwareHash, "the firmware hash is wrong")
         try expect(root.hash == manifest.firmwareHash, "the root file system states another firmware hash")
         let archive = try NewcArchive(reading: root.archive)
-        let stated = [
-            (ImagePurpose.path, manifest.purpose.rawValue), (Initramfs.versionPath, String(manifest.version)),
-            (RollbackCounter.path, "\(manifest.rollbackCounter)"),
+        let stated: [(ImageFact, String)] = [
+            (.purpose, manifest.purpose.rawValue), (.version, "\(manifest.version)"), (.rollbackCounter, "\(manifest.rollbackCounter)"),
         ]
-        for (path, value) in stated {
-            guard case .file(let content, _) = archive.entries[path], content == Data((value + "\n").utf8) else {
-                let name = path.split(separator: "/").last.map(String.init) ?? path
-                throw ImageError(.inputOutput, "\(name): the root file system states another \(name): build the image again")
-            }
+        for (fact, value) in stated where archive.fact(fact) != value {
+            throw ImageError(.inputOutput, "\(name): the root file system states another \(fact.rawValue): build the image again")
         }
         return (program, archive)
     }
@@ -165,8 +161,8 @@ public struct ImageReader: Sendable {
 
     static func loaderParts(_ boot: BIOSBootCode, _ loader: Data) -> [ImageManifest.Part] {
         [
-            FirmwareHash.part("bios-boot-sector", boot.bootSector), FirmwareHash.part("bios-core", boot.core),
-            FirmwareHash.part(BootFiles.loaderPath, loader),
+            ImageManifest.Part("bios-boot-sector", boot.bootSector), ImageManifest.Part("bios-core", boot.core),
+            ImageManifest.Part(BootFiles.loaderPath, loader),
         ]
     }
 

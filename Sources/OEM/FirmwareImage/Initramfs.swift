@@ -1,17 +1,12 @@
 import Platform
-import Contract
-package import BoardSupport
+package import Contract
+internal import BoardSupport
 package import Foundation
 internal import Synchronization
 
 /// The firmware's root file system: a small uncompressed archive with nothing but the firmware hash, then the compressed
 /// archive with everything else, as Linux accepts them one after the other.
 package enum Initramfs {
-    package static let hashPath = "etc/vsmp/firmware-hash"
-    package static let versionPath = "etc/vsmp/version"
-    /// The firmware console's device name, for init.
-    package static let consolePath = "etc/vsmp/console"
-
     /// Everything but the hash.
     package struct Contents {
         package var initScript: Data
@@ -35,18 +30,18 @@ package enum Initramfs {
             archive.add("bin/busybox", .file(busybox, permissions: 0o755))
             archive.add("bin/\(brand.toolsPrefix)", .symbolicLink("/sbin/vsmpd"))
             archive.add("sbin/vsmpd", .file(vsmpd, permissions: 0o755))
-            archive.add("etc/vsmp/board", .file(Data((board.name + "\n").utf8), permissions: 0o644))
-            archive.add("etc/vsmp/board.dtb", .file(board.deviceTree, permissions: 0o644))
-            if let port = board.consoles?.firmware { archive.add(consolePath, .file(Data((port + "\n").utf8), permissions: 0o644)) }
-            archive.add("etc/vsmp/brand", .file(Data(brand.text.utf8), permissions: 0o644))
-            archive.add(versionPath, .file(Data("\(version)\n".utf8), permissions: 0o644))
-            archive.add(ImagePurpose.path, .file(Data((purpose.rawValue + "\n").utf8), permissions: 0o644))
-            archive.add(RollbackCounter.path, .file(Data("\(rollbackCounter)\n".utf8), permissions: 0o644))
+            archive.add(.board, ImageFact.content(board.name))
+            archive.add(.boardTree, board.deviceTree)
+            if let port = board.consoles?.firmware { archive.add(.console, ImageFact.content(port)) }
+            archive.add(.brand, brand.text.utf8)
+            archive.add(.version, ImageFact.content(version))
+            archive.add(.purpose, ImageFact.content(purpose.rawValue))
+            archive.add(.rollbackCounter, ImageFact.content(rollbackCounter))
             let list = modules.map { module in
                 ([module.step.condition.rawValue, module.step.path] + module.step.parameters)
                     .joined(separator: " ") + "\n"
             }
-            archive.add("etc/vsmp/modules", .file(Data(list.joined().utf8), permissions: 0o644))
+            archive.add(.modules, list.joined().utf8)
             for module in modules {
                 archive.add(
                     "lib/modules/\(kernelRelease)/\(module.step.path)", .file(module.content, permissions: 0o644))
@@ -72,9 +67,9 @@ package enum Initramfs {
     }
 
     /// What the boot loaders load: the firmware hash, then each archive in `archive`, packed with zstd.
-    package static func joined(archive: Data, hash: ContentDigest, cache: BuildCache? = nil) throws(ImageError) -> Data {
+    package static func joined(archive: Data, hash: FirmwareHash, cache: BuildCache? = nil) throws(ImageError) -> Data {
         var first = NewcArchive()
-        first.add(hashPath, .file(Data("\(hash)\n".utf8), permissions: 0o644))
+        first.add(.firmwareHash, ImageFact.content(hash))
         let archives = NewcArchive.archives(in: archive)
         let packed = Mutex([Result<Data, ImageError>?](repeating: nil, count: archives.count))
         DispatchQueue.concurrentPerform(iterations: archives.count) { index in
@@ -99,14 +94,13 @@ package enum Initramfs {
     /// Takes `joined` apart again.
     ///
     /// - Parameter limit: the most bytes that the archive may have; a few damaged or hostile ones can stand for terabytes.
-    package static func split(_ initrd: Data, limit: Int = 1 << 30) throws(ImageError) -> (hash: ContentDigest, archive: Data) {
+    package static func split(_ initrd: Data, limit: Int = 1 << 30) throws(ImageError) -> (hash: FirmwareHash, archive: Data) {
         // The first archive has one entry of fixed size, so its own size is fixed too.
         var model = NewcArchive()
-        model.add(hashPath, .file(Data(count: 65), permissions: 0o644))
+        model.add(.firmwareHash, [UInt8](repeating: 0, count: 2 * FirmwareHash.byteCount + 1))
         let size = model.bytes().count
         let first = try NewcArchive(reading: Data(initrd.prefix(size)))
-        guard case .file(let text, _) = first.entries[hashPath],
-            let hash = ContentDigest(String(decoding: text.dropLast(), as: UTF8.self))
+        guard let hash = first.fact(.firmwareHash).flatMap({ FirmwareHash(hexadecimal: $0) })
         else { throw ImageError(.inputOutput, "the initramfs does not start with the firmware hash") }
         let packed = Data(initrd.dropFirst(size))
         let result = try HostTool.result("zstd", ["-q", "-d", "-c"], input: packed, limits: .init(output: limit))

@@ -6,11 +6,6 @@ internal import Licensing
 
 /// What an image knows of licences: the vendor's root key with its successors, a deny-list if there is one, and when the image was built.
 public struct LicensingRoot: Sendable, Equatable {
-    /// In the root file system: armoured root keys and deny-list.
-    package static let path = "etc/vsmp/licence-root"
-    /// In the root file system: a time, before which no licence is believed to run.
-    package static let builtPath = "etc/vsmp/built"
-
     let text: String
     let built: UTCTimeStamp
 
@@ -42,13 +37,13 @@ public struct LicensingRoot: Sendable, Equatable {
 
     /// Why boards with this root file system accept nobody's licence; nil when they accept those of a vendor.
     static func problem(in archive: NewcArchive) -> String? {
-        guard case .file(let text, _)? = archive.entries[path] else {
+        guard case .file(let text, _)? = archive.entries[ImageFact.licenceRoot.path] else {
             return "no vendor's root key, so this image starts no machine of several boards; build it with --license-root"
         }
         do throws(ImageError) {
             _ = try LicensingRoot(text, place: "it")
-            guard case .file(let time, _)? = archive.entries[builtPath], UTCTimeStamp(String(decoding: time.dropLast(), as: UTF8.self)) != nil else {
-                return "\(builtPath) does not say when the image was built"
+            guard archive.fact(.built).flatMap({ UTCTimeStamp($0) }) != nil else {
+                return "\(ImageFact.built.path) does not say when the image was built"
             }
             return nil
         } catch {
@@ -57,7 +52,7 @@ public struct LicensingRoot: Sendable, Equatable {
     }
 
     func add(to archive: inout NewcArchive) {
-        archive.add(Self.path, .file(Data(text.utf8), permissions: 0o644))
-        archive.add(Self.builtPath, .file(Data("\(built)\n".utf8), permissions: 0o644))
+        archive.add(.licenceRoot, text.utf8)
+        archive.add(.built, ImageFact.content(built))
     }
 }

@@ -1,3 +1,4 @@
+package import Contract
 import Bytes
 public import Foundation
 
@@ -78,5 +79,16 @@ public struct NewcArchive: Sendable {
         out.append(Data(count: (4 - out.count % 4) % 4))
         out.append(content)
         out.append(Data(count: (4 - out.count % 4) % 4))
+    }
+}
+
+extension NewcArchive {
+    /// Adds what an image says of itself.
+    mutating func add(_ fact: ImageFact, _ content: some Sequence<UInt8>) { add(fact.path, .file(Data(content), permissions: 0o644)) }
+
+    /// A fact that is one line; nil when it is not there, or anything else.
+    package func fact(_ fact: ImageFact) -> String? {
+        guard case .file(let content, _)? = entries[fact.path] else { return nil }
+        return ImageFact.value(content)
     }
 }

@@ -22,29 +22,13 @@ struct StickBanks: Sendable {
 
     init(of image: ImageFile, _ system: FATVolume) throws(ImageError) {
         let paths = try onDisk { () throws(DiskError) in try system.files() }
-        var programs: [Bank: (path: String, tries: BootTries)] = [:]
-        for path in paths {
-            guard let program = BootFiles.programName(path) else { continue }
-            programs[program.bank] = (path, program.tries)
-        }
-        var environment: GrubEnvironment?
-        if paths.contains(where: { $0.uppercased() == GrubEnvironment.path }) {
-            environment = (try? system.content(of: GrubEnvironment.path)).flatMap { GrubEnvironment(Data($0)) }
-        }
-        // A block that knows no program is as good as none.
-        if programs.keys.allSatisfy({ environment?[$0] == nil }) { environment = nil }
+        let hasBlock = paths.contains { $0.uppercased() == GrubEnvironment.path }
+        let states = BankStates(paths: paths, block: hasBlock ? try? system.content(of: GrubEnvironment.path) : nil)
         let marked = Self.marks(image)
-        for (bank, program) in programs {
+        for (bank, state) in states.banks {
             let manifest = Self.manifest(of: bank, image, system)
-            var accounts = [program.tries]
-            if let tries = environment?[bank] { accounts.append(tries) }
-            switch manifest {
-            case .success(let manifest): if marked.contains(manifest.firmwareHash.description) { accounts.append(.left(0)) }
-            case .failure: accounts.append(.left(0))
-            }
-            contents[bank] = Content(
-                program: program.path, tries: accounts.min() ?? .good, isUnfinished: environment != nil && environment?[bank] == nil,
-                manifest: manifest)
+            let isMarked = (try? manifest.get()).map { marked.contains($0.firmwareHash) } ?? true
+            contents[bank] = Content(program: state.program, tries: isMarked ? .left(0) : state.tries, isUnfinished: state.isUnfinished, manifest: manifest)
         }
     }
 
@@ -70,14 +54,14 @@ struct StickBanks: Sendable {
         let path = "\(bank.folder)/\(BootFiles.manifest)"
         do throws(ImageError) {
             let text = try onDisk { () throws(DiskError) in try system.content(of: path) }
-            return .success(try ImageManifest(text: String(decoding: text, as: UTF8.self)))
+            return .success(try ImageManifest(text))
         } catch {
             return .failure(ImageError(error.exitStatus, "\(image.name), bank \(bank.rawValue): \(path) cannot be used: \(error)"))
         }
     }
 
     /// Hashes of the firmwares that the stick's node has marked bad; marks that cannot be read are none, as for the node.
-    private static func marks(_ image: ImageFile) -> Set<String> {
+    private static func marks(_ image: ImageFile) -> Set<FirmwareHash> {
         guard let partition = image.partitionTable.partition(named: StateStore.partitionName) else { return [] }
         return (try? StateStore(path: image.path, offset: partition.offset).read())?.badFirmware ?? []
     }

@@ -10,12 +10,12 @@ enum UnifiedKernelImage {
 
     static func build(
         stub: Data, kernel: Data, initrd: Data, commandLine: String, brand: Brand, purpose: ImagePurpose, version: UInt32,
-        hash: ContentDigest
+        hash: FirmwareHash
     ) throws(ImageError) -> Data {
         let release = """
             ID=vsmp
             NAME="\(brand.name)"
-            PRETTY_NAME="\(brand.name) firmware \(hash.description.prefix(12))\(purpose.mark.map { ", " + $0 } ?? "")"
+            PRETTY_NAME="\(brand.name) firmware \(hash.short)\(purpose.mark.map { ", " + $0 } ?? "")"
             VERSION_ID=\(version)
 
             """

@@ -50,9 +50,6 @@ extension PackageLock {
 }
 
 extension ImageBuilder {
-    /// Where the root file system names the vendor's files that it should have.
-    package static let missingBlobsPath = "etc/vsmp/missing-blobs"
-
     var missingBlobs: [VendorBlob] { lock.blobs.filter { !store.contains($0.digest) } }
 
     /// Adds the vendor's files, and the mark of those that are missing. A release image may lack none.
@@ -73,7 +70,7 @@ extension ImageBuilder {
         }
         if !missing.isEmpty {
             let list = missing.map { "\($0.path) \($0.digest)\n" }.joined()
-            archive.add(Self.missingBlobsPath, .file(Data(list.utf8), permissions: 0o644))
+            archive.add(.missingBlobs, list.utf8)
         }
     }
 }

@@ -1,12 +1,33 @@
-import Contract
+public import Contract
 import BoardSupport
 import Foundation
 
 /// The machine's own account at the end of its life: the line `VSMP-STAT {json}` of node 0. Keys this lab does not
 /// know are ignored, and a number that is not there is shown as `-`.
 public struct MachineStatistics: Codable, Equatable, Sendable {
+    @dynamicMemberLookup
     public struct Node: Codable, Equatable, Sendable {
-        public var node: Int
+        public var node: NodeIndex
+        public var figures: Figures
+
+        public subscript<Value>(dynamicMember figure: KeyPath<Figures, Value>) -> Value { figures[keyPath: figure] }
+
+        enum CodingKeys: CodingKey { case node }
+
+        public init(from decoder: any Decoder) throws {
+            node = try decoder.container(keyedBy: CodingKeys.self).decode(NodeIndex.self, forKey: .node)
+            figures = try Figures(from: decoder)
+        }
+
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(node, forKey: .node)
+            try figures.encode(to: encoder)
+        }
+    }
+
+    /// Of one node, or of all together.
+    public struct Figures: Codable, Equatable, Sendable {
         public var processors: Int?
         public var memory: Memory?
         public var remoteFaults: Int?
@@ -16,7 +37,7 @@ public struct MachineStatistics: Codable, Equatable, Sendable {
         public var meanFault: Double?
 
         enum CodingKeys: String, CodingKey {
-            case node, processors, messages, bytes
+            case processors, messages, bytes
             case memory = "memory_mib"
             case remoteFaults = "remote_faults"
             case meanFault = "mean_fault_us"
@@ -61,14 +82,14 @@ public struct MachineStatistics: Codable, Equatable, Sendable {
                 "mean fault"]
         ]
         func text(_ value: Int?) -> String { value.map(Self.grouped) ?? "-" }
-        func row(_ name: String, _ node: Node) -> [String] {
+        func row(_ name: String, _ node: Figures) -> [String] {
             [
                 name, text(node.processors), text(node.memory?.physical), text(node.memory?.firmware),
                 text(node.memory?.slice), text(node.memory?.cache), text(node.remoteFaults), text(node.messages),
                 text(node.bytes), node.meanFault.map { "\(Self.grouped(Int($0.rounded()))) us" } ?? "-",
             ]
         }
-        rows += nodes.map { row("\($0.node)", $0) }
+        rows += nodes.map { row("\($0.node)", $0.figures) }
         rows.append(row("sum", total))
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         let lines = rows.map { row in
@@ -81,15 +102,15 @@ public struct MachineStatistics: Codable, Equatable, Sendable {
     }
 
     /// All nodes together; the mean fault time is weighted by the faults.
-    public var total: Node {
-        func sum(_ value: (Node) -> Int?) -> Int? {
-            let values = nodes.compactMap(value)
+    public var total: Figures {
+        func sum(_ value: (Figures) -> Int?) -> Int? {
+            let values = nodes.map(\.figures).compactMap(value)
             return values.count == nodes.count ? values.reduce(0, &+) : nil
         }
-        let weighted = nodes.map { ($0.meanFault ?? 0) * Double($0.remoteFaults ?? 0) }.reduce(0, +)
+        let weighted = nodes.map(\.figures).map { ($0.meanFault ?? 0) * Double($0.remoteFaults ?? 0) }.reduce(0, +)
         let faults = sum(\.remoteFaults)
-        return Node(
-            node: -1, processors: sum(\.processors),
+        return Figures(
+            processors: sum(\.processors),
             memory: Memory(
                 physical: sum(\.memory?.physical), firmware: sum(\.memory?.firmware), slice: sum(\.memory?.slice),
                 cache: sum(\.memory?.cache)),

@@ -63,7 +63,7 @@ public struct LicenceRefusal: Error, Sendable, Equatable, CustomStringConvertibl
 }
 
 extension Violation {
-    static let install = "put the licence file as license.vsl on the partition VSMP-CONFIG of every stick, or run: vsmp license install"
+    static let install = "put the licence file as \(StickFile.licence.rawValue) on the partition \(StickPartition.configuration.rawValue) of every stick, or run: vsmp license install"
 
     public static func noLicence() -> Violation { Violation(.noLicence, "licence", have: "none", need: "one licence", remedy: install) }
 
@@ -97,7 +97,7 @@ extension Violation {
     static func denyListTooOld(have: DenyListRank?, need: DenyListRank) -> Violation {
         Violation(
             .denyListTooOld, "deny list", have: have.map(String.init(describing:)) ?? "none", need: "\(need) or newer, which this board has seen",
-            remedy: "put the newest deny list as deny.vsl on the partition VSMP-CONFIG")
+            remedy: "put the newest deny list as \(StickFile.denyList.rawValue) on the partition \(StickPartition.configuration.rawValue)")
     }
 
     static func severalLicences(_ ids: [String]) -> Violation {

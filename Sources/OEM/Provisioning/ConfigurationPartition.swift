@@ -9,7 +9,7 @@ internal import Platform
 /// The stick's last partition: a FAT file system called VSMP-CONFIG.
 enum ConfigurationPartition {
     /// GPT name and FAT label.
-    static let name = "VSMP-CONFIG"
+    static let name = StickPartition.configuration.rawValue
 
     /// Makes the file system with mkfs.fat and mtools, without mounting anything, and returns it open for reading.
     ///
@@ -59,7 +59,8 @@ enum ConfigurationPartition {
     private static func files(of personalisation: StickPersonalisation) throws(ProvisioningError) -> [String: FATVolume.Content] {
         let kit = personalisation.kit
         var files: [String: FATVolume.Content] = [
-            MachineConfiguration.file: .bytes(Array(try personalisation.machineConfiguration().utf8)), "cluster.key": .bytes(Array((kit.key.hexadecimal + "\n").utf8)),
+            StickFile.machineConfiguration.rawValue: .bytes(Array(try personalisation.machineConfiguration().utf8)),
+            StickFile.clusterKey.rawValue: .bytes(kit.key.file),
         ]
         files[StickLicence.licenceFile] = kit.licence.map { .bytes($0) }
         files[StickLicence.denyListFile] = kit.denyList.map { .bytes($0) }
@@ -67,9 +68,9 @@ enum ConfigurationPartition {
         guard !guest.commandLine.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "\n") }) else {
             throw .failed(.badInput, "the guest's command line must be one line")
         }
-        files["guest/vmlinuz"] = .file(guest.kernel)
-        files["guest/initrd"] = guest.initrd.map { .file($0) }
-        files["guest/cmdline"] = .bytes(Array((guest.commandLine + "\n").utf8))
+        files[StickFile.guestKernel.rawValue] = .file(guest.kernel)
+        files[StickFile.guestRAMDisk.rawValue] = guest.initrd.map { .file($0) }
+        files[StickFile.guestCommandLine.rawValue] = .bytes(Array((guest.commandLine + "\n").utf8))
         return files
     }
 }

@@ -13,11 +13,11 @@ struct ImageTrust {
 
     init(_ image: ImageReader) throws {
         let archive = try image.rootArchive()
-        func text(_ name: String) -> [UInt8]? { if case .file(let text, _)? = archive.entries[name] { Array(text) } else { nil } }
         var documents = DocumentSet()
-        if let root = text(LicensingRoot.path) { try documents.read(root, place: "\(image.name): \(LicensingRoot.path)") }
+        let root = ImageFact.licenceRoot.path
+        if case .file(let text, _)? = archive.entries[root] { try documents.read(Array(text), place: "\(image.name): \(root)") }
         authority = Authority(ofImage: documents)
-        built = text(LicensingRoot.builtPath).flatMap { UTCTimeStamp(String(decoding: $0, as: UTF8.self).trimmed) } ?? UTCTimeStamp.first
+        built = archive.fact(.built).flatMap { UTCTimeStamp($0) } ?? UTCTimeStamp.first
     }
 
     /// With the deny lists of `documents` and of what else the boards find.

@@ -1,5 +1,5 @@
 public import Bytes
-import Contract
+public import Contract
 public import FirmwareImage
 public import Licensing
 internal import Platform
@@ -61,7 +61,7 @@ extension Kit {
         let licence = try documents().licences.first
         return KitSummary(
             kit: id, nodes: nodes, edition: edition ?? Edition.development.name, licence: licence?.id, customer: licence?.customer,
-            until: licence?.notAfter?.description)
+            until: licence?.notAfter?.description, board: sticks?.board, firmware: sticks?.firmware, version: sticks?.version)
     }
 
     private func documents() throws(LicensingError) -> DocumentSet { try Self.documents(licence, denyList) }
@@ -96,4 +96,8 @@ public struct KitSummary: Sendable, Equatable, Encodable {
     public var customer: String?
     /// The licence's last second; nil without an end.
     public var until: String?
+    /// What its sticks were last written with: board, firmware and its version; nil without sticks.
+    public var board: String?
+    public var firmware: FirmwareHash?
+    public var version: UInt32?
 }

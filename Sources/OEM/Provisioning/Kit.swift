@@ -1,5 +1,6 @@
-import Contract
-internal import BoardSupport
+internal import Bytes
+public import Contract
+internal import Crypto
 
 /// A set of boards that become one machine: how many, under which name, with which key and licence.
 public struct Kit: Sendable, Equatable {
@@ -14,6 +15,8 @@ public struct Kit: Sendable, Equatable {
     public private(set) var licence: [UInt8]?
     /// A deny-list that goes along.
     public private(set) var denyList: [UInt8]?
+    /// What its sticks were last written with; nil for a kit that has none yet, or of an SDK that did not note it.
+    public private(set) var sticks: StickRecord?
 
     public init(id: String, nodes: Int, key: ClusterKey) throws(ProvisioningError) {
         guard Limits.nodes.contains(nodes) else {
@@ -32,10 +35,26 @@ public struct Kit: Sendable, Equatable {
         try Kit(id: key.kitID, nodes: nodes, key: key)
     }
 
+    func with(sticks: StickRecord?) -> Kit {
+        var kit = self
+        kit.sticks = sticks
+        return kit
+    }
+
     /// The same kit with a licence that nobody looked at, for boards under test.
     package func carrying(licence: [UInt8], denyList: [UInt8]? = nil, edition: String? = nil) -> Kit {
         var kit = self
         (kit.licence, kit.denyList, kit.edition) = (licence, denyList, edition)
         return kit
+    }
+}
+
+extension ClusterKey {
+    /// Names the kit without telling the key: the same key always gives the same name (HKDF, RFC 5869).
+    fileprivate var kitID: String {
+        let derived = HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: secret), info: Array("vsmp kit id v1".utf8), outputByteCount: 8)
+        let name = unsafe derived.withUnsafeBytes { unsafe Array($0) }
+        return "kit-" + Hexadecimal.encode(name)
     }
 }

@@ -10,8 +10,8 @@ internal import Licensing
 /// A licence, and a deny-list, for sticks that are written already: files of the partition VSMP-CONFIG.
 public struct StickLicence: Sendable {
     /// Names on the stick.
-    public static let licenceFile = "license.vsl"
-    public static let denyListFile = "deny.vsl"
+    public static let licenceFile = StickFile.licence.rawValue
+    public static let denyListFile = StickFile.denyList.rawValue
 
     /// Id of the licence.
     public let id: String
@@ -83,8 +83,8 @@ public struct StickLicence: Sendable {
     }
 
     private func machine(of volume: FATVolume, _ stick: String) throws(ProvisioningError) -> MachineConfiguration {
-        let bytes = try onDisk { () throws(DiskError) in try volume.read(MachineConfiguration.file) } ?? []
-        do throws(TextError) { return try MachineConfiguration(bytes, place: "\(stick): \(MachineConfiguration.file)") } catch {
+        let bytes = try onDisk { () throws(DiskError) in try volume.read(StickFile.machineConfiguration.rawValue) } ?? []
+        do throws(TextError) { return try MachineConfiguration(bytes, place: "\(stick): \(StickFile.machineConfiguration.rawValue)") } catch {
             throw .failed(.badInput, error.description)
         }
     }
@@ -103,7 +103,7 @@ public struct StickLicence: Sendable {
             throw .failed(.badInput, "\(stick) is no stick of vSMP: it has no partition \(ConfigurationPartition.name)")
         }
         let volume = FATVolume(partition, of: stick)
-        guard (try? volume.read(MachineConfiguration.file)) ?? nil != nil else {
+        guard (try? volume.read(StickFile.machineConfiguration.rawValue)) ?? nil != nil else {
             throw .failed(.badInput, "\(stick) belongs to no machine: write it with vsmp usb write --kit")
         }
         return volume

@@ -19,7 +19,7 @@ struct BillOfMaterials {
     }
 
     let imageName: String
-    let firmwareHash: ContentDigest
+    let firmwareHash: FirmwareHash
     let brand: String
     let components: [Component]
     let files: [File]
@@ -152,10 +152,10 @@ private struct Package: Encodable {
     var sourceInfo: String?
     var externalRefs: [Reference]?
 
-    init(image id: String, _ name: String, _ hash: ContentDigest, _ brand: String, verificationCode: String) {
+    init(image id: String, _ name: String, _ hash: FirmwareHash, _ brand: String, verificationCode: String) {
         SPDXID = id
         self.name = name
-        versionInfo = String(hash.description.prefix(12))
+        versionInfo = hash.short
         filesAnalyzed = true
         packageVerificationCode = VerificationCode(packageVerificationCodeValue: verificationCode)
         sourceInfo = "firmware hash \(hash)"

@@ -23,12 +23,12 @@ struct Component: Equatable {
         switch path {
         case "bin/busybox": return "busybox-static"
         case "sbin/vsmpd": return node
-        case "etc/vsmp/brand": return brand
+        case ImageFact.brand.path: return brand
         case "init": return firmware
         default:
             if path.hasPrefix("lib/modules/") { return kernelPackage }
             if path.hasPrefix("lib/firmware/") { return blobs }
-            if path.hasPrefix("etc/vsmp/") { return firmware }
+            if path.hasPrefix(ImageFact.folder + "/") { return firmware }
             throw ImageError(.internalError, "/\(path) belongs to no package: say in Component.swift where it comes from")
         }
     }

@@ -21,12 +21,12 @@ extension ImageBuilder {
     /// The files that people wrote or compiled, beside the packages.
     func inputs(node: Data) throws(ImageError) -> [ImageManifest.Part] {
         var inputs = [
-            FirmwareHash.part("board.dtb", board.deviceTree), FirmwareHash.part("brand", Data(brand.text.utf8)),
-            FirmwareHash.part("vsmpd", node),
+            ImageManifest.Part("board.dtb", board.deviceTree), ImageManifest.Part("brand", Data(brand.text.utf8)),
+            ImageManifest.Part("vsmpd", node),
         ]
-        if let logo = brand.logo { inputs.append(FirmwareHash.part("logo", logo)) }
+        if let logo = brand.logo { inputs.append(ImageManifest.Part("logo", logo)) }
         for name in ["cmdline", "grub.cfg", "init", "modules.conf", "vsmpd.copyright"] {
-            inputs.append(FirmwareHash.part("firmware/\(name)", Data(try firmwareText(name).utf8)))
+            inputs.append(ImageManifest.Part("firmware/\(name)", Data(try firmwareText(name).utf8)))
         }
         return inputs.sorted { $0.name < $1.name }
     }
@@ -97,7 +97,7 @@ extension ImageBuilder {
     ///   - archive: the root file system.
     ///   - parts: further files by name, each with the package it comes from.
     func billOfMaterials(
-        components: [Component], archive: Data, parts: [(name: String, content: Data, package: String)], hash: ContentDigest
+        components: [Component], archive: Data, parts: [(name: String, content: Data, package: String)], hash: FirmwareHash
     ) throws(ImageError) -> Data {
         let kernel = try lock.package(named: "linux-image-", purpose: "a firmware image").name
         var files: [BillOfMaterials.File] = []

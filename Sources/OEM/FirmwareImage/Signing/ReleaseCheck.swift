@@ -1,3 +1,4 @@
+internal import Contract
 import Bytes
 internal import Foundation
 internal import BoardSupport
@@ -48,7 +49,7 @@ extension ImageReader {
         }
         if manifest.purpose == .development { report(.development, BootFiles.manifest, "purpose development") }
         // A development image asks for no licence.
-        if manifest.purpose == .release, let problem = LicensingRoot.problem(in: root) { report(.noLicenceRoot, "/" + LicensingRoot.path, problem) }
+        if manifest.purpose == .release, let problem = LicensingRoot.problem(in: root) { report(.noLicenceRoot, "/" + ImageFact.licenceRoot.path, problem) }
         for blob in manifest.missingBlobs { report(.missingBlob, BootFiles.manifest, "\(blob.path) was not there when the image was built") }
         for (name, program) in [(BootFiles.loaderPath, try loader()), (BootFiles.program, try contents(of: BootFiles.program))] {
             let signers = try Authenticode.signers(of: program)
@@ -177,7 +178,7 @@ enum ReleaseRules {
     /// of modules are data.
     private static func isScript(_ path: String, _ text: Data) -> Bool {
         if text.starts(with: Data("#!".utf8)) || path == "etc/inittab" { return true }
-        return !accounts.contains(path) && !path.hasPrefix("etc/vsmp/") && !path.hasPrefix("lib/modules/") && !path.hasPrefix("lib/firmware/") && !text.contains(0)
+        return !accounts.contains(path) && !path.hasPrefix(ImageFact.folder + "/") && !path.hasPrefix("lib/modules/") && !path.hasPrefix("lib/firmware/") && !text.contains(0)
     }
 
     /// Files by which boot loaders show menus, take other command lines or run scripts.
@@ -195,10 +196,10 @@ enum ReleaseRules {
 
     private static func secrets(_ path: String, _ content: Data) -> [(ReleaseFinding.Rule, String)] {
         let name = path.split(separator: "/").last.map(String.init)?.lowercased() ?? ""
-        if name == "cluster.key" || name.hasPrefix("id_rsa") || name.hasPrefix("id_ed25519") || name.hasSuffix(".key") {
+        if name == StickFile.clusterKey.rawValue || name.hasPrefix("id_rsa") || name.hasPrefix("id_ed25519") || name.hasSuffix(".key") {
             return [(.secret, "a key")]
         }
-        if name == "machine.conf" { return [(.secret, "a kit's personalisation")] }
+        if name == StickFile.machineConfiguration.rawValue { return [(.secret, "a kit's personalisation")] }
         for kind in ["PRIVATE", "RSA PRIVATE", "EC PRIVATE", "ENCRYPTED PRIVATE", "OPENSSH PRIVATE", "VSMP SECRET"]
         where content.range(of: Data("-----BEGIN \(kind) KEY-----".utf8)) != nil {
             return [(.secret, "a private key")]

@@ -6,9 +6,6 @@ public struct RollbackCounter: Hashable, Comparable, Sendable, CustomStringConve
     /// An image that forbids nothing.
     public static let zero = RollbackCounter(checked: 0)
 
-    /// Where the root file system says it, as one decimal line.
-    package static let path = "etc/vsmp/rollback-counter"
-
     /// - Returns: nil when `value` is outside 0 to 63.
     public init?(_ value: Int) {
         guard (0...63).contains(value) else { return nil }

@@ -3,10 +3,4 @@ public enum ImagePurpose: String, Sendable, Codable, CaseIterable {
     /// For the maker's own desk: marked wherever a person looks, and refused by `vsmp image verify --release`.
     case development
     case release
-
-    /// Where the root file system says it.
-    package static let path = "etc/vsmp/purpose"
-
-    /// What a boot loader's title has behind the firmware's name.
-    var mark: String? { self == .development ? "DEVELOPMENT IMAGE" : nil }
 }

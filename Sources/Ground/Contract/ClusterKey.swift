@@ -1,0 +1,54 @@
+package import Bytes
+
+/// The 256-bit secret that all sticks of a kit carry, from the desk's random number generator to the handshake. Never printed: its text form says
+/// only that there is one. Never used directly: each purpose has a key derived from it (HKDF, RFC 5869).
+public struct ClusterKey: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package static let byteCount = 32
+
+    /// In clear, to derive keys from.
+    package let secret: [UInt8]
+
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
+        secret = bytes
+    }
+
+    /// A new key from the system's random number generator (getrandom(2)).
+    public init() {
+        var generator = SystemRandomNumberGenerator()
+        self.init(using: &generator)
+    }
+
+    /// A key from `generator`; for tests that need a known one.
+    public init(using generator: inout some RandomNumberGenerator) {
+        secret = (0..<Self.byteCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    }
+
+    /// 64 hexadecimal digits, capital or small, blanks and a line end around them allowed; nil when `text` is anything else.
+    public init?(hexadecimal text: some StringProtocol) {
+        guard let bytes = Hexadecimal.decode(text.trimmed, capitals: true) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// Reads the file `cluster.key` of a kit or stick.
+    ///
+    /// - Parameter place: names the file in errors, which repeat nothing of it.
+    package init(file bytes: some Sequence<UInt8>, place: String) throws(TextError) {
+        let lines = try InputText(bytes, place: place).lines.map(\.text.trimmed).filter { !$0.isEmpty }
+        guard lines.count == 1, let key = ClusterKey(hexadecimal: lines[0]) else { throw TextError(place, "expected 64 hexadecimal digits") }
+        self = key
+    }
+
+    /// The key in clear, for the stick's and the kit's own file only.
+    package var hexadecimal: String { Hexadecimal.encode(secret) }
+    package var file: [UInt8] { Array((hexadecimal + "\n").utf8) }
+
+    public var description: String { "ClusterKey(hidden)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
+}
+
+extension ClusterKey: Equatable {
+    /// Takes the same time wherever the keys differ.
+    public static func == (left: ClusterKey, right: ClusterKey) -> Bool { zip(left.secret, right.secret).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0 }
+}
