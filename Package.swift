@@ -82,7 +82,7 @@ var oem: [Target] {
         room(
             "OEM", "Provisioning",
             ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "Platform", "Bytes", "Contract", "Disk", crypto]),
-        room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
+        room("OEM", "HardwareLab", ["BoardSupport", "Coherence", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
 
@@ -115,7 +115,7 @@ var commands: [Target] {
 /// What runs inside the guest to check it.
 var guest: [Target] {
     [
-        room("Guest", "GuestChecks", ["CGuestCheck", "Contract"]),
+        room("Guest", "GuestChecks", ["CGuestCheck", "Contract", "Platform"]),
         room("Guest", "CGuestCheck"),
         program("Guest", "guest-check", ["GuestChecks"], fullyStatic),
     ]

@@ -1,4 +1,5 @@
-internal import ArgumentParser
+public import ArgumentParser
+public import BoardSupport
 internal import Bytes
 internal import CommandParsing
 internal import Contract
@@ -10,3 +11,5 @@ extension NodeIndex {
 
     @Sendable static func parsed(_ text: String) throws -> NodeIndex { NodeIndex(try bounds.parsed(text)) }
 }
+
+extension MachineConfiguration.FailureAction: ExpressibleByArgument {}
