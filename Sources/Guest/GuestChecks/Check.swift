@@ -1,4 +1,5 @@
 import Platform
+
 /// What one check found.
 package enum Verdict: Equatable, Sendable {
     case ok(String)
