@@ -87,6 +87,6 @@ import Testing
         #expect(lines[2].contains("1024 = 200 + 760 + 64") && lines[2].contains("41") && lines[2].contains("1234 us"))
         #expect(Set(lines.map(\.count)).count == 1, "columns are not under each other:\n\(report.text)")
         #expect(report.pagesText.contains("0x1234000") && report.pagesText.contains("40"))
-        #expect(report.versionText.contains("firmware abc") && report.versionText.contains("nodes 2"))
+        #expect(report.versionText.contains("firmware \(testHash)") && report.versionText.contains("nodes 2"))
     }
 }
