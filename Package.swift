@@ -153,7 +153,7 @@ var tests: [Target] {
             "OEMCommands",
             ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
-        test("Structure", ["Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
+        test("Structure", ["CTestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]
 }
 

@@ -201,3 +201,12 @@ import Testing
         #expect(GuestCommandLine.make(tscKHz: 1000, operatorText: "").contains("lpj=") == false)
     }
 }
+
+extension BootPlan.Chunk {
+    fileprivate var size: UInt64 {
+        switch source {
+        case .bytes(let bytes): UInt64(bytes.count)
+        case .kernelFile(_, let size), .initrdFile(_, let size): size
+        }
+    }
+}

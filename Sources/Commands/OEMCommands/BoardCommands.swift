@@ -28,7 +28,6 @@ package struct BoardCommand: ParsableCommand {
         var json = false
 
         var catalogue: BoardCatalogue { location.catalogue }
-        var boardsPath: String { location.boardsPath }
     }
 
     struct List: ParsableCommand {
