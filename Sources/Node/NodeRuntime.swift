@@ -162,7 +162,10 @@ package final class NodeRuntime: Sendable {
 
     /// Presses a button of the machine's front panel, or sends an NMI, on whichever node the operator is.
     package func operate(_ action: OperatorAction) throws(OperatorError) {
-        guard let session = rooms.withLock({ $0 })?.session.current else { throw .noMachine }
+        // Before it runs, another node may have no devices yet that would answer.
+        guard let rooms = rooms.withLock({ $0 }), rooms.membership.membership.phase == .running, let session = rooms.session.current else {
+            throw .noMachine
+        }
         try session.operate(action)
     }
 

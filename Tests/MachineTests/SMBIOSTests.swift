@@ -8,8 +8,18 @@ import Testing
     private let identity = SMBIOSTables.Identity(
         manufacturer: "Acme Ltd", product: "Acme One", firmwareVendor: "Acme", firmwareVersion: "0123456789ab", serialNumber: "kit-7",
         uuid: MachineUUID(bytes: Array(0x11...0x20)))
+    private static func leaf(_ function: UInt32, _ text: String) -> CPUIDTable.Entry {
+        let bytes = Array(text.utf8) + [UInt8](repeating: 0, count: 16)
+        let words = (0..<4).map { bytes.number(UInt32.self, at: $0 * 4) ?? 0 }
+        return CPUIDTable.Entry(function: function, eax: words[0], ebx: words[1], ecx: words[2], edx: words[3])
+    }
+
     private let model = ProcessorModel(
-        vendor: "AuthenticAMD", brand: "Acme Processor 3", identification: 0x0783_FBFF_00A2_0F12, megahertz: 2600)
+        CPUIDTable(entries: [
+            CPUIDTable.Entry(function: 0, ebx: 0x6874_7541, ecx: 0x444D_4163, edx: 0x6974_6E65),
+            CPUIDTable.Entry(function: 1, eax: 0xA2_0F12, edx: 0x0783_FBFF),
+            leaf(0x8000_0002, "   Acme Processo"), leaf(0x8000_0003, "r 3"), leaf(0x8000_0004, ""),
+        ]), tscKHz: 2_599_998)
 
     /// Two boards: 2 sockets of 3 cores with 2 threads and 4 GiB, 1 socket of one core and 512 MiB.
     private func tables(_ identity: SMBIOSTables.Identity, at address: UInt64 = 0xE1000) -> SMBIOSTables {
@@ -79,19 +89,10 @@ import Testing
         #expect(ranges.map { $0.number(UInt64.self, at: 0x17) } == ends)
     }
 
-    @Test func theProcessorsModelIsCPUIDs() {
-        func leaf(_ function: UInt32, _ text: String) -> CPUIDTable.Entry {
-            let bytes = Array(text.utf8) + [UInt8](repeating: 0, count: 16)
-            let words = (0..<4).map { bytes.number(UInt32.self, at: $0 * 4) ?? 0 }
-            return CPUIDTable.Entry(function: function, eax: words[0], ebx: words[1], ecx: words[2], edx: words[3])
-        }
-        let table = CPUIDTable(entries: [
-            CPUIDTable.Entry(function: 0, ebx: 0x6874_7541, ecx: 0x444D_4163, edx: 0x6974_6E65),
-            CPUIDTable.Entry(function: 1, eax: 0xA2_0F12, edx: 0x0783_FBFF),
-            leaf(0x8000_0002, "   Acme Processo"), leaf(0x8000_0003, "r 3"), leaf(0x8000_0004, ""),
-        ])
-        #expect(ProcessorModel(table, tscKHz: 2_599_998) == ProcessorModel(
-            vendor: "AuthenticAMD", brand: "Acme Processor 3", identification: 0x0783_FBFF_00A2_0F12, megahertz: 2600))
+    @Test func theProcessorsModelIsCPUIDs() throws {
+        let processor = try #require(structures(tables(identity).structures).first { $0.type == 4 })
+        #expect(processor.strings == ["node 0 socket 0", "AuthenticAMD", "Acme Processor 3"])
+        #expect(processor.formatted.number(UInt64.self, at: 8) == 0x0783_FBFF_00A2_0F12 && processor.formatted.number(UInt16.self, at: 0x16) == 2600)
     }
 
     @Test func longAndForeignNamesStayInTheirPlace() {

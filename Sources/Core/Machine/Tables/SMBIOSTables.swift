@@ -69,18 +69,11 @@ package struct MachineUUID: Sendable, Equatable {
 
 /// What SMBIOS tells of the machine's processors, which are all of one model: that of CPUID.
 package struct ProcessorModel: Sendable, Equatable {
-    package var vendor: String
-    package var brand: String
+    let vendor: String
+    let brand: String
     /// EAX and EDX of CPUID leaf 1.
-    package var identification: UInt64
-    package var megahertz: UInt16
-
-    package init(vendor: String = "", brand: String = "", identification: UInt64 = 0, megahertz: UInt16 = 0) {
-        self.vendor = vendor
-        self.brand = brand
-        self.identification = identification
-        self.megahertz = megahertz
-    }
+    let identification: UInt64
+    let megahertz: UInt16
 
     /// - Parameters:
     ///   - table: what the bootstrap processor answers.
