@@ -82,7 +82,7 @@ var oem: [Target] {
         room(
             "OEM", "Provisioning",
             ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "Platform", "Bytes", "Contract", "Disk", crypto]),
-        room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
+        room("OEM", "HardwareLab", ["BoardSupport", "Coherence", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
 
