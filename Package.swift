@@ -89,9 +89,11 @@ var oem: [Target] {
 /// What the executables' subcommands do, and the executables: a few lines each.
 var commands: [Target] {
     [
+        room("Commands", "CommandParsing", ["Bytes", "Platform", arguments]),
         room(
             "Commands", "OEMCommands",
             [
+                "CommandParsing",
                 "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "Platform", "Bytes", "Contract",
                 "Disk", arguments,
             ]),
@@ -103,17 +105,17 @@ var commands: [Target] {
             ]),
         room(
             "Commands", "CoherenceCommands",
-            ["Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
-        program("Commands", "vsmp", ["OEMCommands", "Platform", arguments], swiftRuntimeInside),
+            ["CommandParsing", "Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
+        program("Commands", "vsmp", ["CommandParsing", "OEMCommands", "Platform", arguments], swiftRuntimeInside),
         program("Commands", "vsmpd", ["NodeCommands", "Platform"], fullyStatic),
-        program("Commands", "vsmp-coherence", ["CoherenceCommands", "Platform", arguments], swiftRuntimeInside),
+        program("Commands", "vsmp-coherence", ["CoherenceCommands", "CommandParsing", "Platform", arguments], swiftRuntimeInside),
     ]
 }
 
 /// What runs inside the guest to check it.
 var guest: [Target] {
     [
-        room("Guest", "GuestChecks", ["CGuestCheck", "Contract"]),
+        room("Guest", "GuestChecks", ["CGuestCheck", "Contract", "Platform"]),
         room("Guest", "CGuestCheck"),
         program("Guest", "guest-check", ["GuestChecks"], fullyStatic),
     ]
@@ -132,7 +134,7 @@ var tests: [Target] {
         test("StickState", ["StickState", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
-        test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
+        test("CoherenceCommands", ["CoherenceCommands", "TestSupport", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
