@@ -70,6 +70,8 @@ var node: [Target] {
 var oem: [Target] {
     [
         .systemLibrary(name: "CFDT", path: "Sources/OEM/CFDT", providers: [.apt(["libfdt-dev"])]),
+        .systemLibrary(name: "CUSB", path: "Sources/OEM/CUSB", providers: [.apt(["libusb-1.0-0-dev"])]),
+        room("OEM", "USB", ["CUSB", "Platform"]),
         room("OEM", "BoardSupport", ["CFDT", "Coherence", "Platform", "Bytes", "Contract"]),
         room("OEM", "Licensing", ["Bytes", "Contract", crypto]),
         room(
@@ -125,6 +127,7 @@ var tests: [Target] {
         .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
+        test("USB", ["USB", "Platform"]),
         test("Bytes", ["Bytes"]),
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
