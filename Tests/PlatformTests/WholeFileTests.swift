@@ -41,6 +41,14 @@ struct WholeFileTests {
         }
     }
 
+    @Test func aLinkThatLeadsNowhereIsNamedAsOne() throws {
+        try withFolder { folder in
+            try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "nowhere")
+            let error = #expect(throws: FileReadError.leadsNowhere(folder + "/link")) { try WholeFile.read(folder + "/link") }
+            #expect(error?.description == "\(folder)/link is a symbolic link that leads nowhere")
+        }
+    }
+
     @Test func aPipeIsReadToItsEndWhereItMayBeOne() throws {
         try withFolder { folder in
             let pipe = folder + "/pipe"

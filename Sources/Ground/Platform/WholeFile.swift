@@ -21,7 +21,8 @@ package enum WholeFile {
             isReadable = kind == .file || (mayBePipe && kind == .other)
             if isReadable { bytes = try file.readAll(atMost: limit) }
         } catch {
-            throw error.code == ENOENT || error.code == ENOTDIR ? .missing(path) : .unreadable(path, error)
+            guard error.code == ENOENT || error.code == ENOTDIR else { throw .unreadable(path, error) }
+            throw SystemFiles().linkTarget(path) == nil ? .missing(path) : .leadsNowhere(path)
         }
         guard isReadable else { throw .notPlain(path, kind) }
         guard let bytes else { throw .tooLarge(path, limit: limit) }
@@ -45,6 +46,8 @@ package enum WholeFile {
 /// Why a file could not be read.
 package enum FileReadError: Error, Equatable, Sendable, CustomStringConvertible {
     case missing(String)
+    /// A symbolic link to nothing.
+    case leadsNowhere(String)
     case unreadable(String, SystemError)
     /// More bytes than the caller has use for.
     case tooLarge(String, limit: Int)
@@ -53,6 +56,7 @@ package enum FileReadError: Error, Equatable, Sendable, CustomStringConvertible 
     package var description: String {
         switch self {
         case .missing(let path): "\(path) does not exist"
+        case .leadsNowhere(let path): "\(path) is a symbolic link that leads nowhere"
         case .unreadable(let path, let error): "\(path) cannot be read: \(error.reason)"
         case .tooLarge(let path, let limit): "\(path) is larger than the \(limit) bytes that are allowed here"
         case .notPlain(let path, let kind): "\(path) is \(kind.phrase), where a plain file is needed"

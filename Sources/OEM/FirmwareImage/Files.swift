@@ -40,6 +40,17 @@ func replace(_ target: URL, isFolder: Bool = false, _ body: (URL) throws(ImageEr
     do { try partial.takePlace() } catch { throw ImageError(.cannotCreate, error.description) }
 }
 
+/// Refuses what a user named as the place of a result when its folder is not there or cannot be written: before the work, not after it.
+func checkFolder(of target: URL) throws(ImageError) {
+    let folder = target.resolvingSymlinksInPath().deletingLastPathComponent().path
+    guard FileKind(at: folder) == .folder else {
+        throw ImageError(.cannotCreate, "cannot write \(target.path): there is no folder \(folder); make it, or name another place")
+    }
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+        throw ImageError(.cannotCreate, "cannot write \(target.path): the folder \(folder) cannot be written; name another place")
+    }
+}
+
 /// Refuses a target that rename(2) would take away from its folder: a device, a pipe, a socket. Links count as what they lead to.
 func checkReplaceable(_ target: URL, isFolder: Bool = false) throws(ImageError) {
     guard let kind = FileKind(at: target.path), kind != (isFolder ? .folder : .file) else { return }
@@ -56,6 +67,7 @@ func makeFolder(_ folder: URL, _ body: (URL) throws(ImageError) -> Void) throws(
         throw ImageError(
             .cannotCreate, "\(folder.path) exists already and is not an empty folder: nothing is overwritten, name another one")
     }
+    try checkFolder(of: folder)
     try replace(folder, isFolder: true) { partial throws(ImageError) in
         do {
             try manager.createDirectory(at: partial, withIntermediateDirectories: false)

@@ -56,6 +56,7 @@ public struct ImageBuilder: Sendable {
         if let certificate = signer?.certificate, purpose == .release, certificate.isDevelopment {
             throw ImageError(.badInput, "a release image cannot be signed with the development key: give the key of \(brand.name)")
         }
+        try checkFolder(of: output)
         try checkReplaceable(output)
         let content = try assemble(progress)
         let hash = FirmwareHash.of(content.parts)

@@ -22,6 +22,7 @@ extension ImageReader {
     ///   - signatures: RSASSA-PKCS1-v1_5 with SHA-256 over each of `messagesToSign()`.
     ///   - output: may be this image.
     public func attach(_ signatures: [SignedProgram: Data], of certificate: SigningCertificate, to output: URL) throws(ImageError) {
+        try checkFolder(of: output)
         if manifest.purpose == .release, certificate.isDevelopment {
             throw ImageError(.badInput, "\(name) is a release image and cannot be signed with the development key")
         }
