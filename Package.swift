@@ -21,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: ground + core + node + oem + commands + guest + tests
 )
@@ -83,7 +84,10 @@ var oem: [Target] {
             ]),
         room(
             "OEM", "Provisioning",
-            ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "Platform", "Bytes", "Contract", "Disk", crypto]),
+            [
+                "BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "USB", "Platform", "Bytes", "Contract", "Disk", crypto,
+                .product(name: "Yams", package: "Yams"),
+            ]),
         room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
@@ -94,7 +98,7 @@ var commands: [Target] {
         room(
             "Commands", "OEMCommands",
             [
-                "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "Platform", "Bytes", "Contract",
+                "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "USB", "Platform", "Bytes", "Contract",
                 "Disk", arguments,
             ]),
         room(
@@ -144,7 +148,7 @@ var tests: [Target] {
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("FirmwareImage", ["FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport", "vsmp"]),
-        test("Provisioning", ["Provisioning", "FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport"]),
+        test("Provisioning", ["Provisioning", "FirmwareImage", "Licensing", "StickState", "USB", "Platform", "Bytes", "Contract", "Disk", "TestSupport"]),
         test("HardwareLab", ["HardwareLab", "Platform", "Contract", "TestSupport"]),
         test(
             "Node",

@@ -1,5 +1,6 @@
 internal import Platform
 internal import BoardSupport
+internal import USB
 
 /// All disks of a computer, read from /sys/block, /proc/self/mountinfo and /proc/swaps, and the first sectors of the
 /// disks themselves where they may be read.
@@ -62,7 +63,7 @@ public struct BlockDeviceInventory: Sendable {
             name: name, number: number, size: size,
             serial: (["/sys/block/\(name)"] + ancestors).lazy.compactMap { files.line($0 + "/serial") }.first,
             model: model(folder, files), isRemovable: files.line(folder + "/removable") == "1",
-            isReadOnly: files.line(folder + "/ro") == "1", isUSB: ancestors.contains { $0.contains("/usb") },
+            isReadOnly: files.line(folder + "/ro") == "1", port: USBDisks.port(ofDisk: name, files),
             sectorSize: files.number(folder + "/queue/logical_block_size") ?? 512, partitions: partitions,
             mounts: parts.flatMap { part in
                 mounts.entries.filter { $0.number == part.1 || $0.source == "/dev/" + part.0 }

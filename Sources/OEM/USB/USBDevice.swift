@@ -81,6 +81,13 @@ public struct USBDevice: Sendable, Equatable, Codable {
         public let subclass: UInt8
         public let protocolCode: UInt8
 
+        package init(number: UInt8, classCode: UInt8, subclass: UInt8, protocolCode: UInt8) {
+            self.number = number
+            self.classCode = classCode
+            self.subclass = subclass
+            self.protocolCode = protocolCode
+        }
+
         public static let massStorage: UInt8 = 8
         /// Bulk-only transport, and USB attached SCSI (Mass Storage Class Specification Overview 1.4, table 3).
         public static let bulkOnly: UInt8 = 0x50, attachedSCSI: UInt8 = 0x62
@@ -107,6 +114,28 @@ public struct USBDevice: Sendable, Equatable, Codable {
         public var manufacturer: String?
         public var product: String?
         public var serial: String?
+
+        public init(manufacturer: String? = nil, product: String? = nil, serial: String? = nil) {
+            self.manufacturer = manufacturer
+            self.product = product
+            self.serial = serial
+        }
+    }
+
+    package init(
+        port: Port, address: UInt8, vendor: UInt16, product: UInt16, release: UInt16, classCode: UInt8, interfaces: [Interface], speed: Speed?,
+        milliamperes: Int, names: Names
+    ) {
+        self.port = port
+        self.address = address
+        self.vendor = vendor
+        self.product = product
+        self.release = release
+        self.classCode = classCode
+        self.interfaces = interfaces
+        self.speed = speed
+        self.milliamperes = milliamperes
+        self.names = names
     }
 
     public var isHub: Bool { classCode == 9 }
