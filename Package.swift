@@ -158,7 +158,7 @@ var tests: [Target] {
             ]),
         test(
             "OEMCommands",
-            ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
+            ["OEMCommands", "BoardSupport", "Licensing", "USB", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
         test("Structure", ["Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]
