@@ -22,6 +22,12 @@ public struct BlockDeviceInventory: Sendable {
         }
     }
 
+    /// - Parameter devices: what there is, for tests of what is decided from it.
+    package init(devices: [BlockDevice]) {
+        self.devices = devices
+        files = SystemFiles()
+    }
+
     /// The disk called `name`, for example `sdb`, or nil.
     public func device(_ name: String) -> BlockDevice? { devices.first { $0.name == name } }
 

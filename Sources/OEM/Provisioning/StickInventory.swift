@@ -28,6 +28,12 @@ public struct StickInventory: Sendable {
         self.problem = problem
     }
 
+    package init(disks: BlockDeviceInventory, usb: [USBDisks]) {
+        self.disks = disks
+        self.usb = usb
+        problem = nil
+    }
+
     /// The USB device that a disk is behind.
     public func usb(behind disk: BlockDevice) -> USBDisks? { usb.first { $0.disks.contains(disk.name) } }
 }

@@ -11,6 +11,12 @@ public struct USBDisks: Sendable, Equatable, Codable {
     /// What libusb and sysfs do not agree about; nil when they agree.
     public let disagreement: String?
 
+    package init(device: USBDevice, disks: [String], disagreement: String? = nil) {
+        self.device = device
+        self.disks = disks
+        self.disagreement = disagreement
+    }
+
     /// Joins devices with the disks below /sys/block.
     ///
     /// - Parameter devices: from ``USBContext/devices(names:)``; those that are no mass storage and have no disk are left out.

@@ -56,6 +56,9 @@ struct StickList {
         } else if let speed = device?.speed, speed < .high {
             warnings.append("it runs at \(speed.description): writing takes long; another port or hub is faster")
         }
+        if let disk, disk.size > 0, !SystemFiles().mayWrite(disk.path) {
+            warnings.append("you may not write it: use sudo, or let the group vsmp write sticks with tools/setup --usb")
+        }
         let missing = Refusal(
             .noMedium, subject: device.map { "port \($0.port)" } ?? "", why: "the kernel has made no disk of it (yet)",
             action: "wait a moment; if it stays so, try another port, and look at dmesg")
