@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import USB
 
@@ -5,26 +6,13 @@ import USB
 
 /// Computers that nobody has thought of: whatever is plugged in, only what is allowed is ever accepted.
 struct RandomInventoryTests {
-    /// The generator of java.util.SplittableRandom (Steele, Lea and Flood, OOPSLA 2014), so that a seed repeats a run everywhere.
-    private struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-        mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
-    }
-
     private struct Computer {
         var inventory: StickInventory
         var rules: [PortRules]
         var imageDisks: Set<String>
     }
 
-    private static func computer(_ random: inout SplitMix) -> Computer {
+    private static func computer(_ random: inout SeededGenerator) -> Computer {
         var devices: [BlockDevice] = []
         var usb: [USBDisks] = []
         for index in 0..<Int.random(in: 1...12, using: &random) {
@@ -71,7 +59,7 @@ struct RandomInventoryTests {
 
     @Test func onlyWhatIsAllowedIsEverAccepted() {
         let seed = UInt64.random(in: 1 ... .max)
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var accepted = 0
         for number in 0..<10_000 {
             let computer = Self.computer(&random)
@@ -90,4 +78,8 @@ struct RandomInventoryTests {
         }
         #expect(accepted > 1000, "seed \(seed)")
     }
+}
+
+extension SeededGenerator {
+    fileprivate mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
 }

@@ -1,6 +1,6 @@
 internal import CUSB
 
-/// A session with libusb 1.0: what is plugged in, and what comes and goes.
+/// A session with libusb 1.0: what is plugged in.
 ///
 /// libusb reads the devices' descriptors from the kernel; nothing is sent to a device, and no driver is taken from it.
 @safe public struct USBContext: ~Copyable {
@@ -33,20 +33,11 @@ internal import CUSB
         return devices.sorted { $0.port < $1.port }
     }
 
-    /// Tells of every device that comes or goes, on a thread of its own, until the value ends.
-    ///
     /// - Throws: where libusb was built without hot-plug support.
-    public borrowing func watch(_ change: @escaping @Sendable (USBChange) -> Void) throws(USBError) -> USBWatch {
+    public static func watch() throws(USBError) -> USBWatch {
         guard libusb_has_capability(UInt32(LIBUSB_CAP_HAS_HOTPLUG.rawValue)) != 0 else {
             throw USBError(call: "libusb_has_capability(HOTPLUG)", code: LIBUSB_ERROR_NOT_SUPPORTED.rawValue)
         }
-        return try USBWatch(change)
+        return try USBWatch()
     }
-}
-
-/// What happened at a port.
-public enum USBChange: Sendable, Equatable {
-    case arrived(USBDevice)
-    /// The same that arrived; its names are not read again.
-    case left(USBDevice)
 }

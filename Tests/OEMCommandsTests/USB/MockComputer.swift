@@ -47,7 +47,8 @@ struct MockComputer {
         return text
     }
 
-    private func path(_ port: String) -> String {
+    /// Below /sys.
+    func path(_ port: String) -> String {
         if port.hasPrefix("usb") { return "\(Self.controller)/\(port)" }
         let parts = port.split(separator: "-")
         let ports = parts[1].split(separator: ".").map(String.init)
@@ -55,7 +56,7 @@ struct MockComputer {
         return "\(Self.controller)/usb\(parts[0])" + folders.joined()
     }
 
-    private func record(_ device: Device) -> String {
+    func record(_ device: Device) -> String {
         let bus = Int(device.port.drop { !$0.isNumber }.prefix { $0.isNumber }) ?? 0
         let folder = path(device.port)
         let node = "bus/usb/\(padded(bus))/\(padded(device.address))"

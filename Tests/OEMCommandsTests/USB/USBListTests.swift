@@ -5,6 +5,11 @@ import USB
 
 private let obstacle: String? = HostProgram.locate("umockdev-run") == nil ? "umockdev is not installed" : nil
 
+private let gobjectObstacle: String? = {
+    let result = try? HostProgram("/usr/bin/python3").result(["-c", "import gi; gi.require_version('UMockdev', '1.0')"])
+    return result?.isSuccess == true ? nil : "python3-gi or gir1.2-umockdev-1.0 is not installed"
+}()
+
 /// Device kinds as lsusb(8) shows them: two sticks of a brand, a batch of nameless ones, a card reader, a disk in a box, and what is no storage.
 extension MockComputer.Device {
     static let hub = Self(port: "1-4", address: 2, vendor: 0x05e3, product: 0x0608, deviceClass: 9, interfaces: [[9, 0, 1]], power: 50, name: "USB2.0 Hub")
@@ -123,6 +128,54 @@ struct USBListTests {
         #expect(rows["/dev/sdb"]?.slot == "A1" && rows["/dev/sdb"]?.warnings.first?.contains("slot A1 is for 5 Gbit/s") == true)
         #expect(rows["/dev/sdc"]?.slot == "A2" && rows["/dev/sdc"]?.warnings == [])
         #expect(rows.filter { $0.value.refusals.isEmpty }.keys.sorted() == ["/dev/sdb", "/dev/sdc"])
+    }
+
+    /// The stick comes and goes as the kernel says it to libusb.
+    @Test(.enabled(if: gobjectObstacle == nil, "\(gobjectObstacle ?? "")"))
+    func watchingTellsWhatComesAndGoes() throws {
+        let folder = try TemporaryFolder("usb-watch")
+        let stick = MockComputer.Device.cruzer
+        try Data(MockComputer(devices: [.hub]).record.utf8).write(to: URL(fileURLWithPath: folder.path + "/before"))
+        try Data(MockComputer(devices: [.hub, stick]).record(stick).utf8).write(to: URL(fileURLWithPath: folder.path + "/stick"))
+        let script = """
+            import gi, os, subprocess, sys
+            gi.require_version("UMockdev", "1.0")
+            from gi.repository import UMockdev
+            folder, vsmp, device = sys.argv[1:]
+            testbed = UMockdev.Testbed.new()
+            testbed.add_from_string(open(folder + "/before").read())
+            watch = subprocess.Popen(["umockdev-wrapper", vsmp, "usb", "list", "--watch", "--json", "--all"], stdout=subprocess.PIPE, text=True)
+            testbed.add_from_string("P: /devices/virtual/marker\\nE: SUBSYSTEM=marker\\n\\n")
+            # libusb listens once its thread stands: an event before that is lost, so it is repeated until the stick is told.
+            import threading
+            told = threading.Event()
+            def plug():
+                testbed.add_from_string(open(folder + "/stick").read())
+                while not told.wait(0.5): testbed.uevent(device, "add")
+            threading.Thread(target=plug, daemon=True).start()
+            for line in watch.stdout:
+                print(line, end="", flush=True)
+                if '"arrived"' in line:
+                    told.set()
+                    testbed.uevent(device, "remove")
+                    testbed.remove_device(device)
+                if '"left"' in line: break
+            watch.terminate()
+            watch.wait()
+            """
+        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
+        let result = try HostProgram("umockdev-wrapper", limits: .init(time: .seconds(60)))
+            .result(["/usr/bin/python3", "-c", script, folder.path, vsmp, "/sys" + MockComputer(devices: []).path(stick.port)])
+        let said = String(decoding: result.output, as: UTF8.self)
+        let errors = String(decoding: result.errors, as: UTF8.self)
+        #expect(result.isSuccess, "\(result.end): \(said)\(errors)")
+        struct Line: Decodable {
+            var event: String
+            var stick: Row
+        }
+        let lines = try said.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        let mine = lines.filter { $0.stick.port == "1-4.2" }
+        #expect(mine.first?.event == "arrived" && mine.last?.event == "left" && mine.first?.stick.serial == stick.serial, "\(said)")
     }
 
     @Test func theTableSaysAllThisToAPerson() throws {

@@ -45,15 +45,12 @@ struct USBListCommand: ParsableCommand {
     private func follow(_ list: StickList, _ first: [StickList.Row]) throws {
         for row in first { say(.present, row) }
         var known = Dictionary(first.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
-        let change = Parker()
         do throws(USBError) {
-            let context = try USBContext()
-            let watch = try context.watch { _ in change.unpark() }
-            defer { withExtendedLifetime(watch) { _ in } }
+            let watch = try USBContext.watch()
             var settled = monotonicNow()
             while true {
                 let begun = monotonicNow()
-                change.park(timeout: begun < settled ? 500_000_000 : nil)
+                watch.wait(timeout: begun < settled ? 500_000_000 : nil)
                 if begun >= settled { settled = monotonicNow() + Self.settling }
                 let rows = list.rows(of: StickInventory(), all: all)
                 let now = Dictionary(rows.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
