@@ -88,7 +88,7 @@ var oem: [Target] {
                 "BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "USB", "Platform", "Bytes", "Contract", "Disk", crypto,
                 .product(name: "Yams", package: "Yams"),
             ]),
-        room("OEM", "HardwareLab", ["BoardSupport", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
+        room("OEM", "HardwareLab", ["BoardSupport", "Coherence", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
 
@@ -160,7 +160,7 @@ var tests: [Target] {
             "OEMCommands",
             ["OEMCommands", "BoardSupport", "Licensing", "USB", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
-        test("Structure", ["Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
+        test("Structure", ["CTestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]
 }
 

@@ -1,3 +1,4 @@
+package import BoardSupport
 package import Machine
 package import Coherence
 package import Interconnect
@@ -5,7 +6,7 @@ package import Interconnect
 extension NodeRuntime {
     /// Everything that a node needs of the outside, so that tests run several in one process.
     package struct Setup: Sendable {
-        package var configuration: NodeConfiguration
+        package var configuration: MachineConfiguration
         /// Coherence policies to start with.
         package var policies: PolicySet
         package var key: ClusterKey
@@ -36,7 +37,7 @@ extension NodeRuntime {
         package var log: @Sendable (String) -> Void
 
         package init(
-            configuration: NodeConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
+            configuration: MachineConfiguration, policies: PolicySet, key: ClusterKey, firmwareHash: FirmwareHash, reach: Reach,
             resources: NodeResources, licensing: NodeLicensing, guest: GuestSource?, console: GuestConsole, identity: MachineIdentity = MachineIdentity(), forgetsShadows: Bool, minimumHold: UInt64,
             portSpeed: @escaping @Sendable () -> UInt64? = { nil }, patience: UInt64? = nil, log: @escaping @Sendable (String) -> Void
         ) {

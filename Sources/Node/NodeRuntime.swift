@@ -1,3 +1,4 @@
+import BoardSupport
 import Contract
 import Bytes
 import Platform
@@ -133,7 +134,7 @@ package final class NodeRuntime: Sendable {
     private func tell(_ reports: [NodeReport]) {
         let all = report(of: reports)
         for line in all.text.split(separator: "\n") { setup.log(String(line)) }
-        setup.log("VSMP-STAT " + all.json)
+        setup.log(ConsoleEvent.statistics(all.json).description)
     }
 
     private func leave(_ rooms: NodeRooms, _ end: MachineEnd) throws -> MachineEnd {

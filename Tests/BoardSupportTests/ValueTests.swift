@@ -1,3 +1,4 @@
+import Contract
 import BoardSupport
 import Foundation
 import Testing
@@ -76,8 +77,8 @@ import Testing
             serialPorts: ["ttyS0", "ttyS1"], memoryNodesMiB: [1 << 19, 1 << 19], identity: board.identity)
         computer.modules = board.kernelModules
         let report = HardwareReport(board: board, comparisons: board.comparisons(with: computer), hardware: computer)
-        let said = report.lines.filter { $0.hasPrefix(HardwareReport.seen) }
-        let proof = BoardProof(consoles: report.lines, includesLab: false, of: compiled)
+        let said = report.lines.filter { if case .seen? = ConsoleEvent(sentence: $0) { true } else { false } }
+        let proof = BoardProof(consoles: report.lines.map { ConsoleEvent.prefix + $0 }, includesLab: false, of: compiled)
         #expect(said.count > 10 && proof.differing.isEmpty && proof.text.split(separator: "\n").count == said.count + 1)
     }
 

@@ -12,7 +12,6 @@ import Testing
         writer.put("hé")
         writer.put(sized: [9, 8])
         writer.put("ab", width: 4)
-        writer.align(to: 8)
         writer.put(raw: [5])
         writer.patch(UInt16(0x0A0B), at: 1)
         var reader = ByteReader(writer.bytes, order)
@@ -23,7 +22,6 @@ import Testing
         #expect(try reader.takeText() == "hé")
         #expect(try reader.takeSized() == [9, 8])
         #expect(try reader.take(bytes: 4) == Array("ab  ".utf8))
-        try reader.align(to: 8)
         #expect(throws: ByteError.long(1)) { try reader.end() }
         #expect(reader.takeRest() == [5])
         try reader.end()
@@ -63,16 +61,14 @@ import Testing
             var reader = ByteReader(bytes, Bool.random(using: &random) ? .littleEndian : .bigEndian)
             for _ in 0..<12 {
                 let count = Bool.random(using: &random) ? Int.random(in: -2...30, using: &random) : Int(truncatingIfNeeded: random.next())
-                switch Int.random(in: 0...9, using: &random) {
+                switch Int.random(in: 0...7, using: &random) {
                 case 0: _ = try? reader.take(UInt8.self)
                 case 1: _ = try? reader.take(UInt64.self)
                 case 2: _ = try? reader.take(bytes: count)
                 case 3: _ = try? reader.takeSized()
                 case 4: _ = try? reader.takeText()
                 case 5: _ = try? reader.skip(count)
-                case 6: _ = try? reader.align(to: 4)
-                case 7: reader.skipZeros()
-                case 8: _ = bytes.number(UInt32.self, at: count)
+                case 6: _ = bytes.number(UInt32.self, at: count)
                 // SAFETY: every bit pattern of a byte is a value.
                 default: _ = unsafe bytes.span.bytes.littleEndian(UInt64.self, at: count)
                 }
@@ -81,12 +77,9 @@ import Testing
         }
     }
 
-    @Test func spansAreReadAndWrittenInPlace() {
-        var bytes = [UInt8](repeating: 0, count: 12)
+    @Test func spansAreReadInPlace() {
+        let bytes: [UInt8] = [0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0]
         // SAFETY: every bit pattern of a byte is a value.
-        var span = bytes.mutableSpan
-        var raw = unsafe span.mutableBytes
-        raw.store(littleEndian: UInt64(0x0102_0304_0506_0708), at: 3)
         let read = unsafe bytes.span.bytes
         let (whole, behind, before) = (read.littleEndian(UInt64.self, at: 3), read.littleEndian(UInt64.self, at: 5), read.littleEndian(UInt8.self, at: -1))
         #expect(whole == 0x0102_0304_0506_0708 && behind == nil && before == nil)

@@ -9,16 +9,16 @@ import Testing
         "\u{FEFF}" + plain.replacing("\n", with: "\r\n").dropLast(),
     ])
     func lineEndsAMarkInFrontAndAMissingLastLineEndChangeNothing(text: String) throws {
-        let read = try InputText(text, place: "a.conf")
+        let read = try InputText(text.utf8, place: "a.conf")
         #expect(read.text == Self.plain)
         #expect(read.lines.map(\.number) == [1, 2, 3, 4] && read.lines[3].text == "second=zwei, größer")
     }
 
     @Test func mixedLineEndsCountOnce() throws {
-        #expect(try InputText("a\r\n\r\nb\rc\n\rd", place: "x").lines.map(\.text) == ["a", "", "b", "c", "", "d"])
-        #expect(try InputText("", place: "x").lines == [])
-        #expect(try InputText("\u{FEFF}", place: "x").lines == [])
-        #expect(try InputText("\n", place: "x").lines.map(\.text) == [""])
+        #expect(try InputText("a\r\n\r\nb\rc\n\rd".utf8, place: "x").lines.map(\.text) == ["a", "", "b", "c", "", "d"])
+        #expect(try InputText("".utf8, place: "x").lines == [])
+        #expect(try InputText("\u{FEFF}".utf8, place: "x").lines == [])
+        #expect(try InputText("\n".utf8, place: "x").lines.map(\.text) == [""])
     }
 
     private static let refused: [(bytes: [UInt8], refusal: String)] = [
@@ -59,7 +59,7 @@ import Testing
             let lines = Array(ByteLines(bytes))
             #expect(lines.map(\.number) == Array(1..<lines.count + 1))
             #expect(!lines.contains { $0.bytes.contains(0x0A) || $0.bytes.contains(0x0D) })
-            if let text = try? InputText(bytes, place: "x") { #expect(try! InputText(text.text, place: "x") == text) }
+            if let text = try? InputText(bytes, place: "x") { #expect(try! InputText(text.text.utf8, place: "x") == text) }
             for form in [KeyValueText.Form.edited, .exact] { _ = try? KeyValueText(bytes, place: "x", form) }
         }
     }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "namespaces.h"
+#include "CTestSupport.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

@@ -367,3 +367,11 @@ import Testing
         #expect(hottest.count == 2)
     }
 }
+
+extension World {
+    /// Delivers the oldest packet from `source` to `destination`.
+    fileprivate mutating func deliver(from source: Int, to destination: Int, now: Instant, _ effects: inout EffectBuffer) throws {
+        let packet = channels[source * count + destination].removeFirst()
+        try receive(packet, from: source, at: destination, now: now, &effects)
+    }
+}

@@ -153,3 +153,7 @@ import Testing
         }
     }
 }
+
+extension Simulator.Outcome {
+    fileprivate func sum(_ path: KeyPath<Statistics, UInt64>) -> UInt64 { statistics.reduce(0) { $0 + $1[keyPath: path] } }
+}

@@ -122,18 +122,19 @@ import Testing
         #expect(fails(Check.judgeWakeups([WakeupTally()], unit: "rounds")))
     }
 
-    @Test func memoryMustBeCoveredAndRight() {
+    @Test func memoryMustBeCoveredAndRight() throws {
+        let options = try Options(arguments: [])
         var outcome = MemoryOutcome(totalPages: 100, wantedPages: 75, crossWantedPages: 75)
         (outcome.writtenPages, outcome.localPages, outcome.crossPages) = (75, 75, 75)
-        #expect(passes(Check.judgeMemory(outcome, Options())))
+        #expect(passes(Check.judgeMemory(outcome, options)))
         var wrong = outcome
         wrong.wrong = ["page 3"]
-        #expect(fails(Check.judgeMemory(wrong, Options())))
+        #expect(fails(Check.judgeMemory(wrong, options)))
         var late = outcome
         late.crossPages = 74
-        #expect(fails(Check.judgeMemory(late, Options())))
+        #expect(fails(Check.judgeMemory(late, options)))
         var small = MemoryOutcome(totalPages: 100, wantedPages: 60, crossWantedPages: 60)
         (small.writtenPages, small.localPages, small.crossPages) = (60, 60, 60)
-        #expect(fails(Check.judgeMemory(small, Options())))
+        #expect(fails(Check.judgeMemory(small, options)))
     }
 }

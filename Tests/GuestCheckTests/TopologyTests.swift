@@ -24,14 +24,15 @@ import Testing
         #expect(single.pairs.isEmpty)
     }
 
-    @Test func anUnexpectedMachineFails() {
+    @Test func anUnexpectedMachineFails() throws {
+        let asked = try Options(arguments: [])
         let facts = [(0, 0), (1, 1), (2, 1)].map { processor, node in
             ProcessorFacts(
                 processor: processor, node: node, ranOn: processor, ranOnNode: node, x2apicID: UInt32(processor),
                 features: [1])
         }
         func verdict(_ change: (inout Options, inout [ProcessorFacts]) -> Void) -> Verdict {
-            var options = Options()
+            var options = asked
             var facts = facts
             change(&options, &facts)
             return Check.judgeTopology(uneven, facts, options)

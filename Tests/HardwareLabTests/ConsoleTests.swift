@@ -35,24 +35,4 @@ import Testing
         #expect(splitter.partial.count == 5)
     }
 
-    @Test func guestVerdictIsRead() {
-        #expect(ConsoleReport.guest("VSMP-EXIT 0") == .guestExit(0))
-        #expect(ConsoleReport.guest("[   12.3] VSMP-EXIT 17 ") == .guestExit(17))
-        #expect(ConsoleReport.guest("VSMP-EXIT ") == nil)
-        #expect(ConsoleReport.guest("echo VSMP-EXIT $?") == nil)
-        #expect(
-            ConsoleReport.guest("[ 1.0] Kernel panic - not syncing: Fatal exception")
-                == .panic("Kernel panic: Fatal exception"))
-    }
-
-    @Test func firmwareSentencesAreRead() {
-        #expect(
-            ConsoleReport.firmware("vsmp: LOST node 12 (stream closed): guest stopped; slice 512 MiB")
-                == .lost(node: 12))
-        #expect(ConsoleReport.firmware("vsmp: node 0 refuses x: key") == .refusal("node 0 refuses x: key"))
-        #expect(ConsoleReport.firmware("vsmp: vsmpd ended with status 81") == .nodeEnded(status: 81))
-        #expect(ConsoleReport.firmware("[  1.0] x vsmp: waiting") == .sentence("waiting"))
-        #expect(ConsoleReport.firmware("VSMP-STAT {\"nodes\":[]}") == .statistics("{\"nodes\":[]}"))
-        #expect(ConsoleReport.firmware("systemd: hello") == nil)
-    }
 }

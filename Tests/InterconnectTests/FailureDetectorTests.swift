@@ -1,4 +1,5 @@
 import Contract
+import Platform
 import Testing
 
 @testable import Interconnect
@@ -24,11 +25,11 @@ import Testing
 
     @Test func endedStreamIsALossAtOnce() {
         var detector = FailureDetector(watching: NodeSet([1]), now: 0)
-        let news = detector.streamEnded(1, .reset)
+        let news = detector.streamEnded(1, .ended(.reset))
         let again = detector.streamEnded(1, .closed)
         #expect(news && !again)
         #expect(detector.lost.contains(1))
-        #expect(detector.reason(1) == .streamEnded(.reset))
+        #expect(detector.reason(1) == .streamEnded(.ended(.reset)))
     }
 
     @Test func aNodeThatStoodStillAccusesNobody() {

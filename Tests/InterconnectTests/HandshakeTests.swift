@@ -110,7 +110,7 @@ import Testing
         dialer.receive(HandshakeMessage.encode(.hello, version: 7, []))
         #expect(refusal(dialer.state) == .protocolVersion(mine: 1, theirs: 7))
         #expect(HandshakeMessage.Prefix(answer)?.kind == HandshakeMessage.Kind.hello.rawValue)
-        let helloLength = HandshakeMessage.Prefix.byteCount + HandshakeMessage.Hello.byteCount
+        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + NodeIdentity.maximumKitLength
         #expect(HandshakeMessage.Prefix(Array(answer.dropFirst(helloLength)))?.code == 2)
     }
 

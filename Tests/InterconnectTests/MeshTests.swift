@@ -59,10 +59,10 @@ enum Joined: Sendable {
                             usleep(1000)
                             if expected == .heartbeat {
                                 _ = control.fill()
-                                found = (try control.nextFrame()?.body(at: 0, as: UInt8.self)).flatMap { NodeIndex(exactly: $0) }
+                                found = try control.nextFrame()?.bodyBytes.first.flatMap { NodeIndex(exactly: $0) }
                             } else {
                                 _ = coherence.fill()
-                                found = (try coherence.nextFrame()?.body(at: 0, as: UInt8.self)).flatMap { NodeIndex(exactly: $0) }
+                                found = try coherence.nextFrame()?.bodyBytes.first.flatMap { NodeIndex(exactly: $0) }
                             }
                         }
                         if found != link.peer.index { return .failed("no \(expected) from node \(link.peer.index)") }

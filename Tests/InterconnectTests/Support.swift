@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import Platform
 import Glibc
@@ -36,4 +37,12 @@ struct ConnectionPair: ~Copyable {
 func freePort() throws -> UInt16 {
     let socket = try Socket.listening(at: SocketAddress("127.0.0.1:0"))
     return try socket.localAddress().port
+}
+
+extension FrameHeader {
+    /// The header as it stands on the wire.
+    var bytes: [UInt8] {
+        let words = words
+        return words.0.bytes() + words.1.bytes() + words.2.bytes()
+    }
 }

@@ -76,16 +76,6 @@ import Testing
         #expect(all.filter { $0[0] == 10 }.count == 1)
     }
 
-    @Test func localAPICEntriesServeOlderSystemsBelow255() throws {
-        let big = testLayout([(2, 64, 2, 512), (2, 64, 2, 512)])
-        let madt = try #require(
-            ACPITables(layout: big, processorEntries: .localAPICBelow255)[signature: "APIC"]
-        ).bytes
-        let all = structures(madt, from: 44)
-        #expect(all.filter { $0[0] == 0 }.map { $0[3] } == (0..<255).map { UInt8($0) })
-        #expect(all.filter { $0[0] == 9 }.map { u32($0, 4) } == (255..<512).map { UInt32($0) })
-    }
-
     @Test func sratPutsProcessorsAndMemoryIntoTheirNodes() throws {
         let split = testLayout([(1, 1, 1, 2048), (1, 2, 1, 2048)])
         let srat = try #require(ACPITables(layout: split)[signature: "SRAT"]).bytes

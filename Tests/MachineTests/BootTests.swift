@@ -184,3 +184,12 @@ import Testing
         #expect(kernel.initSize > kernel.payloadSize)
     }
 }
+
+extension BootPlan.Chunk {
+    fileprivate var size: UInt64 {
+        switch source {
+        case .bytes(let bytes): UInt64(bytes.count)
+        case .kernelFile(_, let size), .initrdFile(_, let size): size
+        }
+    }
+}

@@ -180,7 +180,7 @@ import Testing
             #expect(both[0xD, 9] == nil && both[0xD, 2] != nil)
             #expect(both[0x8000_0008]?.eax == 0x302E && both[0x8000_001D] == nil)
         }
-        #expect(try CPUIDTable.intersection(of: [a, a, a]) == a.intersection(a))
+        #expect(try a.intersection(a).intersection(a) == a.intersection(a))
     }
 
     @Test func differentVendorsAreRefused() {

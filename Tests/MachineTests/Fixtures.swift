@@ -17,6 +17,22 @@ func testLayout(_ nodes: [(sockets: Int, cores: Int, threads: Int, mib: Int)] = 
     }
 }
 
+/// An address of the processor's I/O space.
+struct Port: Equatable, ExpressibleByIntegerLiteral {
+    let rawValue: UInt16
+    init(_ rawValue: UInt16) { self.rawValue = rawValue }
+    init(integerLiteral value: UInt16) { rawValue = value }
+}
+
+extension MachineLayout {
+    /// The home of the page at `address`, nil outside RAM.
+    func node(owning address: GuestAddress) -> NodeIndex? { memory.first { $0.start <= address && address < $0.end }?.node }
+}
+
+extension ACPITables {
+    subscript(signature signature: String) -> Table? { tables.first { $0.signature == signature } }
+}
+
 /// The devices of a machine of one node, behind its address map as a processor sees them.
 final class TestChipset {
     let map: AddressMap

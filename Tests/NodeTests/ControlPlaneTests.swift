@@ -64,6 +64,6 @@ import Testing
         while plane.send(.membership(.licence(long)), to: 1), count < 1000 { count += 1 }
         awaitLoss(heard)
         #expect(count < 1000 && heard.losses.contains("1: it has read nothing for long"), "\(heard.losses.all)")
-        _ = pair.peer.pendingBytes
+        _ = pair.peer.fileDescriptor
     }
 }

@@ -88,7 +88,7 @@ import Testing
         let shop = try LicenceShop("edition=two\ntitle=Two\n")
         let licence = try shop.licence()
         try scratch.write("image/licence-root", shop.root.envelope.armoured)
-        try scratch.write("stick/machine.conf", "")
+        try scratch.write("stick/machine.conf", "kit=k\nnodes=2\nnode=0\n")
         try scratch.write("new.vsl", shop.grant.envelope.armoured + licence.envelope.armoured)
         try scratch.write("other.vsl", LicenceShop("edition=two\ntitle=Two\n").licence().envelope.armoured)
         try scratch.write("cut.vsl", String(licence.envelope.armoured.dropLast(40)))

@@ -14,7 +14,12 @@ struct OutputTests {
         let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
         let result = try HostProgram("sh", .user).result(["-c", "vsmp() { \"\(vsmp)\" \"$@\"; }\n" + script], in: folder)
         guard case .exit(let exit) = result.end else { throw CancellationError() }
-        return (exit.shellStatus, String(decoding: result.output, as: UTF8.self), String(decoding: result.errors, as: UTF8.self))
+        let status =
+            switch exit {
+            case .status(let number): number
+            case .signal(let number): 128 + number
+            }
+        return (status, String(decoding: result.output, as: UTF8.self), String(decoding: result.errors, as: UTF8.self))
     }
 
     private func kind(_ name: String) -> mode_t {

@@ -1,6 +1,7 @@
 import Bytes
 import Contract
 import BoardSupport
+import Coherence
 import Foundation
 import Licensing
 import Testing
@@ -13,11 +14,11 @@ import Testing
     @Test func machineConfigurationHasOneKeyALine() throws {
         var personalisation = StickPersonalisation(kit: try testKit(), node: 1)
         #expect(try personalisation.machineConfiguration() == "kit=kit-test\nnodes=2\nnode=1\n")
-        personalisation.sliceMiB = 512
-        personalisation.cacheMiB = 64
-        personalisation.processors = 2
-        personalisation.onFailure = .wait
-        personalisation.policies = "read-replication,stride-prefetch"
+        personalisation.machine.sliceMiB = 512
+        personalisation.machine.cacheMiB = 64
+        personalisation.machine.processors = 2
+        personalisation.machine.onFailure = .wait
+        personalisation.machine.policies = [.readReplication, .stridePrefetch]
         #expect(
             try personalisation.machineConfiguration()
                 == "kit=kit-test\nnodes=2\nnode=1\nslice-mib=512\ncache-mib=64\nprocessors=2\non-failure=wait\n"
@@ -29,8 +30,7 @@ import Testing
         for wrong in [
             StickPersonalisation(kit: kit, node: 2),
             StickPersonalisation(kit: kit, node: 0, sliceMiB: 0), StickPersonalisation(kit: kit, node: 0, sliceMiB: 1),
-            StickPersonalisation(kit: kit, node: 0, policies: "no-such-policy"), StickPersonalisation(kit: kit, node: 0, processors: 4097),
-            StickPersonalisation(kit: kit, node: 0, policies: "a\nnode=0"),
+            StickPersonalisation(kit: kit, node: 0, cacheMiB: 0), StickPersonalisation(kit: kit, node: 0, processors: 4097),
         ] {
             #expect(throws: ProvisioningError.self) { try wrong.machineConfiguration() }
         }

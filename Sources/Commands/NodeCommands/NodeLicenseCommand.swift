@@ -58,6 +58,9 @@ struct NodeLicenseCommand {
         } catch let error as LicensingError {
             NodeProgram.report("\(error)")
             return .badInput
+        } catch let error as TextError {
+            NodeProgram.report("\(error)")
+            return .badInput
         } catch let error as LicenceRefusal {
             for violation in error.violations { NodeProgram.report("\(violation)") }
             return .licenceRefused
@@ -76,8 +79,8 @@ struct NodeLicenseCommand {
         if let list = readFile(folder + "/deny.vsl") { try held.read(list, place: folder + "/deny.vsl") }
         authority.learn(held)
         let facts = LicenceFacts(image: image, stick: folder, inventory: HardwareInventory(), endorsementKey: LicenceFacts.endorsementKey())
-        let conf = folder + "/machine.conf"
-        let configuration = readText(conf).flatMap { try? NodeConfiguration(parsing: $0, file: conf) }
+        let file = "\(folder)/\(MachineConfiguration.file)"
+        let configuration = try readFile(file).map { try MachineConfiguration($0, place: file) }
         let board = MachineInventory.Node(
             index: configuration?.node ?? 0, licence: held.licences.first?.id, record: facts.record, interconnect: nil)
         let marks = memory.licenceMarks

@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 internal import Contract
 import BoardSupport
@@ -42,7 +43,7 @@ enum RunCommand {
         } catch let error as SocketAddress.Problem {
             NodeProgram.report("\(error)")
             return .usage
-        } catch let error as NodeConfigurationError {
+        } catch let error as TextError {
             NodeProgram.report("\(error)")
             return .badInput
         } catch let error as NodeResourcesError {
@@ -68,11 +69,11 @@ enum RunCommand {
         guard let hash = readText(hashFile).flatMap({ FirmwareHash(hexadecimal: $0) }) else {
             throw Failure(status: .badInput, text: "\(hashFile): expected 64 hexadecimal digits; this image is damaged")
         }
-        let file = folder + "/machine.conf"
-        guard let text = readText(file) else {
+        let file = "\(folder)/\(MachineConfiguration.file)"
+        guard let bytes = readFile(file) else {
             throw Failure(status: .missingInput, text: "\(file) cannot be read; write the stick with vsmp usb write")
         }
-        let configuration = try NodeConfiguration(parsing: text, file: file)
+        let configuration = try MachineConfiguration(bytes, place: file)
         guard let key = readText(folder + "/cluster.key").flatMap({ ClusterKey(hexadecimal: $0) }) else {
             throw Failure(
                 status: .badInput, text: "\(folder)/cluster.key: expected 64 hexadecimal digits; write the stick with vsmp usb write")
@@ -96,7 +97,7 @@ enum RunCommand {
     }
 
     private static func start(
-        _ options: Options, folder: String, image: String, board: Board, hash: FirmwareHash, configuration: NodeConfiguration,
+        _ options: Options, folder: String, image: String, board: Board, hash: FirmwareHash, configuration: MachineConfiguration,
         key: ClusterKey, _ inventory: HardwareInventory, _ rollback: RollbackGuard
     ) throws -> ExitStatus {
         let resources = try NodeResources(
@@ -198,7 +199,7 @@ enum RunCommand {
     }
 
     /// Node 0's stick holds the guest.
-    private static func guest(_ folder: String, _ configuration: NodeConfiguration) throws -> GuestSource? {
+    private static func guest(_ folder: String, _ configuration: MachineConfiguration) throws -> GuestSource? {
         guard configuration.node == 0 else { return nil }
         guard let kernel = readFile(folder + "/guest/vmlinuz") else {
             throw Failure(

@@ -28,7 +28,6 @@ package struct BoardCommand: ParsableCommand {
         var json = false
 
         var catalogue: BoardCatalogue { location.catalogue }
-        var boardsPath: String { location.boardsPath }
     }
 
     struct List: ParsableCommand {
@@ -193,7 +192,7 @@ package struct BoardCommand: ParsableCommand {
                         throw BoardError.missing(path: log, hint: "\(error); name the log of a firmware console")
                     }
                 }
-                guard consoles.allSatisfy({ $0.contains(" for board \(compiled.board.fullName),") }) else {
+                guard consoles.allSatisfy({ BoardProof.boards(saidOn: $0).contains(compiled.board.fullName) }) else {
                     printError("vsmp: a log is not of board \(compiled.board.fullName): its firmware did not say so; boot an image of that board")
                     throw ExitCode(ExitStatus.badInput.rawValue)
                 }

@@ -1,5 +1,6 @@
 import Contract
 import BoardSupport
+import Coherence
 import Foundation
 import Glibc
 import HardwareLab
@@ -34,7 +35,7 @@ struct LabBootRun {
             processors: command.processors?.numbers ?? [], memoryMiB: command.memory?.numbers ?? [], sliceMiB: command.sliceMib?.numbers ?? [],
             cacheMiB: command.cacheMib?.numbers ?? [], lentProcessors: command.lendProcessors?.numbers ?? [],
             firmware: command.firmware ?? board.lab?.firmware.first ?? .ovmf, guest: guest,
-            strangers: Set(command.stranger), otherImages: try images(command.imageOf, of: "--image-of"), policies: command.policies,
+            strangers: Set(command.stranger), otherImages: try images(command.imageOf, of: "--image-of"), policies: try policies(),
             licence: try command.license.map { try LicenseFiles.bytes($0) }, sticks: command.stick, clock: command.clock,
             emulator: command.emulator, trustedPlatformModules: command.tpm)
         options.writeProtected = Set(command.writeProtect)
@@ -53,6 +54,11 @@ struct LabBootRun {
         keyboard?.restore()
         try conclude(result, folder)
         return result.verdict.status
+    }
+
+    private func policies() throws(LabError) -> PolicySet? {
+        guard let text = command.policies else { return nil }
+        do throws(PolicySet.UnknownPolicy) { return try PolicySet(parsing: text) } catch { throw LabError(.badInput, "--policies: \(error)") }
     }
 
     private func guest() throws -> StickPersonalisation.GuestPayload? {

@@ -69,4 +69,10 @@ public struct PolicySet: OptionSet, Hashable, Sendable {
 extension PolicySet: CustomStringConvertible {
     /// The names, separated by commas; `none` when there are none. `init(parsing:)` reads it back.
     public var description: String { isEmpty ? "none" : memberNames.joined(separator: ",") }
+
+    /// The shortest text that `init(parsing:)` reads back: `all`, `all,-stride-prefetch`, or as the description.
+    public var shortDescription: String {
+        let without = (["all"] + PolicySet.all.subtracting(self).memberNames.map { "-" + $0 }).joined(separator: ",")
+        return without.utf8.count < description.utf8.count ? without : description
+    }
 }

@@ -31,9 +31,6 @@ package final class EngineMachine: PageProtocol {
         }
     }
 
-    /// Counters of each node.
-    package var statistics: [Statistics] { world.nodes.map { $0.engine.statistics } }
-
     package func access(_ page: Int, at node: Int) -> PageAccess {
         switch world.nodes[node].mapping[page] {
         case .absent: .none

@@ -3,7 +3,6 @@ struct EventQueue<Event> {
     private var heap: [(time: UInt64, order: UInt64, event: Event)] = []
     private var inserted: UInt64 = 0
 
-    var isEmpty: Bool { heap.isEmpty }
     var nextTime: UInt64? { heap.first?.time }
 
     mutating func insert(_ event: Event, at time: UInt64) {

@@ -42,9 +42,6 @@ package struct ClockOffsetEstimator: Sendable {
         return true
     }
 
-    /// Forgets all exchanges, as after a clock was stepped.
-    package mutating func reset() { self = ClockOffsetEstimator() }
-
     /// The best estimate the window allows; nil before the first exchange.
     package var estimate: Estimate? {
         guard sampleCount > 0 else { return nil }

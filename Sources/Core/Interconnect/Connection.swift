@@ -40,16 +40,10 @@ package struct Connection: ~Copyable, Sendable {
         self.role = role
     }
 
-    /// For epoll: readable means `fill`, writable means `flush` (only while `pendingBytes` is not 0).
+    /// For epoll: readable means `fill`, writable means `flush` (only after it would have blocked).
     package var fileDescriptor: Int32 { socket.fileDescriptor }
 
     // MARK: Sending
-
-    /// Bytes queued and not yet taken by the kernel.
-    package var pendingBytes: Int { outgoing.count }
-
-    /// Bytes of room in the send ring.
-    package var freeBytes: Int { outgoing.free }
 
     /// Bytes a frame takes in the send ring, for reserving room.
     package static func frameLength(body: Int, payload: Int) -> Int { FrameHeader.byteCount + body + payload }

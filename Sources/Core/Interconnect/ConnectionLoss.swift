@@ -6,7 +6,6 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
     case malformed(FrameError)
 
     package static let closed = ConnectionLoss.ended(.closed)
-    package static let reset = ConnectionLoss.ended(.reset)
 
     package var description: String {
         switch self {

@@ -9,11 +9,8 @@ package struct NodeSet: Sendable, Equatable, CustomStringConvertible {
     package init(_ members: some Sequence<NodeIndex>) { for member in members { insert(member) } }
 
     package var isEmpty: Bool { rawValue == 0 }
-    package var count: Int { rawValue.nonzeroBitCount }
     package func contains(_ node: NodeIndex) -> Bool { rawValue & Self.bit(node) != 0 }
     package mutating func insert(_ node: NodeIndex) { rawValue |= Self.bit(node) }
-    package mutating func remove(_ node: NodeIndex) { rawValue &= ~Self.bit(node) }
-    package var first: NodeIndex? { rawValue == 0 ? nil : NodeIndex(rawValue.trailingZeroBitCount) }
     /// Members in rising order.
     package var members: [NodeIndex] { NodeIndex.all(of: Limits.nodes.upperBound).filter { contains($0) } }
     private static func bit(_ node: NodeIndex) -> UInt64 { 1 << UInt64(node.rawValue) }

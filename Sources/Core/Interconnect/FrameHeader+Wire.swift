@@ -33,10 +33,4 @@ extension FrameHeader {
         let second = UInt64(UInt16(bodyLength)) | UInt64(UInt32(payloadLength)) << 32
         return (first, second, sequence)
     }
-
-    /// The header as it stands on the wire.
-    package var bytes: [UInt8] {
-        let words = words
-        return words.0.bytes() + words.1.bytes() + words.2.bytes()
-    }
 }

@@ -56,8 +56,6 @@ enum HandshakeMessage {
     /// What a hello states. Nothing in it counts before the proof was checked.
     struct Hello: Equatable {
         static let nonceLength = 32
-        static let byteCount =
-            nonceLength + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + NodeIdentity.maximumKitLength
 
         var nonce: [UInt8]
         var identity: NodeIdentity

@@ -53,17 +53,21 @@ package struct PeerTable: Sendable {
                 if let kit = Beacon.statedKit(datagram), kit != identity.kit {
                     return once(
                         "stranger's kit",
-                        "node \(identity.index) refuses \(sender): its stick says that it belongs to kit '\(kit)', the stick of node \(identity.index) to kit '\(identity.kit)'; write all sticks with one kit"
+                        refusal(
+                            of: "\(sender)", "its stick says that it belongs to kit '\(kit)', the stick of node \(identity.index) to kit "
+                                + "'\(identity.kit)'; write all sticks with one kit")
                     )
                 }
                 return once(
                     "stranger",
-                    "node \(identity.index) refuses a stranger on the interconnect: \(sender) sends what no holder of this kit's cluster key has signed; write all sticks with one kit"
+                    refusal(
+                        of: "a stranger on the interconnect",
+                        "\(sender) sends what no holder of this kit's cluster key has signed; write all sticks with one kit")
                 )
             case .version(let version):
                 return once(
                     "version \(version)",
-                    "node \(identity.index) refuses \(sender): its beacons have the format \(version), this node knows \(Beacon.version); write both sticks from one image"
+                    refusal(of: "\(sender)", "its beacons have the format \(version), this node knows \(Beacon.version); write both sticks from one image")
                 )
             case .malformed:
                 return once("malformed", "\(sender) announces a node with fields out of range; it is ignored")
@@ -83,6 +87,10 @@ package struct PeerTable: Sendable {
         }
         if beacon.index == identity.index { return heardRival(beacon, sender) }
         return heardPeer(beacon, sender, now)
+    }
+
+    private func refusal(of sender: String, _ why: String) -> String {
+        ConsoleEvent.refusal(by: "node \(identity.index)", of: sender, why: why).description
     }
 
     private mutating func heardRival(_ beacon: Beacon, _ sender: SocketAddress) -> String? {

@@ -50,30 +50,29 @@ package enum Refusal: Error, Sendable, Equatable {
     /// - Parameters:
     ///   - me: this node, as in "node 0".
     ///   - peer: the other side, as in "node 1 at [fe80::1%eth0]:4000".
-    package func message(me: String, peer: String) -> String {
-        switch self {
-        case .wrongKey:
-            "\(me) refuses \(peer): it does not hold this kit's cluster key; write both sticks with the same kit"
+    package func message(me: String, peer: String) -> String { event(me: me, peer: peer).description }
+
+    private func event(me: String, peer: String) -> ConsoleEvent {
+        func refusal(_ why: String) -> ConsoleEvent { .refusal(by: me, of: peer, why: why) }
+        return switch self {
+        case .wrongKey: refusal("it does not hold this kit's cluster key; write both sticks with the same kit")
         case .otherKit(let mine, let theirs):
-            "\(me) refuses \(peer): it does not hold this kit's cluster key, its stick says that it belongs to kit '\(theirs)', the stick of \(me) to "
-                + "kit '\(mine)'; give all boards sticks of one kit"
+            refusal(
+                "it does not hold this kit's cluster key, its stick says that it belongs to kit '\(theirs)', the stick of \(me) to "
+                    + "kit '\(mine)'; give all boards sticks of one kit")
         case .protocolVersion(let mine, let theirs):
-            "\(me) refuses \(peer): it speaks protocol version \(theirs), \(me) speaks \(mine); give both the same firmware"
+            refusal("it speaks protocol version \(theirs), \(me) speaks \(mine); give both the same firmware")
         case .firmwareHash(let mine, let theirs):
-            "\(me) refuses \(peer): it states firmware \(theirs.short), \(me) runs \(mine.short); write both sticks from the same image"
-        case .kit(let mine, let theirs):
-            "\(me) refuses \(peer): its stick belongs to kit '\(theirs)', the stick of \(me) to kit '\(mine)'"
-        case .nodeCount(let mine, let theirs):
-            "\(me) refuses \(peer): its stick says that the kit has \(theirs) nodes, the stick of \(me) says \(mine)"
+            refusal("it states firmware \(theirs.short), \(me) runs \(mine.short); write both sticks from the same image")
+        case .kit(let mine, let theirs): refusal("its stick belongs to kit '\(theirs)', the stick of \(me) to kit '\(mine)'")
+        case .nodeCount(let mine, let theirs): refusal("its stick says that the kit has \(theirs) nodes, the stick of \(me) says \(mine)")
         case .duplicateIndex(let index, let holder):
-            "\(me) refuses \(peer): both it and \(holder) claim to be node \(index); give every board its own stick"
-        case .unexpectedPeer(let problem): "\(me) refuses \(peer): \(problem)"
-        case .malformed(let problem): "\(me) refuses \(peer), a stranger on the interconnect: \(problem)"
-        case .timeout: "\(me) refuses \(peer): it did not finish the handshake in time"
+            refusal("both it and \(holder) claim to be node \(index); give every board its own stick")
+        case .unexpectedPeer(let problem): refusal(problem)
+        case .malformed(let problem): .refusal(by: me, of: "\(peer), a stranger on the interconnect", why: problem)
+        case .timeout: refusal("it did not finish the handshake in time")
         case .byPeer(_, let text, let authenticated):
-            authenticated
-                ? "\(peer) refuses \(me), saying: \(text)"
-                : "\(peer) (not authenticated) refuses \(me), saying: \(text)"
+            .refusal(by: authenticated ? peer : "\(peer) (not authenticated)", of: "\(me), saying", why: text)
         }
     }
 }

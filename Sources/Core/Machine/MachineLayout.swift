@@ -142,13 +142,6 @@ extension MachineLayout {
 
     package func processor(_ id: APICID) -> Processor? { processors.first { $0.apicID == id } }
 
-    package func memory(ofNode node: NodeIndex) -> [MemoryRange] { memory.filter { $0.node == node } }
-
-    /// The home of the page at `address`, nil outside RAM.
-    package func node(owning address: GuestAddress) -> NodeIndex? {
-        memory.first { $0.start <= address && address < $0.end }?.node
-    }
-
     /// First address past all RAM.
     package var memoryEnd: GuestAddress { memory.last?.end ?? GuestAddress(0) }
 
@@ -160,8 +153,6 @@ extension MachineLayout {
 
     /// Whether processors have to start in x2APIC mode because some ids do not fit an xAPIC.
     package var needsX2APICAtStart: Bool { processors.contains { $0.apicID.rawValue >= 255 } }
-
-    package var packages: Int { nodes.reduce(0) { $0 + $1.sockets } }
 }
 
 /// Why a list of nodes cannot become a machine.

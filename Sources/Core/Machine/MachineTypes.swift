@@ -30,15 +30,3 @@ package struct Vector: RawRepresentable, Hashable, Comparable, Sendable, CustomS
     /// Priority class, bits 7:4.
     package var priorityClass: UInt8 { rawValue >> 4 }
 }
-
-/// An address of the processor's I/O space.
-package struct Port: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible,
-    ExpressibleByIntegerLiteral
-{
-    package let rawValue: UInt16
-    package init(rawValue: UInt16) { self.rawValue = rawValue }
-    package init(_ rawValue: UInt16) { self.rawValue = rawValue }
-    package init(integerLiteral value: UInt16) { rawValue = value }
-    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-    package var description: String { "port 0x" + String(rawValue, radix: 16) }
-}

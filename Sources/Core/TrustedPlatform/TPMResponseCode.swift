@@ -9,8 +9,6 @@ package struct TPMResponseCode: Error, Hashable, Sendable, CustomStringConvertib
     static let notStarted = TPMResponseCode(rawValue: 0x100)
     /// TPM_RC_NV_UNINITIALIZED: an index that nobody has written yet.
     static let notWritten = TPMResponseCode(rawValue: 0x14A)
-    /// TPM_RC_NV_DEFINED: such an index is there already.
-    static let alreadyDefined = TPMResponseCode(rawValue: 0x14C)
 
     /// Whether it is about a handle, a parameter or a session; then six bits say what is wrong with it.
     private var isAboutAnArgument: Bool { rawValue & 0x80 != 0 }

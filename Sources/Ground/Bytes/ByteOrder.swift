@@ -34,14 +34,3 @@ extension RawSpan {
         return unsafe T(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
     }
 }
-
-extension MutableRawSpan {
-    /// Writes `value` little-endian at `offset`. Allocates nothing.
-    ///
-    /// - Precondition: it fits.
-    @inlinable
-    package mutating func store<T: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(littleEndian value: T, at offset: Int) {
-        precondition(offset >= 0 && offset <= byteCount - MemoryLayout<T>.size, "write past the end of a span")
-        storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
-    }
-}

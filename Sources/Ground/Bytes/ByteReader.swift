@@ -45,12 +45,6 @@ package struct ByteReader: Sendable {
         offset += count
     }
 
-    /// Skips to the next multiple of `size` bytes from the start.
-    package mutating func align(to size: Int) throws(ByteError) { try skip((size - offset % size) % size) }
-
-    /// Skips bytes that are zero.
-    package mutating func skipZeros() { while offset < bytes.count, bytes[offset] == 0 { offset += 1 } }
-
     /// - Throws: ``ByteError/long(_:)`` when bytes are left.
     package func end() throws(ByteError) {
         guard remaining == 0 else { throw .long(remaining) }

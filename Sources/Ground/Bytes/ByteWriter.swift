@@ -43,9 +43,6 @@ package struct ByteWriter: Sendable {
         bytes += repeatElement(padding, count: width - cut.count)
     }
 
-    /// Zeros up to the next multiple of `size` bytes.
-    package mutating func align(to size: Int) { put(zeros: (size - count % size) % size) }
-
     /// Replaces the number at `offset`: a length or a checksum that is known only at the end.
     ///
     /// - Precondition: it lies within what is written.

@@ -44,10 +44,6 @@ package struct InputText: Sendable, Equatable {
         self.lines = lines
     }
 
-    package init(_ text: String, place: String, longestLine: Int = longestLine) throws(TextError) {
-        try self.init(text.utf8, place: place, longestLine: longestLine)
-    }
-
     /// The lines, each with one LF behind it.
     package var text: String { lines.map { $0.text + "\n" }.joined() }
 

@@ -11,4 +11,20 @@ public enum Limits {
     public static let lentProcessors = 1...4096
     /// Characters of a kit's name.
     public static let kitName = 1...32
+
+    /// A kit's name: letters, digits and hyphens.
+    package static func allowsKit(named name: some StringProtocol) -> Bool {
+        kitName.contains(name.utf8.count)
+            && name.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    /// What ``allowsKit(named:)`` allows, in words.
+    package static let kitNameText = "\(kitName.lowerBound) to \(kitName.upperBound) letters, digits and hyphens"
 }

@@ -19,14 +19,6 @@ package final class ChildProcess {
             case .signal(let number): unsafe "signal \(number) (\(String(cString: strsignal(number))))"
             }
         }
-
-        /// As a shell gives it: 128 + number for a signal.
-        package var shellStatus: Int32 {
-            switch self {
-            case .status(let number): number
-            case .signal(let number): 128 + number
-            }
-        }
     }
 
     /// Starts the program at `path` with no signal blocked or ignored and nothing open but `descriptors`, which become 0, 1, 2, ... in it.

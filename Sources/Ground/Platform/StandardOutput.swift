@@ -8,9 +8,6 @@ package enum StandardOutput {
         write(Array((value.description + terminator).utf8))
     }
 
-    /// Prints an empty line.
-    package static func print() { write([UInt8(ascii: "\n")]) }
-
     /// Writes bytes; ends the program when that fails, as `print` does.
     package static func write(_ bytes: [UInt8]) {
         do throws(SystemError) { try tryWrite(bytes) } catch {

@@ -4,7 +4,6 @@ import Glibc
 /// A POSIX thread that runs one function and can be joined once.
 package final class SystemThread: @unchecked Sendable {
     private var handle = pthread_t()
-    private let finished = Parker()
 
     private final class Body {
         let name: String

@@ -49,15 +49,6 @@ package final class TemporaryFolder: Sendable {
         undo.forget()
     }
 
-    /// Makes a file in it, for its owner alone.
-    package func write(_ name: String, _ bytes: [UInt8]) throws(TemporaryFolderError) {
-        do throws(SystemError) {
-            try FileDescriptor(opening: "\(path)/\(name)", for: .write, [.create, .exclusive, .noFollow], permissions: 0o600).write(bytes)
-        } catch {
-            throw TemporaryFolderError(path, error.code)
-        }
-    }
-
     // MARK: Room
 
     private static let living = Mutex<[String: String]>([:])

@@ -13,8 +13,6 @@ package struct Options: Equatable, Sendable {
     package var expectedNodes: Int?
     package var expectedMemoryMiB: Int?
 
-    package init() {}
-
     /// - Throws: `CheckError` naming the argument that is wrong.
     package init(arguments: some Sequence<String>) throws(CheckError) {
         var rest = arguments.makeIterator()

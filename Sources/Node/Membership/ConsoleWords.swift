@@ -44,10 +44,10 @@ package enum ConsoleWords {
         case .guestFailed(let resets):
             return "the guest reset \(resets) times in a row before it reached user space: the machine stops; look at the guest's console, on node 0"
         case .reboot: return "the guest asked for a reboot"
-        case .failed(let node, let why): return "FAILED node \(node) (\(why)): guest stopped"
+        case .failed(let node, let why): return ConsoleEvent.failed(node: node, why: why).description
         case .lost(let node, let why):
-            let share = plan.map { " it lent \($0.resources[node: node].processors) processors and \($0.resources[node: node].sliceMiB) MiB;" } ?? ""
-            return "LOST node \(node) (\(why)): guest stopped;\(share) power-cycle that board, then start all boards again"
+            let resources = plan?.resources[node: node]
+            return ConsoleEvent.lost(node: node, why: why, lent: resources.map { .init(processors: $0.processors, memoryMiB: $0.sliceMiB) }).description
         }
     }
 

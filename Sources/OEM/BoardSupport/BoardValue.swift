@@ -1,3 +1,4 @@
+internal import Contract
 import Bytes
 internal import Platform
 /// One property of a board as it counts, with where it comes from.
@@ -89,9 +90,8 @@ public struct BoardProof: Sendable, Equatable {
         let expected = HardwareReport.expectedWords(of: compiled.board)
         var seen: Set<String> = []
         for line in ByteLines(Array(consoles.joined(separator: "\n").utf8)).map({ String(decoding: $0.bytes, as: UTF8.self) }) {
-            guard let mark = line.firstRange(of: HardwareReport.seen) else { continue }
-            let path = String(line[mark.upperBound...].prefix { $0 != ":" && $0 != " " })
-            let words = String(line[mark.upperBound...].dropFirst(path.count + 1)).trimmed
+            guard case .seen(let path, let said)? = ConsoleEvent(firmwareLine: line) else { continue }
+            let words = said.trimmed
             if let wanted = expected[path], (words + "\n").hasPrefix(wanted) { seen.insert(path) } else { differing[path] = words }
         }
         values = [:]
@@ -99,6 +99,14 @@ public struct BoardProof: Sendable, Equatable {
             values[value.path] = value.value
         }
         differing = differing.filter { !seen.contains($0.key) }
+    }
+
+    /// Full names of the boards for which the firmware was made whose console `text` is.
+    public static func boards(saidOn text: String) -> Set<String> {
+        Set(
+            ByteLines(Array(text.utf8)).compactMap { line in
+                if case .started(_, _, let board, _)? = ConsoleEvent(firmwareLine: String(decoding: line.bytes, as: UTF8.self)) { board } else { nil }
+            })
     }
 
     /// Whether no boot was recorded.

@@ -22,7 +22,10 @@ public struct HardwareComparison: Sendable, Equatable, Codable, CustomStringConv
     /// Path of the property.
     public var path: String { joined(node, property) }
 
-    public var description: String { "\(path): \(boardSide)this computer has \(hardware)" }
+    public var description: String { "\(path): \(words)" }
+
+    /// The description without the path.
+    var words: String { "\(boardSide)this computer has \(hardware)" }
 
     /// The part of the description that does not depend on the computer, without the path.
     var boardSide: String { "the board has \(board), " }

@@ -1,3 +1,5 @@
+internal import Contract
+
 /// What a node says at boot about the board it was built for and the computer it runs on: a line for each property that was seen at work,
 /// and a warning for each that differs and may.
 public struct HardwareReport: Sendable {
@@ -11,14 +13,11 @@ public struct HardwareReport: Sendable {
         self.hardware = hardware
     }
 
-    /// What stands before a property that was seen at work; `vsmp board prove` looks for it.
-    public static let seen = "board: seen "
-
     public var lines: [String] {
         var lines: [String] = []
         for comparison in comparisons {
             switch comparison.outcome {
-            case .agrees: lines.append("\(Self.seen)\(comparison)")
+            case .agrees: lines.append(Self.seen(comparison.path, comparison.words))
             case .standIn:
                 lines.append("board: warning: \(comparison), which stands in for it in a virtual machine only")
             case .differs where comparison.rule == .report: lines.append("board: warning: \(comparison)")
@@ -27,13 +26,15 @@ public struct HardwareReport: Sendable {
         }
         let atWork = zip(board.interconnect, portModuleLists).filter { isAtWork("/interconnect/\($0.0.name)") }.map(\.1)
         for (path, modules) in moduleLists + atWork where modules.allSatisfy(hardware.modules.contains) {
-            lines.append("\(Self.seen)\(path): \(Self.loaded(modules))")
+            lines.append(Self.seen(path, Self.loaded(modules)))
         }
         return lines
     }
 
     /// What a node says when it has kept the firmware's memory.
-    public static func reserveLine(of board: Board) -> String { "\(seen)\(reservePath): \(kept(board))" }
+    public static func reserveLine(of board: Board) -> String { seen(reservePath, kept(board)) }
+
+    private static func seen(_ path: String, _ words: String) -> String { ConsoleEvent.seen(path: path, words: words).description }
 
     /// What stands behind the path of each property that a boot of `board` can see at work: the beginning of the line that the description
     /// decides, with a newline where that is all of it.

@@ -27,8 +27,6 @@ package struct ModuleList: Equatable, Sendable {
 
     package var items: [Item]
 
-    package init(_ items: [Item]) { self.items = items }
-
     package init(text: String, origin: String) throws(ImageError) {
         items = []
         for line in try InputText(input: text.utf8, place: origin).lines {

@@ -67,12 +67,13 @@ package struct BootProgress {
 
     /// A complete line of node `node`'s firmware console.
     package mutating func firmwareLine(_ line: String, node: NodeIndex, at now: Duration) {
-        switch ConsoleReport.firmware(line) {
-        case .lost(let lost):
+        switch ConsoleEvent(firmwareLine: line) {
+        case .lost(let lost, _, _):
             losses.append(Loss(reporter: node, lost: lost, at: now))
             end(at: now)
-        case .refusal(let why): refusals[node] = why
-        case .licenceRefusal(let why): licenceRefusals[node] = licenceRefusals[node].map { "\($0); \(why)" } ?? why
+        case .refusal?: refusals[node] = ConsoleEvent.sentence(of: line)
+        case .licence?:
+            if let why = ConsoleEvent.sentence(of: line) { licenceRefusals[node] = licenceRefusals[node].map { "\($0); \(why)" } ?? why }
         case .nodeEnded(let status):
             if nodeEnds[node] == nil {
                 nodeEnds[node] = status
@@ -81,22 +82,21 @@ package struct BootProgress {
             end(at: now)
         case .statistics(let json): statistics.append(json)
         case .panic(let text):
-            if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: \(text)" }
+            if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: Kernel panic\(text)" }
             end(at: now)
-        case .sentence(let sentence): lastSentence[node] = sentence
-        default: break
+        default: lastSentence[node] = ConsoleEvent.sentence(of: line) ?? lastSentence[node]
         }
     }
 
     /// A line of the guest's console: complete, or the beginning of one that has not ended yet.
     package mutating func guestLine(_ line: String, complete: Bool = true, at now: Duration) -> [Action] {
         if complete, guestEnd == nil {
-            switch ConsoleReport.guest(line) {
+            switch ConsoleEvent(guestLine: line) {
             case .guestExit(let code):
                 guestEnd = Verdict(guestExit: code)
                 end(at: now)
             case .panic(let text):
-                guestEnd = Verdict(.fail, .guestFailed, "the guest's kernel stopped: \(text)")
+                guestEnd = Verdict(.fail, .guestFailed, "the guest's kernel stopped: Kernel panic\(text)")
                 end(at: now)
             default: break
             }
@@ -162,7 +162,8 @@ package struct BootProgress {
     /// What the consoles said, in order of what explains most.
     private func outcome() -> Verdict {
         if nodeEnds.values.contains(ExitStatus.peerRefused.rawValue) {
-            return refusal ?? Verdict(.fail, .peerRefused, "a node refused another and did not say why")
+            let node = nodeEnds.filter { $0.value == ExitStatus.peerRefused.rawValue }.keys.min() ?? 0
+            return refusal ?? Verdict(.fail, .peerRefused, lastWords[node].map { "node \(node) said: \($0)" } ?? "a node refused another and did not say why")
         }
         if nodeEnds.values.contains(ExitStatus.licenceRefused.rawValue) {
             let why = licenceRefusals.min { $0.key < $1.key }.map { "node \($0.key) said: \($0.value)" }

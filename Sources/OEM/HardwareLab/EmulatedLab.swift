@@ -1,3 +1,4 @@
+public import Coherence
 public import Contract
 public import BoardSupport
 import FirmwareImage
@@ -27,8 +28,8 @@ public struct EmulatedLabOptions {
     public var updates: [NodeIndex: String] = [:]
     /// Nodes whose stick has its write protection on while the board runs.
     public var writeProtected: Set<NodeIndex> = []
-    /// Names of coherence policies, separated by commas; nil leaves the choice to the node.
-    public var policies: String?
+    /// Coherence policies to start with; nil leaves the choice to the node.
+    public var policies: PolicySet?
     /// A licence file that every stick gets, fitting or not.
     public var licence: [UInt8]?
     /// Sticks that are written already, one for each board, used as they are; empty writes fresh ones from the image.
@@ -43,7 +44,7 @@ public struct EmulatedLabOptions {
     public init(
         image: String, nodes: Int, processors: [Int] = [], memoryMiB: [Int] = [], sliceMiB: [Int] = [],
         cacheMiB: [Int] = [], lentProcessors: [Int] = [], firmware: EmulatedBoard.Firmware = .ovmf, guest: StickPersonalisation.GuestPayload? = nil,
-        strangers: Set<NodeIndex> = [], otherImages: [NodeIndex: String] = [:], policies: String? = nil, licence: [UInt8]? = nil, sticks: [String] = [],
+        strangers: Set<NodeIndex> = [], otherImages: [NodeIndex: String] = [:], policies: PolicySet? = nil, licence: [UInt8]? = nil, sticks: [String] = [],
         clock: String? = nil, emulator: String? = nil, trustedPlatformModules: String? = nil
     ) {
         self.image = image

@@ -187,7 +187,7 @@ public final class LabBoot {
             case .unused: break
             case .firmware(let node):
                 for line in input.lines {
-                    if node == 0, ConsoleReport.firmware(line) != nil { firmwareSpoke = true }
+                    if node == 0, ConsoleEvent.isFirmware(line) { firmwareSpoke = true }
                     report(.firmwareLine(node: node, line))
                     progress.firmwareLine(line, node: node, at: now)
                 }

@@ -1,3 +1,5 @@
+internal import Contract
+
 /// One way in which a machine is not what its licence permits.
 public struct Violation: Sendable, Equatable, CustomStringConvertible {
     /// Stable names for messages, documents and programs; docs/licensing.md lists them.
@@ -47,7 +49,7 @@ public struct Violation: Sendable, Equatable, CustomStringConvertible {
         self.remedy = remedy
     }
 
-    public var description: String { "licence \(code.rawValue) \(limit): have \(have); need \(need); \(remedy)" }
+    public var description: String { ConsoleEvent.licence(code: code.rawValue, why: "\(limit): have \(have); need \(need); \(remedy)").description }
 }
 
 /// Every reason why a machine does not start under its licence.

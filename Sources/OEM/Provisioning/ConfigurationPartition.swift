@@ -59,7 +59,7 @@ enum ConfigurationPartition {
     private static func files(of personalisation: StickPersonalisation) throws(ProvisioningError) -> [String: FATVolume.Content] {
         let kit = personalisation.kit
         var files: [String: FATVolume.Content] = [
-            "machine.conf": .bytes(Array(try personalisation.machineConfiguration().utf8)), "cluster.key": .bytes(Array((kit.key.hexadecimal + "\n").utf8)),
+            MachineConfiguration.file: .bytes(Array(try personalisation.machineConfiguration().utf8)), "cluster.key": .bytes(Array((kit.key.hexadecimal + "\n").utf8)),
         ]
         files[StickLicence.licenceFile] = kit.licence.map { .bytes($0) }
         files[StickLicence.denyListFile] = kit.denyList.map { .bytes($0) }

@@ -19,16 +19,8 @@ public struct Kit: Sendable, Equatable {
         guard Limits.nodes.contains(nodes) else {
             throw .failed(.badInput, "a kit has 1 to \(Limits.nodes.upperBound) nodes, not \(nodes)")
         }
-        let isName = id.utf8.allSatisfy {
-            switch $0 {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-        guard isName, Limits.kitName.contains(id.utf8.count) else {
-            throw .failed(.badInput, "a kit's id has 1 to \(Limits.kitName.upperBound) letters, digits and hyphens; \"\(id)\" is none")
+        guard Limits.allowsKit(named: id) else {
+            throw .failed(.badInput, "a kit's id has \(Limits.kitNameText); \"\(id)\" is none")
         }
         self.id = id
         self.nodes = nodes

@@ -64,9 +64,7 @@ public struct StickLicence: Sendable {
             throw ProvisioningError.failed(
                 .badInput, "\(stick): its boards will not follow this deny list: no root that they trust has signed it, or they have a newer one")
         }
-        let machine = String(decoding: try onDisk({ () throws(DiskError) in try volume.read("machine.conf") }) ?? [], as: UTF8.self)
-        let count = machine.split(whereSeparator: \.isNewline).first { $0.hasPrefix("nodes=") }.flatMap { Int($0.dropFirst(6)) }
-        try trust.evaluation(documents, authority, count: count, at: now).check()
+        try trust.evaluation(documents, authority, count: try machine(of: volume, stick).nodes, at: now).check()
     }
 
     /// Writes the files; each takes its place only when it is whole, and is read back.
@@ -84,6 +82,13 @@ public struct StickLicence: Sendable {
         }
     }
 
+    private func machine(of volume: FATVolume, _ stick: String) throws(ProvisioningError) -> MachineConfiguration {
+        let bytes = try onDisk { () throws(DiskError) in try volume.read(MachineConfiguration.file) } ?? []
+        do throws(TextError) { return try MachineConfiguration(bytes, place: "\(stick): \(MachineConfiguration.file)") } catch {
+            throw .failed(.badInput, error.description)
+        }
+    }
+
     /// The configuration partition of a stick that belongs to a machine and may be changed.
     private func volume(of stick: String) throws(ProvisioningError) -> FATVolume {
         guard let status = FileStatus(stick) else { throw .failed(.missingInput, "there is no stick \(stick); vsmp usb list shows those there are") }
@@ -97,7 +102,7 @@ public struct StickLicence: Sendable {
             throw .failed(.badInput, "\(stick) is no stick of vSMP: it has no partition \(ConfigurationPartition.name)")
         }
         let volume = FATVolume(partition, of: stick)
-        guard (try? volume.read("machine.conf")) ?? nil != nil else {
+        guard (try? volume.read(MachineConfiguration.file)) ?? nil != nil else {
             throw .failed(.badInput, "\(stick) belongs to no machine: write it with vsmp usb write --kit")
         }
         return volume

@@ -1,13 +1,11 @@
+public import BoardSupport
+internal import Bytes
+public import Coherence
 public import Contract
-internal import Coherence
 
 /// What makes one stick of one kit out of a brand's image. It is written to the stick's last partition, VSMP-CONFIG,
 /// and holds data only: nothing in it is executed by the firmware.
 public struct StickPersonalisation: Sendable, Equatable {
-    public enum FailureAction: String, Sendable, CaseIterable {
-        case poweroff, wait
-    }
-
     /// What the machine starts; read by node 0 only.
     public struct GuestPayload: Sendable, Equatable {
         /// Paths of a Linux kernel and of an initial RAM disk.
@@ -22,57 +20,40 @@ public struct StickPersonalisation: Sendable, Equatable {
         }
     }
 
-    public var kit: Kit
-    /// Index of this stick's node, from 0.
-    public var node: NodeIndex
-    /// MiB of guest memory that this node is home of; nil leaves it to the node.
-    public var sliceMiB: Int?
-    /// MiB of copies of other nodes' pages; nil leaves it to the node.
-    public var cacheMiB: Int?
-    /// Processors lent to the machine; nil lends all.
-    public var processors: Int?
-    public var onFailure: FailureAction?
-    /// Names of coherence policies, comma-separated.
-    public var policies: String?
+    public let kit: Kit
+    /// What `machine.conf` will say.
+    public var machine: MachineConfiguration
     public var guest: GuestPayload?
 
+    /// Index of this stick's node, from 0.
+    public var node: NodeIndex { machine.node }
+
+    /// - Parameters:
+    ///   - sliceMiB: MiB of guest memory that this node is home of; nil leaves it to the node.
+    ///   - cacheMiB: MiB of copies of other nodes' pages; nil leaves it to the node.
+    ///   - processors: lent to the machine; nil lends all.
+    ///   - policies: coherence policies to start with; nil leaves them to the board.
     public init(
         kit: Kit, node: NodeIndex, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
-        onFailure: FailureAction? = nil, policies: String? = nil, guest: GuestPayload? = nil
+        onFailure: MachineConfiguration.FailureAction? = nil, policies: PolicySet? = nil, guest: GuestPayload? = nil
     ) {
         self.kit = kit
-        self.node = node
-        self.sliceMiB = sliceMiB
-        self.cacheMiB = cacheMiB
-        self.processors = processors
-        self.onFailure = onFailure
-        self.policies = policies
+        machine = MachineConfiguration(kit: kit.id, nodes: kit.nodes, node: node)
+        machine.sliceMiB = sliceMiB
+        machine.cacheMiB = cacheMiB
+        machine.processors = processors
+        machine.onFailure = onFailure
+        machine.policies = policies
         self.guest = guest
     }
 
-    /// The text of `machine.conf`: `key=value` on each line.
+    /// The text of `machine.conf`.
+    ///
+    /// - Throws: what the node would say of it.
     public func machineConfiguration() throws(ProvisioningError) -> String {
         guard node.position < kit.nodes else {
-            throw .failed(
-                .badInput, "kit \(kit.id) has the nodes 0 to \(kit.nodes - 1); there is no node \(node)")
+            throw .failed(.badInput, "kit \(kit.id) has the nodes 0 to \(kit.nodes - 1); there is no node \(node)")
         }
-        var lines = ["kit=\(kit.id)", "nodes=\(kit.nodes)", "node=\(node)"]
-        for (name, value, range) in [
-            ("slice-mib", sliceMiB, Limits.sliceMiB), ("cache-mib", cacheMiB, Limits.cacheMiB), ("processors", processors, Limits.lentProcessors),
-        ] {
-            guard let value else { continue }
-            guard range.contains(value) else {
-                throw .failed(.badInput, "\(name)=\(value): expected a number from \(range.lowerBound) to \(range.upperBound)")
-            }
-            lines.append("\(name)=\(value)")
-        }
-        if let onFailure { lines.append("on-failure=\(onFailure.rawValue)") }
-        if let policies {
-            do throws(PolicySet.UnknownPolicy) { _ = try PolicySet(parsing: policies) } catch {
-                throw .failed(.badInput, "policies=\(policies): \(error)")
-            }
-            lines.append("policies=\(policies)")
-        }
-        return lines.joined(separator: "\n") + "\n"
+        do throws(TextError) { return try machine.text } catch { throw .failed(.badInput, error.description) }
     }
 }

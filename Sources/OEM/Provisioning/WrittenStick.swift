@@ -1,4 +1,4 @@
-internal import Bytes
+internal import BoardSupport
 public import Contract
 internal import Disk
 internal import FirmwareImage
@@ -21,11 +21,9 @@ public struct WrittenStick: Sendable, Equatable, Codable {
         board = reader.manifest.board
         version = reader.manifest.version
         firmwareHash = reader.manifest.firmwareHash.description
-        guard let bytes = try? file.volume(ConfigurationPartition.name)?.read("machine.conf"),
-            var text = try? KeyValueText(bytes, place: "machine.conf", .edited)
-        else { return }
-        kit = try? text.take("kit")?.value
-        node = (try? text.take("node")?.value).flatMap { Int($0) }.flatMap { NodeIndex(exactly: $0) }
+        guard let bytes = try? file.volume(ConfigurationPartition.name)?.read(MachineConfiguration.file), let machine = try? MachineConfiguration(bytes) else { return }
+        kit = machine.kit
+        node = machine.node
     }
 
     /// In words, for a list.

@@ -1,3 +1,4 @@
+import BoardSupport
 import Contract
 import Bytes
 import Platform
@@ -69,7 +70,7 @@ struct LoopbackMachine {
         var logs: [Log]
 
         var statistics: String? {
-            logs[0].all.first { $0.hasPrefix("VSMP-STAT ") }.map { String($0.dropFirst(10)) }
+            logs[0].all.lazy.compactMap { if case .statistics(let json)? = ConsoleEvent(firmwareLine: $0) { json } else { nil } }.first
         }
     }
 
@@ -92,7 +93,7 @@ struct LoopbackMachine {
 
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
         var setup = NodeRuntime.Setup(
-            configuration: NodeConfiguration(kit: "loopback", nodes: nodes, node: NodeIndex(node)), policies: policies,
+            configuration: MachineConfiguration(kit: "loopback", nodes: nodes, node: NodeIndex(node)), policies: policies,
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })

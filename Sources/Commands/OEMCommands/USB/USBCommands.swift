@@ -126,7 +126,7 @@ package struct USBCommand: ParsableCommand {
         var processors: Int?
 
         @Option(help: "What a node does after a failure: poweroff or wait.")
-        var onFailure: String?
+        var onFailure: MachineConfiguration.FailureAction?
 
         @OptionGroup var start: StartOptions
 
@@ -154,9 +154,6 @@ package struct USBCommand: ParsableCommand {
                 throw ValidationError("--initrd and --append need --kernel")
             }
             guard kernel == nil || node == nil || node == 0 else { throw ValidationError("the guest is on the stick of node 0") }
-            guard onFailure.map({ StickPersonalisation.FailureAction(rawValue: $0) != nil }) ?? true else {
-                throw ValidationError("--on-failure is poweroff or wait")
-            }
             guard identity == nil || expectedIdentity != nil else {
                 throw ValidationError("--identity is SIZE:SERIAL@PORT as vsmp usb list prints it")
             }
@@ -210,7 +207,7 @@ package struct USBCommand: ParsableCommand {
             return (node.map { [$0] } ?? NodeIndex.all(of: kit.nodes)).map { node in
                 StickPersonalisation(
                     kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors,
-                    onFailure: onFailure.flatMap(StickPersonalisation.FailureAction.init),
+                    onFailure: onFailure,
                     guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
             }
         }

@@ -3,7 +3,6 @@ struct PageFlags: BitwiseCopyable, Equatable {
     var bits: UInt8
 
     static let requested: UInt8 = 1 << 3
-    static let everything: UInt8 = 0xFF
 
     @inline(__always)
     var access: PageAccess {

@@ -63,8 +63,6 @@ extension Simulator {
         var statistics: [Statistics] = []
         /// Hash of the times of all events.
         var digest: UInt64 = 0
-
-        func sum(_ path: KeyPath<Statistics, UInt64>) -> UInt64 { statistics.reduce(0) { $0 + $1[keyPath: path] } }
     }
 
     /// A time in which one node's processors run and wake up many times slower.

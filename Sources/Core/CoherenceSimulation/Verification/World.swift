@@ -98,12 +98,6 @@ struct World {
         for index in 0..<effects.count { try execute(effects[index], node, received) }
     }
 
-    /// Delivers the oldest packet from `source` to `destination`.
-    mutating func deliver(from source: Int, to destination: Int, now: Instant, _ effects: inout EffectBuffer) throws {
-        let packet = channels[source * count + destination].removeFirst()
-        try receive(packet, from: source, at: destination, now: now, &effects)
-    }
-
     mutating func receive(
         _ packet: Packet, from source: Int, at destination: Int, now: Instant, _ effects: inout EffectBuffer
     ) throws {

@@ -13,13 +13,6 @@ package struct BootPlan: Sendable {
     package struct Chunk: Sendable {
         package let address: GuestAddress
         package let source: Source
-
-        package var size: UInt64 {
-            switch source {
-            case .bytes(let bytes): UInt64(bytes.count)
-            case .kernelFile(_, let size), .initrdFile(_, let size): size
-            }
-        }
     }
 
     package let chunks: [Chunk]

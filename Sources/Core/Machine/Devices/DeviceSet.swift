@@ -65,8 +65,6 @@ package final class DeviceSet {
         }
     }
 
-    package var isEmpty: Bool { members.isEmpty }
-
     /// The first device of a type that stands here, with its position in the plan's list.
     package func first<D: Device>(_ type: D.Type) -> (device: D, index: Int)? {
         for member in members {

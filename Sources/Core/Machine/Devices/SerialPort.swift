@@ -3,7 +3,7 @@
 package final class SerialPort: Device {
     private enum Register {
         static let data: UInt16 = 0, interruptEnable: UInt16 = 1, identification: UInt16 = 2, lineControl: UInt16 = 3
-        static let modemControl: UInt16 = 4, lineStatus: UInt16 = 5, modemStatus: UInt16 = 6, scratch: UInt16 = 7
+        static let modemControl: UInt16 = 4, lineStatus: UInt16 = 5, modemStatus: UInt16 = 6
     }
 
     private enum Enable { static let received: UInt8 = 1, transmit: UInt8 = 2, line: UInt8 = 4, modem: UInt8 = 8 }

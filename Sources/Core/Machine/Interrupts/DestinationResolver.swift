@@ -56,20 +56,3 @@ package struct DestinationResolver: Sendable {
         }
     }
 }
-
-extension LocalAPIC {
-    /// Whether this local APIC takes the message.
-    package func matches(_ message: InterruptMessage) -> Bool {
-        switch message.shorthand {
-        case .selfOnly: return message.source == id
-        case .all: return true
-        case .allButSelf: return message.source != id
-        case .none: break
-        }
-        if message.isBroadcast { return true }
-        switch message.destinationMode {
-        case .physical: return message.destination == id.rawValue
-        case .logical: return mailbox.logicalDestination.answers(to: message.destination, isNarrow: message.isNarrow)
-        }
-    }
-}

@@ -52,11 +52,6 @@ package final class IOAPIC: Device {
         }
     }
 
-    package func pulse(_ pin: Int) {
-        setLine(pin, true)
-        setLine(pin, false)
-    }
-
     /// A local APIC ended a level-triggered interrupt: inputs with that vector that are still high send again.
     package func endOfInterrupt(_ vector: Vector) {
         for pin in 0..<Self.pinCount

@@ -30,8 +30,6 @@ package final class InterruptMailbox: Sendable {
             self.initialize = initialize
             self.startup = startup
         }
-
-        package var isEmpty: Bool { !nmi && !initialize && startup == nil }
     }
 
     private static let nmiBit: UInt32 = 1

@@ -47,18 +47,6 @@ package struct InterruptMessage: Hashable, Sendable {
     package var isBroadcast: Bool {
         shorthand == .all || (shorthand == .none && destination == (isNarrow ? 0xFF : 0xFFFF_FFFF))
     }
-
-    /// A message signalled interrupt: a write of `data` to `address` in 0xFEExxxxx (SDM volume 3, 11.11). Address bits
-    /// 11:5 are destination bits 14:8 when the guest was offered KVM's extended destination ids.
-    package init?(address: UInt64, data: UInt32, extendedDestination: Bool = false) {
-        guard address >> 20 == 0xFEE, let mode = DeliveryMode(rawValue: UInt8((data >> 8) & 7)) else { return nil }
-        var destination = UInt32((address >> 12) & 0xFF)
-        if extendedDestination, address & 4 == 0 { destination |= UInt32((address >> 5) & 0x7F) << 8 }
-        self.init(
-            destination: destination, destinationMode: address & 4 != 0 ? .logical : .physical, deliveryMode: mode,
-            vector: Vector(UInt8(truncatingIfNeeded: data)), trigger: data & 0x8000 != 0 ? .level : .edge,
-            isNarrow: !extendedDestination || address & 4 != 0)
-    }
 }
 
 /// Wire form, 16 bytes, little endian: format (1), delivery mode, destination mode, shorthand, vector, flags

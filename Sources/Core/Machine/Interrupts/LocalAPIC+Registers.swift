@@ -21,7 +21,6 @@ enum APICRegister {
     static let divide: UInt32 = 0x3E
     static let selfIPI: UInt32 = 0x3F
 
-    static let readOnly: Set<UInt32> = [id, version, arbitrationPriority, processorPriority, currentCount]
     /// Version 0x14 of an integrated APIC; six local vectors.
     static let versionValue: UInt32 = 0x0005_0014
 }

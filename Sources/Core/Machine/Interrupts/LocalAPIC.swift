@@ -64,8 +64,6 @@ package final class LocalAPIC {
         return base & APICBase.x2APIC != 0 ? .x2APIC : .xAPIC
     }
 
-    package var isBootstrap: Bool { base & APICBase.bootstrap != 0 }
-
     /// Enabled both by IA32_APIC_BASE and by the spurious vector register.
     package var acceptsInterrupts: Bool { mode != .disabled && spurious & 0x100 != 0 }
 

@@ -27,8 +27,6 @@ package struct VectorSet: Equatable, Sendable {
         }
     }
 
-    package var isEmpty: Bool { w0 | w1 | w2 | w3 == 0 }
-
     package func contains(_ vector: Vector) -> Bool {
         self[word: Int(vector.rawValue >> 6)] & (1 << UInt64(vector.rawValue & 63)) != 0
     }

@@ -22,12 +22,6 @@ extension CPUIDTable {
             })
     }
 
-    package static func intersection(of tables: [CPUIDTable]) throws(CPUIDMismatch) -> CPUIDTable {
-        guard var result = tables.first else { return CPUIDTable(entries: []) }
-        for table in tables.dropFirst() { result = try result.intersection(table) }
-        return result
-    }
-
     private static func combine(_ a: Entry, _ b: Entry) -> Entry? {
         var r = a
         switch a.function {

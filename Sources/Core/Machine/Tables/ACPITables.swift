@@ -23,14 +23,6 @@ package struct ACPITables: Sendable {
         }
     }
 
-    /// How MADT and SRAT name processors with an APIC id below 255. Ids from 255 up always take x2APIC structures.
-    package enum ProcessorEntries: Sendable {
-        /// x2APIC structures for all: Linux takes them at any id, and one form serves any number of boards.
-        case x2APIC
-        /// Local APIC structures below 255, as ACPI 6.5, 5.2.12.12 asks for the sake of older systems.
-        case localAPICBelow255
-    }
-
     package struct Table: Sendable {
         /// Four characters, "RSD PTR " shortened to RSDP.
         package let signature: String
@@ -43,10 +35,8 @@ package struct ACPITables: Sendable {
     /// Bytes taken from the end of node 0's low memory, 0 when everything fits below 1 MiB.
     package let reclaimableBytes: UInt64
 
-    package init(
-        layout: MachineLayout, identity: Identity = Identity(), processorEntries: ProcessorEntries = .x2APIC
-    ) {
-        let builder = ACPIBuilder(layout: layout, identity: identity, entries: processorEntries)
+    package init(layout: MachineLayout, identity: Identity = Identity()) {
+        let builder = ACPIBuilder(layout: layout, identity: identity)
         let root = LowMemory.firmwareArea
         let lengths = builder.totalLength
         let base: GuestAddress
@@ -61,14 +51,11 @@ package struct ACPITables: Sendable {
         rootPointer = root
         tables = builder.build(root: root, base: base)
     }
-
-    package subscript(signature signature: String) -> Table? { tables.first { $0.signature == signature } }
 }
 
 struct ACPIBuilder {
     let layout: MachineLayout
     let identity: ACPITables.Identity
-    let entries: ACPITables.ProcessorEntries
 
     private func aligned(_ value: UInt64) -> UInt64 { (value + 63) & ~63 }
 

@@ -45,8 +45,6 @@ enum AML {
         }
     }
 
-    static func string(_ text: String) -> [UInt8] { [0x0D] + text.utf8 + [0] }
-
     static func name(_ name: String, _ value: [UInt8]) -> [UInt8] { [0x08] + path(name) + value }
 
     static func scope(_ name: String, _ terms: [UInt8]...) -> [UInt8] {

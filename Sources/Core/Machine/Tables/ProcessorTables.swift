@@ -1,27 +1,18 @@
 import Contract
 import Bytes
 
-/// MADT (ACPI 6.5, 5.2.12), SRAT (5.2.16) and SLIT (5.2.17).
+/// MADT (ACPI 6.5, 5.2.12), SRAT (5.2.16) and SLIT (5.2.17). Processors stand in x2APIC structures, also below 255: Linux takes them at any id,
+/// and one form serves any number of boards.
 extension ACPIBuilder {
-    private func usesX2APIC(_ id: APICID) -> Bool { entries == .x2APIC || id.rawValue >= 255 }
-
-    private var anyX2APIC: Bool { layout.processors.contains { usesX2APIC($0.apicID) } }
-    private var anyLocalAPIC: Bool { layout.processors.contains { !usesX2APIC($0.apicID) } }
-
     func madtBody() -> [UInt8] {
         var w = ByteWriter()
         w.u32(UInt32(MachineLayout.localAPICBase.rawValue))
         w.u32(1)  // The 8259 pair exists and has to be masked.
         for processor in layout.processors {
-            if usesX2APIC(processor.apicID) {
-                w.put(raw: [9, 16, 0, 0])
-                w.u32(processor.apicID.rawValue)
-                w.u32(1)
-                w.u32(UInt32(processor.index))
-            } else {
-                w.put(raw: [0, 8, UInt8(truncatingIfNeeded: processor.index), UInt8(processor.apicID.rawValue)])
-                w.u32(1)
-            }
+            w.put(raw: [9, 16, 0, 0])
+            w.u32(processor.apicID.rawValue)
+            w.u32(1)
+            w.u32(UInt32(processor.index))
         }
         w.put(raw: [1, 12, IOAPIC.id, 0])
         w.u32(UInt32(MachineLayout.ioAPICBase.rawValue))
@@ -34,12 +25,9 @@ extension ACPIBuilder {
         w.u32(UInt32(PlacedDevice.Wire.systemControl))
         w.u16(0x0D)
         // NMI at LINT1 of every processor.
-        if anyX2APIC {
-            w.put(raw: [10, 12, 0, 0])
-            w.u32(0xFFFF_FFFF)
-            w.put(raw: [1, 0, 0, 0])
-        }
-        if anyLocalAPIC { w.put(raw: [4, 6, 0xFF, 0, 0, 1]) }
+        w.put(raw: [10, 12, 0, 0])
+        w.u32(0xFFFF_FFFF)
+        w.put(raw: [1, 0, 0, 0])
         return w.bytes
     }
 
@@ -49,18 +37,11 @@ extension ACPIBuilder {
         w.u32(1)
         w.put(zeros: 8)
         for processor in layout.processors {
-            let domain = UInt32(processor.node.rawValue)
-            if usesX2APIC(processor.apicID) {
-                w.put(raw: [2, 24, 0, 0])
-                w.u32(domain)
-                w.u32(processor.apicID.rawValue)
-                w.u32(1)
-                w.put(zeros: 8)
-            } else {
-                w.put(raw: [0, 16, UInt8(truncatingIfNeeded: domain), UInt8(processor.apicID.rawValue)])
-                w.u32(1)
-                w.put(zeros: 8)
-            }
+            w.put(raw: [2, 24, 0, 0])
+            w.u32(UInt32(processor.node.rawValue))
+            w.u32(processor.apicID.rawValue)
+            w.u32(1)
+            w.put(zeros: 8)
         }
         for range in layout.memory {
             w.put(raw: [1, 40])

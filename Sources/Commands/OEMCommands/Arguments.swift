@@ -1,4 +1,5 @@
 public import ArgumentParser
+public import BoardSupport
 public import Contract
 
 extension NodeIndex: ExpressibleByArgument {
@@ -7,3 +8,5 @@ extension NodeIndex: ExpressibleByArgument {
         self.init(exactly: number)
     }
 }
+
+extension MachineConfiguration.FailureAction: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
-internal import Contract
+import Contract
+package import Disk
 
 /// A store in memory.
 package struct MemoryStore: BlockStore, Sendable {

@@ -1,8 +1,6 @@
 import Coherence
 import Testing
 
-@testable import Node
-
 /// docs/coherence.md, "Memory for each page".
 @Suite struct MemoryBudgetTests {
     private static let tebibyte = 1 << 28

@@ -1,0 +1,1 @@
+../../Benchmarks/Sources/node-benchmark/MemoryBudget.swift
