@@ -41,7 +41,7 @@ struct RandomInventoryTests {
         if random.chance(20) { rules.hubs = [USBDevice.Port(bus: 1, ports: [.random(in: 1...4, using: &random)])] }
         if random.chance(20) { rules.vendors = [0x0781] }
         return Computer(
-            inventory: StickInventory(disks: BlockDeviceInventory(devices: devices), usb: usb), rules: [rules, PortRules()],
+            inventory: StickInventory(disks: BlockDeviceInventory(devices), usb: usb, problem: nil), rules: [rules, PortRules()],
             imageDisks: random.chance(30) ? [devices.randomElement(using: &random)!.name] : [])
     }
 

@@ -1,6 +1,7 @@
 import Contract
 import BoardSupport
 import Foundation
+import Platform
 import Testing
 import USB
 
@@ -68,7 +69,7 @@ private struct FakeComputer {
         for name: String, imageDisks: Set<String> = [], expected: BlockDevice.Identity? = nil, usb: [USBDevice] = [stickDevice],
         allowed: PortRules = PortRules()
     ) throws -> [Refusal.Rule] {
-        let inventory = StickInventory(root: scratch.path, usb: usb)
+        let inventory = StickInventory(disks: inventory, usb: USBDisks.join(usb, SystemFiles(root: scratch.path)), problem: nil)
         let device = try #require(inventory.disks.device(name))
         let refusals = SafetyCheck(inventory, rules: [allowed]).refusals(
             for: device, imageDisks: imageDisks, expected: expected)
@@ -234,7 +235,7 @@ private struct FakeComputer {
 
     @Test func partitionInsteadOfDiskIsRefused() throws {
         let computer = try FakeComputer()
-        let check = SafetyCheck(StickInventory(root: computer.scratch.path, usb: []))
+        let check = SafetyCheck(StickInventory(disks: computer.inventory, usb: [], problem: nil))
         #expect(try check.disk(number: "8:16", path: "/dev/sdb").name == "sdb")
         for number in ["8:17", "99:0"] {
             do {

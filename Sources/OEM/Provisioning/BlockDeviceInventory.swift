@@ -1,4 +1,4 @@
-internal import Platform
+package import Platform
 internal import BoardSupport
 internal import USB
 
@@ -12,20 +12,18 @@ public struct BlockDeviceInventory: Sendable {
     /// - Parameter root: prefix of /sys, /proc and /dev; empty for the running system.
     public init(root: String = "") {
         let files = SystemFiles(root: root)
-        self.files = files
         let mounts = MountTable(files)
         let swaps = Self.swapNames(files)
-        let names = files.names(in: "/sys/block")
         let rootDisks = Self.disks(under: mounts.entries.last { $0.place == "/" }, files: files)
-        devices = names.map { name in
-            Self.device(name, files: files, mounts: mounts, swaps: swaps, holdsRoot: rootDisks.contains(name))
-        }
+        self.init(
+            files.names(in: "/sys/block").map { name in
+                Self.device(name, files: files, mounts: mounts, swaps: swaps, holdsRoot: rootDisks.contains(name))
+            }, files)
     }
 
-    /// - Parameter devices: what there is, for tests of what is decided from it.
-    package init(devices: [BlockDevice]) {
+    package init(_ devices: [BlockDevice], _ files: SystemFiles = SystemFiles()) {
         self.devices = devices
-        files = SystemFiles()
+        self.files = files
     }
 
     /// The disk called `name`, for example `sdb`, or nil.

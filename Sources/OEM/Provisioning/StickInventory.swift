@@ -11,27 +11,18 @@ public struct StickInventory: Sendable {
 
     /// The running system.
     public init() {
+        let disks = BlockDeviceInventory()
         do throws(USBError) {
-            let devices = try USBContext().devices()
-            self.init(root: "", usb: devices, problem: nil)
+            self.init(disks: disks, usb: USBDisks.join(try USBContext().devices(), SystemFiles()), problem: nil)
         } catch {
-            self.init(root: "", usb: [], problem: error.description)
+            self.init(disks: disks, usb: [], problem: error.description)
         }
     }
 
-    /// - Parameters:
-    ///   - root: prefix of /sys, /proc and /dev.
-    ///   - usb: what libusb would say there.
-    package init(root: String, usb: [USBDevice], problem: String? = nil) {
-        disks = BlockDeviceInventory(root: root)
-        self.usb = USBDisks.join(usb, SystemFiles(root: root))
-        self.problem = problem
-    }
-
-    package init(disks: BlockDeviceInventory, usb: [USBDisks]) {
+    package init(disks: BlockDeviceInventory, usb: [USBDisks], problem: String?) {
         self.disks = disks
         self.usb = usb
-        problem = nil
+        self.problem = problem
     }
 
     /// The USB device that a disk is behind.

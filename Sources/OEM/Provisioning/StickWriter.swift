@@ -149,7 +149,7 @@ public struct StickWriter: Sendable {
     }
 
     private func check(_ number: String, _ target: String, _ expected: BlockDevice.Identity?) throws(ProvisioningError) -> BlockDevice {
-        let inventory = root.isEmpty ? StickInventory() : StickInventory(root: root, usb: [])
+        let inventory = root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
         let check = SafetyCheck(inventory, rules: rules, permitting: permitted)
         let device = try check.disk(number: number, path: target)
         let imageDisks = image.source.map { source in

@@ -12,9 +12,7 @@ public struct USBDisks: Sendable, Equatable, Codable {
     public let disagreement: String?
 
     package init(device: USBDevice, disks: [String], disagreement: String? = nil) {
-        self.device = device
-        self.disks = disks
-        self.disagreement = disagreement
+        (self.device, self.disks, self.disagreement) = (device, disks, disagreement)
     }
 
     /// Joins devices with the disks below /sys/block.

@@ -5,9 +5,6 @@ public struct USBError: Error, Equatable, Sendable, CustomStringConvertible {
     public let call: String
     public let code: Int32
 
-    public var isPermission: Bool { code == LIBUSB_ERROR_ACCESS.rawValue }
-    public var isGone: Bool { code == LIBUSB_ERROR_NO_DEVICE.rawValue || code == LIBUSB_ERROR_NOT_FOUND.rawValue }
-
     public var description: String {
         // SAFETY: libusb's texts are constants of the library.
         "\(call): \(unsafe String(cString: libusb_strerror(code))) (libusb error \(code))"

@@ -144,19 +144,14 @@ struct USBListTests {
             folder, vsmp, device = sys.argv[1:]
             testbed = UMockdev.Testbed.new()
             testbed.add_from_string(open(folder + "/before").read())
-            watch = subprocess.Popen(["umockdev-wrapper", vsmp, "usb", "list", "--watch", "--json", "--all"], stdout=subprocess.PIPE, text=True)
-            testbed.add_from_string("P: /devices/virtual/marker\\nE: SUBSYSTEM=marker\\n\\n")
-            # libusb listens once its thread stands: an event before that is lost, so it is repeated until the stick is told.
-            import threading
-            told = threading.Event()
-            def plug():
-                testbed.add_from_string(open(folder + "/stick").read())
-                while not told.wait(0.5): testbed.uevent(device, "add")
-            threading.Thread(target=plug, daemon=True).start()
+            watch = subprocess.Popen(["umockdev-wrapper", vsmp, "usb", "list", "--watch", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env=dict(os.environ, UMOCKDEV_DIR=testbed.get_root_dir()))
+            watch.stderr.readline()
+            testbed.add_from_string(open(folder + "/stick").read())
+            testbed.uevent(device, "add")
             for line in watch.stdout:
                 print(line, end="", flush=True)
                 if '"arrived"' in line:
-                    told.set()
                     testbed.uevent(device, "remove")
                     testbed.remove_device(device)
                 if '"left"' in line: break

@@ -31,22 +31,25 @@ struct USBListCommand: ParsableCommand {
         try reportingErrors {
             let station = try allowed.stationFile()
             let list = StickList(rules: allowed.rules(station), station: station)
+            if watch { return try follow(list) }
             let inventory = StickInventory()
             if let problem = inventory.problem { printError("vsmp: the USB ports cannot be looked at: \(problem)") }
             let rows = list.rows(of: inventory, all: all)
-            guard watch else { return json ? try printJSON(rows) : StandardOutput.print(StickList.table(rows)) }
-            try follow(list, rows)
+            if json { try printJSON(rows) } else { StandardOutput.print(StickList.table(rows)) }
         }
     }
 
     /// How long after a change the kernel is asked again: it makes the disk some time after the device.
     private static let settling: UInt64 = 15_000_000_000
 
-    private func follow(_ list: StickList, _ first: [StickList.Row]) throws {
-        for row in first { say(.present, row) }
-        var known = Dictionary(first.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
+    private func follow(_ list: StickList) throws {
         do throws(USBError) {
+            // Before the first look: what comes in between is seen.
             let watch = try USBContext.watch()
+            let first = list.rows(of: StickInventory(), all: all)
+            for row in first { say(.present, row) }
+            printError("vsmp: watching the USB ports until interrupted")
+            var known = Dictionary(first.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
             var settled = monotonicNow()
             while true {
                 let begun = monotonicNow()
