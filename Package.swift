@@ -95,10 +95,12 @@ var oem: [Target] {
 /// What the executables' subcommands do, and the executables: a few lines each.
 var commands: [Target] {
     [
+        room("Commands", "CommandParsing", ["Bytes", "Platform", arguments]),
         room(
             "Commands", "OEMCommands",
             [
-                "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "USB", "Platform", "Bytes", "Contract",
+                "CommandParsing", "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "USB", "Platform",
+                "Bytes", "Contract",
                 "Disk", arguments,
             ]),
         room(
@@ -109,17 +111,17 @@ var commands: [Target] {
             ]),
         room(
             "Commands", "CoherenceCommands",
-            ["Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
-        program("Commands", "vsmp", ["OEMCommands", "Platform", arguments], swiftRuntimeInside),
+            ["CommandParsing", "Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
+        program("Commands", "vsmp", ["CommandParsing", "OEMCommands", "Platform", arguments], swiftRuntimeInside),
         program("Commands", "vsmpd", ["NodeCommands", "Platform"], fullyStatic),
-        program("Commands", "vsmp-coherence", ["CoherenceCommands", "Platform", arguments], swiftRuntimeInside),
+        program("Commands", "vsmp-coherence", ["CoherenceCommands", "CommandParsing", "Platform", arguments], swiftRuntimeInside),
     ]
 }
 
 /// What runs inside the guest to check it.
 var guest: [Target] {
     [
-        room("Guest", "GuestChecks", ["CGuestCheck", "Contract"]),
+        room("Guest", "GuestChecks", ["CGuestCheck", "Contract", "Platform"]),
         room("Guest", "CGuestCheck"),
         program("Guest", "guest-check", ["GuestChecks"], fullyStatic),
     ]
@@ -139,7 +141,7 @@ var tests: [Target] {
         test("StickState", ["StickState", "Platform"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
-        test("CoherenceCommands", ["CoherenceCommands", "CoherenceSimulation", "Coherence", "Contract", arguments]),
+        test("CoherenceCommands", ["CoherenceCommands", "TestSupport", "CoherenceSimulation", "Coherence", "Contract", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),

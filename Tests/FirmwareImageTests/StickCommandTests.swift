@@ -1,6 +1,7 @@
 import Contract
 import Disk
 import Foundation
+import Platform
 import TestSupport
 import Testing
 
@@ -50,6 +51,62 @@ struct StickCommandTests {
             #expect(run.status == 64 && run.errors.contains("old and \(other) are one and the same stick"), "\(run.status) \(run.errors)")
         }
         #expect(try ContentDigest(ofFile: URL(fileURLWithPath: path("old"))) == before)
+    }
+
+    // MARK: Signals
+
+    private func start(_ words: [String], temporary: String, log: borrowing FileDescriptor) throws -> ChildProcess {
+        let vsmp = try #require(VSMP.executable, "vsmp is not beside the test bundle").path
+        return try HostProgram("env").start(["--chdir=\(scratch.url.path)", "TMPDIR=\(temporary)", vsmp] + words, output: log.rawValue)
+    }
+
+    /// At whatever moment: a new file is a whole stick or is not there, and the file of a stick is a whole one or empty.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    func aSignalLeavesNoHalfOfAStick(signal: Int32) throws {
+        try makeKit()
+        let temporary = path("temporary")
+        try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        #expect(try vsmp("usb", "write", image.path, "old").status == 0)
+        let log = try FileDescriptor(opening: path("log"), for: .write, [.create])
+        for (number, delay) in [5, 10, 20, 40, 60, 80, 120, 160, 240, 320, 480, 640].enumerated() {
+            let target = number % 2 == 0 ? "new" : "old"
+            let process = try start(["usb", "write", image.path, target, "--kit", "kit", "--node", "0"], temporary: temporary, log: log)
+            usleep(UInt32(delay) * 1000)
+            kill(process.identifier, signal)
+            while process.isRunning { usleep(1000) }
+            #expect(process.exit == .signal(signal) || process.exit == .status(0), "after \(delay) ms: \(process.exit.debugDescription)")
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: temporary) == [], "after \(delay) ms")
+            guard exists(target) else {
+                #expect(target == "new" && process.exit == .signal(signal), "after \(delay) ms")
+                continue
+            }
+            let head = try FileHandle(forReadingFrom: URL(fileURLWithPath: path(target))).read(upToCount: 1 << 20) ?? Data()
+            let isEmpty = head.allSatisfy { $0 == 0 }
+            #expect(isEmpty == (try vsmp("image", "verify", target).status != 0) && !(isEmpty && target == "new"), "after \(delay) ms: \(target)")
+            #expect(try vsmp("usb", "write", image.path, target, "--kit", "kit", "--node", "0", "--dry-run").status == 0, "after \(delay) ms")
+            if target == "new" { try FileManager.default.removeItem(atPath: path(target)) }
+        }
+        #expect(try vsmp("usb", "write", image.path, "old", "--kit", "kit", "--node", "0").status == 0)
+    }
+
+    /// The lab ends its boards, says so, and ends as by the signal.
+    @Test(arguments: [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")])
+    func aSignalEndsTheLabAndItsBoards(signal: Int32, name: String) throws {
+        let temporary = path("temporary")
+        try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        let emulator = "#!/bin/sh\ntrap '' INT TERM HUP\necho $$ >>'\(path("boards"))'\nwhile :; do sleep 0.1; done\n"
+        _ = try script("cat >emulator <<'E'\n\(emulator)E\nchmod 755 emulator")
+        let log = try FileDescriptor(opening: path("log"), for: .write, [.create])
+        let process = try start(["lab", "boot", "--image", image.path, "--boards-path", repository.appendingPathComponent("boards").path, "--board", "qemu-q35", "--nodes", "2", "--emulator", path("emulator")], temporary: temporary, log: log)
+        func boards() -> [Int32] { ((try? String(contentsOfFile: path("boards"), encoding: .utf8)) ?? "").split(separator: "\n").compactMap { Int32($0) } }
+        for _ in 0..<3000 where boards().count < 2 && process.isRunning { usleep(10_000) }
+        kill(process.identifier, signal)
+        while process.isRunning { usleep(10_000) }
+        let said = try String(contentsOfFile: path("log"), encoding: .utf8)
+        #expect(boards().count == 2 && process.exit == .signal(signal), "\(process.exit.debugDescription) \(said)")
+        #expect(said.contains("lab: INFRASTRUCTURE (exit status \(128 + signal))") && said.contains("ended by \(name)"), "\(said)")
+        #expect(boards().allSatisfy { kill($0, 0) != 0 })
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: temporary) == [])
     }
 
     @Test func theImageUnderAnotherNameIsNoTarget() throws {
@@ -204,7 +261,7 @@ struct StickCommandTests {
     @Test func sizesThatCannotBeAreRefusedWithTheNumbers() throws {
         for size in ["0", "15", "40000", "9223372036854775807"] {
             let run = try vsmp("image", "build", "--board", "b", "--vsmpd", "v", "--output", "o", "--unsigned", "--config-size", size)
-            #expect(run.status == 64 && run.errors.contains("from 16 to 32768, not \(size)"), "\(run.errors)")
+            #expect(run.status == 64 && run.errors.contains("'\(size)'") && run.errors.contains("from 16 to 32768"), "\(run.errors)")
         }
         var other = try workshop.copy()
         (other.builder.configurationSize, other.builder.sizeLimit) = (300 << 20, 200 << 20)

@@ -127,6 +127,28 @@ struct OutputTests {
         #expect(try text("kit/cluster.key").utf8.count == 65)
     }
 
+    /// A key pair is two files: both or none, or the secret one, from which the other is made again; nothing with another name.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    func aSignalLeavesNoHalfOfAKey(signal: Int32) throws {
+        let vsmp = try #require(Self.vsmp, "vsmp is not beside the test bundle")
+        let log = try FileDescriptor(opening: "\(folder)/log", for: .write, [.create])
+        for delay in [0, 1, 2, 4, 8, 12, 16, 24, 32, 64] {
+            let process = try HostProgram("env").start(["--chdir=\(folder)", vsmp, "license", "keygen", "key\(delay)"], output: log.rawValue)
+            usleep(UInt32(delay) * 1000)
+            kill(process.identifier, signal)
+            while process.isRunning { usleep(1000) }
+            #expect(process.exit == .signal(signal) || process.exit == .status(0))
+            let made = Set(try names()).subtracting(["log"])
+            #expect(made.isSubset(of: ["key\(delay)", "key\(delay).pub"]) && made != ["key\(delay).pub"], "after \(delay) ms: \(made)")
+            for name in made {
+                let lines = try text(name).split(separator: "\n")
+                let isWhole = lines.first?.hasPrefix("-----BEGIN") == true && lines.last?.hasPrefix("-----END") == true
+                #expect(name.hasSuffix(".pub") ? lines.map(\.utf8.count) == [64] : isWhole, "after \(delay) ms: \(name)")
+                try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+            }
+        }
+    }
+
     /// Signals at many moments: the command ends as by the signal, and the kit is whole or not there.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
     func aSignalLeavesNoHalfOfAKit(signal: Int32) throws {

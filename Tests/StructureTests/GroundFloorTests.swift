@@ -8,10 +8,11 @@ struct GroundFloorTests {
         let call: String
         let pattern: String
         var exceptions: [String: String] = [:]
+        /// The program inside the guest makes the others itself: it is to try the guest's kernel by them.
+        var holdsInGuest = false
         var testDescription: String { call }
     }
 
-    /// The program inside the guest stands alone.
     private static let guest = "Sources/Guest/GuestChecks/"
 
     /// Whose descriptors are still their own; each goes when its room moves onto Platform.
@@ -22,7 +23,7 @@ struct GroundFloorTests {
     ]
 
     static let rules = [
-        Rule(call: "strerror", pattern: #"(^|[^\w])strerror\("#),
+        Rule(call: "strerror", pattern: #"(^|[^\w])strerror\("#, holdsInGuest: true),
         Rule(call: "clock_gettime", pattern: #"\bclock_gettime\("#),
         Rule(call: "epoll", pattern: #"\bepoll_\w+\("#),
         Rule(call: "open", pattern: #"\bunsafe (Glibc\.)?(open|openat|creat)\("#, exceptions: ownDescriptors),
@@ -40,7 +41,7 @@ struct GroundFloorTests {
     @Test(arguments: rules) func isMadeInPlatformAlone(_ rule: Rule) throws {
         let expression = try Regex(rule.pattern)
         var found: [String] = []
-        for path in try Self.sources() where !path.hasPrefix("Sources/Ground/Platform/") && !path.hasPrefix(Self.guest) {
+        for path in try Self.sources() where !path.hasPrefix("Sources/Ground/Platform/") && (rule.holdsInGuest || !path.hasPrefix(Self.guest)) {
             guard rule.exceptions[path] == nil else { continue }
             let text = try String(contentsOf: LayoutTests.root.appending(path: path), encoding: .utf8)
             for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {

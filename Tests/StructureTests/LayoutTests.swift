@@ -19,6 +19,16 @@ struct LayoutTests {
         #expect(Set(groups) == ["Ground", "Core", "Node", "OEM", "Commands", "Guest"])
     }
 
+    /// A whole number on a command line has a range, which help and error name (Option+Number.swift).
+    @Test func optionsThatAreNumbersHaveARange() throws {
+        for file in try Self.files(below: "Sources/Commands", ending: ".swift") {
+            for match in try Self.text(file).matches(of: /@(?:Option|Argument)\((?<how>(?:[^@])*?)\n? *var (?<name>\w+)(?:: (?<type>[^=\n]+?))?(?: = (?<value>[^\n]+))?\n/) {
+                let isNumber = match.type?.firstMatch(of: /^\[?U?Int(8|16|32|64)?\b/) != nil || match.type == nil && match.value?.wholeMatch(of: /-?\d[\d_]*/) != nil
+                #expect(!isNumber || match.how.drop(while: \.isWhitespace).hasPrefix("in: "), "\(file): --\(match.name) takes any number: @Option(in: ...)")
+            }
+        }
+    }
+
     /// Programs are started, and temporary folders made, by one type each; commands print by one that checks.
     @Test func platformAloneStartsProgramsAndMakesTemporaryFolders() throws {
         let sources = Self.root.appending(path: "Sources")

@@ -1,5 +1,6 @@
 import Contract
 import ArgumentParser
+import CommandParsing
 import Coherence
 import CoherenceSimulation
 
@@ -13,13 +14,13 @@ struct AblationCommand: ParsableCommand {
                 """)
     }
 
-    @Option(help: "Nodes.")
+    @Option(in: 2...NodeID.limit, help: "Nodes.")
     var nodes = 8
 
     @Option(help: NetworkChoice.help)
     var network = NetworkChoice.known(.gigabitEthernet)
 
-    @Option(help: "Percent of the other nodes' pages that a node may hold.")
+    @Option(in: 1...100, unit: "percent", help: "Percent of the other nodes' pages that a node may hold.")
     var cachePercent = 100
 
     @OptionGroup var suite: SuiteOptions
@@ -27,14 +28,10 @@ struct AblationCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
-    mutating func validate() throws {
-        guard (1...100).contains(cachePercent) else { throw ValidationError("--cache-percent \(cachePercent): give 1 to 100") }
-    }
-
     func run() throws {
         try reportingErrors {
             let most = min(suite.processors, NodeID.limit)
-            guard nodes >= 2, nodes <= most else { throw CommandError(.usage, "--nodes \(nodes): give 2 to \(most)") }
+            guard nodes <= most else { throw CommandError(.usage, "--nodes \(nodes): give 2 to \(most)") }
             let ablation = try Ablation(try suite.load(), nodes: nodes, network: try network.load(), cachePercent: cachePercent)
             if json { return try printJSON(ablation) }
             ablation.printTable()

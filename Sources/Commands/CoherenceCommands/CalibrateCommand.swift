@@ -1,6 +1,7 @@
 import Contract
 import Platform
 import ArgumentParser
+import CommandParsing
 import CoherenceSimulation
 import Foundation
 import KVM
@@ -20,14 +21,13 @@ struct CalibrateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write the model to this file, for --network.", valueName: "file"))
     var out: String?
 
-    @Option(help: "Rounds of each experiment.")
+    @Option(in: 100...100_000, help: "Rounds of each experiment.")
     var rounds = 2000
 
     @Flag(help: "Print the model as JSON.")
     var json = false
 
     mutating func validate() throws {
-        guard (100...100_000).contains(rounds) else { throw ValidationError("--rounds \(rounds): give 100 to 100000") }
         if let out, case .file? = NetworkChoice(argument: out) { return }
         guard out == nil else { throw ValidationError("--out \(out ?? ""): give a name that --network knows as a file, such as \(out ?? "").json") }
     }

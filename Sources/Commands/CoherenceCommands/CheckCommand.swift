@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandParsing
 import CoherenceSimulation
 
 struct CheckCommand: ParsableCommand {
@@ -13,13 +14,13 @@ struct CheckCommand: ParsableCommand {
                 """)
     }
 
-    @Option(help: "Nodes of a machine of your own, \(CheckedMachine.nodeRange.lowerBound) to \(CheckedMachine.nodeRange.upperBound).")
+    @Option(in: CheckedMachine.nodeRange, help: "Nodes of a machine of your own.")
     var nodes: Int?
 
-    @Option(help: "Its pages, \(CheckedMachine.pageRange.lowerBound) to \(CheckedMachine.pageRange.upperBound); page p is at home on node p modulo the nodes. (default: 1)")
+    @Option(in: CheckedMachine.pageRange, help: "Its pages; page p is at home on node p modulo the nodes. (default: 1)")
     var pages: Int?
 
-    @Option(help: "Stop after so many states; 0 visits all, which may need all the memory there is.")
+    @Option(in: 0...Int.max, unit: "states", help: "Stop after so many states; 0 visits all, which may need all the memory there is.")
     var limit = 1_000_000
 
     @Flag(help: "No evictions.")
@@ -41,15 +42,6 @@ struct CheckCommand: ParsableCommand {
     var breadthFirst = false
 
     mutating func validate() throws {
-        if let nodes, !CheckedMachine.nodeRange.contains(nodes) {
-            throw ValidationError(
-                "--nodes \(nodes): give \(CheckedMachine.nodeRange.lowerBound) to \(CheckedMachine.nodeRange.upperBound)")
-        }
-        if let pages, !CheckedMachine.pageRange.contains(pages) {
-            throw ValidationError(
-                "--pages \(pages): give \(CheckedMachine.pageRange.lowerBound) to \(CheckedMachine.pageRange.upperBound)")
-        }
-        guard limit >= 0 else { throw ValidationError("--limit \(limit): give 0 or more") }
         guard nodes != nil || (pages == nil && limit == 1_000_000 && !noEvictions && !noPrefetch && !noStreams && !migratory && !relays && !breadthFirst) else {
             throw ValidationError("the other options describe a machine of your own: give --nodes too")
         }

@@ -1,5 +1,6 @@
 internal import Contract
 package import ArgumentParser
+import CommandParsing
 import Coherence
 import CoherenceSimulation
 import Foundation
@@ -30,17 +31,14 @@ struct TraceOptions: ParsableArguments {
     @Option(help: "A pattern instead of a file: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
     var workload: Workload?
 
-    @Option(help: "Processors of the pattern.")
+    @Option(in: 1...Trace.maximumProcessors, help: "Processors of the pattern.")
     var processors = 16
 
-    @Option(help: "Decides what is random in the pattern.")
+    @Option(in: 0...UInt64.max, help: "Decides what is random in the pattern.")
     var seed: UInt64 = 1
 
     mutating func validate() throws {
         guard (trace == nil) != (workload == nil) else { throw ValidationError("give either --trace FILE or --workload NAME") }
-        guard (1...Trace.maximumProcessors).contains(processors) else {
-            throw ValidationError("--processors \(processors): give 1 to \(Trace.maximumProcessors)")
-        }
     }
 
     func load() throws -> Trace {
@@ -57,7 +55,7 @@ struct SimulateCommand: ParsableCommand {
 
     @OptionGroup var input: TraceOptions
 
-    @Option(help: "Nodes; the trace's processors are dealt out to them in equal, adjacent groups.")
+    @Option(in: 1...NodeID.limit, help: "Nodes; the trace's processors are dealt out to them in equal, adjacent groups.")
     var nodes = 2
 
     @Option(help: NetworkChoice.help)
@@ -69,15 +67,13 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Policies of vsmp: \(PolicySet.help).")
     var policies: String?
 
-    @Option(help: "Percent of the other nodes' pages that a node of vsmp may hold.")
+    @Option(in: 1...100, unit: "percent", help: "Percent of the other nodes' pages that a node of vsmp may hold.")
     var cachePercent = 100
 
     @Flag(help: "Print JSON.")
     var json = false
 
     mutating func validate() throws {
-        guard (1...NodeID.limit).contains(nodes) else { throw ValidationError("--nodes \(nodes): give 1 to \(NodeID.limit)") }
-        guard (1...100).contains(cachePercent) else { throw ValidationError("--cache-percent \(cachePercent): give 1 to 100") }
         guard let policies else { return }
         guard case .engine = kind else { throw ValidationError("--policies is for --protocol vsmp") }
         do { kind = .engine(try PolicySet(parsing: policies)) } catch { throw ValidationError("\(error)") }
@@ -169,17 +165,11 @@ struct WorkloadCommand: ParsableCommand {
     @Argument(help: "\(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
     var workload: Workload
 
-    @Option(help: "Processors.")
+    @Option(in: 1...Trace.maximumProcessors, help: "Processors.")
     var processors = 16
 
-    @Option(help: "Decides what is random.")
+    @Option(in: 0...UInt64.max, help: "Decides what is random.")
     var seed: UInt64 = 1
-
-    mutating func validate() throws {
-        guard (1...Trace.maximumProcessors).contains(processors) else {
-            throw ValidationError("--processors \(processors): give 1 to \(Trace.maximumProcessors)")
-        }
-    }
 
     func run() throws {
         StandardOutput.write(Array(workload.trace(processors: processors, seed: seed).text))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandParsing
 import Coherence
 import CoherenceSimulation
 
@@ -18,13 +19,13 @@ struct SoakCommand: ParsableCommand {
     @Option(help: "Minutes to run. (default: 10, with --seed one machine)")
     var minutes: Double?
 
-    @Option(help: "Seed of the first machine; the next ones count up. (default: random)")
+    @Option(in: 0...UInt64.max, help: "Seed of the first machine; the next ones count up. (default: random)")
     var seed: UInt64?
 
-    @Option(help: "Nodes of every machine, 2 to \(NodeID.limit). (default: drawn from the seed)")
+    @Option(in: 2...NodeID.limit, help: "Nodes of every machine. (default: drawn from the seed)")
     var nodes: Int?
 
-    @Option(help: "Instructions of every machine's processors together. (default: drawn from the seed)")
+    @Option(in: 1...1_000_000_000, unit: "instructions", help: "Instructions of every machine's processors together. (default: drawn from the seed)")
     var instructions: Int?
 
     @Flag(help: "Let more than 16 nodes contend for six pages at once, which makes too little progress (docs/coherence.md).")
@@ -35,10 +36,6 @@ struct SoakCommand: ParsableCommand {
 
     mutating func validate() throws {
         if let minutes, !(minutes >= 0) { throw ValidationError("--minutes \(minutes): give 0 or more") }
-        if let nodes, !(2...NodeID.limit).contains(nodes) {
-            throw ValidationError("--nodes \(nodes): give 2 to \(NodeID.limit)")
-        }
-        if let instructions, instructions < 1 { throw ValidationError("--instructions \(instructions): give 1 or more") }
     }
 
     func run() throws {

@@ -1,23 +1,18 @@
 import Contract
 import ArgumentParser
+import CommandParsing
 import Coherence
 import CoherenceSimulation
 
 /// What is run on several protocols or policies: every pattern, and recorded traces.
 struct SuiteOptions: ParsableArguments {
-    @Option(help: "Processors of each pattern.")
+    @Option(in: 1...Trace.maximumProcessors, help: "Processors of each pattern.")
     var processors = 16
 
     @Option(help: ArgumentHelp(
         "Also every trace in this folder, NAME.trace or NAME.trace.xz; on more nodes than it has processors a trace is left out.",
         valueName: "folder"))
     var traces: String?
-
-    mutating func validate() throws {
-        guard (1...Trace.maximumProcessors).contains(processors) else {
-            throw ValidationError("--processors \(processors): give 1 to \(Trace.maximumProcessors)")
-        }
-    }
 
     func load() throws -> [NamedTrace] {
         let patterns = Workload.allCases.map { NamedTrace(name: $0.rawValue, trace: $0.trace(processors: processors)) }

@@ -1,12 +1,15 @@
 public import ArgumentParser
 public import BoardSupport
-public import Contract
+internal import Bytes
+internal import CommandParsing
+internal import Contract
 
-extension NodeIndex: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let number = Int(argument) else { return nil }
-        self.init(exactly: number)
-    }
+extension NodeIndex {
+    private static let bounds = BoundedNumber(0...Limits.nodes.upperBound - 1)
+
+    static func help(_ text: String, valueName: String? = nil) -> ArgumentHelp { bounds.help(text, valueName) }
+
+    @Sendable static func parsed(_ text: String) throws -> NodeIndex { NodeIndex(try bounds.parsed(text)) }
 }
 
 extension MachineConfiguration.FailureAction: ExpressibleByArgument {}

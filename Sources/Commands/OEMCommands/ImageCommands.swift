@@ -1,5 +1,6 @@
 import Contract
 package import ArgumentParser
+import CommandParsing
 internal import BoardSupport
 internal import Disk
 internal import FirmwareImage
@@ -108,19 +109,18 @@ package struct ImageCommand: ParsableCommand {
         var vsmpd: String
         @Option(name: .shortAndLong, help: ArgumentHelp("The image to write.", valueName: "file"))
         var output: String
-        @Option(help: ArgumentHelp("Which of two images is newer: a number, higher in what is shipped later.", valueName: "number"))
+        @Option(in: 1...UInt32.max, help: "Which of two images is newer: higher in what is shipped later.", valueName: "number")
         var imageVersion: UInt32 = 1
-        @Option(help: ArgumentHelp("The most that the image may have; a larger one is not written.", valueName: "MiB"))
+        @Option(in: 1...1 << 30, unit: "MiB", help: "The most that the image may have; a larger one is not written.", valueName: "MiB")
         var sizeLimit: Int?
         @Option(
-            help: ArgumentHelp(
-                "Room for a stick's personalisation and guest (default: 96); usb write makes more where the guest needs it and the stick has it.",
-                valueName: "MiB"))
+            in: ImageLayout.configurationSizes.lowerBound >> 20...ImageLayout.configurationSizes.upperBound >> 20, unit: "MiB",
+            help: "Room for a stick's personalisation and guest (default: 96); usb write makes more where the guest needs it and the stick has it.",
+            valueName: "MiB")
         var configSize: Int?
         @Option(
-            help: ArgumentHelp(
-                "0 to 63. Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
-                valueName: "N"))
+            in: 0...63, help: "Once this image has started a machine, boards with a TPM refuse images with a lower one (docs/images.md, \"Going back\").",
+            valueName: "N")
         var rollbackCounter = 0
         @Option(help: ArgumentHelp("Whose licences the image accepts: the root key of vsmp license issue root, and a deny list behind it.", valueName: "file"))
         var licenseRoot: String?
@@ -133,12 +133,6 @@ package struct ImageCommand: ParsableCommand {
         var json = false
 
         func validate() throws {
-            guard RollbackCounter(rollbackCounter) != nil else { throw ValidationError("--rollback-counter is a number from 0 to 63") }
-            guard (1...1 << 30).contains(sizeLimit ?? 1) else { throw ValidationError("--size-limit is a number of MiB, 1 or more") }
-            let sizes = ImageLayout.configurationSizes
-            guard configSize.map({ sizes.contains($0 << 20) && $0 < 1 << 30 }) ?? true else {
-                throw ValidationError("--config-size is a number of MiB from \(sizes.lowerBound >> 20) to \(sizes.upperBound >> 20), not \(configSize ?? 0)")
-            }
             guard built == nil || licenseRoot != nil else { throw ValidationError("--built goes with --license-root") }
             guard licenseRoot == nil || built != nil || signing.purpose == .development else {
                 throw ValidationError("a release image with --license-root needs --built, as in --built \"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"")

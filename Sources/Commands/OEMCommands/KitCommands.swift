@@ -1,4 +1,6 @@
 package import ArgumentParser
+import CommandParsing
+import Contract
 internal import BoardSupport
 internal import Foundation
 internal import Provisioning
@@ -31,7 +33,7 @@ package struct KitCommand: ParsableCommand {
         @Option(help: ArgumentHelp("A deny list that goes along.", valueName: "file"))
         var denyList: String?
 
-        @Option(help: "Boards in the machine. Default: what the edition has, if that is one number.")
+        @Option(in: Limits.nodes, help: "Boards in the machine. Default: what the edition has, if that is one number.")
         var nodes: Int?
 
         @Option(help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))

@@ -11,6 +11,10 @@ import Synchronization
 /// One `vsmp lab boot`: makes the boards, shows the run, cleans up.
 struct LabBootRun {
     private let command: LabBootCommand
+    private let cancellation = LabBoot.Cancellation()
+
+    /// The signal that ended the run; it is to end the command.
+    var signal: Int32? { cancellation.signal }
 
     init(_ command: LabBootCommand) { self.command = command }
 
@@ -22,10 +26,9 @@ struct LabBootRun {
             + command.cut.map { try FaultInjection(.cut, parsing: $0) }
         let guest = try self.guest()
         let board = try BoardCatalogue(path: command.boardsPath).load(command.board).board
-        let cancellation = LabBoot.Cancellation()
         let signals = Self.cancelOnSignals(cancellation)
         // A reader that goes away (vsmp lab boot | head) must end the lab in order, too.
-        _ = signal(SIGPIPE, SIG_IGN)
+        _ = Glibc.signal(SIGPIPE, SIG_IGN)
         defer { for signal in signals { signal.cancel() } }
 
         let folder = try WorkFolder(command.logDir, keep: command.keep, keepSticks: command.keep || !command.stick.isEmpty)
@@ -75,7 +78,7 @@ struct LabBootRun {
         var images: [NodeIndex: String] = [:]
         for text in words {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let node = NodeIndex(argument: parts[0]) else {
+            guard parts.count == 2, let node = try? NodeIndex.parsed(parts[0]) else {
                 throw LabError(.usage, "\(option) \(text): write NODE=FILE")
             }
             images[node] = parts[1]
@@ -85,10 +88,10 @@ struct LabBootRun {
 
     /// SIGINT, SIGTERM and SIGHUP end the run in order; a second one does the same.
     private static func cancelOnSignals(_ cancellation: LabBoot.Cancellation) -> [any DispatchSourceSignal] {
-        [(SIGINT, "interrupted"), (SIGTERM, "terminated"), (SIGHUP, "the terminal went away")].map { number, why in
-            _ = signal(number, SIG_IGN)
+        [(SIGINT, "ended by SIGINT"), (SIGTERM, "ended by SIGTERM"), (SIGHUP, "ended by SIGHUP: the terminal went away")].map { number, why in
+            _ = Glibc.signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { cancellation.cancel(why) }
+            source.setEventHandler { cancellation.cancel(why, signal: number) }
             source.resume()
             return source
         }

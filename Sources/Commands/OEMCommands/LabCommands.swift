@@ -1,11 +1,13 @@
 import Bytes
 internal import Contract
 package import ArgumentParser
+import CommandParsing
 import BoardSupport
 import Coherence
 import Foundation
 import HardwareLab
 import Licensing
+import Platform
 import Provisioning
 
 /// `vsmp lab`: boards under test.
@@ -37,7 +39,7 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: "The folder that holds the boards.")
     var boardsPath = "boards"
 
-    @Option(help: "How many boards make the machine.")
+    @Option(in: Limits.nodes, help: "How many boards make the machine.")
     var nodes = 2
 
     @Option(help: "The firmware image (vsmp image build). Every board gets a copy with a fresh key as its stick.")
@@ -46,19 +48,19 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Boot this stick, a plain file of vsmp usb write, as it is; one for each board, in the order of the nodes.", valueName: "FILE"))
     var stick: [String] = []
 
-    @Option(help: "MiB of each board, separated by commas; the last counts for all others.")
+    @Option(listOf: Limits.sliceMiB, unit: "MiB", help: "MiB of each board, separated by commas; the last counts for all others.")
     var memory: NumberList?
 
-    @Option(help: "Processors of each board, separated by commas; the last counts for all others.")
+    @Option(listOf: Limits.lentProcessors, unit: "processors", help: "Processors of each board, separated by commas; the last counts for all others.")
     var processors: NumberList?
 
-    @Option(help: "Processors that each board lends to the machine, separated by commas. Default: all that it has.")
+    @Option(listOf: Limits.lentProcessors, unit: "processors", help: "Processors that each board lends to the machine, separated by commas. Default: all that it has.")
     var lendProcessors: NumberList?
 
-    @Option(help: "MiB of guest memory that each board holds, separated by commas. Default: the node decides.")
+    @Option(listOf: Limits.sliceMiB, unit: "MiB", help: "MiB of guest memory that each board holds, separated by commas. Default: the node decides.")
     var sliceMib: NumberList?
 
-    @Option(help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
+    @Option(listOf: Limits.cacheMiB, unit: "MiB", help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
     var cacheMib: NumberList?
 
     @Option(help: "Coherence policies: \(PolicySet.help). Default: the node decides.")
@@ -92,7 +94,7 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Cut the interconnect link of a board.", valueName: "NODE@SECONDS | NODE@/REGEX/[+SECONDS]"))
     var cut: [String] = []
 
-    @Option(help: ArgumentHelp("Give this node's stick another kit's key.", valueName: "NODE"))
+    @Option(parsing: .unconditionalSingleValue, help: NodeIndex.help("Give this node's stick another kit's key.", valueName: "NODE"), transform: NodeIndex.parsed)
     var stranger: [NodeIndex] = []
 
     @Option(help: ArgumentHelp("Boot this node from another image.", valueName: "NODE=FILE"))
@@ -101,7 +103,7 @@ package struct LabBootCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Put a newer image into the second bank of this node's stick.", valueName: "NODE=FILE"))
     var updateOf: [String] = []
 
-    @Option(help: ArgumentHelp("Run this node with its stick write-protected.", valueName: "NODE"))
+    @Option(parsing: .unconditionalSingleValue, help: NodeIndex.help("Run this node with its stick write-protected.", valueName: "NODE"), transform: NodeIndex.parsed)
     var writeProtect: [NodeIndex] = []
     @Option(help: ArgumentHelp("Give every board a TPM 2.0; what they remember is kept in this folder.", valueName: "folder"))
     var tpm: String?
@@ -141,7 +143,9 @@ package struct LabBootCommand: ParsableCommand {
     package func run() throws {
         let status: Int32
         do {
-            status = try LabBootRun(self).run()
+            let run = LabBootRun(self)
+            status = try run.run()
+            if let signal = run.signal { ProgramStart.end(by: signal) }
         } catch let error as ProvisioningError {
             LabBootRun.say("lab: INFRASTRUCTURE: \(error)")
             status = error.exitStatus.rawValue
@@ -153,16 +157,5 @@ package struct LabBootCommand: ParsableCommand {
             status = error.exitStatus.rawValue
         }
         throw ExitCode(status)
-    }
-}
-
-/// `1024` or `1024,1280,1024`.
-package struct NumberList: ExpressibleByArgument {
-    package var numbers: [Int]
-
-    package init?(argument: String) {
-        let words = argument.split(separator: ",", omittingEmptySubsequences: false)
-        numbers = words.compactMap { Int($0) }
-        guard numbers.count == words.count, numbers.allSatisfy({ $0 > 0 }) else { return nil }
     }
 }

@@ -1,4 +1,5 @@
 import CoherenceCommands
+import CommandParsing
 import Platform
 
 ProgramStart.prepare()

@@ -18,15 +18,22 @@
 #include <unistd.h>
 
 // The handler of a signal reads this list while any other thread, or the one it interrupted, changes it: entries are only ever added at the
-// head, never freed, and used again. A kind is stored last and cleared first. The handler takes no lock and no memory.
-enum kind { FREE, CLAIMED, PATH, GROUP, PROCESS };
+// head, never freed, and used again. A kind is stored last and cleared first. The handler takes no lock and no memory. It sets `ending` before it
+// reads the list, other threads read `ending` after they changed the list and before they make something: what the handler does not see is not made.
+enum kind { FREE, CLAIMED, MAKING, PATH, GROUP, PROCESS };
 struct entry {
     struct entry *next;
     _Atomic int kind;
-    pid_t program;
+    // The program, or the thread that is about to make the folder.
+    pid_t process;
     char path[PATH_MAX];
 };
 static struct entry *_Atomic list;
+static _Atomic bool ending;
+
+static void await_end(void) {
+    for (;;) pause();
+}
 
 static struct entry *claim(void) {
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next) {
@@ -45,14 +52,17 @@ static struct entry *claim(void) {
 
 void undo_add_program(pid_t program, bool own_group) {
     struct entry *entry = claim();
-    entry->program = program;
+    entry->process = program;
     atomic_store(&entry->kind, own_group ? GROUP : PROCESS);
+    if (!atomic_load(&ending)) return;
+    kill(own_group ? -program : program, SIGKILL);
+    await_end();
 }
 
 static struct entry *entry_of(pid_t program) {
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next) {
         int kind = atomic_load(&entry->kind);
-        if ((kind == GROUP || kind == PROCESS) && entry->program == program) return entry;
+        if ((kind == GROUP || kind == PROCESS) && entry->process == program) return entry;
     }
     return NULL;
 }
@@ -83,8 +93,8 @@ static void signal_tree(pid_t process, int number, int depth) {
 }
 
 static void signal_entry(struct entry *entry, int kind, int number) {
-    if (kind == GROUP) kill(-entry->program, SIGKILL);
-    if (kind == PROCESS) signal_tree(entry->program, number, 16);
+    if (kind == GROUP) kill(-entry->process, SIGKILL);
+    if (kind == PROCESS) signal_tree(entry->process, number, 16);
 }
 
 static bool runs(pid_t program) {
@@ -100,14 +110,14 @@ static void pause_a_millisecond(void) {
 // A program of the user's is asked first: it may have to leave a token or a terminal in order. Bounded: one that waits for a dead
 // device cannot be ended.
 static void wait_for(struct entry *entry, int milliseconds) {
-    for (int i = 0; i < milliseconds && runs(entry->program); i++) pause_a_millisecond();
+    for (int i = 0; i < milliseconds && runs(entry->process); i++) pause_a_millisecond();
 }
 
 static void stop(struct entry *entry, int kind) {
     signal_entry(entry, kind, SIGTERM);
     if (kind == PROCESS) {
         wait_for(entry, 1000);
-        if (runs(entry->program)) signal_entry(entry, kind, SIGKILL);
+        if (runs(entry->process)) signal_entry(entry, kind, SIGKILL);
     }
 }
 
@@ -118,7 +128,7 @@ void undo_stop_program(pid_t program) {
 
 // MARK: Files and folders
 
-void *cplatform_undo(const char *path) {
+static struct entry *add_path(const char *path, int kind) {
     size_t length = strlen(path);
     char folder[PATH_MAX];
     bool is_absolute = path[0] == '/';
@@ -128,8 +138,22 @@ void *cplatform_undo(const char *path) {
     struct entry *entry = claim();
     if (is_absolute) memcpy(entry->path, path, length + 1);
     else snprintf(entry->path, sizeof entry->path, "%s/%s", folder, path);
-    atomic_store(&entry->kind, PATH);
-    return entry;
+    entry->process = gettid();
+    atomic_store(&entry->kind, kind);
+    if (!atomic_load(&ending)) return entry;
+    atomic_store(&entry->kind, FREE);
+    await_end();
+    return NULL;
+}
+
+void *cplatform_undo(const char *path) { return add_path(path, PATH); }
+
+int cplatform_make_folder(const char *path, void **handle) {
+    struct entry *entry = add_path(path, MAKING);
+    int code = mkdir(path, 0700) == 0 ? 0 : -errno;
+    if (entry) atomic_store(&entry->kind, code == 0 ? PATH : FREE);
+    *handle = code == 0 ? entry : NULL;
+    return code;
 }
 
 void cplatform_undo_forget(void *handle) {
@@ -191,7 +215,10 @@ static void wait_for_group(pid_t group) {
     for (int i = 0; i < 2000 && kill(-group, 0) == 0; i++) pause_a_millisecond();
 }
 
+static bool is_path(int kind) { return kind == PATH || kind == MAKING; }
+
 static void undo_all(void) {
+    atomic_store(&ending, true);
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next) {
         int kind = atomic_load(&entry->kind);
         if (kind == GROUP || kind == PROCESS) stop(entry, kind);
@@ -199,11 +226,14 @@ static void undo_all(void) {
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next) {
         int kind = atomic_load(&entry->kind);
         if (kind == GROUP || kind == PROCESS) wait_for(entry, 2000);
-        if (kind == GROUP) wait_for_group(entry->program);
+        if (kind == GROUP) wait_for_group(entry->process);
     }
+    // A thread that has begun to make a folder comes to its end; this one, when the signal interrupted it there, does not.
+    for (struct entry *entry = atomic_load(&list); entry; entry = entry->next)
+        for (int i = 0; i < 2000 && atomic_load(&entry->kind) == MAKING && entry->process != gettid(); i++) pause_a_millisecond();
     // A file that another thread makes meanwhile keeps a folder from going: again.
     for (struct entry *entry = atomic_load(&list); entry; entry = entry->next)
-        for (int i = 0; i < 50 && atomic_load(&entry->kind) == PATH && cplatform_remove_tree(entry->path) < 0; i++) pause_a_millisecond();
+        for (int i = 0; i < 50 && is_path(atomic_load(&entry->kind)) && cplatform_remove_tree(entry->path) < 0; i++) pause_a_millisecond();
 }
 
 static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};

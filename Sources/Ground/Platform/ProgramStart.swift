@@ -8,4 +8,7 @@ package enum ProgramStart {
         cplatform_open_standard()
         cplatform_end_in_order()
     }
+
+    /// Ends the process as that signal does, in the same order: for who takes signals himself first.
+    package static func end(by signal: Int32) -> Never { cplatform_end_by(signal) }
 }

@@ -28,16 +28,13 @@ package final class TemporaryFolder: Sendable {
     private init(_ purpose: String, in parent: String) throws(TemporaryFolderError) {
         while true {
             let path = parent + "/vsmp-" + purpose + "-" + String(UInt64.random(in: .min ... .max), radix: 36)
-            let undo = UndoEntry(path)
-            // SAFETY: the path is a C string.
-            if unsafe mkdir(path, 0o700) == 0 {
+            do throws(SystemError) {
+                undo = try UndoEntry(makingFolder: path)
                 self.path = path
-                self.undo = undo
                 break
+            } catch {
+                guard error.code == EEXIST else { throw TemporaryFolderError(parent, error.code) }
             }
-            let code = errno
-            undo.forget()
-            guard code == EEXIST else { throw TemporaryFolderError(parent, code) }
         }
         Self.living.withLock { $0[path] = parent }
     }

@@ -1,3 +1,5 @@
+import Platform
+
 /// What one check found.
 package enum Verdict: Equatable, Sendable {
     case ok(String)
@@ -12,7 +14,7 @@ package struct CheckError: Error, Equatable {
 
     package init(_ message: String) { self.message = message }
 
-    init(_ call: String, errno code: Int32) { self.init("\(call): errno \(code) (\(describeErrno(code)))") }
+    init(_ call: String, errno code: Int32) { self.init("\(call): \(SystemError.reason(code))") }
 }
 
 /// One named check of the machine it runs on.

@@ -1,11 +1,6 @@
 internal import CGuestCheck
 internal import Glibc
 
-func describeErrno(_ code: Int32) -> String {
-    // SAFETY: strerror returns a C string that stays until the next call; it is copied at once.
-    unsafe String(cString: strerror(code))
-}
-
 /// The text of a small file such as those in /proc and /sys; nil when it cannot be read.
 func readText(_ path: String) -> String? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -55,11 +55,17 @@ public final class LabBoot {
 
     /// Ends a run from another thread or a signal handler's queue.
     public final class Cancellation: Sendable {
-        private let reason = Mutex<String?>(nil)
+        private let state = Mutex<(why: String, signal: Int32?)?>(nil)
         public init() {}
         /// Every board loses its power soon after.
-        public func cancel(_ why: String) { reason.withLock { $0 = $0 ?? why } }
-        var cancelled: String? { reason.withLock { $0 } }
+        ///
+        /// - Parameter signal: the signal that asks for it; the verdict's status is then a shell's, 128 + its number.
+        public func cancel(_ why: String, signal: Int32? = nil) { state.withLock { $0 = $0 ?? (why, signal) } }
+        /// The signal that ended the run.
+        public var signal: Int32? { state.withLock { $0?.signal } }
+        var verdict: Verdict? {
+            state.withLock { $0 }.map { Verdict(.infrastructure, status: $0.signal.map { 128 + $0 } ?? ExitStatus.unavailable.rawValue, $0.why) }
+        }
     }
 
     private let boards: [BoardUnderTest]
@@ -165,7 +171,7 @@ public final class LabBoot {
                 case .broken(let why): return Verdict(.infrastructure, .internalError, why)
                 }
             }
-            if let why = cancellation.cancelled { return Verdict(.infrastructure, .unavailable, why) }
+            if let verdict = cancellation.verdict { return verdict }
             actions += progress.tick(at: ContinuousClock.now - start)
             for action in actions {
                 switch action {

@@ -184,6 +184,9 @@ public struct StickWriter: Sendable {
     private func write(_ checked: CheckedJob, _ progress: (StickProgress) -> Void) throws(ProvisioningError) -> StickReport {
         let (target, personalisation) = (checked.job.target, checked.job.personalisation)
         let contents = try StickContents(image, checked.layout, personalisation: personalisation)
+        // A signal leaves no half of a new file, and of a stick, or the file of one, an empty head.
+        let undo = checked.plan.kind == .newFile ? UndoEntry(target) : nil
+        defer { undo?.forget() }
         var file = try opened(checked)
         let size = file.byteCount
         guard size == checked.layout.targetSize else {

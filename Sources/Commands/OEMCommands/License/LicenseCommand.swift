@@ -35,11 +35,12 @@ package struct LicenseCommand: ParsableCommand {
                 guard !file.hasSuffix("/") else { throw ProvisioningError.failed(.cannotCreate, "cannot write \(file): it is a folder; name a file in it") }
                 let key = SecretKey()
                 let publicFile = file + ".pub"
-                try LicenseFiles.create(publicFile, "\(key.publicKey)\n", isSecret: false)
+                // The secret one first: what ends the program between the two leaves the key from which the other can be made.
+                try LicenseFiles.create(file, key.armoured, isSecret: true)
                 do {
-                    try LicenseFiles.create(file, key.armoured, isSecret: true)
+                    try LicenseFiles.create(publicFile, "\(key.publicKey)\n", isSecret: false)
                 } catch {
-                    try? FileManager.default.removeItem(atPath: publicFile)
+                    try? FileManager.default.removeItem(atPath: file)
                     throw error
                 }
                 if json { return try printJSON(["file": file, "public-file": publicFile, "public-key": key.publicKey.description]) }

@@ -1,6 +1,7 @@
 import Bytes
 import Contract
 import ArgumentParser
+import CommandParsing
 import BoardSupport
 import Foundation
 import Licensing
@@ -142,27 +143,24 @@ extension LicenseCommand.Issue {
 
 /// How long a licence runs and to what it belongs.
 struct LicenceTerms: ParsableArguments {
-    @Option(help: "Days that the licence runs.")
+    /// As an edition's `max-days`.
+    @Option(in: 1...36_500, unit: "days", help: "Days that the licence runs.")
     var days: Int?
     @Option(help: ArgumentHelp("The last second of the licence. Default: no end.", valueName: "time"))
     var notAfter: TimeArgument?
     @Option(help: ArgumentHelp("To what the licence belongs: none, model, board, tpm or stick.", valueName: "kind"))
     var bind = "none"
-    @Option(help: "How many of the listed boards, TPMs or sticks must be there. Default: all nodes are listed ones.")
+    @Option(in: Limits.nodes, help: "How many of the listed boards, TPMs or sticks must be there. Default: all nodes are listed ones.")
     var quorum: Int?
     @Option(help: ArgumentHelp("What the machine is, from vsmp license request.", valueName: "file"))
     var request: String?
 
     func validate() throws {
         guard days == nil || notAfter == nil else { throw ValidationError("give --days or --not-after") }
-        if let days, !Self.daysRange.range.contains(days) { throw ValidationError("--days \(days): expected \(Self.daysRange)") }
         guard bind == "none" || bind == "model" || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--bind is none, model, board, tpm or stick") }
         guard bind == "none" || request != nil else { throw ValidationError("--bind \(bind) needs the --request of the machine") }
         guard quorum == nil || Binding.Thing(rawValue: bind) != nil else { throw ValidationError("--quorum needs --bind board, tpm or stick") }
     }
-
-    /// As an edition's `max-days`.
-    private static let daysRange = BoundedNumber(1...36_500, unit: "days")
 
     func end(from issued: UTCTimeStamp) throws(ProvisioningError) -> UTCTimeStamp? {
         guard let days else { return notAfter?.time }

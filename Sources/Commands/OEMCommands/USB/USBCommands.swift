@@ -1,5 +1,6 @@
 import Contract
 package import ArgumentParser
+import CommandParsing
 internal import BoardSupport
 internal import FirmwareImage
 internal import Foundation
@@ -101,7 +102,7 @@ package struct USBCommand: ParsableCommand {
         @Option(help: ArgumentHelp("The kit the sticks belong to, from vsmp kit create.", valueName: "folder"))
         var kit: String?
 
-        @Option(help: "Index of this one stick's node in the kit, from 0. Default: all nodes, in their order.")
+        @Option(parsing: .unconditional, help: NodeIndex.help("Index of this one stick's node in the kit. Default: all nodes, in their order."), transform: NodeIndex.parsed)
         var node: NodeIndex?
 
         @Option(help: "Refuse any disk but the one with this identity (vsmp usb list).")
@@ -116,13 +117,13 @@ package struct USBCommand: ParsableCommand {
         @Option(help: "Command line of the guest.")
         var append: String?
 
-        @Option(help: "MiB of guest memory a node is home of.")
+        @Option(in: Limits.sliceMiB, unit: "MiB", help: "MiB of guest memory a node is home of.")
         var sliceMib: Int?
 
-        @Option(help: "MiB of copies of other nodes' pages a node keeps.")
+        @Option(in: Limits.cacheMiB, unit: "MiB", help: "MiB of copies of other nodes' pages a node keeps.")
         var cacheMib: Int?
 
-        @Option(help: "Processors a node lends.")
+        @Option(in: Limits.lentProcessors, unit: "processors", help: "Processors a node lends.")
         var processors: Int?
 
         @Option(help: "What a node does after a failure: poweroff or wait.")

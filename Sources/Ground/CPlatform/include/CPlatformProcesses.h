@@ -29,6 +29,8 @@ void cplatform_stop(pid_t program, int *status);
 // A file or folder (with all that is in it) that must not outlive this process: a handle.
 void *cplatform_undo(const char *path);
 void cplatform_undo_forget(void *handle);
+// Makes a folder of mode 0700 that must not outlive this process. 0 or -errno.
+int cplatform_make_folder(const char *path, void **handle);
 // Removes a file or a folder with all that is in it; links are not followed. Safe in a signal handler.
 int cplatform_remove_tree(const char *path);
 // From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE stop the programs and remove the files and folders, then end this process as they do by

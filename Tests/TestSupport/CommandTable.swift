@@ -1,0 +1,38 @@
+import Foundation
+
+/// The options of a program's commands that are numbers, as its own help has them: their help ends with a range.
+package struct NumberOption {
+    /// The subcommands that lead to it, then its name with the dashes.
+    package let words: [String]
+    package let range: (least: String, most: String)
+
+    /// What no such option takes.
+    package var refused: [String] { ["-1", "99999999999999999999", "", "1x", " 1", "+1", "1.5"] + (range.least == "0" ? ["00"] : ["0"]) }
+
+    /// - Parameter dump: what `--experimental-dump-help` prints (ArgumentParserToolInfo).
+    package static func all(in dump: String) throws -> [NumberOption] {
+        struct Dump: Decodable {
+            struct Command: Decodable {
+                struct Argument: Decodable {
+                    struct Name: Decodable { let kind, name: String }
+                    let names: [Name]?
+                    let abstract: String?
+                }
+                let commandName: String
+                let subcommands: [Command]?
+                let arguments: [Argument]?
+            }
+            let command: Command
+        }
+        func options(_ command: Dump.Command, _ path: [String]) -> [NumberOption] {
+            let own = (command.arguments ?? []).compactMap { argument -> NumberOption? in
+                guard let name = argument.names?.first(where: { $0.kind == "long" })?.name,
+                    let range = argument.abstract?.firstMatch(of: /From (\d+) to (\d+)\.$/)
+                else { return nil }
+                return NumberOption(words: path + ["--" + name], range: (String(range.1), String(range.2)))
+            }
+            return own + (command.subcommands ?? []).flatMap { options($0, path + [$0.commandName]) }
+        }
+        return options(try JSONDecoder().decode(Dump.self, from: Data(dump.utf8)).command, [])
+    }
+}
