@@ -130,7 +130,7 @@ struct OutputTests {
     /// A key pair is two files: both or none, or the secret one, from which the other is made again; nothing with another name.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
     func aSignalLeavesNoHalfOfAKey(signal: Int32) throws {
-        let vsmp = try #require(Self.vsmp, "vsmp is not beside the test bundle")
+        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
         let log = try FileDescriptor(opening: "\(folder)/log", for: .write, [.create])
         for delay in [0, 1, 2, 4, 8, 12, 16, 24, 32, 64] {
             let process = try HostProgram("env").start(["--chdir=\(folder)", vsmp, "license", "keygen", "key\(delay)"], output: log.rawValue)

@@ -22,7 +22,7 @@ struct UdevRuleTests {
         try Data(computer.record.utf8).write(to: URL(fileURLWithPath: folder.path + "/record"))
         // The folder of rules and the groups are this test's own.
         let script = """
-            mount -t tmpfs rules /etc/udev/rules.d && cp "$2" /etc/udev/rules.d/ && cp /etc/group "$1/group" && echo vsmp:x:64007: >>"$1/group" || exit
+            mount -t tmpfs rules /etc/udev/rules.d && cp "$2" /etc/udev/rules.d/ && { grep -v '^vsmp:' /etc/group; echo vsmp:x:64007:; } >"$1/group" || exit
             mount --bind "$1/group" /etc/group && exec umockdev-run --device "$1/record" -- udevadm test "$3" 2>&1
             """
         func answer(_ path: String) throws -> String {
