@@ -107,7 +107,7 @@ var commands: [Target] {
             "Commands", "NodeCommands",
             [
                 "Node", "Machine", "KVM", "Interconnect", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
-                "Contract",
+                "Contract", crypto,
             ]),
         room(
             "Commands", "CoherenceCommands",
