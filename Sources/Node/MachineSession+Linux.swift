@@ -7,10 +7,15 @@ extension MachineSession {
     func loadLinux(kernel: [UInt8], initialFileSystem: [UInt8], commandLine: String) throws {
         let image = try LinuxKernel(header: Array(kernel.prefix(LinuxKernel.headerBytes)), fileSize: UInt64(kernel.count))
         let text = GuestCommandLine.make(
-            tscKHz: clock.kilohertz, ticksPerSecond: 250, operatorText: commandLine)
+            tscKHz: clock.kilohertz, ticksPerSecond: LinuxKernel.ticksPerSecond(version: LinuxKernel.version(of: kernel)), operatorText: commandLine)
+        let names = setup.identity.smbios
+        let answers = setup.plan.cpuid.machineTable(layout: layout, apicID: layout.processors[0].apicID, tscKHz: clock.kilohertz)
+        let processor = ProcessorModel(answers, tscKHz: clock.kilohertz)
+        let acpi = ACPITables(
+            layout: layout, identity: setup.identity.acpi, room: SMBIOSTables.size(names, layout: layout, processor: processor))
         let plan = try BootPlan(
             layout: layout, kernel: image, initrdSize: UInt64(initialFileSystem.count), commandLine: text,
-            acpi: ACPITables(layout: layout, identity: setup.identity.acpi), smbios: SMBIOSTables(setup.identity.smbios))
+            acpi: acpi, smbios: SMBIOSTables(names, layout: layout, processor: processor, at: acpi.room))
         let chunks = plan.chunks.sorted { $0.address < $1.address }.map { chunk in
             switch chunk.source {
             case .bytes(let bytes): (address: chunk.address.rawValue, bytes: bytes[...])

@@ -18,9 +18,9 @@ package final class MachineSession: @unchecked Sendable {
     package let guestMemory: GuestMemoryAccess
     let loop: CoherenceLoop<Connection>
     private let life = MachineLife()
-    private let router: InterruptRouter
+    let router: InterruptRouter
     private let timers: TimerThread
-    private let devices: DeviceRoom
+    let devices: DeviceRoom
     private let room: ProcessorRoom
     private let control: ControlPlane
     private let running = Atomic<Int>(0)

@@ -95,7 +95,9 @@ package final class NodeRuntime: Sendable {
         var resources = setup.resources
         let probe = try VirtualProcessor(machine, id: machine.processorIDLimit - 2)
         resources.timestampKilohertz = try probe.timestampKilohertz()
-        return NodeHello(resources: resources, cpuid: try machine.supportedCPUID())
+        let (table, withdrawn) = FeatureTrial.run(try machine.supportedCPUID())
+        if !withdrawn.isEmpty { setup.log(ConsoleWords.withdrawn(withdrawn)) }
+        return NodeHello(resources: resources, cpuid: table)
     }
 
     /// Builds this node's part, aligns its clock and, but for node 0, starts it: its processors wait for their start-up IPI.
@@ -157,6 +159,15 @@ package final class NodeRuntime: Sendable {
     package func use(_ policies: PolicySet) throws(PolicyChoiceError) {
         guard let rooms = rooms.withLock({ $0 }) else { throw .noMachine }
         try rooms.policies.use(policies)
+    }
+
+    /// Presses a button of the machine's front panel, or sends an NMI, on whichever node the operator is.
+    package func operate(_ action: OperatorAction) throws(OperatorError) {
+        // Before it runs, another node may have no devices yet that would answer.
+        guard let rooms = rooms.withLock({ $0 }), rooms.membership.membership.phase == .running, let session = rooms.session.current else {
+            throw .noMachine
+        }
+        try session.operate(action)
     }
 
     private func report(of nodes: [NodeReport]) -> MachineReport {

@@ -29,7 +29,7 @@ import Testing
 
     @Test func everyCheckPassesHere() throws {
         let names = try run(["list"]).output.split(separator: "\n").compactMap { $0.split(separator: ":").first }
-        #expect(names.count == 10)
+        #expect(names.count == 11)
         let (status, output) = try run(["run", "--seconds", "0.5", "--fraction", "0.005"])
         #expect(status == 0, "\(output)")
         for name in names { #expect(output.contains("guest-check: \(name) "), "\(output)") }

@@ -183,6 +183,23 @@ import Testing
         let kernel = try LinuxKernel(header: Array(file.prefix(LinuxKernel.headerBytes)), fileSize: UInt64(file.count))
         #expect(kernel.initSize > kernel.payloadSize)
     }
+
+    /// CONFIG_HZ is known of Debian's kernels only; of others no loops per jiffy are claimed.
+    @Test func loopsPerJiffyAreClaimedOfKernelsWhoseTicksAreKnown() {
+        func kernel(_ version: String) -> [UInt8] {
+            var file = [UInt8](repeating: 0, count: 0x1000)
+            (file[0x20E], file[0x20F]) = (0x00, 0x0A)
+            for (index, byte) in version.utf8.enumerated() { file[0xC00 + index] = byte }
+            return file
+        }
+        let debian = "6.1.0-28-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1"
+        #expect(LinuxKernel.version(of: kernel(debian)) == debian)
+        #expect(LinuxKernel.ticksPerSecond(version: debian) == 250)
+        let other = "6.8.0-1000 (buildd@lcy02) #1-Ubuntu SMP"
+        #expect(LinuxKernel.ticksPerSecond(version: LinuxKernel.version(of: kernel(other))) == nil)
+        #expect(LinuxKernel.version(of: [UInt8](repeating: 0, count: 0x1000)) == nil && LinuxKernel.version(of: [1]) == nil)
+        #expect(GuestCommandLine.make(tscKHz: 1000, operatorText: "").contains("lpj=") == false)
+    }
 }
 
 extension BootPlan.Chunk {

@@ -28,6 +28,9 @@ import Testing
             Entry(function: 0xD, index: 0, flags: 1, eax: 0x6_02E7, ebx: 0xA88, ecx: 0xA88),
             Entry(function: 0xD, index: 1, flags: 1, eax: 0xF, ecx: 0x100),
             Entry(function: 0xD, index: 2, flags: 1, eax: 0x100, ebx: 0x240),
+            Entry(function: 0xD, index: 5, flags: 1, eax: 0x40, ebx: 0x440),
+            Entry(function: 0xD, index: 6, flags: 1, eax: 0x200, ebx: 0x480),
+            Entry(function: 0xD, index: 7, flags: 1, eax: 0x400, ebx: 0x680),
             Entry(function: 0xD, index: 9, flags: 1, eax: 8, ebx: 0xA80),
             Entry(function: 0xD, index: 18, flags: 1, eax: 0x2000, ebx: 0xB00),
             Entry(function: 0x14, index: 0, flags: 1, eax: 1),
@@ -201,5 +204,42 @@ import Testing
         #expect(throws: CPUIDTable.DecodingError.count(0xFFFF_FFFF)) {
             try CPUIDTable(decoding: [1, 0, 0, 0, 255, 255, 255, 255])
         }
+    }
+
+    private func withAVX512(_ change: (inout CPUIDTable) -> Void = { _ in }) -> CPUIDTable { supported("GenuineIntel", change: change) }
+
+    private func offered(_ table: CPUIDTable) -> CPUIDTable { table.machineTable(layout: layout, apicID: APICID(9), tscKHz: 2_400_000) }
+
+    /// What Linux computes from the components (paranoid_xstate_size_valid) is what leaf 0xD says.
+    @Test func extendedStateHasTheSizesOfWhatIsLeft() throws {
+        let all = try #require(offered(withAVX512())[0xD])
+        #expect(all.eax == 0x2E7 && all.ecx == 0xA88)
+        let narrow = offered(withAVX512 { $0.withdraw(InstructionSet.all.first { $0.name == "AVX512F" }!) })
+        #expect(narrow[0xD]?.eax == 0x207 && narrow[0xD]?.ecx == 0xA88 && narrow[0xD, 5]?.function == nil)
+        #expect(!bit(narrow[7]?.ebx, 16) && !bit(narrow[7]?.ebx, 30) && !bit(narrow[7]?.ecx, 11) && bit(narrow[7]?.ebx, 5))
+        let keyless = offered(withAVX512 { table in table.modify(7) { $0.ecx &= ~8 } })
+        #expect(keyless[0xD]?.eax == 0xE7 && keyless[0xD]?.ecx == 0xA80)
+        #expect(keyless[0xD, 1]?.ebx == 0x980)
+    }
+
+    /// AVX without its state is a promise that kills programs: whatever is missing below, nothing that rests on it is offered.
+    @Test func noFeatureIsOfferedWithoutItsState() {
+        for change: (inout CPUIDTable) -> Void in [
+            { table in table.modify(1) { $0.ecx &= ~(1 << 26) } }, { table in table.keep { $0.function != 0xD } },
+            { table in table.withdraw(InstructionSet.all.first { $0.name == "XSAVE" }!) },
+        ] {
+            let table = offered(withAVX512(change))
+            for set in InstructionSet.all where set.xcr0 != 0 { #expect(!set.isOffered(by: table), "\(set.name)") }
+            #expect(table[0xD] == nil && !bit(table[7]?.ecx, 3))
+            #expect(bit(table[1]?.ecx, 0) && bit(table[1]?.ecx, 25), "what needs no state stays")
+        }
+        let table = offered(withAVX512 { $0.withdraw(InstructionSet.all.first { $0.name == "AVX" }!) })
+        for set in InstructionSet.all where set.xcr0 & 4 != 0 { #expect(!set.isOffered(by: table), "\(set.name)") }
+        #expect(bit(table[1]?.ecx, 26) && table[0xD]?.eax == 0x203)
+    }
+
+    @Test func linearAddressesHaveTheBitsThatAreOffered() {
+        let table = offered(supported("GenuineIntel") { table in table.modify(0x8000_0008) { $0.eax = 0x3934 } })
+        #expect((table[0x8000_0008]?.eax ?? 0) >> 8 & 0xFF == 48 && !bit(table[7]?.ecx, 16))
     }
 }

@@ -126,4 +126,9 @@ import Testing
         #expect(`in`(0x80) == 0x42)
         #expect(`in`(0x3F9, size: 1) <= 0xFF)
     }
+
+    @Test func theResetButtonResets() {
+        chipset.write(FrontPanel.reset, 1, now: 0)
+        #expect(chipset.powerRequest == .reset)
+    }
 }

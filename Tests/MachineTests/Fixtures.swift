@@ -90,7 +90,7 @@ final class TestChipset {
     func consoleInput(_ bytes: some Collection<UInt8>) -> Int { devices.use(now: 0) { _ in serial.receive(bytes) } }
     func takeConsoleOutput() -> [UInt8] { devices.use(now: 0) { _ in serial.takeOutput() } }
     var droppedConsoleOutput: Int { serial.droppedOutput }
-    func pressPowerButton() { devices.use(now: 0) { $0.first(PowerManagement.self)?.device.pressPowerButton() } }
+    func pressPowerButton() { write(FrontPanel.power, 1, now: 0) }
 }
 
 func testChipset(wallClock: Int64 = testWallClock) -> TestChipset { TestChipset(wallClock: wallClock) }

@@ -115,4 +115,19 @@ import Testing
         #expect(chipset.takeConsoleOutput().count == SerialPort.outputLimit)
         #expect(chipset.droppedConsoleOutput == 5)
     }
+
+    /// Linux's serial8250_rx_chars(): the line status says BREAK once, with a zero character; the key follows as ordinary input.
+    @Test func aSystemRequestIsABreakAndAKey() {
+        write(2, 0x01)
+        write(1, 0x05)
+        chipset.consoleInput([0x61])
+        chipset.write(FrontPanel.systemRequest, 0x74, now: 0)
+        #expect(read(5) & 0x11 == 0x01 && read(0) == 0x61)
+        #expect(read(2) & 0x0F == 0x06, "a line status interrupt")
+        #expect(read(5) & 0x11 == 0x11)
+        #expect(read(5) & 0x11 == 0x01 && read(2) & 0x0F != 0x06, "said once")
+        #expect(read(0) == 0)
+        #expect(read(5) & 0x11 == 0x01 && read(0) == 0x74)
+        #expect(read(5) & 0x01 == 0)
+    }
 }

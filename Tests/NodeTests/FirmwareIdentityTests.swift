@@ -41,6 +41,13 @@ import Testing
         #expect(FirmwareIdentity(folder: "/nowhere", root: root.path).machine(version: "", kit: "").acpi.oemID == "VSMP")
     }
 
+    /// As `uuidgen --sha1 --namespace 6e4aa6b4-6a55-5c0e-8b0c-6f7b5cbd0a11 --name kit-7` says.
+    @Test func theUUIDIsTheKits() throws {
+        func uuid(_ kit: String) -> [UInt8]? { FirmwareIdentity(folder: "/nowhere").machine(version: "", kit: kit).smbios.uuid?.bytes }
+        #expect(uuid("kit-7") == [0xC7, 0xE4, 0x34, 0xA5, 0x1B, 0x63, 0x50, 0xE5, 0x8F, 0x25, 0xDD, 0x5F, 0x7D, 0x1F, 0xF5, 0x24])
+        #expect(Set((0..<100).map { uuid("kit-\($0)") }).count == 100 && uuid("") == nil)
+    }
+
     @Test func brandAndPurposeAreWhatTheImageSays() throws {
         let root = try root([
             "etc/brand": Data("name=Acme One\ncolour=#112233\nsupport=help@acme.example\n".utf8), "etc/purpose": Data("development\n".utf8),

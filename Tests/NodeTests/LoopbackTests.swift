@@ -240,6 +240,54 @@ struct LoopbackTests {
         #expect(outcome.statistics?.components(separatedBy: "\"policies\":[\"read-replication\"").count == 3, "\(outcome.statistics ?? "")")
     }
 
+    /// `vsmp machine power` and `reset`, asked of the node that has no chipset.
+    @Test(arguments: [(OperatorAction.power, MachineEnd.poweredOff), (.reset, .reboot)])
+    func theOperatorEndsTheMachineFromAnyNode(action: OperatorAction, expected: MachineEnd) throws {
+        var first = Payload()
+        first.waitForPowerButton()
+        first.powerOff()
+        var second = Payload()
+        second.spin()
+        let outcome = try LoopbackMachine().run(TinyMachine.guest([first, second])) { nodes, _ in
+            let server = StatServer(path: "", runtime: nodes[1], firmware: { "" })
+            let end = monotonicNow() + 20_000_000_000
+            while !server.answer(line: StatRequest.operate(action).line).hasPrefix("ok"), monotonicNow() < end { usleep(10_000) }
+        }
+        expectEnd(outcome, expected)
+    }
+
+    /// One NMI to every processor, or to one.
+    @Test(arguments: [(nil, 2), (APICID(1), 1)] as [(APICID?, UInt64)]) func anNMIReachesWhomItIsFor(id: APICID?, count: UInt64) throws {
+        let (taken, ready) = (TinyMachine.page(0, on: 0), TinyMachine.page(1, on: 0))
+        var first = Payload()
+        first.prepareInterrupts()
+        first.lockedIncrement(ready)
+        first.wait(ready, is: 2)
+        first.out(0x3F8, 0x21)
+        first.waitForPowerButton()
+        first.wait(taken, is: UInt32(count))
+        first.report(taken)
+        first.powerOff()
+        var second = Payload()
+        second.prepareInterrupts()
+        second.lockedIncrement(ready)
+        second.spin()
+        var handler = Payload()
+        handler.lockedIncrement(taken)
+        handler.returnFromInterrupt()
+        let outcome = try LoopbackMachine(hold: 0).run(TinyMachine.guest([first, second], ring: 0, handler: handler)) { nodes, pipe in
+            let server = StatServer(path: "", runtime: nodes[1], firmware: { "" })
+            #expect(pipe.waitForByte(), "both processors are ready")
+            let end = monotonicNow() + 20_000_000_000
+            while server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error no machine"), monotonicNow() < end { usleep(10_000) }
+            #expect(server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error no processor has the APIC id 77"))
+            #expect(server.answer(line: StatRequest.operate(.nmi(id)).line).hasPrefix("ok"))
+            #expect(server.answer(line: StatRequest.operate(.power).line).hasPrefix("ok"))
+        }
+        expectEnd(outcome, .poweredOff)
+        #expect(outcome.words == [count])
+    }
+
     @Test func aTripleFaultRebootsTheMachine() throws {
         var program = Payload()
         program.raw([0x0F, 0x01, 0x1C, 0x25, 0, 0, 0x80, 0, 0x0F, 0x0B])  // an interrupt table of zeroes, then UD2

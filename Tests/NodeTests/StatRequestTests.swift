@@ -1,4 +1,6 @@
 import Coherence
+import Machine
+import Node
 import Testing
 
 @testable import NodeCommands
@@ -7,7 +9,8 @@ import Testing
     @Test func everyRequestArrivesAsItWas() {
         let requests: [StatRequest] = [
             .stat, .statJSON, .pages, .processors, .version, .policies(nil), .policies(.all), .policies(PolicySet.none),
-            .policies(.all.subtracting(.stridePrefetch)),
+            .policies(.all.subtracting(.stridePrefetch)), .operate(.power), .operate(.reset), .operate(.nmi(nil)), .operate(.nmi(APICID(300))),
+            .operate(.systemRequest(0x74)), .operate(.systemRequest(0x21)),
         ]
         for request in requests {
             #expect(StatRequest(line: request.line) == request)
@@ -25,7 +28,7 @@ import Testing
         #expect(try StatRequest(arguments: arguments) == expected)
     }
 
-    @Test(arguments: [[], ["fly"], ["stat", "--xml"], ["policies", ""], ["policies", ","], ["policies", "all", "none"], ["pages", "all"]])
+    @Test(arguments: [[], ["fly"], ["stat", "--xml"], ["policies", ""], ["policies", ","], ["policies", "all", "none"], ["pages", "all"], ["nmi", "-1"], ["sysrq"], ["sysrq", "tt"], ["sysrq", "ß"], ["power", "now"]])
     func otherWordsAreNoRequest(arguments: [String]) throws {
         #expect(try StatRequest(arguments: arguments) == nil)
     }

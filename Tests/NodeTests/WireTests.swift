@@ -216,7 +216,7 @@ import Testing
     @Test func deviceRequestsWithImpossibleSizesAreRefused() {
         let access = DeviceAccess(space: .memory, address: 0, size: 4)
         let good = DeviceRequest(sequence: 1, access: access, value: 1).encoded()
-        for (offset, value) in [(4, UInt8(3)), (5, 3), (5, 16), (6, 2), (7, 1)] {
+        for (offset, value) in [(4, UInt8(4)), (5, 3), (5, 16), (6, 2), (7, 1)] {
             var bad = good
             bad[offset] = value
             #expect(throws: ByteError.self, "byte \(offset) = \(value)") { try DeviceRequest(decoding: bad) }

@@ -19,7 +19,6 @@ struct DeadCodeTests {
         "GuestConsole.init(input:output:)": "a test holds the other end of the guest's console",
         "GuestMemoryAccess.read(_:count:)": "for devices that move data by themselves",
         "GuestMemoryAccess.write(_:to:)": "for devices that move data by themselves",
-        "PowerManagement.pressPowerButton()": "a guest is asked to shut down",
         "ProcessorBackend.state()": "the counterpart of setState",
         "RoomSignal.readable": "for links that are no sockets",
         "Socket.init(adopting:)": "a test holds both ends of a connection",

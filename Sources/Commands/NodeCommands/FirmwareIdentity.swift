@@ -56,6 +56,7 @@ struct FirmwareIdentity: Equatable {
         identity.smbios.firmwareVendor = brand ?? identity.smbios.firmwareVendor
         identity.smbios.firmwareVersion = version
         identity.smbios.serialNumber = kit
+        identity.smbios.uuid = MachineUUID(kit: kit)
         return identity
     }
 

@@ -3,7 +3,7 @@ import BoardSupport
 import Coherence
 internal import Platform
 
-/// `vsmp machine stat|pages|processors|version|policies`: asks the vsmpd on this node over its local socket.
+/// `vsmp machine stat|pages|processors|version|policies|power|reset|nmi|sysrq`: asks the vsmpd on this node over its local socket.
 enum MachineCommand {
     static func run(_ arguments: [String], program: String) -> ExitStatus {
         var words = arguments
@@ -12,10 +12,16 @@ enum MachineCommand {
             path = words[index + 1]
             words.removeSubrange(index...index + 1)
         }
+        let usage =
+            "usage: \(program) stat [--json] | pages | processors | version | policies [LIST] | power | reset | nmi [APIC-ID] | sysrq KEY  [--socket PATH]"
+        guard words != ["--help"] else {
+            StandardOutput.print(usage)
+            return .success
+        }
         let request: StatRequest
         do throws(PolicySet.UnknownPolicy) {
             guard let asked = try StatRequest(arguments: words) else {
-                NodeProgram.report("usage: \(program) stat [--json] | pages | processors | version | policies [LIST]  [--socket PATH]")
+                NodeProgram.report(usage)
                 return .usage
             }
             request = asked

@@ -1,10 +1,13 @@
 import Coherence
+import Machine
+import Node
 
 /// What `vsmp machine` asks the vsmpd of its node: one line over the local socket.
 enum StatRequest: Equatable {
     case stat, statJSON, pages, processors, version
     /// The policies in effect, after every node has gone over to these, if any.
     case policies(PolicySet?)
+    case operate(OperatorAction)
 
     /// Longest line, in bytes.
     static let longestLine = 1024
@@ -18,9 +21,22 @@ enum StatRequest: Equatable {
         case ["processors"]: self = .processors
         case ["version"]: self = .version
         case ["policies"]: self = .policies(nil)
+        case ["power"]: self = .operate(.power)
+        case ["reset"]: self = .operate(.reset)
+        case ["nmi"]: self = .operate(.nmi(nil))
         default:
+            guard arguments.count == 2 else { return nil }
+            if arguments[0] == "nmi", let id = UInt32(arguments[1]) {
+                self = .operate(.nmi(APICID(id)))
+                return
+            }
+            if arguments[0] == "sysrq" {
+                guard let key = arguments[1].utf8.first, arguments[1].utf8.count == 1, (0x21..<0x7F).contains(key) else { return nil }
+                self = .operate(.systemRequest(key))
+                return
+            }
             // An empty list is a mistake of the caller's, not a wish for no policies: that is `none`.
-            guard arguments.count == 2, arguments[0] == "policies", arguments[1].contains(where: { $0 != "," && $0 != " " }) else { return nil }
+            guard arguments[0] == "policies", arguments[1].contains(where: { $0 != "," && $0 != " " }) else { return nil }
             self = .policies(try PolicySet(parsing: arguments[1]))
         }
     }
@@ -42,6 +58,11 @@ enum StatRequest: Equatable {
             case .pages: "pages"
             case .processors: "processors"
             case .version: "version"
+            case .operate(.power): "power"
+            case .operate(.reset): "reset"
+            case .operate(.nmi(nil)): "nmi"
+            case .operate(.nmi(let id?)): "nmi \(id)"
+            case .operate(.systemRequest(let key)): "sysrq \(Character(Unicode.Scalar(key)))"
             case .policies(nil): "policies"
             case .policies(let policies?): "policies \(policies)"
             }

@@ -44,19 +44,27 @@ final class StatServer: @unchecked Sendable {
     /// Does what a request line asks for, and says what comes of it.
     func answer(line: some Collection<UInt8>) -> String {
         guard let request = StatRequest(line: line) else { return "error unknown request\n" }
-        if case .policies(let policies?) = request {
-            do throws(PolicyChoiceError) { try runtime.use(policies) } catch { return "error \(error)\n" }
+        do { return "ok\n" + (try carryOut(request)) + "\n" } catch { return "error \(error)\n" }
+    }
+
+    private func carryOut(_ request: StatRequest) throws -> String {
+        switch request {
+        case .stat: return try report().text
+        case .statJSON: return try report().json
+        case .pages: return try report().pagesText
+        case .processors: return try report().processorsText
+        case .version: return firmware() + "\n" + (try report().versionText)
+        case .policies(let policies):
+            if let policies { try runtime.use(policies) }
+            return try report().policiesText
+        case .operate(let action):
+            try runtime.operate(action)
+            return "\(action)"
         }
-        guard let report = runtime.machineReport() else { return "error no machine runs yet\n" }
-        let text =
-            switch request {
-            case .stat: report.text
-            case .statJSON: report.json
-            case .pages: report.pagesText
-            case .processors: report.processorsText
-            case .version: firmware() + "\n" + report.versionText
-            case .policies: report.policiesText
-            }
-        return "ok\n" + text + "\n"
+    }
+
+    private func report() throws(OperatorError) -> MachineReport {
+        guard let report = runtime.machineReport() else { throw .noMachine }
+        return report
     }
 }

@@ -25,9 +25,9 @@ package enum LowMemory {
     package static let usableEnd: UInt64 = 0x9FC00
     package static let firmwareArea = GuestAddress(0xE0000)
     package static let firmwareAreaSize: UInt64 = 0x20000
-    /// The end of the firmware area, where systems look for SMBIOS (DMTF DSP0134 3.6, 5.2.2: below 1 MiB, on 16 bytes).
-    package static let smbios = GuestAddress(0xFF000)
-    package static let smbiosSize: UInt64 = 0x1000
+    /// SMBIOS's entry point in the end of the firmware area, where systems look for it (DMTF DSP0134 3.6, 5.2.2: below 1 MiB, on 16 bytes). Its
+    /// structures stand elsewhere.
+    package static let smbiosEntry = GuestAddress(0xFFFE0)
     package static let highMemory: UInt64 = 0x10_0000
 }
 

@@ -61,6 +61,6 @@ package struct Check: Sendable {
 
     /// In the order they run: what the others rest on first.
     package static let all: [Check] = [
-        topology, atomicAdd, mutexCounter, litmus, shootdown, clock, wakeup, migration, forkExec, memory,
+        topology, instructions, atomicAdd, mutexCounter, litmus, shootdown, clock, wakeup, migration, forkExec, memory,
     ]
 }

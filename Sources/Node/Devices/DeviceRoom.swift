@@ -52,6 +52,11 @@ package final class DeviceRoom: Sendable {
     package func write(_ access: DeviceAccess, _ value: UInt64) { bus.write(access, value) }
     package func endOfInterrupt(_ vector: Vector) { bus.write(IOAPIC.endOfInterrupt, UInt64(vector.rawValue)) }
 
+    // MARK: The operator
+
+    /// Presses a button of the machine's front panel, wherever it is wired to.
+    package func press(_ button: DeviceAccess, _ value: UInt8) { bus.write(button, UInt64(value)) }
+
     // MARK: Other nodes
 
     /// Another node's processor accesses a device of this node.

@@ -51,5 +51,7 @@ package enum ConsoleWords {
         }
     }
 
+    static func withdrawn(_ sets: [String]) -> String { "this node does not run what its CPUID names, so no node offers it to the guest: \(sets.joined(separator: ", "))" }
+
     static let notCollected = "a processor did not come back in time"
 }

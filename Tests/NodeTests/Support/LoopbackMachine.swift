@@ -50,6 +50,13 @@ final class ConsolePipe: @unchecked Sendable {
 
     var console: GuestConsole { GuestConsole(input: input[0], output: output[1]) }
 
+    /// Waits for the guest's next byte and takes it; false after 20 s without one.
+    func waitForByte() -> Bool {
+        var events = pollfd(fd: output[0], events: Int16(POLLIN), revents: 0)
+        var byte: UInt8 = 0
+        return unsafe poll(&events, 1, 20_000) == 1 && read(output[0], &byte, 1) == 1
+    }
+
     /// The little-endian 64-bit words that arrived.
     func words() -> [UInt64] {
         var bytes = [UInt8](repeating: 0, count: 4096)

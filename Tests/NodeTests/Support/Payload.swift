@@ -78,6 +78,12 @@ struct Payload {
         }
     }
 
+    /// Waits until the power button's status bit is set in the PM1 event block.
+    mutating func waitForPowerButton() {
+        emit([0xBA], 0x600)
+        bytes += [0x66, 0xED, 0xF6, 0xC4, 0x01, 0x74, 0xF9]
+    }
+
     /// ACPI sleep state 5 through the PM1a control register.
     mutating func powerOff() {
         emit([0xBA], 0x604)

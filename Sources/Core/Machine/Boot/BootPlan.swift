@@ -24,8 +24,7 @@ package struct BootPlan: Sendable {
     ///   - initrdSize: 0 for none.
     ///   - commandLine: complete; see `GuestCommandLine`.
     package init(
-        layout: MachineLayout, kernel: LinuxKernel, initrdSize: UInt64, commandLine: String, acpi: ACPITables,
-        smbios: SMBIOSTables = SMBIOSTables(SMBIOSTables.Identity())
+        layout: MachineLayout, kernel: LinuxKernel, initrdSize: UInt64, commandLine: String, acpi: ACPITables, smbios: SMBIOSTables? = nil
     ) throws(BootError) {
         let text = Array(commandLine.utf8)
         try kernel.check(commandLine: commandLine)
@@ -55,7 +54,10 @@ package struct BootPlan: Sendable {
             Chunk(address: LowMemory.pageTables, source: .bytes(Self.identityMap(at: LowMemory.pageTables))),
             Chunk(address: LowMemory.commandLine, source: .bytes(text + [0])),
         ]
-        chunks.append(Chunk(address: LowMemory.smbios, source: .bytes(smbios.bytes)))
+        if let smbios {
+            chunks.append(Chunk(address: LowMemory.smbiosEntry, source: .bytes(smbios.entry)))
+            chunks.append(Chunk(address: smbios.address, source: .bytes(smbios.structures)))
+        }
         chunks += acpi.tables.map { Chunk(address: $0.address, source: .bytes($0.bytes)) }
         chunks.append(
             Chunk(

@@ -56,6 +56,21 @@ package struct LinuxKernel: Sendable {
     }
 }
 
+extension LinuxKernel {
+    /// What the kernel says of its version and who built it (boot protocol field `kernel_version`); nil when it says nothing.
+    package static func version(of file: [UInt8]) -> String? {
+        guard let offset = file.number(UInt16.self, at: 0x20E), offset != 0 else { return nil }
+        let text = file.dropFirst(0x200 + Int(offset)).prefix(256).prefix { $0 != 0 }
+        return text.isEmpty ? nil : String(decoding: text, as: UTF8.self)
+    }
+
+    /// The kernel's CONFIG_HZ, as far as its builder tells: Debian's kernels tick 250 times a second. Nil for all others, because a wrong value
+    /// would make the guest's short delays wrong.
+    package static func ticksPerSecond(version: String?) -> UInt64? {
+        version?.contains("(debian-kernel@lists.debian.org)") == true ? 250 : nil
+    }
+}
+
 /// Why a guest cannot be started.
 package enum BootError: Error, Equatable, CustomStringConvertible {
     case notABzImage

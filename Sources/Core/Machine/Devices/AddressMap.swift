@@ -30,6 +30,7 @@ package struct AddressMap: Sendable, Equatable {
     private var ports: [Entry] = []
     private var memory: [Entry] = []
     private var wires: [Entry] = []
+    private var panel: [Entry] = []
 
     /// - Throws: when a block is empty or outside its space, two overlap, a node does not exist, or a wire has no input or
     ///   two drivers.
@@ -54,6 +55,7 @@ package struct AddressMap: Sendable, Equatable {
                 MachineLayout.localAPICBase.rawValue + 0x1000..<MachineLayout.holeEnd,
             ]
         case .wire: [0..<UInt64(IOAPIC.pinCount)]
+        case .panel: [0..<FrontPanel.buttons]
         }
     }
 
@@ -68,6 +70,7 @@ package struct AddressMap: Sendable, Equatable {
         case .port: try Self.insert(entry, .port, into: &ports)
         case .memory: try Self.insert(entry, .memory, into: &memory)
         case .wire: try Self.insert(entry, .wire, into: &wires)
+        case .panel: try Self.insert(entry, .panel, into: &panel)
         }
     }
 
@@ -107,6 +110,7 @@ package struct AddressMap: Sendable, Equatable {
         case .port: Self.target(of: access, in: ports)
         case .memory: Self.target(of: access, in: memory)
         case .wire: Self.target(of: access, in: wires)
+        case .panel: Self.target(of: access, in: panel)
         }
     }
 

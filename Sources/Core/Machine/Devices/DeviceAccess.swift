@@ -8,12 +8,15 @@ package struct DeviceAccess: Sendable, Hashable {
         case memory = 1
         /// Inputs of the machine's I/O APIC. A device drives its wire by writing the level, from whichever node it stands on.
         case wire = 2
+        /// Buttons of the machine's front panel (``FrontPanel``), which no processor sees.
+        case panel = 3
 
         package var description: String {
             switch self {
             case .port: "port"
             case .memory: "address"
             case .wire: "interrupt wire"
+            case .panel: "panel button"
             }
         }
     }

@@ -58,26 +58,31 @@ extension PlacedDevice {
 
     /// A 16550A whose transmitted bytes are posted. Its other registers are answered: a driver reads the line status, or
     /// writes one of them, before it lets another processor at the port.
-    package static func serialPort(node: NodeIndex, base: UInt16, wire: UInt8) -> Self {
-        Self(
+    /// - Parameter isConsole: the front panel's system requests go to this port.
+    package static func serialPort(node: NodeIndex, base: UInt16, wire: UInt8, isConsole: Bool = false) -> Self {
+        let panel = Block(.panel, FrontPanel.systemRequest.address, count: 1, offset: 0)
+        return Self(
             kind: .serialPort, node: node,
             blocks: [
                 Block(.port, UInt64(base), count: 1, offset: 0, isPosted: true), Block(.port, UInt64(base) + 1, count: 7, offset: 1),
-            ], wire: wire)
+            ] + (isConsole ? [panel] : []), wire: wire)
     }
 
     /// The devices that every machine has, all on one node.
     package static func chipset(node: NodeIndex = 0) -> [Self] {
         let ioAPIC = MachineLayout.ioAPICBase.rawValue
         return [
-            serialPort(node: node, base: serialBase, wire: Wire.serial),
+            serialPort(node: node, base: serialBase, wire: Wire.serial, isConsole: true),
             Self(
                 kind: .intervalTimer, node: node,
                 blocks: [Block(.port, 0x40, count: 4, offset: 0), Block(.port, 0x61, count: 1, offset: 4)], wire: Wire.timer),
             Self(kind: .realTimeClock, node: node, blocks: [Block(.port, 0x70, count: 2, offset: 0)], wire: Wire.clock),
             Self(
                 kind: .powerManagement, node: node,
-                blocks: [Block(.port, UInt64(PowerManagement.eventPort), count: PowerManagement.registerBytes, offset: 0)],
+                blocks: [
+                    Block(.port, UInt64(PowerManagement.eventPort), count: PowerManagement.registerBytes, offset: 0),
+                    Block(.panel, FrontPanel.power.address, count: 1, offset: 0),
+                ],
                 wire: Wire.systemControl),
             Self(
                 kind: .legacyInterruptController, node: node,
@@ -103,6 +108,7 @@ extension PlacedDevice {
                     Block(.port, 0x64, count: 1, offset: PlatformControl.Register.keyboardCommand),
                     Block(.port, 0x80, count: 1, offset: PlatformControl.Register.diagnosticCode, isPosted: true),
                     Block(.port, 0xED, count: 1, offset: PlatformControl.Register.delay, isPosted: true),
+                    Block(.panel, FrontPanel.reset.address, count: 1, offset: 0),
                 ]),
         ]
     }

@@ -22,6 +22,10 @@ final class PlatformControl: Device {
     }
 
     func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        guard register.space == .port else {
+            requestsReset = true
+            return
+        }
         ByteRegisters.write(register.offset, size: size, value: value) { offset, value in
             switch UInt32(offset) {
             case Register.systemControl:

@@ -25,9 +25,6 @@ package final class PowerManagement: Device {
         return signals
     }
 
-    /// Asks the guest to shut down, like a short press on the power button.
-    package func pressPowerButton() { status |= Self.powerButton }
-
     /// 32-bit timer value.
     static func timer(now: UInt64) -> UInt32 {
         let product = now.multipliedFullWidth(by: timerFrequency)
@@ -49,6 +46,10 @@ package final class PowerManagement: Device {
     }
 
     package func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        guard register.space == .port else {
+            status |= Self.powerButton
+            return
+        }
         // Bytes of a wider or narrower access each reach the register they fall into.
         ByteRegisters.write(register.offset, size: size, value: value) { writeByte(Self.eventPort + UInt16($0), $1) }
         if control & 0x2000 != 0 {

@@ -8,7 +8,10 @@ package final class SerialPort: Device {
 
     private enum Enable { static let received: UInt8 = 1, transmit: UInt8 = 2, line: UInt8 = 4, modem: UInt8 = 8 }
 
+    private static let breakMark: UInt16 = 0x100
+
     private enum Status {
+        static let breakInterrupt: UInt8 = 0x10
         static let dataReady: UInt8 = 0x01, overrun: UInt8 = 0x02, transmitterEmpty: UInt8 = 0x60
     }
 
@@ -26,9 +29,10 @@ package final class SerialPort: Device {
     private var divisor: UInt16 = 12
     private var overrun = false
     private var transmitterInterrupt = false
-    private var fifo: [UInt8] = []
+    /// Characters, with `breakMark` for a BREAK, which comes with a character of zero.
+    private var fifo: [UInt16] = []
     /// Input that found the FIFO full, oldest first from `inputHead`.
-    private var input: [UInt8] = []
+    private var input: [UInt16] = []
     private var inputHead = 0
     private(set) var output: [UInt8] = []
     private(set) var droppedOutput = 0
@@ -53,9 +57,12 @@ package final class SerialPort: Device {
         return (modemControl & 1) << 5 | (modemControl & 2) << 3 | (modemControl & 4) << 4 | (modemControl & 8) << 4
     }
 
+    /// The oldest character is a BREAK that nobody has seen yet.
+    private var hasBreak: Bool { fifo.first.map { $0 & Self.breakMark != 0 } ?? false }
+
     /// Interrupt identification without the FIFO bits; bit 0 set means none.
     private var pendingInterrupt: UInt8 {
-        if interruptEnable & Enable.line != 0, overrun { return 0x06 }
+        if interruptEnable & Enable.line != 0, overrun || hasBreak { return 0x06 }
         if interruptEnable & Enable.received != 0, !fifo.isEmpty { return fifo.count >= triggerLevel ? 0x04 : 0x0C }
         if interruptEnable & Enable.transmit != 0, transmitterInterrupt { return 0x02 }
         if interruptEnable & Enable.modem != 0, modemDelta != 0 { return 0x00 }
@@ -73,10 +80,17 @@ package final class SerialPort: Device {
     /// - Returns: bytes that were not accepted because too much input already waits.
     @discardableResult
     package func receive(_ bytes: some Collection<UInt8>) -> Int {
+        receive(characters: bytes.map(UInt16.init))
+    }
+
+    /// BREAK on the line, then a key.
+    private func receiveSystemRequest(_ key: UInt8) { _ = receive(characters: [Self.breakMark, UInt16(key)]) }
+
+    private func receive(characters: [UInt16]) -> Int {
         let room = Self.inputLimit - (input.count - inputHead)
-        input += bytes.prefix(room)
+        input += characters.prefix(room)
         refill()
-        return max(0, bytes.count - room)
+        return max(0, characters.count - room)
     }
 
     private func refill() {
@@ -96,6 +110,7 @@ package final class SerialPort: Device {
     }
 
     package func write(_ register: DeviceRegister, size: Int, value: UInt64, now: UInt64) {
+        guard register.space == .port else { return receiveSystemRequest(UInt8(truncatingIfNeeded: value)) }
         ByteRegisters.write(register.offset, size: size, value: value) { writeByte(UInt16($0), $1) }
     }
 
@@ -111,7 +126,7 @@ package final class SerialPort: Device {
         case Register.data:
             if lineControl & 0x80 != 0 { return UInt8(truncatingIfNeeded: divisor) }
             guard !fifo.isEmpty else { return 0 }
-            let byte = fifo.removeFirst()
+            let byte = UInt8(truncatingIfNeeded: fifo.removeFirst())
             refill()
             return byte
         case Register.interruptEnable:
@@ -124,8 +139,13 @@ package final class SerialPort: Device {
         case Register.lineControl: return lineControl
         case Register.modemControl: return modemControl
         case Register.lineStatus:
-            defer { overrun = false }
+            // What went wrong with a character is said once; the character stays.
+            defer {
+                overrun = false
+                if hasBreak { fifo[0] &= 0xFF }
+            }
             return Status.transmitterEmpty | (fifo.isEmpty ? 0 : Status.dataReady) | (overrun ? Status.overrun : 0)
+                | (hasBreak ? Status.breakInterrupt : 0)
         case Register.modemStatus:
             defer { modemDelta = 0 }
             return modemInputs | modemDelta
@@ -161,7 +181,7 @@ package final class SerialPort: Device {
     private func transmit(_ byte: UInt8) {
         transmitterInterrupt = true
         if isLoopback {
-            if fifo.count < capacity { fifo.append(byte) } else { overrun = true }
+            if fifo.count < capacity { fifo.append(UInt16(byte)) } else { overrun = true }
         } else if output.count < Self.outputLimit {
             output.append(byte)
         } else {

@@ -53,6 +53,7 @@ extension CPUIDTable {
         var table = self
         table.keep(where: Self.isVisible)
         table.hideFeatures(vendor: vendor)
+        table.settleExtendedState()
         table.setLimits(vendor: vendor, layout: layout)
         table.setTopology(vendor: vendor, layout: layout, processor: processor)
         table.setCaches(layout: layout)
@@ -111,7 +112,8 @@ extension CPUIDTable {
         modify(0x8000_0000) { $0.eax = min(max($0.eax, least), 0x8000_0021) }
         modify(0x8000_0008) {
             let physical = max($0.eax & 0xFF, UInt32(layout.physicalAddressBits))
-            $0.eax = $0.eax & 0xFF00 | physical
+            // 57-bit linear addresses come with LA57 only, which is hidden.
+            $0.eax = min($0.eax >> 8 & 0xFF, 48) << 8 | physical
         }
     }
 

@@ -32,15 +32,18 @@ package struct ACPITables: Sendable {
 
     package let tables: [Table]
     package let rootPointer: GuestAddress
+    /// Behind the tables, of the size that was asked for.
+    package let room: GuestAddress
     /// Bytes taken from the end of node 0's low memory, 0 when everything fits below 1 MiB.
     package let reclaimableBytes: UInt64
 
-    package init(layout: MachineLayout, identity: Identity = Identity()) {
+    /// - Parameter room: bytes that others want behind the tables: SMBIOS's structures.
+    package init(layout: MachineLayout, identity: Identity = Identity(), room: Int = 0) {
         let builder = ACPIBuilder(layout: layout, identity: identity)
         let root = LowMemory.firmwareArea
-        let lengths = builder.totalLength
+        let lengths = builder.totalLength + UInt64(room)
         let base: GuestAddress
-        if lengths + 0x40 <= LowMemory.firmwareAreaSize - LowMemory.smbiosSize {
+        if root.rawValue + 0x40 + lengths <= LowMemory.smbiosEntry.rawValue {
             reclaimableBytes = 0
             base = GuestAddress(root.rawValue + 0x40)
         } else {
@@ -49,6 +52,7 @@ package struct ACPITables: Sendable {
             base = GuestAddress(layout.lowMemoryEndOfFirstNode.rawValue - reclaimableBytes)
         }
         rootPointer = root
+        self.room = GuestAddress(base.rawValue + builder.totalLength)
         tables = builder.build(root: root, base: base)
     }
 }

@@ -1,6 +1,6 @@
 import Bytes
 
-/// What the machine says of its maker (DMTF DSP0134, "System Management BIOS Reference Specification", 3.6).
+/// What the machine says of its maker, its boards, processors and memory (DMTF DSP0134, "System Management BIOS Reference Specification", 3.6).
 package struct SMBIOSTables: Sendable, Equatable {
     package struct Identity: Sendable, Equatable {
         /// ASCII, at most 64 characters each.
@@ -11,72 +11,79 @@ package struct SMBIOSTables: Sendable, Equatable {
         package var firmwareVersion: String
         /// The kit: what tells one machine from another.
         package var serialNumber: String
+        package var uuid: MachineUUID?
 
         package init(
             manufacturer: String = "vSMP", product: String = "vSMP machine", firmwareVendor: String = "vSMP", firmwareVersion: String = "",
-            serialNumber: String = ""
+            serialNumber: String = "", uuid: MachineUUID? = nil
         ) {
             self.manufacturer = manufacturer
             self.product = product
             self.firmwareVendor = firmwareVendor
             self.firmwareVersion = firmwareVersion
             self.serialNumber = serialNumber
+            self.uuid = uuid
         }
     }
 
-    /// Entry point and structures, to be placed at ``LowMemory/smbios``.
-    package let bytes: [UInt8]
+    /// The entry point, to be placed at ``LowMemory/smbiosEntry``.
+    package let entry: [UInt8]
+    /// The structures, to be placed at ``address``.
+    package let structures: [UInt8]
+    package let address: GuestAddress
 
-    private static let entryLength = 24
+    private static let entryLength: UInt8 = 24
 
-    package init(_ identity: Identity) {
-        var structures = ByteWriter()
-        structures.structure(0, handle: 0, strings: [identity.firmwareVendor, identity.firmwareVersion]) { w in
-            w.put(raw: [1, 2])  // vendor and version
-            w.u16(0xE000)  // segment of the firmware area
-            w.put(raw: [0, UInt8(LowMemory.firmwareAreaSize >> 16) - 1])  // no date; size, in 64 KiB less one
-            w.u64(1 << 3)  // what BIOSes can do: not said
-            w.put(raw: [0, 1 << 4])  // a virtual machine (7.1.2.2)
-            w.put(raw: [1, 0, 0xFF, 0xFF])  // release 1.0, no embedded controller
-        }
-        structures.structure(1, handle: 1, strings: [identity.manufacturer, identity.product, identity.firmwareVersion, identity.serialNumber]) { w in
-            w.put(raw: [1, 2, 3, 4])
-            w.put(zeros: 16)  // no UUID
-            w.put(raw: [6, 0, 0])  // woken by the power switch
-        }
-        structures.structure(3, handle: 2, strings: [identity.manufacturer]) { w in
-            w.put(raw: [1, 0x17, 0, 0, 0])  // rack-mounted, no version, serial number or tag
-            w.put(raw: [2, 2, 2, 2])  // states and security: unknown
-            w.u32(0)
-            w.put(raw: [0, 0, 0, 0, 0])
-        }
-        structures.structure(127, handle: 3, strings: []) { _ in }
+    /// Bytes that the structures of a machine take.
+    package static func size(_ identity: Identity, layout: MachineLayout, processor: ProcessorModel) -> Int {
+        SMBIOSStructures(identity: identity, layout: layout, processor: processor).bytes.count
+    }
 
+    /// - Parameter address: where the structures are going to be.
+    package init(_ identity: Identity, layout: MachineLayout, processor: ProcessorModel, at address: GuestAddress) {
+        structures = SMBIOSStructures(identity: identity, layout: layout, processor: processor).bytes
+        self.address = address
         var entry = ByteWriter()
         entry.put("_SM3_", width: 5)
-        entry.put(raw: [0, UInt8(Self.entryLength), 3, 6, 0, 1, 0])  // checksum, length, version 3.6.0, revision 1
+        entry.put(raw: [0, Self.entryLength, 3, 6, 0, 1, 0])  // checksum, length, version 3.6.0, revision 1
         entry.u32(UInt32(structures.count))
-        entry.u64(LowMemory.smbios.rawValue + 32)
+        entry.u64(address.rawValue)
         entry.patch(ACPIBuilder.checksum(entry.bytes[...]), at: 5)
-        entry.put(zeros: 32 - Self.entryLength)
-        bytes = entry.bytes + structures.bytes
-        precondition(bytes.count <= Int(LowMemory.smbiosSize), "names are bounded")
+        self.entry = entry.bytes
     }
 }
 
-extension ByteWriter {
-    /// A structure: header, what `body` writes, its strings (6.1.3). Strings are cut to 64 characters; an empty one is a blank.
-    fileprivate mutating func structure(_ type: UInt8, handle: UInt16, strings: [String], _ body: (inout ByteWriter) -> Void) {
-        var formatted = ByteWriter()
-        body(&formatted)
-        u8(type)
-        u8(UInt8(4 + formatted.count))
-        u16(handle)
-        put(raw: formatted.bytes)
-        for string in strings {
-            put(raw: (string.isEmpty ? " " : string).utf8.prefix(64).map { (0x20..<0x7F).contains($0) ? $0 : 0x3F })
-            u8(0)
-        }
-        put(raw: strings.isEmpty ? [0, 0] : [0])
+/// What tells one machine from all others: 16 bytes in the order of RFC 9562.
+package struct MachineUUID: Sendable, Equatable {
+    package let bytes: [UInt8]
+
+    /// - Returns: nil unless there are 16 bytes.
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        self.bytes = bytes
+    }
+
+    /// The first three fields are little-endian (DSP0134, 7.2.1).
+    var smbios: [UInt8] { bytes[0..<4].reversed() + bytes[4..<6].reversed() + bytes[6..<8].reversed() + bytes[8...] }
+}
+
+/// What SMBIOS tells of the machine's processors, which are all of one model: that of CPUID.
+package struct ProcessorModel: Sendable, Equatable {
+    let vendor: String
+    let brand: String
+    /// EAX and EDX of CPUID leaf 1.
+    let identification: UInt64
+    let megahertz: UInt16
+
+    /// - Parameters:
+    ///   - table: what the bootstrap processor answers.
+    ///   - tscKHz: frequency of the time-stamp counter.
+    package init(_ table: CPUIDTable, tscKHz: UInt64) {
+        vendor = table.vendorName
+        let words = (UInt32(0x8000_0002)...0x8000_0004).compactMap { table[$0] }.flatMap { [$0.eax, $0.ebx, $0.ecx, $0.edx] }
+        let text = words.flatMap { $0.bytes() }.prefix { $0 != 0 }
+        brand = String(decoding: text.drop { $0 == 0x20 }, as: UTF8.self)
+        identification = UInt64(table[1]?.edx ?? 0) << 32 | UInt64(table[1]?.eax ?? 0)
+        megahertz = UInt16(clamping: (tscKHz + 500) / 1000)
     }
 }

@@ -65,6 +65,15 @@ int gc_try_load(const void *address, uint64_t *value);
 /// 1, or 0 when the store faulted.
 int gc_try_store(void *address, uint64_t value);
 
+/// Sets of instructions that CPUID may offer, by number from 0.
+int gc_instruction_set_count(void);
+const char *gc_instruction_set_name(int set);
+/// Makes SIGILL inside gc_try_instruction an answer instead of an end. 0 or errno.
+int gc_catch_illegal_instructions(void);
+enum gc_trial { GC_NOT_OFFERED, GC_RAN, GC_ILLEGAL };
+/// Executes an instruction of the set on this processor if its CPUID offers the set.
+enum gc_trial gc_try_instruction(int set);
+
 /// Pins the calling thread to one processor: 0 or errno.
 int gc_pin(int processor);
 /// Bit `i` of `words` is set for each processor `i` this thread may run on. Returns 0 or errno.
