@@ -21,7 +21,7 @@ public struct WrittenStick: Sendable, Equatable, Codable {
         board = reader.manifest.board
         version = reader.manifest.version
         firmwareHash = reader.manifest.firmwareHash.description
-        guard let bytes = try? file.volume(ConfigurationPartition.name)?.read(MachineConfiguration.file), let machine = try? MachineConfiguration(bytes) else { return }
+        guard let bytes = try? file.volume(ConfigurationPartition.name)?.read(StickFile.machineConfiguration.rawValue), let machine = try? MachineConfiguration(bytes) else { return }
         kit = machine.kit
         node = machine.node
     }
