@@ -21,6 +21,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: ground + core + node + oem + commands + guest + tests
 )
@@ -70,6 +71,8 @@ var node: [Target] {
 var oem: [Target] {
     [
         .systemLibrary(name: "CFDT", path: "Sources/OEM/CFDT", providers: [.apt(["libfdt-dev"])]),
+        .systemLibrary(name: "CUSB", path: "Sources/OEM/CUSB", providers: [.apt(["libusb-1.0-0-dev"])]),
+        room("OEM", "USB", ["CUSB", "Platform"]),
         room("OEM", "BoardSupport", ["CFDT", "Coherence", "Platform", "Bytes", "Contract"]),
         room("OEM", "Licensing", ["Bytes", "Contract", crypto]),
         room(
@@ -81,7 +84,10 @@ var oem: [Target] {
             ]),
         room(
             "OEM", "Provisioning",
-            ["BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "Platform", "Bytes", "Contract", "Disk", crypto]),
+            [
+                "BoardSupport", "Coherence", "FirmwareImage", "Licensing", "Machine", "USB", "Platform", "Bytes", "Contract", "Disk", crypto,
+                .product(name: "Yams", package: "Yams"),
+            ]),
         room("OEM", "HardwareLab", ["BoardSupport", "Coherence", "FirmwareImage", "Provisioning", "Platform", "Bytes", "Contract"]),
     ]
 }
@@ -93,8 +99,8 @@ var commands: [Target] {
         room(
             "Commands", "OEMCommands",
             [
-                "CommandParsing",
-                "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "Platform", "Bytes", "Contract",
+                "CommandParsing", "HardwareLab", "Provisioning", "FirmwareImage", "BoardSupport", "Coherence", "Licensing", "StickState", "USB", "Platform",
+                "Bytes", "Contract",
                 "Disk", arguments,
             ]),
         room(
@@ -127,6 +133,7 @@ var tests: [Target] {
         .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport"]),
+        test("USB", ["USB", "Platform"]),
         test("Bytes", ["Bytes"]),
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
@@ -143,7 +150,7 @@ var tests: [Target] {
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),
         test("FirmwareImage", ["FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport", "vsmp"]),
-        test("Provisioning", ["Provisioning", "FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport"]),
+        test("Provisioning", ["Provisioning", "FirmwareImage", "Licensing", "StickState", "USB", "Platform", "Bytes", "Contract", "Disk", "TestSupport"]),
         test("HardwareLab", ["HardwareLab", "Platform", "Contract", "TestSupport"]),
         test(
             "Node",
@@ -153,7 +160,7 @@ var tests: [Target] {
             ]),
         test(
             "OEMCommands",
-            ["OEMCommands", "BoardSupport", "Licensing", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
+            ["OEMCommands", "BoardSupport", "Licensing", "USB", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
         test("Structure", ["CTestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]

@@ -40,7 +40,7 @@ struct LoopDeviceTests {
         let image = try TestImage()
         let loop = try loop(image, size: 32 << 20)
         let personalisation = StickPersonalisation(kit: try testKit(), node: 1)
-        _ = try StickWriter(image: image.path, permitting: [.notRemovable]).write(
+        _ = try StickWriter(image: image.path, permitting: [.notRemovable, .notUSB]).write(
             to: loop.path, personalisation: personalisation)
         let backing = image.scratch.path + "/backing"
         let words = try runTool("sfdisk", ["--verify", backing])
@@ -67,7 +67,7 @@ struct LoopDeviceTests {
         let image = try TestImage()
         let loop = try loop(image, size: 8 << 20)
         do {
-            _ = try StickWriter(image: image.path, permitting: [.notRemovable]).write(
+            _ = try StickWriter(image: image.path, permitting: [.notRemovable, .notUSB]).write(
                 to: loop.path, personalisation: nil)
             Issue.record("an image was written to a stick that is too small")
         } catch {
@@ -80,7 +80,7 @@ struct LoopDeviceTests {
     @Test func aStickThatAnotherProgramHoldsIsNotUpdated() throws {
         let image = try TestImage()
         let loop = try loop(image, size: 32 << 20)
-        let writer = try StickWriter(image: image.path, permitting: [.notRemovable])
+        let writer = try StickWriter(image: image.path, permitting: [.notRemovable, .notUSB])
         let holder = try FileStore(writingDevice: loop.path)
         do {
             _ = try writer.update(loop.path)
@@ -101,7 +101,7 @@ struct LoopDeviceTests {
         try image.scratch.write(folder + "/size", "\((64 << 20) / 512)\n")
         try image.scratch.write(folder + "/removable", "1\n")
         do {
-            _ = try StickWriter(image: image.path, root: image.scratch.path, permitting: []).write(
+            _ = try StickWriter(image: image.path, root: image.scratch.path, permitting: [.notUSB]).write(
                 to: loop.path, personalisation: nil)
             Issue.record("an exchanged stick was written")
         } catch {

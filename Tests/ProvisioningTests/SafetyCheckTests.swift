@@ -1,7 +1,9 @@
 import Contract
 import BoardSupport
 import Foundation
+import Platform
 import Testing
+import USB
 
 @testable import Provisioning
 
@@ -16,7 +18,7 @@ private struct FakeComputer {
         try scratch.link("sys/block/sdb", to: Self.stickPath)
         try disk(stick, number: "8:16", sectors: 16384, removable: true)
         try partition(stick + "/sdb1", number: "8:17", start: 2048, sectors: 8192)
-        try scratch.write("sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/serial", "4C530001\n")
+        try usb(Self.stickDevice)
         try scratch.write("dev/sdb", Data(count: 8 << 20))
         try scratch.write("proc/swaps", "Filename Type Size Used Priority\n")
         try mounts([])
@@ -25,6 +27,23 @@ private struct FakeComputer {
     /// Where the link /sys/block/sdb leads.
     let stick = "sys/" + Self.stickPath.dropFirst("../".count)
     var inventory: BlockDeviceInventory { BlockDeviceInventory(root: scratch.path) }
+
+    /// What libusb says at port 2-1.
+    static let stickDevice = USBDevice(
+        port: .init(bus: 2, ports: [1]), address: 7, vendor: 0x0781, product: 0x5581, release: 0x0100, classCode: 0,
+        interfaces: [.init(number: 0, classCode: 8, subclass: 6, protocolCode: 0x50)], speed: .superSpeed, milliamperes: 224,
+        names: .init(serial: "4C530001"))
+
+    /// What the kernel says of a device at its port.
+    func usb(_ device: USBDevice) throws {
+        let folder = "sys/devices/pci0000:00/0000:00:14.0/usb\(device.port.bus)/\(device.port)"
+        try scratch.link("sys/bus/usb/devices/\(device.port)", to: "../../../../" + folder)
+        let facts = [
+            ("idVendor", String(device.vendor, radix: 16)), ("idProduct", String(device.product, radix: 16)), ("busnum", "\(device.port.bus)"),
+            ("devnum", "\(device.address)"), ("serial", device.names.serial ?? ""),
+        ]
+        for (name, value) in facts { try scratch.write("\(folder)/\(name)", value + "\n") }
+    }
 
     func disk(_ folder: String, number: String, sectors: Int, removable: Bool) throws {
         try scratch.write(folder + "/dev", number + "\n")
@@ -46,12 +65,13 @@ private struct FakeComputer {
         try scratch.write("proc/self/mountinfo", lines.joined(separator: "\n") + "\n")
     }
 
-    func rules(for name: String, imageDisks: Set<String> = [], expected: BlockDevice.Identity? = nil) throws
-        -> [Refusal.Rule]
-    {
-        let inventory = inventory
-        let device = try #require(inventory.device(name))
-        let refusals = SafetyCheck(inventory: inventory).refusals(
+    func rules(
+        for name: String, imageDisks: Set<String> = [], expected: BlockDevice.Identity? = nil, usb: [USBDevice] = [stickDevice],
+        allowed: PortRules = PortRules()
+    ) throws -> [Refusal.Rule] {
+        let inventory = StickInventory(disks: inventory, usb: USBDisks.join(usb, SystemFiles(root: scratch.path)), problem: nil)
+        let device = try #require(inventory.disks.device(name))
+        let refusals = SafetyCheck(inventory, rules: [allowed]).refusals(
             for: device, imageDisks: imageDisks, expected: expected)
         for refusal in refusals { #expect(!refusal.why.isEmpty && !refusal.action.isEmpty) }
         return refusals.map(\.rule)
@@ -74,13 +94,13 @@ private struct FakeComputer {
         let stick = try #require(computer.inventory.device("sdb"))
         #expect(stick.serial == "4C530001")
         #expect(stick.size == 8 << 20)
-        #expect(stick.isUSB)
+        #expect(stick.port?.description == "2-1" && stick.identity.description == "8388608:4C530001@2-1")
         #expect(stick.partitions.map(\.name) == ["sdb1"])
         #expect(try computer.rules(for: "sdb", expected: stick.identity) == [])
     }
 
     @Test func rootDiskIsRefused() throws {
-        #expect(try FakeComputer().rules(for: "sda") == [.rootDisk, .notRemovable])
+        #expect(try FakeComputer().rules(for: "sda") == [.rootDisk, .notRemovable, .notUSB])
     }
 
     @Test func rootOnLogicalVolumeIsFoundThroughItsParts() throws {
@@ -174,9 +194,48 @@ private struct FakeComputer {
         #expect(try computer.rules(for: "sdb").contains(.noMedium))
     }
 
+    @Test func aDiskThatLibusbDoesNotKnowIsRefused() throws {
+        #expect(try FakeComputer().rules(for: "sdb", usb: []) == [.notUSB])
+    }
+
+    @Test func libusbAndKernelMustAgreeAboutTheDevice() throws {
+        let computer = try FakeComputer()
+        let stick = FakeComputer.stickDevice
+        func other(vendor: UInt16? = nil, address: UInt8? = nil, serial: String? = nil) -> USBDevice {
+            USBDevice(
+                port: stick.port, address: address ?? stick.address, vendor: vendor ?? stick.vendor, product: stick.product, release: stick.release,
+                classCode: stick.classCode, interfaces: stick.interfaces, speed: stick.speed, milliamperes: stick.milliamperes,
+                names: .init(serial: serial ?? stick.names.serial))
+        }
+        for device in [other(vendor: 0x0951), other(address: 8), other(serial: "4C530002")] {
+            #expect(try computer.rules(for: "sdb", usb: [device]) == [.unclear])
+        }
+        #expect(try computer.rules(for: "sdb", usb: [other()]) == [])
+    }
+
+    @Test func portsHubsAndMakersLimitWhatIsAllowed() throws {
+        let computer = try FakeComputer()
+        func rules(ports: [String] = [], hubs: [String] = [], vendors: Set<UInt16> = []) throws -> [Refusal.Rule] {
+            let allowed = try PortRules(ports: Set(ports.map { try #require(USBDevice.Port($0)) }), hubs: Set(hubs.map { try #require(USBDevice.Port($0)) }), vendors: vendors)
+            return try computer.rules(for: "sdb", allowed: allowed)
+        }
+        #expect(try rules(ports: ["2-1"]) == [] && rules(ports: ["1-1", "2-1"]) == [] && rules(vendors: [0x0781]) == [])
+        #expect(try rules(ports: ["1-1"]) == [.notAllowed] && rules(ports: ["2-1.1"]) == [.notAllowed] && rules(vendors: [0x0951]) == [.notAllowed])
+        // A hub allows what is plugged into it, not itself.
+        #expect(try rules(hubs: ["2-1"]) == [.notAllowed])
+    }
+
+    @Test func aPortTellsSticksOfOneSerialNumberApart() throws {
+        let computer = try FakeComputer()
+        let here = try #require(BlockDevice.Identity("8388608:4C530001@2-1")), there = try #require(BlockDevice.Identity("8388608:4C530001@2-2"))
+        #expect(try computer.rules(for: "sdb", expected: here) == [] && computer.rules(for: "sdb", expected: there) == [.changed])
+        #expect(try computer.rules(for: "sdb", expected: BlockDevice.Identity("8388608:4C530001")) == [])
+        for text in ["", "8388608", "x:1", "0:1", "-1:1"] { #expect(BlockDevice.Identity(text) == nil, "\(text)") }
+    }
+
     @Test func partitionInsteadOfDiskIsRefused() throws {
         let computer = try FakeComputer()
-        let check = SafetyCheck(inventory: computer.inventory)
+        let check = SafetyCheck(StickInventory(disks: computer.inventory, usb: [], problem: nil))
         #expect(try check.disk(number: "8:16", path: "/dev/sdb").name == "sdb")
         for number in ["8:17", "99:0"] {
             do {

@@ -16,6 +16,7 @@ struct DependencyTests {
         let node = try #require(manifest.firstMatch(of: /name: "Node",\s*dependencies: \[(?<list>[^\]]*)\]/), "Package.swift has no target Node")
         targets["Node"] = ("Node", names(in: node.list))
         targets["CFDT"] = ("OEM", [])
+        targets["CUSB"] = ("OEM", [])
         return targets
     }
 

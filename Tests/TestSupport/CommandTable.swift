@@ -3,14 +3,31 @@ import Foundation
 /// The options of a program's commands that are numbers, as its own help has them: their help ends with a range.
 package struct NumberOption {
     /// The subcommands that lead to it, then its name with the dashes.
-    package let words: [String]
-    package let range: (least: String, most: String)
+    private let words: [String]
+    private let range: (least: String, most: String)
 
     /// What no such option takes.
-    package var refused: [String] { ["-1", "99999999999999999999", "", "1x", " 1", "+1", "1.5"] + (range.least == "0" ? ["00"] : ["0"]) }
+    private var refused: [String] { ["-1", "99999999999999999999", "", "1x", " 1", "+1", "1.5"] + (range.least == "0" ? ["00"] : ["0"]) }
 
-    /// - Parameter dump: what `--experimental-dump-help` prints (ArgumentParserToolInfo).
-    package static func all(in dump: String) throws -> [NumberOption] {
+    /// What a program takes or refuses in other words than it should.
+    ///
+    /// - Parameters:
+    ///   - dump: what `--experimental-dump-help` prints (ArgumentParserToolInfo).
+    ///   - refusal: how a command line is refused, nil when it is not.
+    package static func faults(in dump: String, atLeast count: Int, refusal: ([String]) -> (status: Int32, message: String)?) throws -> [String] {
+        let options = try all(in: dump)
+        var faults = options.count < count ? ["\(options.count) options are numbers: \(options.map(\.words))"] : []
+        for option in options {
+            for value in option.refused {
+                let found = refusal(option.words + [value])
+                let isRight = found.map { $0.status == 64 && $0.message.contains("from \(option.range.least) to \(option.range.most)") } ?? false
+                if !isRight { faults.append("\(option.words.joined(separator: " ")) '\(value)': \(found.map { "\($0)" } ?? "taken")") }
+            }
+        }
+        return faults
+    }
+
+    private static func all(in dump: String) throws -> [NumberOption] {
         struct Dump: Decodable {
             struct Command: Decodable {
                 struct Argument: Decodable {

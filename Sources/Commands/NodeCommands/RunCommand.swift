@@ -221,10 +221,11 @@ enum RunCommand {
     private static func reach(_ options: Options, _ board: Board, _ inventory: HardwareInventory) throws -> Reach {
         if let listen = options.last("--listen") {
             var peers: [NodeIndex: SocketAddress] = [:]
+            let bounds = BoundedNumber(0...Limits.nodes.upperBound - 1)
             for peer in options.all("--peer") {
                 let parts = peer.split(separator: "=", maxSplits: 1)
-                guard parts.count == 2, let index = Int(parts[0]).flatMap({ NodeIndex(exactly: $0) }) else {
-                    throw Failure(status: .usage, text: "--peer \(peer): expected INDEX=ADDRESS:PORT")
+                guard parts.count == 2, let index = bounds.value(of: parts[0]).flatMap({ NodeIndex(exactly: $0) }) else {
+                    throw Failure(status: .usage, text: "--peer \(peer): expected INDEX=ADDRESS:PORT, the index \(bounds)")
                 }
                 peers[index] = try SocketAddress(String(parts[1]))
             }

@@ -14,6 +14,13 @@ func printJSON(_ value: some Encodable) throws {
     StandardOutput.print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
+/// A value as JSON on one line, for a program that follows.
+func jsonLine(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
 /// Writes on standard error.
 func printError(_ text: String, terminator: String = "\n") { StandardError.print(text, terminator: terminator) }
 

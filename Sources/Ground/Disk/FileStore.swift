@@ -67,7 +67,7 @@ package struct FileStore: ~Copyable, BlockStore {
             return try FileDescriptor(opening: path, for: .readWrite, options)
         } catch {
             if error.code == EBUSY { throw DiskError(inUse: path) }
-            let hint = error.code == EACCES ? "; writing a device needs root: run the command with sudo" : ""
+            let hint = error.code == EACCES ? "; use sudo, or let the group vsmp write sticks with tools/setup --usb" : ""
             throw DiskError(.cannotCreate, "cannot write \(path): \(error.reason)\(hint)")
         }
     }

@@ -32,6 +32,8 @@ package struct SystemFiles: Sendable {
 
     package func exists(_ path: String) -> Bool { unsafe access(root + path, F_OK) == 0 }
 
+    package func mayWrite(_ path: String) -> Bool { unsafe access(root + path, W_OK) == 0 }
+
     /// Names in a folder, sorted, without `.` and `..`; empty when it cannot be read.
     package func names(in path: String) -> [String] {
         guard let folder = unsafe opendir(root + path) else { return [] }

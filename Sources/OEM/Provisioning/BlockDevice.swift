@@ -1,3 +1,5 @@
+public import USB
+
 /// A whole disk as the kernel describes it.
 public struct BlockDevice: Sendable, Equatable, Codable {
     public struct Partition: Sendable, Equatable, Codable {
@@ -29,14 +31,33 @@ public struct BlockDevice: Sendable, Equatable, Codable {
         /// Bytes.
         public var size: Int
         public var serial: String?
+        /// Where it is plugged in: sticks of one batch may all have the same serial number.
+        public var port: USBDevice.Port?
 
-        public init(size: Int, serial: String?) {
+        public init(size: Int, serial: String?, port: USBDevice.Port? = nil) {
             self.size = size
             self.serial = serial
+            self.port = port
         }
 
-        /// `size:serial`, or `size:` without a serial number.
-        public var description: String { "\(size):\(serial ?? "")" }
+        /// From `SIZE:SERIAL` or `SIZE:SERIAL@PORT`.
+        public init?(_ text: String) {
+            var words = text[...]
+            var port: USBDevice.Port?
+            if let at = words.lastIndex(of: "@"), let last = USBDevice.Port(words[words.index(after: at)...]) {
+                port = last
+                words = words[..<at]
+            }
+            let parts = words.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let size = Int(parts[0]), size > 0 else { return nil }
+            self.init(size: size, serial: parts[1].isEmpty ? nil : String(parts[1]), port: port)
+        }
+
+        /// `SIZE:SERIAL@PORT`, without what is not known.
+        public var description: String { "\(size):\(serial ?? "")" + (port.map { "@\($0)" } ?? "") }
+
+        /// Whether `other` may be the same disk, as far as this one is known.
+        public func agrees(with other: Identity) -> Bool { size == other.size && serial == other.serial && (port == nil || port == other.port) }
     }
 
     /// Kernel name such as `sdb`; the device is `/dev/` plus it.
@@ -49,7 +70,8 @@ public struct BlockDevice: Sendable, Equatable, Codable {
     public var model: String?
     public var isRemovable: Bool
     public var isReadOnly: Bool
-    public var isUSB: Bool
+    /// The USB port it is behind, as sysfs has it.
+    public var port: USBDevice.Port?
     /// Bytes of a logical sector.
     public var sectorSize: Int
     public var partitions: [Partition]
@@ -62,5 +84,5 @@ public struct BlockDevice: Sendable, Equatable, Codable {
     public var holdsRoot: Bool
 
     public var path: String { "/dev/" + name }
-    public var identity: Identity { Identity(size: size, serial: serial) }
+    public var identity: Identity { Identity(size: size, serial: serial, port: port) }
 }

@@ -1,5 +1,6 @@
-internal import Platform
+package import Platform
 internal import BoardSupport
+internal import USB
 
 /// All disks of a computer, read from /sys/block, /proc/self/mountinfo and /proc/swaps, and the first sectors of the
 /// disks themselves where they may be read.
@@ -11,14 +12,18 @@ public struct BlockDeviceInventory: Sendable {
     /// - Parameter root: prefix of /sys, /proc and /dev; empty for the running system.
     public init(root: String = "") {
         let files = SystemFiles(root: root)
-        self.files = files
         let mounts = MountTable(files)
         let swaps = Self.swapNames(files)
-        let names = files.names(in: "/sys/block")
         let rootDisks = Self.disks(under: mounts.entries.last { $0.place == "/" }, files: files)
-        devices = names.map { name in
-            Self.device(name, files: files, mounts: mounts, swaps: swaps, holdsRoot: rootDisks.contains(name))
-        }
+        self.init(
+            files.names(in: "/sys/block").map { name in
+                Self.device(name, files: files, mounts: mounts, swaps: swaps, holdsRoot: rootDisks.contains(name))
+            }, files)
+    }
+
+    package init(_ devices: [BlockDevice], _ files: SystemFiles = SystemFiles()) {
+        self.devices = devices
+        self.files = files
     }
 
     /// The disk called `name`, for example `sdb`, or nil.
@@ -62,7 +67,7 @@ public struct BlockDeviceInventory: Sendable {
             name: name, number: number, size: size,
             serial: (["/sys/block/\(name)"] + ancestors).lazy.compactMap { files.line($0 + "/serial") }.first,
             model: model(folder, files), isRemovable: files.line(folder + "/removable") == "1",
-            isReadOnly: files.line(folder + "/ro") == "1", isUSB: ancestors.contains { $0.contains("/usb") },
+            isReadOnly: files.line(folder + "/ro") == "1", port: USBDisks.port(ofDisk: name, files),
             sectorSize: files.number(folder + "/queue/logical_block_size") ?? 512, partitions: partitions,
             mounts: parts.flatMap { part in
                 mounts.entries.filter { $0.number == part.1 || $0.source == "/dev/" + part.0 }

@@ -47,6 +47,11 @@ public struct Refusal: Sendable, Equatable, Codable, CustomStringConvertible {
     public enum Rule: String, Sendable, Codable, CaseIterable {
         case notWholeDisk = "not-whole-disk"
         case notRemovable = "not-removable"
+        case notUSB = "not-usb"
+        /// Port or maker is not one of those that the user or the station allows.
+        case notAllowed = "not-allowed"
+        /// libusb and the kernel do not agree about what is there.
+        case unclear
         case readOnly = "read-only"
         case noMedium = "no-medium"
         case sectorSize = "sector-size"

@@ -1,15 +1,18 @@
+import USB
 internal import Disk
 
 /// Decides whether a disk may be overwritten. Everything that is not clearly a free stick is refused.
 public struct SafetyCheck: Sendable {
-    private let inventory: BlockDeviceInventory
+    private let inventory: StickInventory
+    private let rules: [PortRules]
     /// Rules that do not count; only this package's own tests use it, for loop devices.
     private let permitted: Set<Refusal.Rule>
 
-    public init(inventory: BlockDeviceInventory) { self.init(inventory: inventory, permitting: []) }
+    public init(_ inventory: StickInventory, rules: [PortRules] = []) { self.init(inventory, rules: rules, permitting: []) }
 
-    package init(inventory: BlockDeviceInventory, permitting: Set<Refusal.Rule>) {
+    package init(_ inventory: StickInventory, rules: [PortRules] = [], permitting: Set<Refusal.Rule>) {
         self.inventory = inventory
+        self.rules = rules
         permitted = permitting
     }
 
@@ -35,6 +38,7 @@ public struct SafetyCheck: Sendable {
         if !device.isRemovable {
             refuse(.notRemovable, "the kernel calls it a fixed disk", "use a removable USB stick")
         }
+        refusePort(of: device, refuse)
         for mount in device.mounts where mount.place != "/" {
             refuse(.mounted, "\(mount.device) is mounted on \(mount.place)", "unmount it: umount \(mount.place)")
         }
@@ -52,12 +56,26 @@ public struct SafetyCheck: Sendable {
                 "if its data is not needed, erase the signatures (wipefs --all) and try again")
         }
         refuseUnusable(device, refuse)
-        if let expected, expected != device.identity {
+        if let expected, !expected.agrees(with: device.identity) {
             refuse(
-                .changed, "size or serial number changed since it was listed: was \(expected), is \(device.identity)",
+                .changed, "size, serial number or port changed since it was listed: was \(expected), is \(device.identity)",
                 "list the devices again (vsmp usb list) and make sure that it is the right stick")
         }
         return refusals
+    }
+
+    private func refusePort(of device: BlockDevice, _ refuse: (Refusal.Rule, String, String) -> Void) {
+        guard let usb = inventory.usb(behind: device) else {
+            let why = inventory.problem.map { "libusb cannot say what it is: \($0)" } ?? "it is behind no USB device that libusb knows"
+            refuse(.notUSB, why, "use a USB stick")
+            return
+        }
+        if let disagreement = usb.disagreement {
+            refuse(.unclear, "what is at port \(usb.device.port) is not clear: \(disagreement)", "pull it, plug it in again, and list the devices again (vsmp usb list)")
+        }
+        for rules in rules {
+            if let (why, action) = rules.objection(to: usb.device) { refuse(.notAllowed, why, action) }
+        }
     }
 
     private func refuseUnusable(_ device: BlockDevice, _ refuse: (Refusal.Rule, String, String) -> Void) {
@@ -72,7 +90,7 @@ public struct SafetyCheck: Sendable {
 
     /// What may be done with `number` (`major:minor` of a block special file): the disk, or a refusal.
     func disk(number: String, path: String) throws(ProvisioningError) -> BlockDevice {
-        guard let (device, isPartition) = inventory.device(number: number) else {
+        guard let (device, isPartition) = inventory.disks.device(number: number) else {
             throw .refused([
                 Refusal(
                     .notWholeDisk, subject: path, why: "the kernel lists no disk with the number \(number)",

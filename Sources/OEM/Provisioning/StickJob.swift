@@ -1,4 +1,5 @@
 public import Contract
+public import USB
 
 /// One stick that is to be written.
 public struct StickJob: Sendable {
@@ -30,6 +31,7 @@ public struct StickPlan: Sendable, Equatable, Codable {
     /// Of a disk.
     public var model: String?
     public var serial: String?
+    public var port: USBDevice.Port?
     public var image: String
     /// Bytes of the stick, and of its configuration partition.
     public var bytes: Int

@@ -93,8 +93,7 @@ public struct StickLicence: Sendable {
     private func volume(of stick: String) throws(ProvisioningError) -> FATVolume {
         guard let status = FileStatus(stick) else { throw .failed(.missingInput, "there is no stick \(stick); vsmp usb list shows those there are") }
         if status.kind == .blockDevice {
-            let inventory = BlockDeviceInventory()
-            let check = SafetyCheck(inventory: inventory)
+            let check = SafetyCheck(StickInventory())
             let refusals = check.refusals(for: try check.disk(number: status.device, path: stick))
             guard refusals.isEmpty else { throw .refused(refusals) }
         }

@@ -27,7 +27,7 @@ public struct StickRepair: Sendable {
     public func repair(_ target: String, isDryRun: Bool = false) throws(ProvisioningError) -> Report {
         guard let status = FileStatus(target) else { throw .failed(.missingInput, "there is no stick \(target); vsmp usb list shows those there are") }
         if status.kind == .blockDevice {
-            let check = SafetyCheck(inventory: BlockDeviceInventory(), permitting: permitted)
+            let check = SafetyCheck(StickInventory(), permitting: permitted)
             let refusals = check.refusals(for: try check.disk(number: status.device, path: target))
             guard refusals.isEmpty else { throw .refused(refusals) }
         }

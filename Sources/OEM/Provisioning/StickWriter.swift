@@ -4,20 +4,27 @@ internal import Disk
 public import FirmwareImage
 internal import Glibc
 internal import Platform
+private import USB
 
 /// Writes images to sticks, and newer firmware onto sticks that are written.
 public struct StickWriter: Sendable {
     public let image: ImageFile
     private let root: String
+    private let rules: [PortRules]
     private let permitted: Set<Refusal.Rule>
 
-    /// - Parameter image: a file, a disk, `-` for standard input, packed or not.
-    public init(image: String) throws(ProvisioningError) { try self.init(image: image, permitting: []) }
+    /// - Parameters:
+    ///   - image: a file, a disk, `-` for standard input, packed or not.
+    ///   - rules: which ports and makers are allowed; all of them must allow a stick.
+    public init(image: String, rules: [PortRules] = []) throws(ProvisioningError) { try self.init(image: image, rules: rules, permitting: []) }
 
     /// - Parameters:
     ///   - root: prefix of /sys and /proc for the safety check.
     ///   - permitting: rules that do not count, for loop devices in tests.
-    package init(image: String, root: String = "", permitting: Set<Refusal.Rule>) throws(ProvisioningError) {
+    package init(
+        image: String, root: String = "", rules: [PortRules] = [], permitting: Set<Refusal.Rule>
+    ) throws(ProvisioningError) {
+        self.rules = rules
         do throws(ImageError) { self.image = try ImageFile(image) } catch {
             throw .failed(error.exitStatus, error.description)
         }
@@ -136,14 +143,14 @@ public struct StickWriter: Sendable {
         return CheckedJob(
             job: job, layout: layout,
             plan: StickPlan(
-                target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial,
+                target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial, port: device?.port,
                 image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
                 node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []))
     }
 
     private func check(_ number: String, _ target: String, _ expected: BlockDevice.Identity?) throws(ProvisioningError) -> BlockDevice {
-        let inventory = BlockDeviceInventory(root: root)
-        let check = SafetyCheck(inventory: inventory, permitting: permitted)
+        let inventory = root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
+        let check = SafetyCheck(inventory, rules: rules, permitting: permitted)
         let device = try check.disk(number: number, path: target)
         let imageDisks = image.source.map { source in
             // SAFETY: realpath returns a C string of its own, which is freed once it is copied.
@@ -151,7 +158,7 @@ public struct StickWriter: Sendable {
                 defer { unsafe free(resolved) }
                 return unsafe String(cString: resolved)
             }
-            return inventory.disks(holding: FileStatus(source)?.fileSystem ?? "", path: path ?? source)
+            return inventory.disks.disks(holding: FileStatus(source)?.fileSystem ?? "", path: path ?? source)
         }
         let refusals = check.refusals(for: device, imageDisks: imageDisks ?? [], expected: expected)
         guard refusals.isEmpty else { throw .refused(refusals) }
@@ -207,7 +214,7 @@ public struct StickWriter: Sendable {
         }
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
         // Between the check and the opening the stick may have been pulled and another one plugged in.
-        let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial)
+        let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial, port: checked.plan.port)
         _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity)
         return file
     }

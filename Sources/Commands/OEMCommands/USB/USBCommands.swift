@@ -13,46 +13,10 @@ package struct USBCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
-            subcommands: [List.self, Write.self, Update.self, Repair.self])
+            subcommands: [USBListCommand.self, Write.self, Update.self, Repair.self])
     }
 
     package init() {}
-
-    struct List: ParsableCommand {
-        static var configuration: CommandConfiguration {
-            CommandConfiguration(
-                abstract: "List the disks that may be written; with --all also the others, and why not.")
-        }
-
-        @Flag(help: "Also list disks that are refused, with every reason.")
-        var all = false
-
-        @Flag(help: "Print JSON for a program.")
-        var json = false
-
-        func run() throws {
-            try reportingErrors {
-                let inventory = BlockDeviceInventory()
-                let check = SafetyCheck(inventory: inventory)
-                let rows = inventory.devices.map { Row(device: $0, refusals: check.refusals(for: $0)) }
-                    .filter { all ? $0.device.size > 0 : $0.refusals.isEmpty }
-                if json { return try printJSON(rows) }
-                if rows.isEmpty { StandardOutput.print("no stick that may be written; vsmp usb list --all says why not") }
-                for row in rows {
-                    let device = row.device
-                    StandardOutput.print(
-                        "\(device.path)  \(device.size / 1_000_000) MB  \(device.model ?? "unknown model")  "
-                            + "identity \(device.identity)")
-                    for refusal in row.refusals { StandardOutput.print("    \(refusal.why); \(refusal.action)") }
-                }
-            }
-        }
-
-        struct Row: Encodable {
-            var device: BlockDevice
-            var refusals: [Refusal]
-        }
-    }
 
     struct Update: ParsableCommand {
         static var configuration: CommandConfiguration {
@@ -167,6 +131,8 @@ package struct USBCommand: ParsableCommand {
 
         @OptionGroup var start: StartOptions
 
+        @OptionGroup var allowed: PortOptions
+
         @Flag(help: "Check everything and say what would happen to each stick; write nothing.")
         var dryRun = false
 
@@ -190,13 +156,13 @@ package struct USBCommand: ParsableCommand {
             }
             guard kernel == nil || node == nil || node == 0 else { throw ValidationError("the guest is on the stick of node 0") }
             guard identity == nil || expectedIdentity != nil else {
-                throw ValidationError("--identity is SIZE:SERIAL as vsmp usb list prints it")
+                throw ValidationError("--identity is SIZE:SERIAL@PORT as vsmp usb list prints it")
             }
         }
 
         func run() throws {
             try reportingErrors {
-                let writer = try StickWriter(image: image)
+                let writer = try StickWriter(image: image, rules: try allowed.rules())
                 if let warning = writer.image.warning { printError("vsmp: \(warning)") }
                 let firmware = try ImageReader(writer.image)
                 let kit = try kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
@@ -231,12 +197,7 @@ package struct USBCommand: ParsableCommand {
             }
         }
 
-        private var expectedIdentity: BlockDevice.Identity? {
-            guard let parts = identity?.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false),
-                parts.count == 2, let size = Int(parts[0])
-            else { return nil }
-            return BlockDevice.Identity(size: size, serial: parts[1].isEmpty ? nil : String(parts[1]))
-        }
+        private var expectedIdentity: BlockDevice.Identity? { identity.flatMap { BlockDevice.Identity($0) } }
 
         /// One for each target.
         private func personalisations(_ kit: Kit?) throws -> [StickPersonalisation?] {

@@ -1,0 +1,35 @@
+internal import BoardSupport
+public import Contract
+internal import Disk
+internal import FirmwareImage
+
+/// What a stick says that it is: the firmware on it, and the kit it belongs to.
+public struct WrittenStick: Sendable, Equatable, Codable {
+    public var brand: String
+    public var board: String
+    /// Of the newest firmware that is not bad.
+    public var version: UInt32
+    public var firmwareHash: String
+    /// Nil for a stick that joins no machine.
+    public var kit: String?
+    public var node: NodeIndex?
+
+    /// Nil for what is no stick of vSMP, or cannot be read.
+    public init?(at path: String) {
+        guard let file = try? ImageFile(path), let reader = try? ImageReader(file) else { return nil }
+        brand = reader.manifest.brand
+        board = reader.manifest.board
+        version = reader.manifest.version
+        firmwareHash = reader.manifest.firmwareHash.description
+        guard let bytes = try? file.volume(ConfigurationPartition.name)?.read(MachineConfiguration.file), let machine = try? MachineConfiguration(bytes) else { return }
+        kit = machine.kit
+        node = machine.node
+    }
+
+    /// In words, for a list.
+    public var description: String {
+        let what = "\(brand) for \(board), version \(version)"
+        guard let kit, let node else { return what }
+        return "\(what), stick \(node.position + 1) of \(kit)"
+    }
+}
