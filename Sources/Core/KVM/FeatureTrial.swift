@@ -12,7 +12,7 @@ package struct FeatureTrial: ~Copyable {
         static let code: UInt64 = 0x8000, handler: UInt64 = 0x9000, stack: UInt64 = 0xC000
     }
 
-    private enum Port { static let done: UInt8 = 0x80, fault: UInt8 = 0x77 }
+    private enum Port { static let enabled: UInt8 = 0x81, done: UInt8 = 0x80, fault: UInt8 = 0x77 }
 
     private var processor: VirtualProcessor
     private let machine: VirtualMachine
@@ -42,7 +42,10 @@ package struct FeatureTrial: ~Copyable {
         var program: [UInt8] = []
         if set.xcr0 != 0 {
             program += [0x0F, 0x20, 0xE0, 0x0D, 0, 0, 4, 0, 0x0F, 0x22, 0xE0]  // CR4.OSXSAVE
-            program += [0x31, 0xC9, 0x31, 0xD2, 0xB8] + (0..<4).map { UInt8(truncatingIfNeeded: set.xcr0 >> ($0 * 8)) } + [0x0F, 0x01, 0xD1]
+            let state = (0..<4).map { UInt8(truncatingIfNeeded: set.xcr0 >> ($0 * 8)) }
+            program += [0x31, 0xC9, 0x31, 0xD2, 0xB8] + state + [0x0F, 0x01, 0xD1]  // XCR0
+            // A hypervisor below that does not see XSETBV loses the state at the next exit: XCR0 must be the same behind one.
+            program += [0xE6, Port.enabled, 0x31, 0xC9, 0x0F, 0x01, 0xD0, 0x3D] + state + [0x74, 2, 0x0F, 0x0B]
         }
         program += set.code + [0xE6, Port.done, 0xF4]
         memory.write(program, at: Layout.code)
@@ -53,6 +56,7 @@ package struct FeatureTrial: ~Copyable {
         for _ in 0..<16 {
             switch try? processor.enter() {
             case .kicked: continue
+            case .portWrite(UInt16(Port.enabled), 1, _): continue
             case .portWrite(let port, 1, 1): return port == UInt16(Port.done)
             default: return false
             }
