@@ -1,6 +1,8 @@
 import Contract
 import BoardSupport
 import Foundation
+import Glibc
+import Platform
 import TestSupport
 import Testing
 import TrustedPlatform
@@ -83,12 +85,16 @@ import TrustedPlatform
         var machine = LoopbackMachine()
         machine.onStart = { node in starts[node]("started") }
         var payload = Payload()
-        // Long enough that the other node has heard of the start.
-        payload.loop(200_000) { _ in }
+        payload.waitForPowerButton()
         payload.powerOff()
         var other = Payload()
         other.spin()
-        expectEnd(try machine.run(TinyMachine.guest([payload, other])), .poweredOff)
+        let outcome = try machine.run(TinyMachine.guest([payload, other])) { nodes, _ in
+            let end = monotonicNow() + 20_000_000_000
+            while !starts.allSatisfy({ $0.all == ["started"] }), monotonicNow() < end { usleep(10_000) }
+            while (try? nodes[0].operate(.power)) == nil, monotonicNow() < end { usleep(10_000) }
+        }
+        expectEnd(outcome, .poweredOff)
         #expect(starts.map(\.all) == [["started"], ["started"]])
     }
 
