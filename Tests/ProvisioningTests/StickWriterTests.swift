@@ -129,7 +129,7 @@ import Testing
         let layout = try StickLayout(source, available: TestImage.size + (1 << 20), needed: 0, target: "the stick")
         var old = try image.bytes(of: image.path) + [UInt8](repeating: 0, count: 1 << 20)
         for piece in [layout.tail] { old.replaceSubrange(piece.offset..<piece.offset + piece.bytes.count, with: piece.bytes) }
-        let contents = try StickContents(source, layout, personalisation: nil)
+        let contents = try StickContents(SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil)
         var store = RecordedStore(old)
         let verified = Mutex<Int?>(nil)
         let transfer = StickTransfer { [recording = store.recording] progress in
@@ -180,6 +180,30 @@ import Testing
         _ = try StickWriter(image: image.path).write(to: target, personalisation: nil)
     }
 
+    /// Several sticks at once: one returns other bytes than were written, the others are what they should be.
+    @Test func aStickThatFailsSpoilsNoOther() throws {
+        let image = try TestImage()
+        let targets = (0..<4).map { "\(image.scratch.path)/stick\($0)" }
+        let told = Mutex<[String]>([])
+        let outcomes = try StickWriter(image: image.path).write(targets.map { StickJob($0) }) { target, progress in
+            guard target == targets[1], progress.phase == .writing, let file = FileHandle(forUpdatingAtPath: target) else { return }
+            try? file.seek(toOffset: 3 << 20)
+            try? file.write(contentsOf: Data([0xA5]))
+            try? file.close()
+        } finished: { outcome in
+            told.withLock { $0.append(outcome.target) }
+        }
+        #expect(outcomes.map(\.target) == targets && told.withLock { $0.sorted() } == targets)
+        for (index, outcome) in outcomes.enumerated() {
+            switch outcome.result {
+            case .success: #expect(try index != 1 && image.bytes(of: outcome.target) == image.bytes(of: image.path))
+            case .failure(let error):
+                #expect(index == 1 && error.exitStatus == .inputOutput)
+                #expect(try image.bytes(of: outcome.target).prefix(1 << 20).allSatisfy { $0 == 0 })
+            }
+        }
+    }
+
     @Test func otherFilesAreNotOverwritten() throws {
         let image = try TestImage()
         try image.scratch.write("thesis", "years of work")
@@ -214,12 +238,12 @@ import Testing
         let size = TestImage.size + (3 << 20) + 512
         let source = try ImageFile(image.path)
         let layout = try StickLayout(source, available: size, needed: 0, target: "the stick")
-        let contents = try StickContents(source, layout, personalisation: nil)
+        let contents = try StickContents(SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil)
         var stick = [UInt8](repeating: 0, count: size)
         stick.replaceSubrange(0..<layout.head.count, with: layout.head)
         stick.replaceSubrange(layout.tail.offset..<size, with: layout.tail.bytes)
         for range in contents.ranges {
-            stick.replaceSubrange(range.offset..<range.offset + range.count, with: try contents.bytes(of: range))
+            stick.replaceSubrange(range.offset..<range.offset + range.count, with: try contents.piece(range).bytes)
         }
         try image.scratch.write("stick", Data(stick))
         let path = image.scratch.path + "/stick"

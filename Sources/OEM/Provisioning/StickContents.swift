@@ -1,4 +1,5 @@
 internal import Contract
+internal import Crypto
 internal import Disk
 internal import FirmwareImage
 
@@ -16,10 +17,10 @@ struct StickContents: ~Copyable {
     let ranges: [Range]
     /// Bytes that are written.
     let writtenSize: Int
-    private let image: FileStore
+    private let image: SharedImage
     private let configuration: FileStore?
 
-    init(_ image: ImageFile, _ layout: StickLayout, personalisation: StickPersonalisation?) throws(ProvisioningError) {
+    init(_ image: SharedImage, _ layout: StickLayout, personalisation: StickPersonalisation?) throws(ProvisioningError) {
         let place = layout.configuration
         var ranges: [Range] = []
         func add(_ start: Int, to end: Int, isConfiguration: Bool) {
@@ -35,24 +36,23 @@ struct StickContents: ~Copyable {
         } else {
             add(layout.head.count, to: layout.imageEnd, isConfiguration: false)
         }
-        let store = try onDisk { () throws(DiskError) in try FileStore(reading: image.path) }
         if let personalisation {
             configuration = try ConfigurationPartition.build(personalisation, size: place.size)
         } else {
             configuration = nil
         }
-        self.image = store
+        self.image = image
         self.layout = layout
         self.ranges = ranges
         writtenSize = layout.head.count + ranges.reduce(0) { $0 + $1.count } + layout.tail.bytes.count
     }
 
-    /// The bytes of one range.
-    borrowing func bytes(of range: Range) throws(DiskError) -> [UInt8] {
-        guard let offset = range.configurationOffset else { return try image.read(at: range.offset, count: range.count) }
+    /// The bytes of one range, with their digest.
+    borrowing func piece(_ range: Range) throws(DiskError) -> SharedImage.Piece {
+        guard let offset = range.configurationOffset else { return try image.piece(at: range.offset, count: range.count) }
         guard let bytes = try configuration?.read(at: offset, count: range.count) else {
             preconditionFailure("a configuration range exists only with a configuration")
         }
-        return bytes
+        return SharedImage.Piece(bytes: bytes, digest: SHA256.hash(data: bytes))
     }
 }

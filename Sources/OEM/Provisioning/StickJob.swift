@@ -64,3 +64,9 @@ public struct StickReport: Sendable, Equatable, Codable {
     public var kit: String?
     public var node: NodeIndex?
 }
+
+/// What became of one of several sticks.
+public struct StickOutcome: Sendable {
+    public var target: String
+    public var result: Result<StickReport, ProvisioningError>
+}

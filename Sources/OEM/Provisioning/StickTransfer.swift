@@ -59,11 +59,11 @@ struct StickTransfer {
         whole.update(data: contents.layout.head)
         var digests: [SHA256.Digest] = []
         for range in contents.ranges {
-            let bytes = try contents.bytes(of: range)
-            digests.append(SHA256.hash(data: bytes))
-            whole.update(data: bytes)
+            let piece = try contents.piece(range)
+            digests.append(piece.digest)
+            whole.update(data: piece.bytes)
             // Leaving holes in a file saves time and space.
-            if !startsEmpty || !bytes.isZero { try store.write(bytes, at: range.offset) }
+            if !startsEmpty || !piece.bytes.isZero { try store.write(piece.bytes, at: range.offset) }
             advance(.writing, by: range.count)
         }
         try store.flush()

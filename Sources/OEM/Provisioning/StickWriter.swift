@@ -4,6 +4,7 @@ internal import Disk
 public import FirmwareImage
 internal import Glibc
 internal import Platform
+internal import Synchronization
 private import USB
 
 /// Writes images to sticks, and newer firmware onto sticks that are written.
@@ -44,24 +45,44 @@ public struct StickWriter: Sendable {
     /// - Throws: every refusal of every target; a target that is named twice, whatever its names are.
     public func check(_ jobs: [StickJob]) throws(ProvisioningError) -> [StickPlan] { try checked(jobs).map(\.plan) }
 
-    /// Writes one stick after the other, reads each back and compares. Nothing is written unless all jobs may be done.
+    /// Writes all sticks at once, each on a thread of its own, reads each back and compares. Nothing is written unless all jobs may be done; from
+    /// then on each stick has its own outcome.
     ///
     /// - Parameters:
-    ///   - progress: called on the caller's thread after each few MiB.
-    ///   - finished: called with each stick's report.
+    ///   - progress: called with a target after each few MiB of it; one call at a time.
+    ///   - finished: called with each stick's outcome as soon as it has one; one call at a time.
+    /// - Returns: the outcomes in the order of the jobs.
+    @discardableResult
     public func write(
-        _ jobs: [StickJob], progress: (StickProgress) -> Void = { _ in }, finished: (StickReport) -> Void = { _ in }
-    ) throws(ProvisioningError) {
-        for checked in try checked(jobs) { finished(try write(checked, progress)) }
+        _ jobs: [StickJob], progress: @escaping @Sendable (String, StickProgress) -> Void = { _, _ in },
+        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }
+    ) throws(ProvisioningError) -> [StickOutcome] {
+        let checked = try checked(jobs)
+        let shared = SharedImage(try onDisk { () throws(DiskError) in try FileStore(reading: image.path) })
+        let outcomes = Mutex<[Int: StickOutcome]>([:])
+        let threads = checked.enumerated().map { index, job in
+            SystemThread("stick-\(index)") {
+                let result = Result { () throws(ProvisioningError) in
+                    try write(job, shared) { now in outcomes.withLock { _ in progress(job.job.target, now) } }
+                }
+                let outcome = StickOutcome(target: job.job.target, result: result)
+                outcomes.withLock {
+                    $0[index] = outcome
+                    finished(outcome)
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        return outcomes.withLock { outcomes in checked.indices.compactMap { outcomes[$0] } }
     }
 
     /// Writes one stick.
     public func write(
         to target: String, personalisation: StickPersonalisation?, expected: BlockDevice.Identity? = nil,
-        progress: (StickProgress) -> Void = { _ in }
+        progress: @escaping @Sendable (StickProgress) -> Void = { _ in }
     ) throws(ProvisioningError) -> StickReport {
-        let checked = try checked([StickJob(target, personalisation: personalisation, expected: expected)])
-        return try write(checked[0], progress)
+        let outcomes = try write([StickJob(target, personalisation: personalisation, expected: expected)], progress: { progress($1) })
+        return try outcomes[0].result.get()
     }
 
     /// Puts the image's firmware into the bank of a written stick that is not needed.
@@ -181,9 +202,11 @@ public struct StickWriter: Sendable {
 
     // MARK: Writing
 
-    private func write(_ checked: CheckedJob, _ progress: (StickProgress) -> Void) throws(ProvisioningError) -> StickReport {
+    private func write(
+        _ checked: CheckedJob, _ shared: SharedImage, _ progress: @escaping (StickProgress) -> Void
+    ) throws(ProvisioningError) -> StickReport {
         let (target, personalisation) = (checked.job.target, checked.job.personalisation)
-        let contents = try StickContents(image, checked.layout, personalisation: personalisation)
+        let contents = try StickContents(shared, checked.layout, personalisation: personalisation)
         // A signal leaves no half of a new file, and of a stick, or the file of one, an empty head.
         let undo = checked.plan.kind == .newFile ? UndoEntry(target) : nil
         defer { undo?.forget() }
@@ -196,11 +219,9 @@ public struct StickWriter: Sendable {
                     action: "list the devices again (vsmp usb list)")
             ])
         }
-        let digest = try withoutActuallyEscaping(progress) { progress throws(ProvisioningError) in
-            try onDisk { () throws(DiskError) in
-                try StickTransfer(progress: progress).write(contents, to: &file, startsEmpty: checked.plan.kind != .disk) { () throws(DiskError) in
-                    try FileStore(reading: target, direct: true)
-                }
+        let digest = try onDisk { () throws(DiskError) in
+            try StickTransfer(progress: progress).write(contents, to: &file, startsEmpty: checked.plan.kind != .disk) { () throws(DiskError) in
+                try FileStore(reading: target, direct: true)
             }
         }
         return StickReport(

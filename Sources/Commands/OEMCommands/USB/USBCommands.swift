@@ -177,15 +177,22 @@ package struct USBCommand: ParsableCommand {
                     return StandardOutput.print("nothing was written")
                 }
                 let progress = ProgressPrinter()
-                defer { progress.finish() }
-                var reports: [StickReport] = []
-                try writer.write(jobs, progress: progress.show) { report in
-                    progress.finish()
-                    reports.append(report)
-                    if !json { describe(report, kit, firmware.manifest) }
+                defer { progress.pause() }
+                let outcomes = try writer.write(jobs, progress: { progress.show($0, $1) }) { outcome in
+                    progress.pause(ending: outcome.target)
+                    switch outcome.result {
+                    case .success(let report): if !json { describe(report, kit, firmware.manifest) }
+                    case .failure(let error): for line in error.description.split(separator: "\n") { printError("vsmp: \(outcome.target): \(line)") }
+                    }
                 }
+                let reports = outcomes.compactMap { try? $0.result.get() }
                 if json { try printJSON(reports) }
-                if let kit, let folder = self.kit { try kit.recording(firmware, all: isWhole).writeRecord(to: folder) }
+                if let kit, let folder = self.kit, !reports.isEmpty { try kit.recording(firmware, all: isWhole).writeRecord(to: folder) }
+                for outcome in outcomes {
+                    guard case .failure(let error) = outcome.result else { continue }
+                    if outcomes.count > 1 { printError("vsmp: \(reports.count) of \(outcomes.count) sticks were written and verified; write the others again") }
+                    throw ExitCode(error.exitStatus.rawValue)
+                }
             }
         }
 
