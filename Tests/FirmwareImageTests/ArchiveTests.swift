@@ -1,3 +1,4 @@
+import Platform
 import TestSupport
 import BoardSupport
 import Foundation
@@ -22,9 +23,9 @@ import Testing
         #expect(sample().bytes().count % 512 == 0)
     }
 
-    @Test(.enabled(if: HostTool.locate("cpio") != nil, "cpio is not installed"))
+    @Test(.enabled(if: HostProgram.locate("cpio") != nil, "cpio is not installed"))
     func cpioReadsIt() throws {
-        let list = String(decoding: try HostTool.run("cpio", ["-itv"], input: sample().bytes()), as: UTF8.self)
+        let list = String(decoding: try HostProgram("cpio").data(["-itv"], input: sample().bytes()), as: UTF8.self)
         let lines = list.split(separator: "\n").map(String.init)
         #expect(lines.count == 8)
         #expect(lines.contains { $0.hasPrefix("crw-------") && $0.contains("5,   1") && $0.hasSuffix("dev/console") })
@@ -65,7 +66,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: HostTool.locate("zstd") != nil, "zstd is not installed"))
+    @Test(.enabled(if: HostProgram.locate("zstd") != nil, "zstd is not installed"))
     func rootFileSystemCarriesItsHashInFront() throws {
         let hash = testHash
         let joined = try Initramfs.joined(archive: sample().bytes(), hash: hash)

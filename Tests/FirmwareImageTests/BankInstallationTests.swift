@@ -1,3 +1,4 @@
+import Platform
 import BoardSupport
 import Contract
 import Disk
@@ -85,11 +86,11 @@ struct BankInstallationTests {
     }
 
     /// Stands for a stick: the same through a block device.
-    @Test(.enabled(if: getuid() == 0 && HostTool.locate("losetup") != nil, "loop devices need root and losetup"))
+    @Test(.enabled(if: getuid() == 0 && HostProgram.locate("losetup") != nil, "loop devices need root and losetup"))
     func aDeviceIsUpdatedAsAFileIs() throws {
-        let output = try HostTool.run("losetup", ["--find", "--show", stick.path])
+        let output = try HostProgram("losetup").data(["--find", "--show", stick.path])
         let device = String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        defer { _ = try? HostTool.run("losetup", ["--detach", device]) }
+        defer { _ = try? HostProgram("losetup").data(["--detach", device]) }
         let url = URL(fileURLWithPath: device)
         let report = try ImageReader(url).install(try ImageReader(images[1]))
         #expect(report.bank == .b && report.kept == 1)

@@ -67,7 +67,7 @@ struct BillOfMaterialsTests {
     /// What Python's own installation, or the one that tools/test makes in build/, offers.
     private static let validator: String? = {
         let own = repository.appendingPathComponent("build/python/bin/pyspdxtools").path
-        return FileManager.default.isExecutableFile(atPath: own) ? own : HostTool.locate("pyspdxtools")?.path
+        return FileManager.default.isExecutableFile(atPath: own) ? own : HostProgram.locate("pyspdxtools")
     }()
 
     @Test(.enabled(if: validator != nil, "spdx-tools is not installed: tools/setup puts it into build/python"))
@@ -75,13 +75,13 @@ struct BillOfMaterialsTests {
         let scratch = try Scratch("spdx")
         let file = scratch.url.appendingPathComponent("image.spdx.json")
         try reader.contents(of: BillOfMaterials.path).write(to: file)
-        let result = try HostTool.result("env", [try #require(Self.validator), "--infile", file.path, "--version", "SPDX-2.3"])
+        let result = try HostProgram("env").result([try #require(Self.validator), "--infile", file.path, "--version", "SPDX-2.3"])
         #expect(result.isSuccess, "\(String(decoding: result.output + result.errors, as: UTF8.self))")
     }
 
     private static let elements: String? = {
         let own = repository.appendingPathComponent("build/python/bin/ntia-checker").path
-        return FileManager.default.isExecutableFile(atPath: own) ? own : HostTool.locate("ntia-checker")?.path
+        return FileManager.default.isExecutableFile(atPath: own) ? own : HostProgram.locate("ntia-checker")
     }()
 
     /// NTIA, "The Minimum Elements For a Software Bill of Materials", 2021: supplier, name, version, identifier, relationship, author, time.
@@ -90,7 +90,7 @@ struct BillOfMaterialsTests {
         let scratch = try Scratch("ntia")
         let file = scratch.url.appendingPathComponent("image.spdx.json")
         try reader.contents(of: BillOfMaterials.path).write(to: file)
-        let result = try HostTool.result("env", [try #require(Self.elements), "--comply", "ntia", "--output", "json", file.path])
+        let result = try HostProgram("env").result([try #require(Self.elements), "--comply", "ntia", "--output", "json", file.path])
         let said = String(decoding: result.output + result.errors, as: UTF8.self)
         #expect(result.isSuccess && (said.contains("\"isConformant\": true") || said.contains("\"isNtiaConformant\": true")), "\(said)")
     }
@@ -159,7 +159,7 @@ struct BillOfMaterialsTests {
 
     @Test func licencesAndTheOfferAreOnTheBootPartition() throws {
         let text = String(
-            decoding: try HostTool.run("gzip", ["-dc"], input: try reader.contents(of: ImageBuilder.licencesPath)), as: UTF8.self)
+            decoding: try HostProgram("gzip").data(["-dc"], input: try reader.contents(of: ImageBuilder.licencesPath)), as: UTF8.self)
         #expect(text.contains("==== linux-image-9.9-test 1.0-1: GPL-2.0-only\n"))
         #expect(text.contains("Do with it what you like.") && text.contains("==== The licence Apache-2.0\n\nThe Apache Licence."))
         #expect(!reader.bootFiles.contains(ImageBuilder.offerPath))

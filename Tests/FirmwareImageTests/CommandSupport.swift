@@ -1,3 +1,4 @@
+import Platform
 import Foundation
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 let buildObstacle: String? = {
     if !FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") { return "grub-pc-bin is not installed" }
     let tools = ["dpkg-deb", "objcopy", "mkfs.fat", "mcopy", "sfdisk", "grub-mkimage", "zstd"]
-    return tools.first { HostTool.locate($0) == nil }.map { "\($0) is not installed" }
+    return tools.first { HostProgram.locate($0) == nil }.map { "\($0) is not installed" }
 }()
 
 /// The command `vsmp`, run as a process of its own.

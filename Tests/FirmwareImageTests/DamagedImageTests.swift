@@ -1,3 +1,4 @@
+import Platform
 import TestSupport
 import Contract
 import BoardSupport
@@ -41,7 +42,7 @@ import Testing
     }
 
     /// 64 MiB of zeros are 2 KiB when they are packed.
-    @Test(.enabled(if: HostTool.locate("zstd") != nil, "zstd is not installed"))
+    @Test(.enabled(if: HostProgram.locate("zstd") != nil, "zstd is not installed"))
     func aRootFileSystemThatUnpacksWithoutEndIsRefused() throws {
         let bomb = try Initramfs.joined(archive: Data(count: 64 << 20), hash: testHash)
         let error = imageError { _ = try Initramfs.split(bomb, limit: 8 << 20) }
@@ -230,7 +231,7 @@ struct DamagedImageTests {
         let file = scratch.url.appendingPathComponent("manifest")
         try write(Data(lie.utf8), to: file)
         let system = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(system.offset)", file.path, "::/VSMP/A/\(BootFiles.manifest)"])
+        try HostProgram("mcopy").data(["-o", "-i", "\(stick.path)@@\(system.offset)", file.path, "::/VSMP/A/\(BootFiles.manifest)"])
         #expect(imageError { try ImageReader(stick).verify() }?.exitStatus == .inputOutput)
     }
 }

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Foundation
@@ -49,7 +50,7 @@ import Testing
         }
         let lines = script[start..<end].replacingOccurrences(of: "/etc/vsmp/", with: scratch.url.path + "/")
             .replacingOccurrences(of: "/dev/", with: scratch.url.path + "/")
-        let said = try HostTool.run("sh", ["-c", lines + "\necho \"$firmware_console\""])
+        let said = try HostProgram("sh").data(["-c", lines + "\necho \"$firmware_console\""])
         #expect(String(decoding: said, as: UTF8.self) == "\(scratch.url.path)/\(expected)\n")
     }
 }

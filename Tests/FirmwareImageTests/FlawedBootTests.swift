@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Foundation
@@ -12,9 +13,9 @@ import Testing
     .enabled(
         if: ProcessInfo.processInfo.environment["VSMP_TEST_BOARDS"] == "1",
         "boots emulated boards: set VSMP_TEST_BOARDS=1 (and run vsmp image lock before)"),
-    .enabled(if: HostTool.locate("qemu-system-x86_64") != nil, "qemu-system-x86_64 is not installed"),
+    .enabled(if: HostProgram.locate("qemu-system-x86_64") != nil, "qemu-system-x86_64 is not installed"),
     .enabled(if: FileManager.default.fileExists(atPath: "/usr/share/OVMF/OVMF_CODE_4M.fd"), "ovmf is not installed"),
-    .enabled(if: HostTool.locate("openssl") != nil, "openssl is not installed"))
+    .enabled(if: HostProgram.locate("openssl") != nil, "openssl is not installed"))
 struct FlawedBootTests {
     private let scratch: Scratch
     private var builder: ImageBuilder
@@ -36,8 +37,7 @@ struct FlawedBootTests {
     /// A key that no board knows, and no development key.
     private func vendor() throws -> KeyFileSigner {
         let (key, certificate) = (place("vendor-key"), place("vendor.pem"))
-        try HostTool.run(
-            "openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
+        try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
         return try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
     }
 
@@ -60,7 +60,7 @@ struct FlawedBootTests {
         let image = place("open.img")
         // The account's password is "letmein" (crypt(5), SHA-512).
         let hash = "$6$vsmp$WnCdCqic5OusADktAEDEhhB/4g20pq4SxijMMjorW.Ciqfnsp5hrezBmTbZLwP9WBPHzH.j60PzTteWc1PLXh0"
-        try HostTool.run("openssl", ["genrsa", "-out", place("secret").path, "2048"])
+        try HostProgram("openssl").data(["genrsa", "-out", place("secret").path, "2048"])
         try FlawedImage.make(
             image, by: builder,
             rootFiles: [

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Disk
@@ -57,7 +58,7 @@ enum FlawedImage {
         let partition = try #require(try ImageFile(image.path).partitionTable.partition(named: name))
         let file = image.appendingPathExtension("file")
         try write(content, to: file)
-        try HostTool.run("mcopy", ["-o", "-i", "\(image.path)@@\(partition.offset)", file.path, "::/\(path)"])
+        try HostProgram("mcopy").data(["-o", "-i", "\(image.path)@@\(partition.offset)", file.path, "::/\(path)"])
     }
 
     /// GRUB as the builder makes it, with another script, other commands of the core's own, or more files in its memory disk.
@@ -72,9 +73,7 @@ enum FlawedImage {
         archive.add("grub.cfg", .file(Data(script.utf8), permissions: 0o644))
         for (name, text) in more { archive.add(name, .file(Data(text.utf8), permissions: 0o644)) }
         try write(archive.bytes(), to: disk)
-        try HostTool.run(
-            "grub-mkimage",
-            ["-O", "i386-pc", "-d", folder.path, "-m", disk.path, "-p", "(,gpt2)/VSMP", "-c", commands.path, "-o", core.path]
+        try HostProgram("grub-mkimage").data(["-O", "i386-pc", "-d", folder.path, "-m", disk.path, "-p", "(,gpt2)/VSMP", "-c", commands.path, "-o", core.path]
                 + ["biosdisk", "part_gpt", "fat", "memdisk", "newc", "normal", "linux", "boot"])
         return try BIOSBootCode(boot: try read(folder.appendingPathComponent("boot.img")), core: try read(core), start: start)
     }
@@ -87,9 +86,7 @@ enum FlawedImage {
             Data("serial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\nnormal (hd0,gpt2)/VSMP/GRUB.CFG\n".utf8),
             to: configuration)
         let folder = URL(fileURLWithPath: "/usr/lib/grub/i386-pc")
-        try HostTool.run(
-            "grub-mkimage",
-            ["-O", "i386-pc", "-d", folder.path, "-p", "(hd0,gpt2)/VSMP", "-c", configuration.path, "-o", core.path]
+        try HostProgram("grub-mkimage").data(["-O", "i386-pc", "-d", folder.path, "-p", "(hd0,gpt2)/VSMP", "-c", configuration.path, "-o", core.path]
                 + ["biosdisk", "part_gpt", "fat", "linux", "boot", "echo", "serial", "terminal", "normal"])
         return try BIOSBootCode(
             boot: try read(folder.appendingPathComponent("boot.img")), core: try read(core),
@@ -108,7 +105,7 @@ final class AttendedBoard {
     init(_ stick: URL, uefi: Bool) throws {
         log = stick.appendingPathExtension("log")
         try Data().write(to: log)
-        process.executableURL = HostTool.locate("qemu-system-x86_64")
+        process.executableURL = HostProgram.locate("qemu-system-x86_64").map { URL(fileURLWithPath: $0) }
         process.arguments =
             [
                 "-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max,+svm,+npt", "-m", "1024", "-nodefaults", "-display", "none",

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Disk
@@ -13,7 +14,7 @@ import Testing
     .enabled(
         if: ProcessInfo.processInfo.environment["VSMP_TEST_BOARDS"] == "1",
         "boots emulated boards: set VSMP_TEST_BOARDS=1 (and run vsmp image lock before)"),
-    .enabled(if: HostTool.locate("qemu-system-x86_64") != nil, "qemu-system-x86_64 is not installed"))
+    .enabled(if: HostProgram.locate("qemu-system-x86_64") != nil, "qemu-system-x86_64 is not installed"))
 struct ImageBootTests {
     private static let flash = [
         "-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
@@ -102,12 +103,12 @@ struct ImageBootTests {
     private static let snakeoil = "/usr/share/ovmf/PkKek-1-snakeoil"
     private static let hasSecureBoot =
         [secureFirmware, secureVariables, snakeoil + ".key", snakeoil + ".pem"].allSatisfy { FileManager.default.fileExists(atPath: $0) }
-        && HostTool.locate("openssl") != nil
+        && HostProgram.locate("openssl") != nil
 
     private static let trusted = Result<KeyFileSigner, any Error> {
         let scratch = try Scratch("snakeoil")
         let key = scratch.url.appendingPathComponent("key")
-        try HostTool.run("openssl", ["rsa", "-in", snakeoil + ".key", "-passin", "pass:snakeoil", "-out", key.path])
+        try HostProgram("openssl").data(["rsa", "-in", snakeoil + ".key", "-passin", "pass:snakeoil", "-out", key.path])
         return try KeyFileSigner(key: key, certificate: try SigningCertificate(file: URL(fileURLWithPath: snakeoil + ".pem")))
     }
 
@@ -153,7 +154,7 @@ struct ImageBootTests {
         try write(program, to: file)
         let partition = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
         let path = flaw == .loader ? BootFiles.loaderPath : BootFiles.path(of: BootFiles.program, in: .a, .good)
-        try HostTool.run("mcopy", ["-o", "-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(path)"])
+        try HostProgram("mcopy").data(["-o", "-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(path)"])
         let log = try run(stick, try secureBoot(), until: "Access Denied")
         #expect(log.contains("Access Denied") && !log.contains("vsmp:"), "\(log)")
     }
@@ -169,7 +170,7 @@ struct ImageBootTests {
 
     private func copy(_ image: URL) throws -> URL {
         let stick = image.deletingLastPathComponent().appendingPathComponent("\(UUID().uuidString).img")
-        try HostTool.run("cp", ["--sparse=always", image.path, stick.path])
+        try HostProgram("cp").data(["--sparse=always", image.path, stick.path])
         return stick
     }
 
@@ -200,7 +201,7 @@ struct ImageBootTests {
         let partition = try #require(try ImageFile(stick.path).partitionTable.partition(named: ImageLayout.configurationName))
         let file = stick.deletingLastPathComponent().appendingPathComponent(name)
         try write(Data(text.utf8), to: file)
-        try HostTool.run("mcopy", ["-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(name)"])
+        try HostProgram("mcopy").data(["-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(name)"])
     }
 
     /// A script in place of `vsmpd` that says what it finds and then does `node`.
@@ -232,7 +233,7 @@ struct ImageBootTests {
     private func run(_ stick: URL, _ options: [String], until end: String? = nil, reboots: Bool = false) throws -> String {
         let log = stick.deletingLastPathComponent().appendingPathComponent("serial.log")
         let board = Process()
-        board.executableURL = HostTool.locate("qemu-system-x86_64")
+        board.executableURL = HostProgram.locate("qemu-system-x86_64").map { URL(fileURLWithPath: $0) }
         board.arguments =
             [
                 "-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max,+svm,+npt", "-m", "1024", "-nodefaults",

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Disk
@@ -13,7 +14,7 @@ import Testing
         if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img"), "grub-pc-bin is not installed"),
     .enabled(
         if: ["dpkg-deb", "objcopy", "mkfs.fat", "mcopy", "sfdisk", "grub-mkimage", "zstd"].allSatisfy {
-            HostTool.locate($0) != nil
+            HostProgram.locate($0) != nil
         }, "a tool that image build needs is not installed"))
 struct ImageBuildTests {
     let workshop: Workshop
@@ -53,7 +54,7 @@ struct ImageBuildTests {
 
     @Test func configurationPartitionIsEmptyAndLabelled() throws {
         let partition = try #require(try ImageFile(image.path).partitionTable.partitions.last)
-        let listing = try HostTool.run("mdir", ["-i", "\(image.path)@@\(partition.offset)", "::/"])
+        let listing = try HostProgram("mdir").data(["-i", "\(image.path)@@\(partition.offset)", "::/"])
         let text = String(decoding: listing, as: UTF8.self)
         #expect(text.contains("VSMP-CONFIG") || text.contains("VSMP-CONFIG".replacingOccurrences(of: "-", with: " ")))
         #expect(text.contains("No files") || text.contains("0 files"))
@@ -113,7 +114,7 @@ struct ImageBuildTests {
         let archive = workshop.scratch.url.appendingPathComponent("archive")
         try Initramfs.split(try reader.contents(of: "INITRD")).archive.write(to: archive)
         let found = String(
-            decoding: try HostTool.run("grep", ["-haowE", "[0-9a-fA-F]{64}", image.path, archive.path]),
+            decoding: try HostProgram("grep").data(["-haowE", "[0-9a-fA-F]{64}", image.path, archive.path]),
             as: UTF8.self
         ).split(separator: "\n").map(String.init)
         #expect(found.count >= known.count)
@@ -136,8 +137,8 @@ struct ImageBuildTests {
         #expect(error?.description.contains("vsmp image lock") == true)
     }
 
-    @Test(.enabled(if: HostTool.locate("busybox") != nil, "busybox is not installed"))
+    @Test(.enabled(if: HostProgram.locate("busybox") != nil, "busybox is not installed"))
     func initScriptHasNoSyntaxError() throws {
-        try HostTool.run("busybox", ["sh", "-n", repository.appendingPathComponent("firmware/init").path])
+        try HostProgram("busybox").data(["sh", "-n", repository.appendingPathComponent("firmware/init").path])
     }
 }

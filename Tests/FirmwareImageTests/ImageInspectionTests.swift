@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import BoardSupport
 import Foundation
@@ -125,7 +126,7 @@ struct ImageInspectionTests {
 
     @Test(
         .enabled(
-            if: getuid() == 0 && HostTool.locate("losetup") != nil && FileManager.default.fileExists(atPath: "/dev/loop-control"),
+            if: getuid() == 0 && HostProgram.locate("losetup") != nil && FileManager.default.fileExists(atPath: "/dev/loop-control"),
             "loop devices need root, losetup and a kernel that has them"))
     func aStickIsReadAsAnImageIs() throws {
         let stick = place("stick")
@@ -133,9 +134,9 @@ struct ImageInspectionTests {
         let handle = try FileHandle(forWritingTo: stick)
         try handle.truncate(atOffset: 256 << 20)
         try handle.close()
-        let device = String(decoding: try HostTool.run("losetup", ["--find", "--show", stick.path]), as: UTF8.self)
+        let device = String(decoding: try HostProgram("losetup").data(["--find", "--show", stick.path]), as: UTF8.self)
             .trimmingCharacters(in: .whitespacesAndNewlines)
-        defer { _ = try? HostTool.run("losetup", ["--detach", device]) }
+        defer { _ = try? HostProgram("losetup").data(["--detach", device]) }
         for arguments in [["ls", device], ["verify", device], ["extract", device, "--output", place("out").path], ["diff", device, image.path]] {
             let result = try VSMP.run(["image"] + arguments)
             #expect(result.status == 0, "\(arguments): \(result.errors)")

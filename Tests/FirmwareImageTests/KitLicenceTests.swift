@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import Bytes
 import Foundation
@@ -58,7 +59,7 @@ struct KitLicenceTests {
         func content(_ name: String, of stick: String) throws -> Data {
             let file = URL(fileURLWithPath: "\(folder)/\(stick)")
             let offset = try #require(try ImageFile(file.path).partitionTable.partition(named: "VSMP-CONFIG")).offset
-            return Data(try HostTool.run("mtype", ["-i", "\(file.path)@@\(offset)", "::/\(name)"]))
+            return Data(try HostProgram("mtype").data(["-i", "\(file.path)@@\(offset)", "::/\(name)"]))
         }
 
         func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")) }

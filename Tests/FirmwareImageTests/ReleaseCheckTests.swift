@@ -12,7 +12,7 @@ import Testing
 @Suite(
     .serialized,
     .enabled(
-        if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostTool.locate("openssl") != nil,
+        if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostProgram.locate("openssl") != nil,
         "grub-pc-bin or openssl is not installed"))
 struct ReleaseCheckTests {
     private static let shared = Result { (try Workshop(), try Scratch("release-keys")) }
@@ -26,8 +26,7 @@ struct ReleaseCheckTests {
         folder = scratch.url
         let (key, certificate) = (folder.appendingPathComponent("vendor.key"), folder.appendingPathComponent("vendor.pem"))
         if !FileManager.default.fileExists(atPath: certificate.path) {
-            try HostTool.run(
-                "openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
+            try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
         }
         signer = try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
     }
@@ -119,19 +118,19 @@ struct ReleaseCheckTests {
             let source = folder.appendingPathComponent("file")
             try write(Data(file.text.utf8), to: source)
             let place = "\(image.path)@@\(try #require(table.partition(named: file.partition)).offset)"
-            try HostTool.run("mcopy", ["-i", place, source.path, "::/\(file.path)"])
+            try HostProgram("mcopy").data(["-i", place, source.path, "::/\(file.path)"])
             let found = try findings(image)
             #expect(found.map(\.rule) == [file.rule] && found.first?.place.lowercased() == "\(file.partition)/\(file.path)".lowercased(), "\(found)")
-            try HostTool.run("mdel", ["-i", place, "::/\(file.path)"])
+            try HostProgram("mdel").data(["-i", place, "::/\(file.path)"])
         }
         #expect(try findings(image) == [])
         // systemd-boot's own settings may not let a person wait, choose or edit.
         let settings = folder.appendingPathComponent("loader.conf")
         try write(Data("timeout 0\neditor yes\n".utf8), to: settings)
         let place = "\(image.path)@@\(try #require(table.partition(named: ImageLayout.systemName)).offset)"
-        try HostTool.run("mcopy", ["-o", "-i", place, settings.path, "::/loader/loader.conf"])
+        try HostProgram("mcopy").data(["-o", "-i", place, settings.path, "::/loader/loader.conf"])
         #expect(try findings(image).map(\.rule) == [.bootMenu])
-        try HostTool.run("mdel", ["-i", place, "::/loader/loader.conf"])
+        try HostProgram("mdel").data(["-i", place, "::/loader/loader.conf"])
         #expect(try findings(image).map(\.rule) == [.bootMenu])
     }
 

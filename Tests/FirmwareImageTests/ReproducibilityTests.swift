@@ -8,7 +8,7 @@ import Testing
 /// The command builds the same bytes from the same lock and store, whoever runs it, where and when.
 @Suite(
     .serialized, .enabled(if: buildObstacle == nil, "\(buildObstacle ?? "")"),
-    .enabled(if: HostTool.locate("dtc") != nil, "dtc is not installed"))
+    .enabled(if: HostProgram.locate("dtc") != nil, "dtc is not installed"))
 struct ReproducibilityTests {
     private static let board = repository.appendingPathComponent("boards/qemu-q35").path
 
@@ -100,7 +100,7 @@ struct ReproducibilityTests {
     /// and then it cannot be executed.
     private func writeScript(_ text: String, to file: URL) throws {
         let command = "mkdir -p \"${1%/*}\" && cat >\"$1\" && chmod 755 \"$1\""
-        try HostTool.run("sh", ["-c", command, "sh", file.path], input: Data("#!/bin/sh\n\(text)\n".utf8))
+        try HostProgram("sh").data(["-c", command, "sh", file.path], input: Data("#!/bin/sh\n\(text)\n".utf8))
     }
 
     @Test func placeAndEnvironmentDoNotMatter() throws {
@@ -175,7 +175,7 @@ struct ReproducibilityTests {
         let small = scratch.url.appendingPathComponent("small")
         try FileManager.default.createDirectory(at: small, withIntermediateDirectories: true)
         let mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs -o size=1m tmpfs \"$TMPDIR\" && exec \"$@\"", "sh"]
-        guard (try? HostTool.run(mount[0], ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", small.path])) != nil else { return }
+        guard (try? HostProgram(mount[0]).data(["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", small.path])) != nil else { return }
         let full = try Self.build(folder, output, through: mount, changing: ["TMPDIR": small.path])
         #expect(full.status == 73 && full.errors.contains("temporary files \(small.path): No space left on device"), "\(full.errors)")
         #expect(!FileManager.default.fileExists(atPath: output.path))
@@ -184,10 +184,10 @@ struct ReproducibilityTests {
     /// Inside the namespace the user is nobody, and there is not even a loopback interface.
     @Test(
         .enabled(
-            if: (try? HostTool.run("unshare", ["--user", "--net", "true"])) != nil,
+            if: (try? HostProgram("unshare").data(["--user", "--net", "true"])) != nil,
             "this kernel gives no user and network namespace"))
     func anotherUserWithoutNetworkBuildsTheSame() throws {
-        let identity = try HostTool.run("unshare", ["--user", "--net", "id", "-u"])
+        let identity = try HostProgram("unshare").data(["--user", "--net", "id", "-u"])
         #expect(String(decoding: identity, as: UTF8.self) == "65534\n")
         try expectSameBytes(
             from: folder, through: ["unshare", "--user", "--net"],
@@ -196,14 +196,14 @@ struct ReproducibilityTests {
 
     /// Every tool that the command runs believes that it is 400 days later. The command itself waits by the same clock, so
     /// it is not deceived.
-    @Test(.enabled(if: HostTool.locate("faketime") != nil, "faketime is not installed"))
+    @Test(.enabled(if: HostProgram.locate("faketime") != nil, "faketime is not installed"))
     func anotherTimeBuildsTheSame() throws {
         let tools = scratch.url.appendingPathComponent("tools")
         for name in ["dpkg-deb", "objcopy", "grub-mkimage", "mkfs.fat", "mcopy", "mmd", "sfdisk", "zstd", "cp", "gzip"] {
-            guard let tool = HostTool.locate(name) else { continue }
+            guard let tool = HostProgram.locate(name) else { continue }
             let file = tools.appendingPathComponent(name)
             // The dates of files stay what they are.
-            try writeScript("NO_FAKE_STAT=1 exec faketime -f +400d \(tool.path) \"$@\"", to: file)
+            try writeScript("NO_FAKE_STAT=1 exec faketime -f +400d \(tool) \"$@\"", to: file)
         }
         let path = tools.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin")
         try expectSameBytes(from: folder, changing: ["PATH": path])
@@ -211,9 +211,9 @@ struct ReproducibilityTests {
 
     /// The manifest says which tools packed the image; nodes do not compare that.
     @Test func versionsOfToolsAreOutsideTheFirmwareHash() throws {
-        let zstd = try #require(HostTool.locate("zstd"))
+        let zstd = try #require(HostProgram.locate("zstd"))
         let file = scratch.url.appendingPathComponent("tools/zstd")
-        try writeScript("[ \"$1\" = --version ] && exec echo zstd v9.9.9\nexec \(zstd.path) \"$@\"", to: file)
+        try writeScript("[ \"$1\" = --version ] && exec echo zstd v9.9.9\nexec \(zstd) \"$@\"", to: file)
         let path = file.deletingLastPathComponent().path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin")
         let again = scratch.url.appendingPathComponent("again.img")
         let result = try Self.build(folder, again, changing: ["PATH": path])

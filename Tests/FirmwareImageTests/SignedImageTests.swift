@@ -12,7 +12,7 @@ import Testing
 @Suite(
     .serialized,
     .enabled(
-        if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostTool.locate("openssl") != nil,
+        if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostProgram.locate("openssl") != nil,
         "grub-pc-bin or openssl is not installed"))
 struct SignedImageTests {
     private static let shared = Result { (try Workshop(), try Scratch("keys")) }
@@ -26,8 +26,7 @@ struct SignedImageTests {
         folder = scratch.url
         let (key, certificate) = (folder.appendingPathComponent("vendor.key"), folder.appendingPathComponent("vendor.pem"))
         if !FileManager.default.fileExists(atPath: certificate.path) {
-            try HostTool.run(
-                "openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
+            try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
         }
         signer = try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
     }
@@ -72,7 +71,7 @@ struct SignedImageTests {
         let scratch = try Scratch("device")
         let (device, pipe) = (scratch.url.appendingPathComponent("device"), scratch.url.appendingPathComponent("pipe"))
         try FileManager.default.createSymbolicLink(atPath: device.path, withDestinationPath: "/dev/null")
-        try HostTool.run("mkfifo", [pipe.path])
+        try HostProgram("mkfifo").data([pipe.path])
         for output in [device, pipe] {
             let advice = output == device ? "vsmp usb write" : "name another one"
             let built = imageError { try workshop.builder.build(to: output) { Issue.record("started with \($0)") } }
@@ -94,13 +93,12 @@ struct SignedImageTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).sorted() == ["a.img", "a.img.spdx.json"])
     }
 
-    @Test(.enabled(if: HostTool.locate("openssl") != nil && HostTool.locate("faketime") != nil, "openssl or faketime is not installed"), arguments: [
+    @Test(.enabled(if: HostProgram.locate("openssl") != nil && HostProgram.locate("faketime") != nil, "openssl or faketime is not installed"), arguments: [
         ("2020-01-01 00:00:00", "expired on 2020-01-11"), ("2120-01-01 00:00:00", "is valid from 2120-01-01"),
     ])
     func aCertificateOutsideItsTimeSignsNothing(made: String, words: String) throws {
         let (key, certificate) = (folder.appendingPathComponent("k"), folder.appendingPathComponent("c.pem"))
-        try HostTool.run(
-            "faketime", [made, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=late"])
+        try HostProgram("faketime").data([made, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=late"])
         try FileManager.default.setAttributes([.posixPermissions: Int(0o600)], ofItemAtPath: key.path)
         let signatures = folder.appendingPathComponent("signatures")
         for name in ["loader", "firmware"] { try write(Data(count: 256), to: signatures.appendingPathComponent("\(name).signature")) }
@@ -119,10 +117,10 @@ struct SignedImageTests {
         #expect(!FileManager.default.fileExists(atPath: image.path + ".signed") && !FileManager.default.fileExists(atPath: image.path + ".built"))
     }
 
-    @Test(.enabled(if: HostTool.locate("openssl") != nil, "openssl is not installed"))
+    @Test(.enabled(if: HostProgram.locate("openssl") != nil, "openssl is not installed"))
     func aKeyThatOthersCanReadIsSaid() throws {
         let (key, certificate) = (folder.appendingPathComponent("open.key"), folder.appendingPathComponent("open.pem"))
-        try HostTool.run("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=open"])
+        try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=open"])
         for (mode, isSaid) in [(0o644, true), (0o600, false)] as [(mode_t, Bool)] {
             try FileManager.default.setAttributes([.posixPermissions: Int(mode)], ofItemAtPath: key.path)
             // The lock is missing, which ends the command after it has read the key or before: the key is named all the same when it was read.

@@ -9,7 +9,7 @@ import Testing
 @testable import FirmwareImage
 
 /// Keys and certificates as openssl makes them, and a program to sign.
-@Suite(.serialized, .enabled(if: HostTool.locate("openssl") != nil, "openssl is not installed"))
+@Suite(.serialized, .enabled(if: HostProgram.locate("openssl") != nil, "openssl is not installed"))
 struct SigningTests {
     private static let shared = Result { try Keys() }
     private let keys: Keys
@@ -34,9 +34,7 @@ struct SigningTests {
 
         private static func make(_ name: String, in folder: URL) throws -> (URL, SigningCertificate) {
             let (key, certificate) = (folder.appendingPathComponent("\(name).key"), folder.appendingPathComponent("\(name).pem"))
-            try HostTool.run(
-                "openssl",
-                [
+            try HostProgram("openssl").data([
                     "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/O=Acme/CN=\(name)",
                     "-days", "3650",
                 ])
@@ -60,15 +58,15 @@ struct SigningTests {
         #expect(try Authenticode.message(of: signed) == Authenticode.message(of: program))
     }
 
-    @Test(.enabled(if: HostTool.locate("sbverify") != nil, "sbsigntool is not installed"))
+    @Test(.enabled(if: HostProgram.locate("sbverify") != nil, "sbsigntool is not installed"))
     func anotherToolAcceptsOurSignatureAndWeAcceptItsOwn() throws {
         let file = keys.scratch.url.appendingPathComponent("program.efi")
         let certificate = keys.scratch.url.appendingPathComponent("vendor.pem").path
         try write(try Authenticode.sign(program, by: keys.signer), to: file)
-        try HostTool.run("sbverify", ["--cert", certificate, file.path])
+        try HostProgram("sbverify").data(["--cert", certificate, file.path])
         let theirs = keys.scratch.url.appendingPathComponent("theirs.efi")
         try write(program, to: file)
-        try HostTool.run("sbsign", ["--key", keys.key.path, "--cert", certificate, "--output", theirs.path, file.path])
+        try HostProgram("sbsign").data(["--key", keys.key.path, "--cert", certificate, "--output", theirs.path, file.path])
         #expect(try Authenticode.signers(of: try read(theirs)) == [keys.certificate])
     }
 
@@ -120,7 +118,7 @@ struct SigningTests {
 
     /// PKCS#11: the key lies in a token, and only the token signs.
     @Test(
-        .enabled(if: HostTool.locate("softhsm2-util") != nil && HostTool.locate("pkcs11-tool") != nil, "softhsm2 or opensc is not installed"))
+        .enabled(if: HostProgram.locate("softhsm2-util") != nil && HostProgram.locate("pkcs11-tool") != nil, "softhsm2 or opensc is not installed"))
     func aTokenSigns() throws {
         let folder = keys.scratch.url.appendingPathComponent("token")
         try write(Data("directories.tokendir = \(folder.path)/tokens\nobjectstore.backend = file\n".utf8), to: folder.appendingPathComponent("conf"))
@@ -135,7 +133,7 @@ struct SigningTests {
             softhsm2-util --import '\(folder.path)/key.p8' --token vendor --label sign --id 01 --pin 1234
             rm '\(folder.path)/key.p8'
             """
-        let prepared = try HostTool.result("sh", ["-c", setUp], .user)
+        let prepared = try HostProgram("sh", .user).result(["-c", setUp])
         try #require(prepared.isSuccess, "\(prepared.lastErrors)")
         let command = "\(environment) pkcs11-tool --module \(library) --token-label vendor --login --pin 1234 --sign --mechanism SHA256-RSA-PKCS "
             + "--id 01 --input-file /dev/stdin --output-file /dev/stdout 2>/dev/null"
@@ -154,7 +152,7 @@ struct SigningTests {
     @Test func filesThatAreNoKeysSayWhatIsExpected() throws {
         let folder = keys.scratch.url
         let locked = folder.appendingPathComponent("locked.key")
-        try HostTool.run("openssl", ["rsa", "-aes128", "-passout", "pass:secret", "-in", keys.key.path, "-out", locked.path])
+        try HostProgram("openssl").data(["rsa", "-aes128", "-passout", "pass:secret", "-in", keys.key.path, "-out", locked.path])
         let passphrase = try #require(throws: ImageError.self) { try KeyFileSigner(key: locked, certificate: keys.certificate) }
         #expect(passphrase.exitStatus == .badInput && passphrase.description.contains("--sign-command"))
         let noKey = try #require(throws: ImageError.self) {

@@ -1,3 +1,4 @@
+import Platform
 import Contract
 import TestSupport
 import Bytes
@@ -145,7 +146,7 @@ struct Workshop {
             Data("Package: \(name)\n\(used)Version: 1\nArchitecture: amd64\nMaintainer: test\nDescription: test\n".utf8),
             to: root.appendingPathComponent("DEBIAN/control"))
         let file = directory.appendingPathComponent("\(name).deb")
-        try HostTool.run("dpkg-deb", ["-Znone", "--root-owner-group", "-b", root.path, file.path])
+        try HostProgram("dpkg-deb").data(["-Znone", "--root-owner-group", "-b", root.path, file.path])
         return try Data(contentsOf: file)
     }
 }

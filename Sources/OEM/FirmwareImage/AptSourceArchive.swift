@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -22,11 +23,10 @@ public final class AptSourceArchive: SourceArchive {
         } catch {
             throw ImageError(.cannotCreate, "cannot create \(lists.path): \(error.localizedDescription)")
         }
-        let targets = try HostTool.run(
-            "apt-get", ["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)", "Created-By: Packages"])
+        let targets = try HostProgram("apt-get").data(["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)", "Created-By: Packages"])
         try write(Data(Self.sourceList(String(decoding: targets, as: UTF8.self)).utf8), to: list)
         // An archive without sources makes this fail; whether the wanted ones are there is seen when they are asked for.
-        _ = try HostTool.result("apt-get", ["update"] + options)
+        _ = try HostProgram("apt-get").result(["update"] + options, data: Data())
     }
 
     /// deb-src lines for the archives that hold the host's binary packages.
@@ -67,10 +67,9 @@ public final class AptSourceArchive: SourceArchive {
 
     private func apt(_ source: SourcePackage, _ more: [String], in directory: URL? = nil) throws(ImageError) -> Data {
         do {
-            return try HostTool.run(
-                "apt-get", ["source", "--download-only"] + more + options + ["\(source.name)=\(source.version)"], in: directory)
+            return try HostProgram("apt-get").data(["source", "--download-only"] + more + options + ["\(source.name)=\(source.version)"], in: directory)
         } catch {
-            guard HostTool.locate("apt-get") != nil else { throw error }
+            guard HostProgram.locate("apt-get") != nil else { throw error }
             throw ImageError(
                 .sourceMissing, "the archives of this host's apt offer no source package \(source) (any more): lock versions that they offer with "
                     + "vsmp image lock --update --sources, or use a store that has it [\(error.description)]")

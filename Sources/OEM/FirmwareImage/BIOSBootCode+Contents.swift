@@ -68,7 +68,7 @@ extension BIOSBootCode {
             // The header of an .lzma file: lc 3, lp 0, pb 2, a dictionary of 64 KiB, the length.
             var file = Data([0x5D, 0, 0, 1, 0]) + (0..<8).map { UInt8(truncatingIfNeeded: whole >> (8 * $0)) }
             file += body[start..<start + packed]
-            let result = try HostTool.result("xz", ["--format=lzma", "--decompress", "--stdout"], input: file)
+            let result = try HostProgram("xz").result(["--format=lzma", "--decompress", "--stdout"], data: file)
             if result.isSuccess, result.output.count == whole { return Data(result.output) }
         }
         throw ImageError(.inputOutput, "GRUB's core cannot be unpacked: build the image again")

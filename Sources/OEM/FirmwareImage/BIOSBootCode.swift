@@ -1,3 +1,4 @@
+internal import Platform
 import Bytes
 import Contract
 internal import Foundation
@@ -34,9 +35,7 @@ struct BIOSBootCode {
         var files = NewcArchive()
         files.add(ShippedScripts.grub.rawValue, .file(Data(commands.utf8), permissions: 0o644))
         try write(files.bytes(), to: archive)
-        try HostTool.run(
-            "grub-mkimage",
-            [
+        try HostProgram("grub-mkimage").data([
                 // A prefix in front of -m would not count.
                 "-O", "i386-pc", "-d", folder.path, "-m", archive.path, "-p", "(,gpt2)/VSMP", "-c", configuration.path, "-o", output.path,
             ] + Self.modules)

@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 internal import Disk
 internal import Foundation
@@ -24,8 +25,7 @@ enum DiskImage {
             try handle.truncate(atOffset: UInt64(ImageLayout.imageSize(systemSize: systemSize, configurationSize: configurationSize)))
             try handle.close()
             let script = ImageLayout.script(systemSize: systemSize, configurationSize: configurationSize, hash: hash)
-            try HostTool.run(
-                "sfdisk", ["--quiet", "--no-reread", "--no-tell-kernel", image.path], input: Data(script.utf8))
+            try HostProgram("sfdisk").data(["--quiet", "--no-reread", "--no-tell-kernel", image.path], input: Data(script.utf8))
 
             let update = try FileHandle(forUpdating: image)
             defer { try? update.close() }
@@ -60,7 +60,7 @@ enum DiskImage {
     static func replace(_ output: URL, with image: URL, materials: Data?) throws(ImageError) {
         try FirmwareImage.replace(output) { partial throws(ImageError) in
             // cp keeps the holes of a sparse file, also across file systems.
-            try HostTool.run("cp", ["--sparse=always", image.path, partial.path])
+            try HostProgram("cp").data(["--sparse=always", image.path, partial.path])
             guard let materials else { return }
             try FirmwareImage.replace(output.appendingPathExtension("spdx.json")) { partial throws(ImageError) in
                 try FirmwareImage.write(materials, to: partial)

@@ -84,10 +84,10 @@ package enum Initramfs {
     /// The cached result is one that unpacks to the archive: what decides how it is packed is in its key.
     private static func pack(_ archive: Data, _ cache: BuildCache?) throws(ImageError) -> Data {
         let options = ["-q", "-19", "-T1", "-c"]
-        guard let cache else { return try HostTool.run("zstd", options, input: archive) }
-        let key = "zstd \(try HostTool.version(of: "zstd")) \(options.joined(separator: " ")) \(ContentDigest(of: archive))"
-        return try cache.content(for: key, isRight: { (try? HostTool.run("zstd", ["-q", "-d", "-c"], input: $0)) == archive }) { () throws(ImageError) in
-            try HostTool.run("zstd", options, input: archive)
+        guard let cache else { return try HostProgram("zstd").data(options, input: archive) }
+        let key = "zstd \(try HostProgram("zstd").version()) \(options.joined(separator: " ")) \(ContentDigest(of: archive))"
+        return try cache.content(for: key, isRight: { (try? HostProgram("zstd").data(["-q", "-d", "-c"], input: $0)) == archive }) { () throws(ImageError) in
+            try HostProgram("zstd").data(options, input: archive)
         }
     }
 
@@ -103,7 +103,7 @@ package enum Initramfs {
         guard let hash = first.fact(.firmwareHash).flatMap({ FirmwareHash(hexadecimal: $0) })
         else { throw ImageError(.inputOutput, "the initramfs does not start with the firmware hash") }
         let packed = Data(initrd.dropFirst(size))
-        let result = try HostTool.result("zstd", ["-q", "-d", "-c"], input: packed, limits: .init(output: limit))
+        let result = try HostProgram("zstd", limits: .init(output: limit)).result(["-q", "-d", "-c"], data: packed)
         guard result.isSuccess else {
             throw ImageError(
                 .inputOutput, "the root file system cannot be unpacked, or has more than \(limit >> 20) MiB: zstd ended with "

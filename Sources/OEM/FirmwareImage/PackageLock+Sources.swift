@@ -1,3 +1,4 @@
+internal import Platform
 internal import Contract
 public import Foundation
 internal import BoardSupport
@@ -98,7 +99,7 @@ extension PackageStore {
 
     /// Debian's fields Built-Using and Static-Built-Using of a package that is in the store.
     func builtUsing(_ package: LockedPackage) throws(ImageError) -> [SourcePackage] {
-        let fields = try HostTool.run("dpkg-deb", ["-f", try file(for: package).path, "Built-Using", "Static-Built-Using"])
+        let fields = try HostProgram("dpkg-deb").data(["-f", try file(for: package).path, "Built-Using", "Static-Built-Using"])
         let record = AptSource.record(String(decoding: fields, as: UTF8.self))
         return ["Built-Using", "Static-Built-Using"].flatMap { SourcePackage.list(record[$0] ?? "") }.sorted()
     }

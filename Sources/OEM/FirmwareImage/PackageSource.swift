@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -29,12 +30,10 @@ public struct AptSource: PackageSource {
         let before = Self.archives(in: directory)
         do {
             // Without the option apt warns about its own sandbox user when root runs it in a private directory.
-            try HostTool.run(
-                "apt-get",
-                ["download", "-q", "-o", "APT::Sandbox::User=root", "\(package.name):\(package.architecture)=\(package.version)"],
+            try HostProgram("apt-get").data(["download", "-q", "-o", "APT::Sandbox::User=root", "\(package.name):\(package.architecture)=\(package.version)"],
                 in: directory)
         } catch let error {
-            guard HostTool.locate("apt-get") != nil else { throw error }
+            guard HostProgram.locate("apt-get") != nil else { throw error }
             throw ImageError(
                 .unavailable,
                 "apt offers no \(package.name) \(package.version) any more (or cannot reach its archive): run "
@@ -75,7 +74,7 @@ public struct AptSource: PackageSource {
 
     private func show(_ name: String) throws(ImageError) -> [String: String] {
         do {
-            let output = try HostTool.run("apt-cache", ["show", "--no-all-versions", name])
+            let output = try HostProgram("apt-cache").data(["show", "--no-all-versions", name])
             return Self.record(String(decoding: output, as: UTF8.self))
         } catch let error {
             throw ImageError(

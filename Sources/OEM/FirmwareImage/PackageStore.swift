@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -92,7 +93,7 @@ public struct PackageStore: Sendable {
 
     /// Unpacks a package's files into `directory`.
     public func extract(_ package: LockedPackage, into directory: URL) throws(ImageError) {
-        try HostTool.run("dpkg-deb", ["-x", try file(for: package).path, directory.path])
+        try HostProgram("dpkg-deb").data(["-x", try file(for: package).path, directory.path])
     }
 }
 

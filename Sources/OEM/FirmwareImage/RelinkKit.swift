@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 public import Foundation
 internal import BoardSupport
@@ -59,7 +60,7 @@ public struct RelinkKit: Sendable {
             }
             try Data(objects.map { "\($0.name)\n" }.joined().utf8).write(to: folder.appendingPathComponent("objects"))
             let script = folder.appendingPathComponent("relink")
-            try Data(Self.script(swift: try HostTool.version(of: "swiftc")).utf8).write(to: script)
+            try Data(Self.script(swift: try HostProgram("swiftc").version()).utf8).write(to: script)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.path)
         } catch let error as ImageError {
             throw error

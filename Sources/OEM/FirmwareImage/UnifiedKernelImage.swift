@@ -1,3 +1,4 @@
+internal import Platform
 import Contract
 internal import Foundation
 internal import BoardSupport
@@ -39,7 +40,7 @@ enum UnifiedKernelImage {
         let input = scratch.url.appendingPathComponent("stub.efi")
         let output = scratch.url.appendingPathComponent("out.efi")
         try write(stub, to: input)
-        try HostTool.run("objcopy", arguments + [input.path, output.path])
+        try HostProgram("objcopy").data(arguments + [input.path, output.path])
         return try withFixedHeader(try read(output))
     }
 
@@ -50,7 +51,7 @@ enum UnifiedKernelImage {
         guard let header = try? PEHeader(image), header.optional + 68 <= image.count else {
             throw ImageError(.badInput, "the UEFI stub of systemd-boot-efi has no PE header")
         }
-        let time = (0..<4).map { UInt8(truncatingIfNeeded: HostTool.timestamp >> ($0 * 8)) }
+        let time = (0..<4).map { UInt8(truncatingIfNeeded: HostProgram.sourceDate >> ($0 * 8)) }
         image.replaceSubrange(header.offset + 8..<header.offset + 12, with: time)
         image.replaceSubrange(header.optional + 64..<header.optional + 68, with: [0, 0, 0, 0])
         // Where a signature can follow at once.

@@ -1,3 +1,4 @@
+internal import Platform
 public import Coherence
 public import Contract
 public import BoardSupport
@@ -126,14 +127,14 @@ public final class EmulatedLab {
         let emulator = options.emulator ?? lab.emulator
         let found =
             emulator.contains("/")
-            ? FileManager.default.isExecutableFile(atPath: emulator) : HostTool.locate(emulator) != nil
+            ? FileManager.default.isExecutableFile(atPath: emulator) : HostProgram.locate(emulator) != nil
         guard found else {
             throw LabError(.unavailable, "there is no emulator \(emulator); run tools/setup, or install qemu-system-x86")
         }
         if let folder = options.trustedPlatformModules, folder.contains(",") {
             throw LabError(.usage, "--tpm \(folder): \(SoftwareTPM.executable) takes no folder with a comma in its name")
         }
-        if options.trustedPlatformModules != nil, HostTool.locate(SoftwareTPM.executable) == nil {
+        if options.trustedPlatformModules != nil, HostProgram.locate(SoftwareTPM.executable) == nil {
             throw LabError(.unavailable, "there is no \(SoftwareTPM.executable), the boards' TPM; run tools/setup, or install swtpm")
         }
         let codes = options.firmware == .ovmf ? [EmulatedBoard.standardFirmwareCode] : []

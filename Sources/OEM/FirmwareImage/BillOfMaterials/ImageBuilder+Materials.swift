@@ -1,3 +1,4 @@
+internal import Platform
 import Bytes
 import Contract
 internal import BoardSupport
@@ -14,7 +15,7 @@ extension ImageBuilder {
 
     static func toolVersions() throws(ImageError) -> [ImageManifest.Tool] {
         var versions: [ImageManifest.Tool] = []
-        for name in tools { versions.append(.init(name: name, version: try HostTool.version(of: name))) }
+        for name in tools { versions.append(.init(name: name, version: try HostProgram(name).version())) }
         return versions
     }
 
@@ -90,7 +91,7 @@ extension ImageBuilder {
             }
             text += try "\n==== The licence \(name)\n\n" + InputText(input: licence, place: file.path).text
         }
-        return try HostTool.run("gzip", ["-n", "-9", "-c"], input: Data(text.utf8))
+        return try HostProgram("gzip").data(["-n", "-9", "-c"], input: Data(text.utf8))
     }
 
     /// - Parameters:

@@ -53,7 +53,7 @@ public struct CommandSigner: Signer {
     }
 
     public func signature(of message: Data) throws(ImageError) -> Data {
-        let result = try HostTool.result("sh", ["-c", command], input: message, .user, limits: .init(time: nil))
+        let result = try HostProgram("sh", .user, limits: .init(time: nil)).result(["-c", command], data: message)
         guard result.isSuccess else {
             throw ImageError(.inputOutput, "the signing command \"\(command)\" ended with \(result.end): \(result.lastErrors)")
         }
