@@ -72,7 +72,7 @@ var oem: [Target] {
     [
         .systemLibrary(name: "CFDT", path: "Sources/OEM/CFDT", providers: [.apt(["libfdt-dev"])]),
         .systemLibrary(name: "CUSB", path: "Sources/OEM/CUSB", providers: [.apt(["libusb-1.0-0-dev"])]),
-        room("OEM", "USB", ["CUSB", "Platform"]),
+        room("OEM", "USB", ["CUSB", "Platform", "Bytes"]),
         room("OEM", "BoardSupport", ["CFDT", "Coherence", "Platform", "Bytes", "Contract"]),
         room("OEM", "Licensing", ["Bytes", "Contract", crypto]),
         room(

@@ -1,4 +1,3 @@
-import Contract
 package import ArgumentParser
 import CommandParsing
 import Contract

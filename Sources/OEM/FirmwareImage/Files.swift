@@ -1,4 +1,3 @@
-internal import Platform
 import Contract
 internal import BoardSupport
 internal import Platform

@@ -1,3 +1,4 @@
+internal import Bytes
 public import USB
 
 /// Which ports and makers a stick may be of. Empty lists allow all.
@@ -21,20 +22,12 @@ public struct PortRules: Sendable, Equatable {
             return ("it is at port \(device.port), which is not one of those that are allowed", "plug it into \(places), or allow its port")
         }
         if !vendors.isEmpty, !vendors.contains(device.vendor) {
-            return ("its maker is \(device.identifier.prefix(4)), and only \(vendors.map(\.fourDigits).sorted().joined(separator: ", ")) are allowed", "use another stick, or allow its maker")
+            return ("its maker is \(device.identifier.prefix(4)), and only \(vendors.map { Hexadecimal.encode($0) }.sorted().joined(separator: ", ")) are allowed", "use another stick, or allow its maker")
         }
         return nil
     }
 
     private var places: String {
         (ports.sorted().map { "port \($0)" } + hubs.sorted().map { "hub \($0)" }).joined(separator: " or ")
-    }
-}
-
-extension UInt16 {
-    /// As lsusb(8) writes identifiers.
-    var fourDigits: String {
-        let digits = String(self, radix: 16)
-        return String(repeating: "0", count: 4 - digits.count) + digits
     }
 }

@@ -97,10 +97,10 @@ public struct StickWriter: Sendable {
             throw .refused([Refusal(.notAStick, subject: target, why: "it is the image itself", action: "name the stick")])
         }
         guard status.kind == .blockDevice else { return try install(target, isDryRun, progress) }
-        let listed = try check(status.device, target, nil)
+        let listed = try check(status.device, target, nil, inventory())
         // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
-        _ = try check(file.deviceNumber() ?? "", target, listed.identity)
+        _ = try check(file.deviceNumber() ?? "", target, listed.identity, inventory())
         let report = try install(target, isDryRun, progress)
         try onDisk { () throws(DiskError) in try file.flush() }
         return report
@@ -132,9 +132,11 @@ public struct StickWriter: Sendable {
             }
         }
         var checked: [CheckedJob] = []
+        // Plain files need none.
+        lazy var plugged = inventory()
         for job in jobs {
             do throws(ProvisioningError) {
-                checked.append(try self.checked(job))
+                checked.append(try self.checked(job, plugged))
             } catch {
                 guard case .refused(let reasons) = error else { throw error }
                 refusals += reasons.filter { !refusals.contains($0) }
@@ -144,12 +146,12 @@ public struct StickWriter: Sendable {
         return checked
     }
 
-    private func checked(_ job: StickJob) throws(ProvisioningError) -> CheckedJob {
+    private func checked(_ job: StickJob, _ inventory: @autoclosure () -> StickInventory) throws(ProvisioningError) -> CheckedJob {
         let target = job.target
         let status = FileStatus(target)
         var device: BlockDevice?
         switch status?.kind {
-        case .blockDevice?: device = try check(status?.device ?? "", target, job.expected)
+        case .blockDevice?: device = try check(status?.device ?? "", target, job.expected, inventory())
         case .folder?, .characterDevice?, .other?:
             throw .refused([
                 Refusal(
@@ -169,8 +171,14 @@ public struct StickWriter: Sendable {
                 node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []))
     }
 
-    private func check(_ number: String, _ target: String, _ expected: BlockDevice.Identity?) throws(ProvisioningError) -> BlockDevice {
-        let inventory = root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
+    /// What is plugged in now.
+    private func inventory() -> StickInventory {
+        root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
+    }
+
+    private func check(
+        _ number: String, _ target: String, _ expected: BlockDevice.Identity?, _ inventory: StickInventory
+    ) throws(ProvisioningError) -> BlockDevice {
         let check = SafetyCheck(inventory, rules: rules, permitting: permitted)
         let device = try check.disk(number: number, path: target)
         let imageDisks = image.source.map { source in
@@ -236,7 +244,7 @@ public struct StickWriter: Sendable {
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
         // Between the check and the opening the stick may have been pulled and another one plugged in.
         let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial, port: checked.plan.port)
-        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity)
+        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity, inventory())
         return file
     }
 }

@@ -9,7 +9,7 @@ public struct WrittenStick: Sendable, Equatable, Codable {
     public var board: String
     /// Of the newest firmware that is not bad.
     public var version: UInt32
-    public var firmwareHash: String
+    public var firmwareHash: FirmwareHash
     /// Nil for a stick that joins no machine.
     public var kit: String?
     public var node: NodeIndex?
@@ -20,7 +20,7 @@ public struct WrittenStick: Sendable, Equatable, Codable {
         brand = reader.manifest.brand
         board = reader.manifest.board
         version = reader.manifest.version
-        firmwareHash = reader.manifest.firmwareHash.description
+        firmwareHash = reader.manifest.firmwareHash
         guard let bytes = try? file.volume(ConfigurationPartition.name)?.read(StickFile.machineConfiguration.rawValue), let machine = try? MachineConfiguration(bytes) else { return }
         kit = machine.kit
         node = machine.node

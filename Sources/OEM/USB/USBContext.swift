@@ -5,7 +5,7 @@ internal import CUSB
 /// libusb reads the devices' descriptors from the kernel; nothing is sent to a device, and no driver is taken from it.
 @safe public struct USBContext: ~Copyable {
     // SAFETY: made by libusb_init, ended by libusb_exit once in deinit; libusb locks for itself.
-    private let context: OpaquePointer
+    let context: OpaquePointer
 
     public init() throws(USBError) {
         var context: OpaquePointer?

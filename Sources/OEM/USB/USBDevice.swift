@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// What a USB device's descriptors say, and where it is plugged in (USB 3.2, chapter 9).
 public struct USBDevice: Sendable, Equatable, Codable {
     /// The port it is plugged into: the host controller's bus, then the port of each hub on the way.
@@ -142,10 +144,5 @@ public struct USBDevice: Sendable, Equatable, Codable {
     public var isMassStorage: Bool { interfaces.contains { $0.classCode == Interface.massStorage } }
 
     /// `VVVV:PPPP`, in hexadecimal digits.
-    public var identifier: String { hexadecimal(vendor) + ":" + hexadecimal(product) }
-}
-
-func hexadecimal(_ number: UInt16) -> String {
-    let digits = String(number, radix: 16)
-    return String(repeating: "0", count: 4 - digits.count) + digits
+    public var identifier: String { Hexadecimal.encode(vendor) + ":" + Hexadecimal.encode(product) }
 }

@@ -23,22 +23,19 @@ internal import Synchronization
 }
 
 /// Owns a libusb session; its thread alone runs the callback.
-// SAFETY: `context` and `handle` are set before the thread starts and freed after it was joined; `ended` is atomic.
+// SAFETY: `session` and `handle` are set before the thread starts and end after it was joined; `ended` is atomic.
 @safe private final class EventLoop: @unchecked Sendable {
-    private let context: OpaquePointer
+    private let session: USBContext
     private var handle: libusb_hotplug_callback_handle = 0
     private let ended = Atomic(false)
     let changed = Parker()
 
     init() throws(USBError) {
-        var context: OpaquePointer?
-        try checked(unsafe libusb_init(&context), "libusb_init")
-        guard let context = unsafe context else { throw USBError(call: "libusb_init", code: LIBUSB_ERROR_OTHER.rawValue) }
-        unsafe self.context = context
+        session = try USBContext()
         let events = Int32(LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED.rawValue | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT.rawValue)
-        // SAFETY: the loop outlives the registration: libusb_exit in deinit ends it.
+        // SAFETY: the loop outlives the registration: the session's end ends it.
         let result = unsafe libusb_hotplug_register_callback(
-            context, events, 0, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY,
+            session.context, events, 0, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY,
             { _, _, _, loop in
                 guard let loop = unsafe loop else { return 0 }
                 unsafe Unmanaged<EventLoop>.fromOpaque(loop).takeUnretainedValue().changed.unpark()
@@ -47,18 +44,16 @@ internal import Synchronization
         guard result == LIBUSB_SUCCESS.rawValue else { throw USBError(call: "libusb_hotplug_register_callback", code: result) }
     }
 
-    deinit { unsafe libusb_exit(context) }
-
     func run() {
         while !ended.load(ordering: .acquiring) {
             // A second at most, should the interruption come before the wait.
             var limit = timeval(tv_sec: 1, tv_usec: 0)
-            unsafe libusb_handle_events_timeout_completed(context, &limit, nil)
+            unsafe libusb_handle_events_timeout_completed(session.context, &limit, nil)
         }
     }
 
     func end() {
         ended.store(true, ordering: .releasing)
-        unsafe libusb_interrupt_event_handler(context)
+        unsafe libusb_interrupt_event_handler(session.context)
     }
 }

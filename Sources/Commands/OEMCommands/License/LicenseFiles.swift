@@ -11,8 +11,8 @@ import Provisioning
 /// What the commands of `vsmp license` read and write.
 enum LicenseFiles {
     /// All bytes of a file; `-` is standard input.
-    static func bytes(_ path: String) throws(ProvisioningError) -> [UInt8] {
-        do throws(FileReadError) { return try WholeFile.readArgument(path) } catch { throw .failed(.missingInput, error.description) }
+    static func bytes(_ path: String, atMost limit: Int = WholeFile.defaultLimit) throws(ProvisioningError) -> [UInt8] {
+        do throws(FileReadError) { return try WholeFile.readArgument(path, atMost: limit) } catch { throw .failed(.missingInput, error.description) }
     }
 
     /// Every document of some files.

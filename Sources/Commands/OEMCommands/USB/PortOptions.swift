@@ -1,6 +1,4 @@
 import ArgumentParser
-import Contract
-import Platform
 import Provisioning
 import USB
 
@@ -21,11 +19,7 @@ struct PortOptions: ParsableArguments {
     /// What the file says; nil without one.
     func stationFile() throws -> StationFile? {
         guard let station else { return nil }
-        let bytes: [UInt8]
-        do throws(FileReadError) { bytes = try WholeFile.readArgument(station, atMost: 1 << 20) } catch {
-            throw ProvisioningError.failed(.missingInput, error.description)
-        }
-        return try StationFile(parsing: bytes, place: station)
+        return try StationFile(parsing: try LicenseFiles.bytes(station, atMost: 1 << 20), place: station)
     }
 
     /// Options and station file together; what both limit must satisfy both.

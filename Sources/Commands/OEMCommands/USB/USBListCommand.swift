@@ -46,20 +46,20 @@ struct USBListCommand: ParsableCommand {
         do throws(USBError) {
             // Before the first look: what comes in between is seen.
             let watch = try USBContext.watch()
-            let first = list.rows(of: StickInventory(), all: all)
-            for row in first { say(.present, row) }
-            printError("vsmp: watching the USB ports until interrupted")
-            var known = Dictionary(first.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
+            var known: [String: StickList.Row]?
             var settled = monotonicNow()
             while true {
+                let rows = list.rows(of: StickInventory(), all: all)
+                let keys = Set(rows.map(\.key))
+                for (key, row) in (known ?? [:]).sorted(by: { $0.key < $1.key }) where !keys.contains(key) { say(.left, row) }
+                for row in rows where known?[row.key] != row {
+                    say(known == nil ? .present : known?[row.key] == nil ? .arrived : .changed, row)
+                }
+                if known == nil { printError("vsmp: watching the USB ports until interrupted") }
+                known = Dictionary(rows.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
                 let begun = monotonicNow()
                 watch.wait(timeout: begun < settled ? 500_000_000 : nil)
                 if begun >= settled { settled = monotonicNow() + Self.settling }
-                let rows = list.rows(of: StickInventory(), all: all)
-                let now = Dictionary(rows.map { ($0.key, $0) }, uniquingKeysWith: { a, _ in a })
-                for (key, row) in known.sorted(by: { $0.key < $1.key }) where now[key] == nil { say(.left, row) }
-                for (key, row) in now.sorted(by: { $0.key < $1.key }) where known[key] != row { say(known[key] == nil ? .arrived : .changed, row) }
-                known = now
             }
         } catch {
             throw ProvisioningError.failed(.unavailable, "sticks cannot be watched: \(error)")
