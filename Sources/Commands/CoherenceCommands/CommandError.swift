@@ -22,13 +22,3 @@ func reportingErrors(_ body: () throws -> Void) throws {
         throw ExitCode(error.status.rawValue)
     }
 }
-
-/// Prints a value as JSON with sorted keys, so that equal values print equal text.
-func printJSON(_ value: some Encodable) throws { StandardOutput.print(try jsonText(value)) }
-
-/// JSON with sorted keys.
-func jsonText(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
-}

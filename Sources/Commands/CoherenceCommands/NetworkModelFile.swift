@@ -1,3 +1,4 @@
+import CommandParsing
 import Contract
 import CoherenceSimulation
 import Foundation

@@ -1,3 +1,4 @@
+import CommandParsing
 internal import Contract
 package import ArgumentParser
 internal import BoardSupport

@@ -7,20 +7,6 @@ internal import Licensing
 internal import Provisioning
 internal import Platform
 
-/// Prints a value as JSON with sorted keys, so that equal values print equal text.
-func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    StandardOutput.print(String(decoding: try encoder.encode(value), as: UTF8.self))
-}
-
-/// A value as JSON on one line, for a program that follows.
-func jsonLine(_ value: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
-}
-
 /// Writes on standard error.
 func printError(_ text: String, terminator: String = "\n") { StandardError.print(text, terminator: terminator) }
 

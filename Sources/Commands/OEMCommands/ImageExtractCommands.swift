@@ -1,3 +1,4 @@
+import CommandParsing
 internal import ArgumentParser
 internal import BoardSupport
 internal import FirmwareImage

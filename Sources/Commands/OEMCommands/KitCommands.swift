@@ -137,9 +137,7 @@ extension KitSummary {
         guard let licence else { return "no licence: for development images" }
         return "licence \(licence) for \(customer ?? ""), \(until.map { "until \($0.prefix(10))" } ?? "without an end")"
     }
-}
 
-extension KitSummary {
     fileprivate var stickSentence: String {
         guard let firmware, let version else { return "no sticks were written yet, or it is not known with what" }
         return "sticks for \(board ?? "boards to be noted"), firmware \(firmware.short), version \(version)"

@@ -1,3 +1,4 @@
+import CommandParsing
 internal import Glibc
 internal import Provisioning
 internal import Synchronization
@@ -29,7 +30,7 @@ final class ProgressPrinter: Sendable {
                     var phase: StickProgress.Phase
                     var percent: Int
                 }
-                if let line = try? jsonLine(Line(target: target, phase: progress.phase, percent: percent)) { printError(line) }
+                if let line = try? jsonText(Line(target: target, phase: progress.phase, percent: percent), onOneLine: true) { printError(line) }
                 return
             }
             let line = state.said.map { state.said.count == 1 ? $0.words : "\($0.target.split(separator: "/").last ?? ""): \($0.words)" }.joined(separator: "  ")

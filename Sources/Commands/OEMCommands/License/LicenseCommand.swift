@@ -1,3 +1,4 @@
+import CommandParsing
 package import ArgumentParser
 internal import Contract
 import BoardSupport

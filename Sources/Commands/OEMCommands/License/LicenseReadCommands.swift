@@ -1,3 +1,4 @@
+import CommandParsing
 import Bytes
 import Contract
 import ArgumentParser

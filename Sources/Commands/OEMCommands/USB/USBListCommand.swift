@@ -1,3 +1,4 @@
+import CommandParsing
 import ArgumentParser
 import Contract
 import Foundation
@@ -74,6 +75,6 @@ struct USBListCommand: ParsableCommand {
             var event: String
             var stick: StickList.Row
         }
-        if let text = try? jsonLine(Line(event: event.rawValue, stick: row)) { StandardOutput.print(text) }
+        if let text = try? jsonText(Line(event: event.rawValue, stick: row), onOneLine: true) { StandardOutput.print(text) }
     }
 }
