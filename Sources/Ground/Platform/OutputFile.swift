@@ -42,6 +42,13 @@ package enum OutputFile {
         }
     }
 
+    /// Refuses a place whose folder is not there or cannot be written: before the work, not after it.
+    package static func checkFolder(of path: String) throws(OutputFileError) {
+        let folder = PartialOutput.folder(of: PartialOutput.resolved(path.withoutTrailingSlashes))
+        guard FileKind(at: folder) == .folder else { throw OutputFileError(path, ENOENT) }
+        guard SystemFiles().mayWrite(folder) else { throw OutputFileError(path, EACCES) }
+    }
+
     /// The descriptor that a path stands for: what is open there is written where it stands, not from its beginning.
     private static func standardStream(_ path: String) -> Int32? {
         switch path {

@@ -48,7 +48,7 @@ package struct PartialOutput: ~Copyable {
     }
 
     /// What a link leads to, where there is such a thing.
-    private static func resolved(_ path: String) -> String {
+    static func resolved(_ path: String) -> String {
         var status = stat()
         // SAFETY: the path is a C string for each call, and realpath's copy is freed.
         guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, let real = unsafe realpath(path, nil) else { return path }

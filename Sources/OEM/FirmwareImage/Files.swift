@@ -39,15 +39,9 @@ func replace(_ target: URL, isFolder: Bool = false, _ body: (URL) throws(ImageEr
     do { try partial.takePlace() } catch { throw ImageError(.cannotCreate, error.description) }
 }
 
-/// Refuses what a user named as the place of a result when its folder is not there or cannot be written: before the work, not after it.
+/// Refuses what a user named as the place of a result, before the work, when it cannot be there.
 func checkFolder(of target: URL) throws(ImageError) {
-    let folder = target.resolvingSymlinksInPath().deletingLastPathComponent().path
-    guard FileKind(at: folder) == .folder else {
-        throw ImageError(.cannotCreate, "cannot write \(target.path): there is no folder \(folder); make it, or name another place")
-    }
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-        throw ImageError(.cannotCreate, "cannot write \(target.path): the folder \(folder) cannot be written; name another place")
-    }
+    do throws(OutputFileError) { try OutputFile.checkFolder(of: target.path) } catch { throw ImageError(.cannotCreate, error.description) }
 }
 
 /// Refuses a target that rename(2) would take away from its folder: a device, a pipe, a socket. Links count as what they lead to.
