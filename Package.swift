@@ -161,8 +161,8 @@ var tests: [Target] {
         test(
             "OEMCommands",
             ["OEMCommands", "BoardSupport", "Licensing", "USB", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
-        test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "guest-check"]),
-        test("Structure", ["CTestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
+        test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "TestSupport", "guest-check"]),
+        test("Structure", ["CTestSupport", "TestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
     ]
 }
 

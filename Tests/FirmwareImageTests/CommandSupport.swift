@@ -1,5 +1,6 @@
 import Platform
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FirmwareImage
@@ -20,14 +21,7 @@ struct VSMP {
     }
 
     /// It lies beside the test bundle.
-    static let executable: URL? = {
-        var folders = [Bundle.main.bundleURL]
-        for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
-            folders.append(URL(fileURLWithPath: argument).deletingLastPathComponent())
-        }
-        return folders.map { $0.appendingPathComponent("vsmp") }
-            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
-    }()
+    static let executable = Executable.path("vsmp").map { URL(fileURLWithPath: $0) }
 
     /// Runs `vsmp`, if need be as the last words of another `command` such as unshare.
     static func run(

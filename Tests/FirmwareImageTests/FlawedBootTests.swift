@@ -35,11 +35,7 @@ struct FlawedBootTests {
     private func place(_ name: String) -> URL { scratch.url.appendingPathComponent(name) }
 
     /// A key that no board knows, and no development key.
-    private func vendor() throws -> KeyFileSigner {
-        let (key, certificate) = (place("vendor-key"), place("vendor.pem"))
-        try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
-        return try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
-    }
+    private func vendor() throws -> KeyFileSigner { try .vendor(in: scratch.url) }
 
     /// Each reason that the command gives, as `place: rule`; the image must be refused, and whole.
     private func refusals(_ image: URL) throws -> Set<String> {

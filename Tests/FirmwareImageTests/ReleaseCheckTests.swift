@@ -11,9 +11,7 @@ import Testing
 /// What `image verify --release` refuses.
 @Suite(
     .serialized,
-    .enabled(
-        if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostProgram.locate("openssl") != nil,
-        "grub-pc-bin or openssl is not installed"))
+    .enabled(if: signingObstacle == nil, "\(signingObstacle ?? "")"))
 struct ReleaseCheckTests {
     private static let shared = Result { (try Workshop(), try Scratch("release-keys")) }
     private var workshop: Workshop
@@ -24,29 +22,21 @@ struct ReleaseCheckTests {
         let (workshop, scratch) = try Self.shared.get()
         self.workshop = try workshop.copy()
         folder = scratch.url
-        let (key, certificate) = (folder.appendingPathComponent("vendor.key"), folder.appendingPathComponent("vendor.pem"))
-        if !FileManager.default.fileExists(atPath: certificate.path) {
-            try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
-        }
-        signer = try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
+        signer = try .vendor(in: folder)
     }
 
     private func findings(_ image: URL, _ certificate: SigningCertificate? = nil) throws -> [ReleaseFinding] {
         try ImageReader(image).verifyRelease(certificate: certificate).findings
     }
 
-    private mutating func release() throws {
-        (workshop.builder.purpose, workshop.builder.signer, workshop.builder.licensing) = (.release, signer, try Workshop.vendorRoot())
-    }
-
     @Test mutating func aReleaseImageHasNothingToHide() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         #expect(try findings(try workshop.build(), signer.certificate) == [])
     }
 
     /// One that accepts nobody's licence starts no machine of several boards.
     @Test mutating func aReleaseImageNeedsAVendorsRootKey() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         let image = folder.appendingPathComponent("rootless.img")
         for flaw in ["no root", String(decoding: try #require(workshop.builder.licensing).text.utf8.dropLast(40), as: UTF8.self)] {
             try FlawedImage.make(image, by: workshop.builder, rootFiles: [ImageFact.licenceRoot.path: Data(flaw.utf8)], signer: signer)
@@ -72,7 +62,7 @@ struct ReleaseCheckTests {
     }
 
     @Test mutating func unsignedAndOthersSignaturesAreRefused() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         let other = try SigningCertificate(file: DevelopmentKey.certificateFile(in: {
             let state = folder.appendingPathComponent("state")
             _ = try DevelopmentKey.signer(in: state)
@@ -87,7 +77,7 @@ struct ReleaseCheckTests {
         "console=ttyS0 rdinit=/bin/sh", "quiet \"rdinit=/bin/sh\"", "console=ttyS0 init=/bin/sh", "quiet single", "quiet kgdboc=ttyS0", "systemd.debug_shell=1",
     ])
     mutating func aCommandLineThatOpensAShellIsRefused(line: String) throws {
-        try release()
+        try workshop.release(signedBy: signer)
         try workshop.change("cmdline", line + "\n")
         let found = try findings(try workshop.build())
         #expect(found.map(\.rule) == [.shell] && found.first?.place == "command line", "\(found)")
@@ -95,14 +85,14 @@ struct ReleaseCheckTests {
 
     @Test(arguments: ["setsid cttyhack sh", "exec /bin/sh </dev/tty1", "while :; do getty 115200 ttyS0; done", "busybox ash -i"])
     mutating func aShellOnAConsoleIsRefused(line: String) throws {
-        try release()
+        try workshop.release(signedBy: signer)
         try workshop.change("init", "#!/bin/busybox sh\n# a shell is no login\n\(line)\n")
         let found = try findings(try workshop.build())
         #expect(found.map(\.rule) == [.otherScript, .shell] && found.last?.place == "/init" && found.last?.found == "line 3: \(line)", "\(found)")
     }
 
     @Test mutating func secretsAndMenusOnTheBootPartitionsAreRefused() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         let image = try workshop.build()
         let table = try ImageFile(image.path).partitionTable
         let files: [(partition: String, path: String, text: String, rule: ReleaseFinding.Rule)] = [
@@ -155,7 +145,7 @@ struct ReleaseCheckTests {
         ("set superusers=nobody", "set superusers="), ("# All are bad", "# all are bad"),
     ])
     mutating func theBootLoaderRunsTheShippedScriptOnly(old: String, new: String) throws {
-        try release()
+        try workshop.release(signedBy: signer)
         let shipped = String(decoding: try read(workshop.builder.firmwareFolder.appendingPathComponent("grub.cfg")), as: UTF8.self)
         let other = shipped.replacingOccurrences(of: old, with: new)
         try #require(other != shipped)
@@ -172,7 +162,7 @@ struct ReleaseCheckTests {
     }
 
     @Test mutating func whatTheCoreRunsItselfIsRead() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         let image = folder.appendingPathComponent("other.img")
         let script = String(decoding: try read(workshop.builder.firmwareFolder.appendingPathComponent("grub.cfg")), as: UTF8.self)
         let configuration = "set root=(hd0,gpt2)\nlinux /VSMP/a/VMLINUZ single\ninitrd /VSMP/a/INITRD\nboot\n"
@@ -192,7 +182,7 @@ struct ReleaseCheckTests {
     }
 
     @Test mutating func aWordThatNobodyKnowsIsRefused() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         try workshop.change("cmdline", "console=ttyS0 quiet tsc=reliable my_module.shell=1\n")
         let found = try findings(try workshop.build())
         #expect(found.map(\.rule) == [.unknownWord] && found.first?.found.hasPrefix("my_module.shell=1") == true, "\(found)")

@@ -11,9 +11,7 @@ import Testing
 /// Images that are signed at once or apart.
 @Suite(
     .serialized,
-    .enabled(
-        if: FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostProgram.locate("openssl") != nil,
-        "grub-pc-bin or openssl is not installed"))
+    .enabled(if: signingObstacle == nil, "\(signingObstacle ?? "")"))
 struct SignedImageTests {
     private static let shared = Result { (try Workshop(), try Scratch("keys")) }
     private var workshop: Workshop
@@ -24,19 +22,11 @@ struct SignedImageTests {
         let (workshop, scratch) = try Self.shared.get()
         self.workshop = try workshop.copy()
         folder = scratch.url
-        let (key, certificate) = (folder.appendingPathComponent("vendor.key"), folder.appendingPathComponent("vendor.pem"))
-        if !FileManager.default.fileExists(atPath: certificate.path) {
-            try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
-        }
-        signer = try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
-    }
-
-    private mutating func release() throws {
-        (workshop.builder.purpose, workshop.builder.signer, workshop.builder.licensing) = (.release, signer, try Workshop.vendorRoot())
+        signer = try .vendor(in: folder)
     }
 
     @Test mutating func signingApartGivesTheBytesOfSigningAtOnce() throws {
-        try release()
+        try workshop.release(signedBy: signer)
         let atOnce = try workshop.build()
         workshop.builder.signer = nil
         let unsigned = try workshop.build()
@@ -156,7 +146,7 @@ struct SignedImageTests {
         let sections = try UnifiedKernelImage.sections(of: try reader.contents(of: BootFiles.program))
         #expect(String(decoding: sections[".osrel"] ?? Data(), as: UTF8.self).contains(", DEVELOPMENT IMAGE\""))
         let hash = reader.manifest.firmwareHash
-        try release()
+        try workshop.release(signedBy: signer)
         #expect(try workshop.builder.firmwareHash() != hash, "the purpose is part of the firmware")
     }
 }

@@ -150,3 +150,26 @@ struct Workshop {
         return try Data(contentsOf: file)
     }
 }
+
+/// Why nothing can be signed here; nil when it can.
+let signingObstacle: String? =
+    FileManager.default.fileExists(atPath: "/usr/lib/grub/i386-pc/kernel.img") && HostProgram.locate("openssl") != nil
+    ? nil : "grub-pc-bin or openssl is not installed"
+
+extension KeyFileSigner {
+    /// A vendor's key in a folder, made the first time.
+    static func vendor(in folder: URL) throws -> KeyFileSigner {
+        let (key, certificate) = (folder.appendingPathComponent("vendor.key"), folder.appendingPathComponent("vendor.pem"))
+        if !FileManager.default.fileExists(atPath: certificate.path) {
+            try HostProgram("openssl").data(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key.path, "-out", certificate.path, "-subj", "/CN=vendor"])
+        }
+        return try KeyFileSigner(key: key, certificate: try SigningCertificate(file: certificate))
+    }
+}
+
+extension Workshop {
+    /// What it builds from now on is for customers.
+    mutating func release(signedBy signer: KeyFileSigner) throws {
+        (builder.purpose, builder.signer, builder.licensing) = (.release, signer, try Self.vendorRoot())
+    }
+}

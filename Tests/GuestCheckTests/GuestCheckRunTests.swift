@@ -1,23 +1,13 @@
 import Contract
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs the program as the guest does, on the machine at hand.
 @Suite struct GuestCheckRunTests {
-    /// `guest-check` lies beside the test bundle.
-    private static let executable: URL? = {
-        var folders = [Bundle.main.bundleURL]
-        for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
-            folders.append(URL(fileURLWithPath: argument).deletingLastPathComponent())
-        }
-        return folders.map { $0.appendingPathComponent("guest-check") }
-            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
-    }()
-
     private func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
         let process = Process()
-        let executable: URL = try #require(Self.executable, "guest-check is not beside the test bundle")
-        process.executableURL = executable
+        process.executableURL = URL(fileURLWithPath: try #require(Executable.path("guest-check"), "guest-check is not beside the test bundle"))
         process.arguments = arguments
         let pipe = Pipe()
         process.standardOutput = pipe

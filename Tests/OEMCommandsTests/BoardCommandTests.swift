@@ -1,18 +1,10 @@
 import BoardSupport
 import Foundation
+import TestSupport
 import Testing
 
 /// What `vsmp board` prints and writes, by the executable itself.
 @Suite struct BoardCommandTests {
-    /// The executables lie beside the test bundle.
-    private static let folder: String? = {
-        var folders = [Bundle.main.bundleURL]
-        for argument in CommandLine.arguments where argument.hasSuffix(".xctest") {
-            folders.append(URL(fileURLWithPath: argument).deletingLastPathComponent())
-        }
-        return folders.map(\.path).first { FileManager.default.isExecutableFile(atPath: $0 + "/vsmp") }
-    }()
-
     private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
     private final class Folder {
@@ -34,7 +26,7 @@ import Testing
     ) throws -> (status: Int32, output: String, errors: String) {
         let process = Process()
         if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-        process.executableURL = URL(fileURLWithPath: try #require(Self.folder, "vsmp is not beside the test bundle") + "/" + program)
+        process.executableURL = URL(fileURLWithPath: try #require(Executable.path(program), "\(program) is not beside the test bundle"))
         process.arguments = arguments
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output
@@ -102,7 +94,7 @@ import Testing
         let folder = try Folder()
         try writeComputer(in: folder)
         let words = command.split(separator: " ").map(String.init)
-        let program = try #require(Self.folder) + "/" + words[0]
+        let program = try #require(Executable.path(words[0]))
         let line = ([program] + words.dropFirst() + ["acme,b1", "--evidence", "x", "--root", folder.path + "/root"]).map { "'\($0)'" }.joined(separator: " ")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")

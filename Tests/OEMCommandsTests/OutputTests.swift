@@ -11,7 +11,7 @@ struct OutputTests {
 
     /// A shell command in which `vsmp` is the executable, run in the folder.
     private func shell(_ script: String) throws -> (status: Int32, output: String, errors: String) {
-        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
+        let vsmp = try #require(Executable.path("vsmp"), "vsmp is not beside the test bundle")
         let result = try HostProgram("sh", .user).result(["-c", "vsmp() { \"\(vsmp)\" \"$@\"; }\n" + script], in: folder)
         guard case .exit(let exit) = result.end else { throw CancellationError() }
         let status =
@@ -130,7 +130,7 @@ struct OutputTests {
     /// A key pair is two files: both or none, or the secret one, from which the other is made again; nothing with another name.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
     func aSignalLeavesNoHalfOfAKey(signal: Int32) throws {
-        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
+        let vsmp = try #require(Executable.path("vsmp"), "vsmp is not beside the test bundle")
         let log = try FileDescriptor(opening: "\(folder)/log", for: .write, [.create])
         for delay in [0, 1, 2, 4, 8, 12, 16, 24, 32, 64] {
             let process = try HostProgram("env").start(["--chdir=\(folder)", vsmp, "license", "keygen", "key\(delay)"], output: log.rawValue)
@@ -152,7 +152,7 @@ struct OutputTests {
     /// Signals at many moments: the command ends as by the signal, and the kit is whole or not there.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
     func aSignalLeavesNoHalfOfAKit(signal: Int32) throws {
-        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
+        let vsmp = try #require(Executable.path("vsmp"), "vsmp is not beside the test bundle")
         let log = try FileDescriptor(opening: "\(folder)/log", for: .write, [.create])
         for delay in [0, 1, 2, 4, 8, 12, 16, 24, 32, 64] {
             let process = try HostProgram("env").start(

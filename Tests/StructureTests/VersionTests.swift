@@ -1,14 +1,13 @@
 import Contract
 import Foundation
+import TestSupport
 import Testing
 
 /// Every program says which SDK it is from.
 struct VersionTests {
     @Test(arguments: ["vsmp", "vsmpd", "vsmp-coherence", "guest-check"])
     func everyProgramSaysItsVersion(name: String) throws {
-        let folders = [Bundle.main.bundleURL] + CommandLine.arguments.filter { $0.hasSuffix(".xctest") }.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
-        let program = try #require(
-            folders.map { $0.appending(path: name) }.first { FileManager.default.isExecutableFile(atPath: $0.path) }, "\(name) is not beside the test bundle")
+        let program = URL(fileURLWithPath: try #require(Executable.path(name), "\(name) is not beside the test bundle"))
         let process = Process()
         let pipe = Pipe()
         (process.executableURL, process.arguments, process.standardOutput) = (program, ["--version"], pipe)

@@ -1,5 +1,6 @@
 import Foundation
 import Platform
+import TestSupport
 import Testing
 import USB
 
@@ -62,7 +63,7 @@ struct USBListTests {
     private struct Refusal: Decodable { var rule: String }
 
     private func run(_ computer: MockComputer, _ arguments: [String], station: String? = nil) throws -> (status: Int32, output: String, errors: String) {
-        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
+        let vsmp = try #require(Executable.path("vsmp"), "vsmp is not beside the test bundle")
         let folder = try TemporaryFolder("usb-test")
         try Data(computer.record.utf8).write(to: URL(fileURLWithPath: folder.path + "/record"))
         if let station { try Data(station.utf8).write(to: URL(fileURLWithPath: folder.path + "/station.yaml")) }
@@ -158,7 +159,7 @@ struct USBListTests {
             watch.terminate()
             watch.wait()
             """
-        let vsmp = try #require(Executable.vsmp, "vsmp is not beside the test bundle")
+        let vsmp = try #require(Executable.path("vsmp"), "vsmp is not beside the test bundle")
         let result = try HostProgram("umockdev-wrapper", limits: .init(time: .seconds(60)))
             .result(["/usr/bin/python3", "-c", script, folder.path, vsmp, "/sys" + MockComputer(devices: []).path(stick.port)])
         let said = String(decoding: result.output, as: UTF8.self)
