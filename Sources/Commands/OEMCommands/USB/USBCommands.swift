@@ -179,14 +179,14 @@ package struct USBCommand: ParsableCommand {
                 let progress = ProgressPrinter()
                 defer { progress.pause() }
                 let outcomes = try writer.write(jobs, progress: { progress.show($0, $1) }) { outcome in
+                    guard case .failure(let error) = outcome.result else { return }
                     progress.pause(ending: outcome.target)
-                    switch outcome.result {
-                    case .success(let report): if !json { describe(report, kit, firmware.manifest) }
-                    case .failure(let error): for line in error.description.split(separator: "\n") { printError("vsmp: \(outcome.target): \(line)") }
-                    }
+                    for line in error.description.split(separator: "\n") { printError("vsmp: \(outcome.target): \(line)") }
                 }
+                progress.pause()
                 let reports = outcomes.compactMap { try? $0.result.get() }
-                if json { try printJSON(reports) }
+                // In the order in which they were named, whichever was ready first.
+                if json { try printJSON(reports) } else { for report in reports { describe(report, kit, firmware.manifest) } }
                 if let kit, let folder = self.kit, !reports.isEmpty { try kit.recording(firmware, all: isWhole).writeRecord(to: folder) }
                 for outcome in outcomes {
                     guard case .failure(let error) = outcome.result else { continue }
