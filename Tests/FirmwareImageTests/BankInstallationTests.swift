@@ -214,7 +214,7 @@ struct BankInstallationTests {
     @Test func leftoversAreNotCountedAsUsed() throws {
         let partition = try system()
         let room = try partition.freeBytes() - (256 << 10)
-        try partition.put(BootFiles.unfinishedProgram(in: .b), .bytes([UInt8](repeating: 0, count: room / 2)))
+        try partition.put(Bank.b.unfinishedProgram, .bytes([UInt8](repeating: 0, count: room / 2)))
         try partition.makeFolder(Bank.b.folder)
         try partition.put("VSMP/B/INITRD", .bytes([UInt8](repeating: 0, count: room / 2)))
         #expect(try install(2).bank == .b)
@@ -225,7 +225,7 @@ struct BankInstallationTests {
     @Test(arguments: [0, 5])
     func aFileThatTheTableDoesNotKnowIsRemovedAndTheFileSystemStaysWhole(known: Int) throws {
         let partition = try system()
-        let path = BootFiles.unfinishedProgram(in: .b)
+        let path = Bank.b.unfinishedProgram
         try partition.put(path, .bytes([UInt8](repeating: 0, count: 40_000)))
         let reader = try partition.reader()
         let geometry = reader.geometry
