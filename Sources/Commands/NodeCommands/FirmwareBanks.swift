@@ -96,7 +96,8 @@ struct FirmwareBanks {
             FirmwareHolding(hash: $0.hash, version: $0.version, isBad: $0.hash != running && isRefused($0))
         }
         if all.count == 2, all[0].hash == all[1].hash { all.removeLast() }
-        if !all.contains(where: { $0.hash == running }) { all = [FirmwareHolding(hash: running, version: 0)] }
+        // Its bank has lost its name or its manifest; the other one can still be gone back to.
+        if !all.contains(where: { $0.hash == running }) { all = all.prefix(FirmwareElection.maximumHoldings - 1) + [FirmwareHolding(hash: running, version: 0)] }
         return all
     }
 
