@@ -35,10 +35,11 @@ package struct FileStore: ~Copyable, BlockStore {
     ///
     /// - Parameter direct: write to the medium itself, past the page cache, where the device can do that.
     package init(writingDevice path: String, direct: Bool = false) throws(DiskError) {
-        guard direct, let file = try? FileDescriptor(opening: path, for: .readWrite, [.exclusive, .direct]) else {
-            return try self.init(try Self.open(path, .exclusive))
+        if direct, let file = try? FileDescriptor(opening: path, for: .readWrite, [.exclusive, .direct]) {
+            try self.init(file)
+        } else {
+            try self.init(try Self.open(path, .exclusive))
         }
-        try self.init(file)
     }
 
     /// Makes or empties a plain file of `size` bytes, readable by its owner only because it may hold a cluster key.
