@@ -71,7 +71,7 @@ struct LoopDeviceTests {
                 to: loop.path, personalisation: nil)
             Issue.record("an image was written to a stick that is too small")
         } catch {
-            #expect(error.exitStatus == .cannotCreate)
+            #expect(error.exitStatus == .stickTooSmall && error.verdict == .tooSmall)
         }
         #expect(try image.bytes(of: image.scratch.path + "/backing").allSatisfy { $0 == 0xEE })
     }

@@ -117,7 +117,7 @@ import Testing
             _ = try StickLayout(source, available: TestImage.size, needed: needed, target: "/dev/sdx")
             Issue.record("a guest that does not fit was accepted")
         } catch {
-            #expect(error.exitStatus == .badInput)
+            #expect(error.exitStatus == .stickTooSmall)
             #expect(error.description.contains("of 18 MiB, and /dev/sdx has room for 16 MiB"), "\(error)")
         }
     }
@@ -172,7 +172,7 @@ import Testing
             }
             Issue.record("a spoilt stick was accepted")
         } catch {
-            #expect(error.exitStatus == .inputOutput)
+            #expect(error.exitStatus == .wrongBytes)
             #expect(error.description.contains("other bytes than were written"))
         }
         #expect(try image.bytes(of: target).prefix(1 << 20).allSatisfy { $0 == 0 })
@@ -198,7 +198,7 @@ import Testing
             switch outcome.result {
             case .success: #expect(try index != 1 && image.bytes(of: outcome.target) == image.bytes(of: image.path))
             case .failure(let error):
-                #expect(index == 1 && error.exitStatus == .inputOutput)
+                #expect(index == 1 && error.verdict == .wrongBytes)
                 #expect(try image.bytes(of: outcome.target).prefix(1 << 20).allSatisfy { $0 == 0 })
             }
         }

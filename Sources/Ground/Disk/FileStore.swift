@@ -67,6 +67,7 @@ package struct FileStore: ~Copyable, BlockStore {
             return try FileDescriptor(opening: path, for: .readWrite, options)
         } catch {
             if error.code == EBUSY { throw DiskError(inUse: path) }
+            if error.code == EROFS { throw DiskError(.writeProtected, "cannot write \(path): it is write-protected; release its write protection") }
             let hint = error.code == EACCES ? "; use sudo, or let the group vsmp write sticks with tools/setup --usb" : ""
             throw DiskError(.cannotCreate, "cannot write \(path): \(error.reason)\(hint)")
         }
@@ -104,7 +105,7 @@ package struct FileStore: ~Copyable, BlockStore {
 
     package func write(_ bytes: [UInt8], at offset: Int) throws(DiskError) {
         do throws(SystemError) { try file.write(bytes, at: offset) } catch {
-            throw DiskError(.inputOutput, "cannot write \(error.subject): \(error.reason)")
+            throw DiskError(error.writeStatus, "cannot write \(error.subject): \(error.reason)")
         }
     }
 
@@ -119,6 +120,17 @@ package struct FileStore: ~Copyable, BlockStore {
         let direct = FileDescriptor.Options.direct.rawValue
         let flags = fcntl(file.rawValue, F_GETFL)
         return flags >= 0 && flags & direct != 0 && fcntl(file.rawValue, F_SETFL, flags & ~direct) == 0
+    }
+}
+
+extension SystemError {
+    /// Of a write: the folder is full, the medium protects itself, or it failed.
+    fileprivate var writeStatus: ExitStatus {
+        switch code {
+        case ENOSPC, EDQUOT, EFBIG: .cannotCreate
+        case EROFS: .writeProtected
+        default: .inputOutput
+        }
     }
 }
 

@@ -40,7 +40,7 @@ struct StickLayout {
         guard size >= least else {
             let room = max(0, size - (least - place.size)) >> 20
             throw .failed(
-                needed > 0 && size >= store.byteCount ? .badInput : .cannotCreate,
+                .stickTooSmall,
                 size >= store.byteCount
                     ? "the guest needs a partition \(ConfigurationPartition.name) of \(needed >> 20) MiB, and \(target) has room for \(room) MiB: "
                         + "use a larger stick or a smaller initrd"

@@ -81,7 +81,7 @@ struct StickTransfer {
     ) throws(DiskError) {
         guard SHA256.hash(data: try store.read(at: offset, count: count)) == digest else {
             throw DiskError(
-                .inputOutput,
+                .wrongBytes,
                 "the stick returned other bytes than were written between \(offset) and \(offset + count); "
                     + "it was made unbootable: try again, and replace it if this repeats")
         }

@@ -1,0 +1,12 @@
+package import ArgumentParser
+
+/// `vsmp usb`: find and write sticks.
+package struct USBCommand: ParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
+            subcommands: [USBListCommand.self, USBWriteCommand.self, USBUpdateCommand.self, USBRepairCommand.self])
+    }
+
+    package init() {}
+}

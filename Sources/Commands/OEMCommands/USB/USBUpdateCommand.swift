@@ -1,0 +1,45 @@
+import ArgumentParser
+import CommandParsing
+import FirmwareImage
+import Platform
+import Provisioning
+import StickState
+
+/// `vsmp usb update`: a newer firmware into the free bank of a stick.
+struct USBUpdateCommand: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "update", abstract: "Put a newer firmware into the free bank of a stick; its personalisation stays.",
+            discussion: """
+                The stick's other bank keeps its firmware. The new one gets three starts to carry a machine; without one the board \
+                goes back to the other bank (docs/images.md, "Two banks").
+                """)
+    }
+
+    @Argument(help: "The image, from vsmp image build with a higher --image-version.")
+    var image: String
+
+    @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
+    var target: String
+
+    @Flag(help: "Check everything and say what would happen; change nothing.")
+    var dryRun = false
+
+    @Flag(help: "Print the report as JSON.")
+    var json = false
+
+    func run() throws {
+        try reportingErrors {
+            let report = try StickWriter(image: image).update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }
+            if json { return try printJSON(report) }
+            if dryRun {
+                return StandardOutput.print(
+                    "\(target): bank \(report.bank.rawValue) would get version \(report.version), firmware hash \(report.firmwareHash); "
+                        + "version \(report.kept) would stay in the other bank; nothing was changed")
+            }
+            StandardOutput.print(
+                "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
+                    + "version \(report.kept) stays in the other bank")
+        }
+    }
+}
