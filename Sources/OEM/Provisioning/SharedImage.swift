@@ -25,9 +25,14 @@ final class SharedImage: Sendable {
         let count: Int
     }
 
+    /// What of the image is used.
+    let map: BlockMap
     private let shelf: Mutex<Shelf>
 
-    init(_ store: consuming sending FileStore) { shelf = Mutex(Shelf(store: store)) }
+    init(_ store: consuming sending FileStore) throws(DiskError) {
+        map = try BlockMap(of: store)
+        shelf = Mutex(Shelf(store: store))
+    }
 
     func piece(at offset: Int, count: Int) throws(DiskError) -> Piece {
         let key = Key(offset: offset, count: count)

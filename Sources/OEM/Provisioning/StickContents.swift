@@ -3,7 +3,8 @@ internal import Crypto
 internal import Disk
 internal import FirmwareImage
 
-/// Every byte a stick will hold: ranges of the image, the personalisation, and the partition table fitted to the stick's size.
+/// What a stick will hold: the used ranges of the image and of the personalisation, the partition table fitted to the stick's size, and what must be
+/// zero because a former owner's secrets may lie there.
 struct StickContents: ~Copyable {
     struct Range {
         var offset: Int
@@ -13,38 +14,57 @@ struct StickContents: ~Copyable {
     }
 
     let layout: StickLayout
-    /// Everything between head and tail, in order, each range at most `FileStore.chunk` bytes.
+    /// What is used between head and tail, in order, each range at most `FileStore.chunk` bytes.
     let ranges: [Range]
+    /// What is not used, and must hold nothing all the same.
+    let zeros: [Swift.Range<Int>]
     /// Bytes that are written.
     let writtenSize: Int
     private let image: SharedImage
     private let configuration: FileStore?
 
-    init(_ image: SharedImage, _ layout: StickLayout, personalisation: StickPersonalisation?) throws(ProvisioningError) {
+    /// - Parameter cleared: what a former owner's secrets may lie in.
+    init(_ image: SharedImage, _ layout: StickLayout, personalisation: StickPersonalisation?, cleared: [Swift.Range<Int>] = []) throws(ProvisioningError) {
         let place = layout.configuration
+        let configurationBytes = place.offset..<place.offset + place.size
         var ranges: [Range] = []
-        func add(_ start: Int, to end: Int, isConfiguration: Bool) {
-            for offset in stride(from: start, to: end, by: FileStore.chunk) {
-                ranges.append(
-                    Range(offset: offset, count: min(FileStore.chunk, end - offset), configurationOffset: isConfiguration ? offset - place.offset : nil))
+        func add(_ parts: [Swift.Range<Int>], from origin: Int?) {
+            for part in parts {
+                for offset in stride(from: part.lowerBound, to: part.upperBound, by: FileStore.chunk) {
+                    ranges.append(Range(offset: offset, count: min(FileStore.chunk, part.upperBound - offset), configurationOffset: origin.map { offset - $0 }))
+                }
             }
         }
-        if personalisation != nil {
-            add(layout.head.count, to: place.offset, isConfiguration: false)
-            add(place.offset, to: place.offset + place.size, isConfiguration: true)
-            add(place.offset + place.size, to: layout.imageEnd, isConfiguration: false)
-        } else {
-            add(layout.head.count, to: layout.imageEnd, isConfiguration: false)
-        }
         if let personalisation {
-            configuration = try ConfigurationPartition.build(personalisation, size: place.size)
+            let built = try ConfigurationPartition.build(personalisation, size: place.size)
+            let map: BlockMap
+            do throws(DiskError) { map = try BlockMap(ofPartition: 0..<place.size, in: built) } catch { throw ProvisioningError(error) }
+            add(image.map.ranges(within: layout.head.count..<place.offset), from: nil)
+            add(map.ranges.map { $0.lowerBound + place.offset..<$0.upperBound + place.offset }, from: place.offset)
+            if configurationBytes.upperBound < layout.imageEnd { add(image.map.ranges(within: configurationBytes.upperBound..<layout.imageEnd), from: nil) }
+            configuration = consume built
         } else {
+            add(image.map.ranges(within: layout.head.count..<layout.imageEnd), from: nil)
             configuration = nil
         }
         self.image = image
         self.layout = layout
         self.ranges = ranges
+        zeros = Self.subtract(ranges, from: cleared, within: layout.head.count..<layout.tail.offset)
         writtenSize = layout.head.count + ranges.reduce(0) { $0 + $1.count } + layout.tail.bytes.count
+    }
+
+    private static func subtract(_ ranges: [Range], from cleared: [Swift.Range<Int>], within bounds: Swift.Range<Int>) -> [Swift.Range<Int>] {
+        var left: [Swift.Range<Int>] = []
+        for part in cleared.map({ $0.clamped(to: bounds) }) {
+            var start = part.lowerBound
+            for range in ranges where range.offset < part.upperBound && range.offset + range.count > start {
+                if start < range.offset { left.append(start..<range.offset) }
+                start = range.offset + range.count
+            }
+            if start < part.upperBound { left.append(start..<part.upperBound) }
+        }
+        return left
     }
 
     /// The bytes of one range, with their digest.
@@ -54,5 +74,11 @@ struct StickContents: ~Copyable {
             preconditionFailure("a configuration range exists only with a configuration")
         }
         return SharedImage.Piece(bytes: bytes, digest: SHA256.hash(data: bytes))
+    }
+
+    /// Those blocks of `size` bytes that nothing of this is written over.
+    borrowing func unwritten(_ blocks: [Int], _ size: Int) -> [Int] {
+        let used = ranges.map { $0.offset..<$0.offset + $0.count } + zeros + [0..<layout.head.count, layout.tail.offset..<layout.targetSize]
+        return blocks.filter { block in !used.contains { $0.overlaps(block..<block + size) } }
     }
 }
