@@ -55,11 +55,12 @@ public struct StickWriter: Sendable {
     /// - Parameters:
     ///   - progress: called with a target after each few MiB of it; one call at a time.
     ///   - finished: called with each stick's outcome as soon as it has one; one call at a time.
+    ///   - stop: ends it; then this does not return.
     /// - Returns: the outcomes in the order of the jobs.
     @discardableResult
     public func write(
         _ jobs: [StickJob], progress: @escaping @Sendable (String, StickProgress) -> Void = { _, _ in },
-        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }
+        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }, stop: StickStop? = nil
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
         let shared = try onDisk { () throws(DiskError) in try sharedImage(for: checked.map(\.layout)) }
@@ -67,7 +68,10 @@ public struct StickWriter: Sendable {
         let threads = checked.enumerated().map { index, job in
             SystemThread("stick-\(index)") {
                 let result = Result { () throws(ProvisioningError) in
-                    try write(job, shared) { now in outcomes.withLock { _ in progress(job.job.target, now) } }
+                    try write(job, shared) { now in
+                        stop?.pass(now)
+                        outcomes.withLock { _ in progress(job.job.target, now) }
+                    }
                 }
                 let outcome = StickOutcome(target: job.job.target, result: result)
                 outcomes.withLock {
