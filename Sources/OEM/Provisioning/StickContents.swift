@@ -66,21 +66,9 @@ struct StickContents: ~Copyable {
         self.image = image
         self.layout = layout
         self.ranges = ranges
-        zeros = Self.subtract(ranges, from: cleared, within: layout.head.count..<layout.tail.offset)
+        let (used, bounds) = (ranges.map { $0.offset..<$0.offset + $0.count }, layout.head.count..<layout.tail.offset)
+        zeros = cleared.flatMap { $0.clamped(to: bounds).subtracting(used) }
         writtenSize = layout.head.count + ranges.reduce(0) { $0 + $1.count } + layout.tail.bytes.count
-    }
-
-    private static func subtract(_ ranges: [Range], from cleared: [Swift.Range<Int>], within bounds: Swift.Range<Int>) -> [Swift.Range<Int>] {
-        var left: [Swift.Range<Int>] = []
-        for part in cleared.map({ $0.clamped(to: bounds) }) {
-            var start = part.lowerBound
-            for range in ranges where range.offset < part.upperBound && range.offset + range.count > start {
-                if start < range.offset { left.append(start..<range.offset) }
-                start = range.offset + range.count
-            }
-            if start < part.upperBound { left.append(start..<part.upperBound) }
-        }
-        return left
     }
 
     /// The bytes of one range, with their digest.
@@ -96,9 +84,14 @@ struct StickContents: ~Copyable {
         }
     }
 
+    /// Everything that is written, in order, but for the end.
+    var written: [Swift.Range<Int>] {
+        (ranges.map { $0.offset..<$0.offset + $0.count } + zeros + [0..<layout.head.count]).sorted { $0.lowerBound < $1.lowerBound }
+    }
+
     /// Those blocks of `size` bytes that nothing of this is written over.
     borrowing func unwritten(_ blocks: [Int], _ size: Int) -> [Int] {
-        let used = ranges.map { $0.offset..<$0.offset + $0.count } + zeros + [0..<layout.head.count, layout.tail.offset..<layout.targetSize]
+        let used = written + [layout.tail.offset..<layout.targetSize]
         return blocks.filter { block in !used.contains { $0.overlaps(block..<block + size) } }
     }
 }
