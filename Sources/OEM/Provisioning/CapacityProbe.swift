@@ -94,8 +94,8 @@ struct CapacityProbe {
 
     /// Looks for marks that were written elsewhere, at every sector.
     private func lookForStrangers(in store: borrowing some BlockStore & ~Copyable, _ range: Range<Int>) throws(DiskError) -> Finding? {
-        for start in Swift.stride(from: range.lowerBound, to: range.upperBound, by: FileStore.chunk) {
-            let piece = try store.read(at: start, count: min(FileStore.chunk, range.upperBound - start))
+        for start in Swift.stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
+            let piece = try store.read(at: start, count: min(StickContents.chunk, range.upperBound - start))
             for offset in Swift.stride(from: 0, to: piece.count, by: Self.sector) where piece[offset] == Self.title[0] {
                 guard let place = place(in: piece[offset...]), place != start + offset else { continue }
                 return .wraps(from: max(place, start + offset), to: min(place, start + offset))

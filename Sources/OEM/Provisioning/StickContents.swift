@@ -6,6 +6,9 @@ internal import FirmwareImage
 /// What a stick will hold: the used ranges of the image and of the personalisation, the partition table fitted to the stick's size, and what must be
 /// zero because a former owner's secrets may lie there.
 struct StickContents: ~Copyable {
+    /// Largest transfer in bytes: each stick that is written at the same time has a few of these in memory.
+    static let chunk = 1 << 20
+
     /// Where a range's bytes come from.
     enum Source: Equatable {
         /// The image has them at the same offset.
@@ -22,7 +25,7 @@ struct StickContents: ~Copyable {
     }
 
     let layout: StickLayout
-    /// What is used between head and tail, in order, each range at most `FileStore.chunk` bytes.
+    /// What is used between head and tail, in order, each range at most ``chunk`` bytes.
     let ranges: [Range]
     /// What is not used, and must hold nothing all the same.
     let zeros: [Swift.Range<Int>]
@@ -38,8 +41,8 @@ struct StickContents: ~Copyable {
         var ranges: [Range] = []
         func add(_ parts: [Swift.Range<Int>], from source: Source) {
             for part in parts {
-                for offset in stride(from: part.lowerBound, to: part.upperBound, by: FileStore.chunk) {
-                    ranges.append(Range(offset: offset, count: min(FileStore.chunk, part.upperBound - offset), source: source))
+                for offset in stride(from: part.lowerBound, to: part.upperBound, by: StickContents.chunk) {
+                    ranges.append(Range(offset: offset, count: min(StickContents.chunk, part.upperBound - offset), source: source))
                 }
             }
         }

@@ -121,8 +121,8 @@ struct StickTransfer {
             progress(StickProgress(phase: .verifying, bytesDone: done, bytesTotal: contents.writtenSize))
         }
         for range in contents.zeros {
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: FileStore.chunk) {
-                let count = min(FileStore.chunk, range.upperBound - offset)
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
+                let count = min(StickContents.chunk, range.upperBound - offset)
                 guard try read(reader, offset, count).isZero else { throw DiskError(wrongFrom: offset, to: offset + count) }
             }
         }
@@ -133,8 +133,8 @@ struct StickTransfer {
     /// What is zero already is not written.
     private func zero<Store: BlockStore & ~Copyable>(_ ranges: [Range<Int>], of store: inout Store) throws(DiskError) {
         for range in ranges {
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: FileStore.chunk) {
-                let count = min(FileStore.chunk, range.upperBound - offset)
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
+                let count = min(StickContents.chunk, range.upperBound - offset)
                 if try !read(store, offset, count).isZero { try put([UInt8](repeating: 0, count: count), at: offset, &store) }
             }
         }
@@ -189,6 +189,9 @@ struct StickTransfer {
             } catch {
                 (last, left, isKnown) = (error, half, true)
             }
+        }
+        if !isKnown, left <= sector {
+            do throws(DiskError) { try again(bad, left) } catch { (last, isKnown) = (error, true) }
         }
         let place = !isKnown ? "" : left <= sector ? " (sector \(bad / sector))" : " (in sectors \(bad / sector) to \((bad + left - 1) / sector))"
         return DiskError(last.exitStatus, "\(last.description)\(place); it was made unbootable: replace it if this repeats")
