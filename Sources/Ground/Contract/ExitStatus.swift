@@ -22,4 +22,9 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case imageTooOld = 89
     case guestReboot = 90
     case otherFirmware = 91
+    case fakeCapacity = 92
+    case writeProtected = 93
+    case stickTooSmall = 94
+    case stickUnplugged = 95
+    case wrongBytes = 96
 }

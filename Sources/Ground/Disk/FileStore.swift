@@ -32,7 +32,15 @@ package struct FileStore: ~Copyable, BlockStore {
     package init(changing path: String) throws(DiskError) { try self.init(try Self.open(path, [])) }
 
     /// Opens a block device for writing; fails while the kernel or another exclusive user holds it.
-    package init(writingDevice path: String) throws(DiskError) { try self.init(try Self.open(path, .exclusive)) }
+    ///
+    /// - Parameter direct: write to the medium itself, past the page cache, where the device can do that.
+    package init(writingDevice path: String, direct: Bool = false) throws(DiskError) {
+        if direct, let file = try? FileDescriptor(opening: path, for: .readWrite, [.exclusive, .direct]) {
+            try self.init(file)
+        } else {
+            try self.init(try Self.open(path, .exclusive))
+        }
+    }
 
     /// Makes or empties a plain file of `size` bytes, readable by its owner only because it may hold a cluster key.
     package init(creating path: String, size: Int) throws(DiskError) {
@@ -67,6 +75,7 @@ package struct FileStore: ~Copyable, BlockStore {
             return try FileDescriptor(opening: path, for: .readWrite, options)
         } catch {
             if error.code == EBUSY { throw DiskError(inUse: path) }
+            if error.code == EROFS { throw DiskError(.writeProtected, "cannot write \(path): it is write-protected; release its write protection") }
             let hint = error.code == EACCES ? "; use sudo, or let the group vsmp write sticks with tools/setup --usb" : ""
             throw DiskError(.cannotCreate, "cannot write \(path): \(error.reason)\(hint)")
         }
@@ -103,8 +112,22 @@ package struct FileStore: ~Copyable, BlockStore {
     }
 
     package func write(_ bytes: [UInt8], at offset: Int) throws(DiskError) {
-        do throws(SystemError) { try file.write(bytes, at: offset) } catch {
-            throw DiskError(.inputOutput, "cannot write \(error.subject): \(error.reason)")
+        do throws(SystemError) { try put(bytes, at: offset) } catch {
+            throw DiskError(error.writeStatus, "cannot write \(error.subject): \(error.reason)")
+        }
+    }
+
+    private func put(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
+        guard isDirect else { return try file.write(bytes, at: offset) }
+        for start in stride(from: 0, to: bytes.count, by: Self.chunk) {
+            let count = min(Self.chunk, bytes.count - start)
+            do throws(SystemError) {
+                try buffer.write(bytes, from: start, count, to: file, at: offset + start)
+            } catch {
+                // As `fill`; and what is no whole number of sectors goes through the page cache.
+                guard error.code == EINVAL, clearDirect() else { throw error }
+                try buffer.write(bytes, from: start, count, to: file, at: offset + start)
+            }
         }
     }
 
@@ -115,10 +138,24 @@ package struct FileStore: ~Copyable, BlockStore {
         posix_fadvise(file.rawValue, 0, 0, POSIX_FADV_DONTNEED)
     }
 
-    private func clearDirect() -> Bool {
-        let direct = FileDescriptor.Options.direct.rawValue
+    private var isDirect: Bool {
         let flags = fcntl(file.rawValue, F_GETFL)
-        return flags >= 0 && flags & direct != 0 && fcntl(file.rawValue, F_SETFL, flags & ~direct) == 0
+        return flags >= 0 && flags & FileDescriptor.Options.direct.rawValue != 0
+    }
+
+    private func clearDirect() -> Bool {
+        isDirect && fcntl(file.rawValue, F_SETFL, fcntl(file.rawValue, F_GETFL) & ~FileDescriptor.Options.direct.rawValue) == 0
+    }
+}
+
+extension SystemError {
+    /// Of a write: the folder is full, the medium protects itself, or it failed.
+    fileprivate var writeStatus: ExitStatus {
+        switch code {
+        case ENOSPC, EDQUOT, EFBIG: .cannotCreate
+        case EROFS: .writeProtected
+        default: .inputOutput
+        }
     }
 }
 
@@ -134,6 +171,11 @@ package struct FileStore: ~Copyable, BlockStore {
 
     func read(_ file: borrowing FileDescriptor, _ count: Int, at offset: Int) throws(SystemError) -> Int {
         unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: memory[..<count]), at: offset)
+    }
+
+    func write(_ bytes: [UInt8], from start: Int, _ count: Int, to file: borrowing FileDescriptor, at offset: Int) throws(SystemError) {
+        unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count])) }
+        unsafe try file.write(UnsafeRawBufferPointer(rebasing: memory[..<count]), at: offset)
     }
 
     func append(_ count: Int, to bytes: inout [UInt8]) { unsafe bytes.append(contentsOf: memory[..<count]) }

@@ -56,15 +56,20 @@ enum DiskImage {
         }
     }
 
-    /// Gives `image` the place of `output` in one step, and just before that the bill of materials its place beside it.
+    /// Gives `image` the place of `output` in one step, and just before that its block map and the bill of materials their places beside it.
     static func replace(_ output: URL, with image: URL, materials: Data?) throws(ImageError) {
+        let map = try onDisk { () throws(DiskError) in try BmapFile(ofImage: image.path) }
         try FirmwareImage.replace(output) { partial throws(ImageError) in
             // cp keeps the holes of a sparse file, also across file systems.
             try HostProgram("cp").data(["--sparse=always", image.path, partial.path])
-            guard let materials else { return }
-            try FirmwareImage.replace(output.appendingPathExtension("spdx.json")) { partial throws(ImageError) in
-                try FirmwareImage.write(materials, to: partial)
-            }
+            if let materials { try put(materials, beside: output, "spdx.json") }
+            try put(Data(map.text.utf8), beside: output, BmapFile.suffix)
+        }
+    }
+
+    private static func put(_ content: Data, beside output: URL, _ suffix: String) throws(ImageError) {
+        try FirmwareImage.replace(output.appendingPathExtension(suffix)) { partial throws(ImageError) in
+            try FirmwareImage.write(content, to: partial)
         }
     }
 }

@@ -11,7 +11,8 @@ public enum ProvisioningError: Error, Sendable, Equatable, CustomStringConvertib
 
     public var exitStatus: ExitStatus {
         switch self {
-        case .refused: .refusedForSafety
+        // A lock that a person can open is told apart from what must not be written.
+        case .refused(let refusals): refusals.allSatisfy { $0.rule == .readOnly } ? .writeProtected : .refusedForSafety
         case .failed(let status, _): status
         }
     }

@@ -45,6 +45,8 @@ public struct StickPlan: Sendable, Equatable, Codable {
 /// How far writing has come.
 public struct StickProgress: Sendable, Equatable, Codable {
     public enum Phase: String, Sendable, Codable {
+        /// Looking whether the stick holds what it claims.
+        case probing
         case writing, verifying
     }
 
@@ -57,9 +59,10 @@ public struct StickProgress: Sendable, Equatable, Codable {
 public struct StickReport: Sendable, Equatable, Codable {
     public var target: String
     public var image: String
-    /// Bytes written and compared.
+    /// Bytes that are used, written and compared.
     public var bytes: Int
-    /// SHA-256 of everything written in the order of the stick, in hexadecimal digits.
+    /// SHA-256 of the stick from its first byte to the image's end and of the backup of its partition table, in hexadecimal digits; what is not used
+    /// counts as zeros. Of a plain file that is the file's own.
     public var sha256: String
     public var kit: String?
     public var node: NodeIndex?

@@ -46,7 +46,7 @@ public struct StickRepair: Sendable {
             try onDisk { () throws(DiskError) in
                 try table.repair(&store)
                 guard let again = try? GUIDPartitionTable(store), again.damage == nil, again.partitions == table.partitions else {
-                    throw DiskError(.inputOutput, "\(target) returned another partition table than was written: try again, and replace the stick if this repeats")
+                    throw DiskError(.wrongBytes, "\(target) returned another partition table than was written: try again, and replace the stick if this repeats")
                 }
             }
         }

@@ -38,6 +38,10 @@ public struct StickWriter: Sendable {
         let job: StickJob
         let layout: StickLayout
         let plan: StickPlan
+        /// Where a former owner's cluster key may lie.
+        let cleared: [Range<Int>]
+        /// `major:minor` of a disk.
+        let number: String?
     }
 
     /// Checks all jobs as far as that can be done before anything is written, and says what each will do.
@@ -51,19 +55,23 @@ public struct StickWriter: Sendable {
     /// - Parameters:
     ///   - progress: called with a target after each few MiB of it; one call at a time.
     ///   - finished: called with each stick's outcome as soon as it has one; one call at a time.
+    ///   - stop: ends it; then this does not return.
     /// - Returns: the outcomes in the order of the jobs.
     @discardableResult
     public func write(
         _ jobs: [StickJob], progress: @escaping @Sendable (String, StickProgress) -> Void = { _, _ in },
-        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }
+        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }, stop: StickStop? = nil
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
-        let shared = SharedImage(try onDisk { () throws(DiskError) in try FileStore(reading: image.path) })
+        let shared = try onDisk { () throws(DiskError) in try sharedImage(for: checked.map(\.layout)) }
         let outcomes = Mutex<[Int: StickOutcome]>([:])
         let threads = checked.enumerated().map { index, job in
             SystemThread("stick-\(index)") {
                 let result = Result { () throws(ProvisioningError) in
-                    try write(job, shared) { now in outcomes.withLock { _ in progress(job.job.target, now) } }
+                    try write(job, shared) { now in
+                        stop?.pass(now)
+                        outcomes.withLock { _ in progress(job.job.target, now) }
+                    }
                 }
                 let outcome = StickOutcome(target: job.job.target, result: result)
                 outcomes.withLock {
@@ -74,6 +82,12 @@ public struct StickWriter: Sendable {
         }
         for thread in threads { thread.join() }
         return outcomes.withLock { outcomes in checked.indices.compactMap { outcomes[$0] } }
+    }
+
+    private func sharedImage(for layouts: [StickLayout]) throws(DiskError) -> SharedImage {
+        let store = try FileStore(reading: image.path)
+        guard let layout = layouts.first(where: { $0.remade != nil }), let partition = layout.remade else { return try SharedImage(store) }
+        return try SharedImage(store, remade: RemadeVolume(partition, of: image, sectorSize: layout.sectorSize))
     }
 
     /// Writes one stick.
@@ -161,15 +175,22 @@ public struct StickWriter: Sendable {
         case .file?, nil: try checkReplaceable(target, status)
         }
         let needed = try job.personalisation.map { it throws(ProvisioningError) in try ConfigurationPartition.size(of: it) } ?? 0
-        let layout = try StickLayout(image, available: device?.size, needed: needed, target: target)
+        let layout = try StickLayout(
+            image, available: device?.size, sectorSize: device?.sectorSize ?? image.partitionTable.sectorSize, needed: needed, target: target)
         let old = (status?.size ?? 0) > 0 || device != nil ? try? GUIDPartitionTable(try FileStore(reading: target)) : nil
+        let former = old?.partition(named: ConfigurationPartition.name).map { $0.offset..<$0.offset + $0.size }
+        // An interrupted stick has no table that tells where its key is: then it may be where the new one comes.
+        let cleared = device == nil ? [] : former.map { [$0] } ?? (isBlank(target) ? [layout.configuration.offset..<layout.configuration.offset + layout.configuration.size] : [])
         return CheckedJob(
             job: job, layout: layout,
             plan: StickPlan(
                 target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial, port: device?.port,
                 image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
-                node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []))
+                node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []),
+            cleared: cleared, number: device?.number)
     }
+
+    private func isBlank(_ target: String) -> Bool { (try? FileStore(reading: target).read(at: 0, count: StickTransfer.firstBlock))?.isZero ?? true }
 
     /// What is plugged in now.
     private func inventory() -> StickInventory {
@@ -214,7 +235,7 @@ public struct StickWriter: Sendable {
         _ checked: CheckedJob, _ shared: SharedImage, _ progress: @escaping (StickProgress) -> Void
     ) throws(ProvisioningError) -> StickReport {
         let (target, personalisation) = (checked.job.target, checked.job.personalisation)
-        let contents = try StickContents(shared, checked.layout, personalisation: personalisation)
+        let contents = try StickContents(shared, checked.layout, personalisation: personalisation, cleared: checked.cleared)
         // A signal leaves no half of a new file, and of a stick, or the file of one, an empty head.
         let undo = checked.plan.kind == .newFile ? UndoEntry(target) : nil
         defer { undo?.forget() }
@@ -227,13 +248,34 @@ public struct StickWriter: Sendable {
                     action: "list the devices again (vsmp usb list)")
             ])
         }
-        let digest = try onDisk { () throws(DiskError) in
-            try StickTransfer(progress: progress).write(contents, to: &file, startsEmpty: checked.plan.kind != .disk) { () throws(DiskError) in
+        let isDisk = checked.plan.kind == .disk
+        var random = SystemRandomNumberGenerator()
+        let probe = isDisk ? CapacityProbe(size: size, using: &random) : nil
+        let digest: String
+        do throws(DiskError) {
+            digest = try StickTransfer(sectorSize: checked.layout.sectorSize, progress: progress).write(contents, to: &file, startsEmpty: !isDisk, probe: probe) { () throws(DiskError) in
                 try FileStore(reading: target, direct: true)
             }
+        } catch {
+            throw isGone(checked) ? unplugged(target, error) : ProvisioningError(error)
         }
         return StickReport(
             target: target, image: image.name, bytes: contents.writtenSize, sha256: digest, kit: personalisation?.kit.id, node: personalisation?.node)
+    }
+
+    /// Whether a disk that fails has left its port. The kernel fails its transfers a little before it takes the disk away.
+    private func isGone(_ checked: CheckedJob) -> Bool {
+        guard let number = checked.number else { return false }
+        let end = monotonicNow() + 2_000_000_000
+        while FileStatus("\(root)/sys/dev/block/\(number)") != nil {
+            guard monotonicNow() < end else { return false }
+            sleep(nanoseconds: 50_000_000)
+        }
+        return true
+    }
+
+    private func unplugged(_ target: String, _ error: DiskError) -> ProvisioningError {
+        .failed(.stickUnplugged, "\(target) was unplugged, or the computer slept (\(error.description)): plug it in and write it again; till then it is no stick")
     }
 
     private func opened(_ checked: CheckedJob) throws(ProvisioningError) -> FileStore {
@@ -241,7 +283,7 @@ public struct StickWriter: Sendable {
         guard checked.plan.kind == .disk else {
             return try onDisk { () throws(DiskError) in try FileStore(creating: target, size: checked.layout.targetSize) }
         }
-        let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
+        let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target, direct: true) }
         // Between the check and the opening the stick may have been pulled and another one plugged in.
         let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial, port: checked.plan.port)
         _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity, inventory())
