@@ -64,6 +64,7 @@ final class StickUpdate: Sendable {
 
     private func prepare(_ bundle: FirmwareBundle, _ isWanted: @escaping @Sendable () -> Bool) throws(UpdateRefusal) -> String {
         prepared.withLock { $0 = nil }
+        forgetCache()
         let partition = MountedBootPartition(folder: folder, forgetCache: forgetCache, isWanted: isWanted)
         let files = try partition.files()
         let states = BankStates(paths: files, block: try? partition.read(GrubEnvironment.path))

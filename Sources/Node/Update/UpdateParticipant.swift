@@ -98,7 +98,7 @@ struct UpdateParticipant {
         }
         if offset == 0 {
             bundle = bytes
-            bundle.reserveCapacity(length)
+            if bytes.count < length { bundle.reserveCapacity(length) }
         } else {
             bundle += bytes
         }
