@@ -57,6 +57,10 @@ done
 """ % " ".join(LATE)
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def output(*words):
     return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -220,9 +224,6 @@ class Board:
             "-blockdev", "null-co,node-name=fixed,size=1073741824,read-zeroes=on", "-device", "ide-hd,drive=fixed,bus=ide.0",
             "-device", "qemu-xhci,id=usb,p2=15,p3=15", "-device", "usb-ehci,id=slow", *devices,
         ]
-
-        def die_with_parent():
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(

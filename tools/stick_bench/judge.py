@@ -8,25 +8,24 @@ SECTOR = 512
 class Tables:
     """`read(offset, count)` gives the stick's bytes."""
 
-    def __init__(self, read, size):
-        self.size = size
-        head = read(0, 2 * SECTOR)
+    def __init__(self, read, size, sector=SECTOR):
+        head = read(0, sector)
         self.starts = head[510:512] == b"\x55\xaa"
-        self.primary = self.valid(read, SECTOR)
-        self.backup = self.valid(read, size - SECTOR)
+        self.primary = self.valid(read, sector, sector)
+        self.backup = self.valid(read, size // sector * sector - sector, sector)
 
     @staticmethod
-    def valid(read, offset):
-        header = read(offset, SECTOR)
+    def valid(read, offset, sector):
+        header = read(offset, sector)
         if header[:8] != b"EFI PART":
             return False
         length, checksum = struct.unpack_from("<II", header, 12)
-        if not 92 <= length <= SECTOR or zlib.crc32(header[:16] + bytes(4) + header[20:length]) != checksum:
+        if not 92 <= length <= sector or zlib.crc32(header[:16] + bytes(4) + header[20:length]) != checksum:
             return False
-        if struct.unpack_from("<Q", header, 24)[0] * SECTOR != offset:
+        if struct.unpack_from("<Q", header, 24)[0] * sector != offset:
             return False
         place, count, width, entries = struct.unpack_from("<QIII", header, 72)
-        return count * width <= 1 << 20 and zlib.crc32(read(place * SECTOR, count * width)) == entries
+        return count * width <= 1 << 20 and zlib.crc32(read(place * sector, count * width)) == entries
 
     @property
     def is_whole(self):

@@ -1,8 +1,10 @@
 """What is done to sticks and what must come of it. Each scenario says what it promises in its first line, which --list prints."""
 import json
+import os
 import threading
 import time
 
+from .firmware import consoles_of_start
 from .judge import Replay, Tables
 from .stick import FLUSH as FLUSHING, READ as READING, WRITE as WRITING
 
@@ -219,18 +221,20 @@ def in_body(request):
 
 @scenario
 def unplugged(bench):
-    """A stick that is pulled at any moment has its own verdict and is no stick; the other one of the kit is finished."""
-    for moment in ("writing", "reading"):
+    """A stick that is pulled at any moment has its own verdict and is no stick, one that comes in its place is not touched, the other one of the kit is finished."""
+    for moment in ("writing", "reading", "finishing"):
         at = bench.random.randrange(4 * MIB, 24 * MIB)
         seen = {"bytes": 0}
 
         def condition(request):
+            if moment == "finishing":
+                return victim.written >= 30 * MIB and not in_body(request)
             if moment == "reading" and victim.written < 30 * MIB or not in_body(request):
                 return False
             seen["bytes"] += request.count
             return seen["bytes"] >= at
 
-        pulled = Moment(WRITING if moment == "writing" else READING, condition)
+        pulled = Moment(READING if moment == "reading" else WRITING, condition)
         victim, other = plugged(bench, "victim", "1"), plugged(bench, "other", "2")
         names = disks(bench, victim, other)
         victim.before = pulled.before
@@ -239,11 +243,16 @@ def unplugged(bench):
         pulled.answer = False
         threading.Timer(0.5, pulled.released.set).start()
         bench.board.pull(victim)
+        stranger = bench.stick("stranger")
+        bench.board.plug(stranger, "1", serial="VICTIM")
         result = job.wait(400)
         expect(result.status == UNPLUGGED, f"pulled while {moment} at {at}: status {UNPLUGGED}", result)
         expect("1 of 2 sticks were written" in result.errors, "the other one is finished", result)
-        no_stick(victim, result)
+        expect(not tables(victim).starts, "the pulled one does not start", tables(victim))
+        if moment != "finishing":
+            no_stick(victim, result)
         whole(other, result)
+        expect(stranger.written == 0, "the one in its place is not touched", stranger.written)
         bench.remove_all()
 
 
@@ -398,12 +407,14 @@ def plain_copy(bench):
 
 @scenario
 def large_sectors(bench):
-    """A stick with sectors of 4096 bytes is refused by name, and nothing is written to it."""
+    """A stick with sectors of 4096 bytes is written, is whole, and a board starts its machine from it under UEFI."""
     stick = plugged(bench, "wide", "1", plug={"sector": 4096})
-    name = disks(bench, stick)[0]
-    result = bench.board.run(f"{WRITE} {name}")
-    expect(result.status == REFUSED and "4096" in result.errors, "refused by its sector size", result)
-    expect(stick.written == 0, "nothing is written")
+    result = bench.board.run(f"{WRITE} {disks(bench, stick)[0]} --kit {kit(bench, 1)} {GUEST}")
+    expect(result.status == 0, "written", result)
+    state = Tables(stick.contents, stick.size, 4096)
+    expect(state.is_whole, "whole", state)
+    said = consoles_of_start(stick.path, os.path.join(bench.log, "large-sectors"), 4096, "VSMP-EXIT")
+    expect("VSMP-EXIT 0" in said, "the guest's verdict", said[-3000:])
 
 
 @scenario
