@@ -123,7 +123,7 @@ struct FirmwareBanks {
                 for (bank, holding) in unproven {
                     let old = "\(folder)/\(holding.state.program)"
                     let new = "\(folder)/\(BootProgramName.folder)/\(BootProgramName(bank, .good).name)"
-                    if old != new, unsafe rename(old, new) != 0 { throw .cannotChange(old, why: Self.reason()) }
+                    if old != new { try Self.rename(old, to: new) }
                 }
                 try Self.changeEnvironment(folder) { for bank in unproven.keys { $0[bank] = .good } }
             }
@@ -160,7 +160,7 @@ struct FirmwareBanks {
         try change { folder throws(Problem) in
             if isUnnamed {
                 let (old, new) = ("\(folder)/\(holding.state.program)", "\(folder)/\(BootProgramName.folder)/\(BootProgramName(bank, .new).name)")
-                if unsafe rename(old, new) != 0 { throw .cannotChange(old, why: Self.reason()) }
+                try Self.rename(old, to: new)
             }
             try Self.overwrite(folder + "/" + LoaderConfiguration.path, LoaderConfiguration(preferred: isNewest ? nil : bank).bytes)
             try Self.changeEnvironment(folder) {
@@ -185,6 +185,10 @@ struct FirmwareBanks {
         body(&environment)
         guard let new = environment.bytes else { throw .cannotChange(path, why: "it is full") }
         if new != bytes { try overwrite(path, new) }
+    }
+
+    private static func rename(_ old: String, to new: String) throws(Problem) {
+        do throws(SystemError) { try MountedFolder.rename(old, to: new) } catch { throw .cannotChange(old, why: error.reason) }
     }
 
     /// In place: no cluster and no folder entry but the file's time changes.

@@ -91,7 +91,7 @@ struct MountedBootPartition: BootPartition {
 
     func rename(_ path: String, to name: String) throws(UpdateRefusal) {
         let new = (path.split(separator: "/").dropLast() + [name[...]]).joined(separator: "/")
-        try attempt("rename", path) { unsafe Glibc.rename(place(path), place(new)) }
+        do throws(SystemError) { try MountedFolder.rename(place(path), to: place(new)) } catch { throw Self.cannotChange(path, error.code) }
     }
 
     func overwrite(_ path: String, with content: [UInt8]) throws(UpdateRefusal) {
