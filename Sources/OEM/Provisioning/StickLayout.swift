@@ -18,6 +18,9 @@ struct StickLayout {
     /// The partition with the boot loaders and banks, whose file system is made anew where the stick's sectors are larger than the image's.
     let remade: GUIDPartitionTable.Partition?
 
+    /// Bytes before the first partition: table and boot code, which are in memory.
+    private static let largestHead = 4 << 20
+
     /// - Parameters:
     ///   - available: bytes of the stick; nil for a file, which becomes as large as it has to.
     ///   - sectorSize: of the stick.
@@ -32,7 +35,7 @@ struct StickLayout {
         }
         let store = try onDisk { () throws(DiskError) in try FileStore(reading: image.path) }
         guard var place = table.partition(named: ConfigurationPartition.name), !table.partitions.contains(where: { $0.offset > place.offset }),
-            let start = table.partitions.map(\.offset).min(), start <= FileStore.chunk
+            let start = table.partitions.map(\.offset).min(), start <= Self.largestHead
         else { throw .failed(.badInput, "\(image.name) is no firmware image: its last partition is not \(ConfigurationPartition.name)") }
 
         var end = store.byteCount - table.backupSize
