@@ -50,6 +50,23 @@ struct LoopDeviceTests {
                 == "kit=kit-test\nnodes=2\nnode=1\n")
     }
 
+    @Test func aDiskIsWipedAndAFixedOneStaysUntouched() throws {
+        let image = try TestImage()
+        let loop = try loop(image, size: 32 << 20)
+        _ = try StickWriter(image: image.path, permitting: [.notRemovable, .notUSB]).write(to: loop.path, personalisation: StickPersonalisation(kit: try testKit(), node: 1))
+        let backing = image.scratch.path + "/backing"
+        let before = try image.bytes(of: backing)
+        let error = #expect(throws: ProvisioningError.self) { try StickWipe().wipe([.init(loop.path)]) }
+        #expect(try error?.exitStatus == .refusedForSafety && image.bytes(of: backing) == before)
+        let changed = BlockDevice.Identity(size: 1, serial: nil)
+        #expect(throws: ProvisioningError.self) { try StickWipe(permitting: [.notRemovable, .notUSB]).wipe([.init(loop.path, expected: changed)]) }
+        #expect(try image.bytes(of: backing) == before)
+        _ = try StickWipe(permitting: [.notRemovable, .notUSB]).wipe([.init(loop.path)])[0].get()
+        let after = try image.bytes(of: backing)
+        #expect(after[TestImage.configurationOffset..<TestImage.configurationOffset + TestImage.configurationSize].allSatisfy { $0 == 0 })
+        #expect(after[..<(1 << 20)].allSatisfy { $0 == 0 } && after.suffix(24 << 10).allSatisfy { $0 == 0 })
+    }
+
     @Test func fixedDiskIsRefusedAndUntouched() throws {
         let image = try TestImage()
         let loop = try loop(image, size: 32 << 20)

@@ -63,21 +63,11 @@ public struct StickWriter: Sendable {
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
         let shared = try onDisk { () throws(DiskError) in try SharedImage(try FileStore(reading: image.path)) }
-        let outcomes = Mutex<[Int: StickOutcome]>([:])
-        let threads = checked.enumerated().map { index, job in
-            SystemThread("stick-\(index)") {
-                let result = Result { () throws(ProvisioningError) in
-                    try write(job, shared) { now in outcomes.withLock { _ in progress(job.job.target, now) } }
-                }
-                let outcome = StickOutcome(target: job.job.target, result: result)
-                outcomes.withLock {
-                    $0[index] = outcome
-                    finished(outcome)
-                }
-            }
+        let targets = jobs.map(\.target)
+        let results = SticksAtOnce.run(targets, progress: progress, finished: { finished(StickOutcome(target: targets[$0], result: $1)) }) {
+            (index, progress) throws(ProvisioningError) in try write(checked[index], shared, progress)
         }
-        for thread in threads { thread.join() }
-        return outcomes.withLock { outcomes in checked.indices.compactMap { outcomes[$0] } }
+        return zip(targets, results).map { StickOutcome(target: $0, result: $1) }
     }
 
     /// Writes one stick.
@@ -101,10 +91,10 @@ public struct StickWriter: Sendable {
             throw .refused([Refusal(.notAStick, subject: target, why: "it is the image itself", action: "name the stick")])
         }
         guard status.kind == .blockDevice else { return try install(target, isDryRun, progress) }
-        let listed = try check(status.device, target, nil, inventory())
+        let listed = try check(status.device, target, nil, targets.inventory())
         // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
-        _ = try check(file.deviceNumber() ?? "", target, listed.identity, inventory())
+        _ = try check(file.deviceNumber() ?? "", target, listed.identity, targets.inventory())
         let report = try install(target, isDryRun, progress)
         try onDisk { () throws(DiskError) in try file.flush() }
         return report
@@ -137,7 +127,7 @@ public struct StickWriter: Sendable {
         }
         var checked: [CheckedJob] = []
         // Plain files need none.
-        lazy var plugged = inventory()
+        lazy var plugged = targets.inventory()
         for job in jobs {
             do throws(ProvisioningError) {
                 checked.append(try self.checked(job, plugged))
@@ -181,16 +171,11 @@ public struct StickWriter: Sendable {
 
     private func isBlank(_ target: String) -> Bool { (try? FileStore(reading: target).read(at: 0, count: StickTransfer.firstBlock))?.isZero ?? true }
 
-    /// What is plugged in now.
-    private func inventory() -> StickInventory {
-        root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
-    }
+    private var targets: TargetCheck { TargetCheck(root: root, rules: rules, permitted: permitted) }
 
     private func check(
         _ number: String, _ target: String, _ expected: BlockDevice.Identity?, _ inventory: StickInventory
     ) throws(ProvisioningError) -> BlockDevice {
-        let check = SafetyCheck(inventory, rules: rules, permitting: permitted)
-        let device = try check.disk(number: number, path: target)
         let imageDisks = image.source.map { source in
             // SAFETY: realpath returns a C string of its own, which is freed once it is copied.
             let path = unsafe realpath(source, nil).map { resolved in
@@ -199,9 +184,7 @@ public struct StickWriter: Sendable {
             }
             return inventory.disks.disks(holding: FileStatus(source)?.fileSystem ?? "", path: path ?? source)
         }
-        let refusals = check.refusals(for: device, imageDisks: imageDisks ?? [], expected: expected)
-        guard refusals.isEmpty else { throw .refused(refusals) }
-        return device
+        return try targets.disk(number, target, expected: expected, in: inventory, imageDisks: imageDisks ?? [])
     }
 
     /// A plain file is replaced only when nothing but a stick's content is lost.
@@ -246,21 +229,10 @@ public struct StickWriter: Sendable {
                 try FileStore(reading: target, direct: true)
             }
         } catch {
-            throw isGone(checked) ? unplugged(target, error) : ProvisioningError(error)
+            throw targets.isGone(checked.number) ? unplugged(target, error) : ProvisioningError(error)
         }
         return StickReport(
             target: target, image: image.name, bytes: contents.writtenSize, sha256: digest, kit: personalisation?.kit.id, node: personalisation?.node)
-    }
-
-    /// Whether a disk that fails has left its port. The kernel fails its transfers a little before it takes the disk away.
-    private func isGone(_ checked: CheckedJob) -> Bool {
-        guard let number = checked.number else { return false }
-        let end = monotonicNow() + 2_000_000_000
-        while FileStatus("\(root)/sys/dev/block/\(number)") != nil {
-            guard monotonicNow() < end else { return false }
-            sleep(nanoseconds: 50_000_000)
-        }
-        return true
     }
 
     private func unplugged(_ target: String, _ error: DiskError) -> ProvisioningError {
@@ -275,7 +247,7 @@ public struct StickWriter: Sendable {
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target, direct: true) }
         // Between the check and the opening the stick may have been pulled and another one plugged in.
         let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial, port: checked.plan.port)
-        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity, inventory())
+        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity, targets.inventory())
         return file
     }
 }
