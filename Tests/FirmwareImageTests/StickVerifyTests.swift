@@ -55,8 +55,8 @@ struct StickVerifyTests {
 
     /// What differs is named with its place, and the status is 97 whatever it is.
     @Test(arguments: [
-        ("boot sector", "boot sector: the boot code"), ("protective record", "boot sector: the protective record"), ("primary table", "partition table: "),
-        ("backup table", "backup of the partition table: "), ("gap", "before the first partition: "), ("core", "VSMP-BIOS: the boot code for BIOS is another one from byte 1048676"),
+        ("boot sector", "boot sector: the boot code"), ("protective record", "protective record: it is another one"), ("primary table", "partition table: "),
+        ("backup table", "partition table: the backup at the end is damaged"), ("gap", "before the first partition: "), ("core", "VSMP-BIOS: the boot code for BIOS is another one from byte 1048676"),
     ])
     func aChangedByteIsFoundWhereItIs(place: String, words: String) throws {
         let size = try FileStore(reading: path("a")).byteCount

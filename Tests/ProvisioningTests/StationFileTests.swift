@@ -17,6 +17,12 @@ struct StationFileTests {
         #expect(try read(Self.good.replacing("\n", with: "\r\n")) == station && read("\u{FEFF}" + Self.good) == station)
     }
 
+    @Test func theLogLiesBesideTheStationFile() throws {
+        #expect(try StationFile(parsing: Array((Self.good + "log: line.log\n").utf8), place: "/etc/vsmp/station.yaml").log == "/etc/vsmp/line.log")
+        #expect(try read(Self.good + "log: line.log\n").log == "line.log" && read(Self.good + "log: /var/log/line.log\n").log == "/var/log/line.log")
+        #expect(try read(Self.good).log == nil)
+    }
+
     @Test(arguments: [
         ("station: x\n", "slots"), ("slots: []\nstation: x\n", "slots"), ("- a\n", "station"), ("", "station"), ("station: [\n", "no YAML"),
         ("station: x\nslots:\n  - {port: 1-4.1}\n", "station.yaml:3: label"), ("station: x\nslots:\n  - {port: 4.1, label: A}\n", "station.yaml:3: port"),

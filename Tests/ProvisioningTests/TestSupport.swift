@@ -1,8 +1,10 @@
 import Contract
 import BoardSupport
+import Disk
 import Foundation
 import Platform
-import Provisioning
+
+@testable import Provisioning
 
 /// A folder that disappears with the test.
 final class ScratchFolder: Sendable {
@@ -63,6 +65,15 @@ struct TestImage {
         try runTool("sh", ["-c", "PATH=$PATH:/usr/sbin sfdisk -q --no-tell-kernel '\(path)' < '\(scratch.path)/script'"])
     }
 
+    /// Makes the system partition a FAT file system that holds these files.
+    func fillBootPartition(_ files: [String: FATVolume.Content]) throws {
+        let volume = scratch.path + "/boot.fat"
+        try FATVolume.create(at: volume, size: 2 << 20, bits: 12, label: "VSMP-BOOT", volumeNumber: "1234").put(files)
+        let store = try FileStore(changing: path)
+        try store.write(try bytes(of: volume), at: 2 << 20)
+        try store.flush()
+    }
+
     func bytes(of path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: URL(fileURLWithPath: path))) }
 }
 
@@ -73,4 +84,13 @@ func testKit(nodes: Int = 2) throws -> Kit {
 private func clusterKey(_ text: String) throws -> ClusterKey {
     guard let key = ClusterKey(hexadecimal: text) else { throw CancellationError() }
     return key
+}
+
+extension SharedImage {
+    /// All of an image.
+    convenience init(_ path: String) throws {
+        let store = try FileStore(reading: path)
+        let map = try BlockMap(of: store)
+        self.init(store, map: map)
+    }
 }

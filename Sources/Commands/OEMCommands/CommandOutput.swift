@@ -31,24 +31,23 @@ func warnWhenOthersCanRead(_ path: String) {
     printError("vsmp: warning: other users of this computer can reach the secret key \(path) (mode \(String(mode, radix: 8))): chmod 600 \(path)")
 }
 
+/// What an error of the SDK is to the person and to the shell; nil for another one.
+func failure(_ error: any Error) -> (status: ExitStatus, lines: [String])? {
+    switch error {
+    case let error as BoardError: (error.exitStatus, ["\(error)"])
+    case let error as ImageError: (error.exitStatus, ["\(error)"])
+    case let error as ProvisioningError: (error.exitStatus, error.description.split(separator: "\n").map(String.init))
+    case let error as LicensingError: (.badInput, ["\(error)"])
+    case let error as LicenceRefusal: (.licenceRefused, error.violations.map { "\($0)" })
+    default: nil
+    }
+}
+
 /// Runs a command's body; an error of the SDK is printed on standard error and becomes its exit status.
 func reportingErrors(_ body: () throws -> Void) throws {
-    do {
-        try body()
-    } catch let error as BoardError {
-        printError("vsmp: \(error)")
-        throw ExitCode(error.exitStatus.rawValue)
-    } catch let error as ImageError {
-        printError("vsmp: \(error)")
-        throw ExitCode(error.exitStatus.rawValue)
-    } catch let error as ProvisioningError {
-        for line in error.description.split(separator: "\n") { printError("vsmp: \(line)") }
-        throw ExitCode(error.exitStatus.rawValue)
-    } catch let error as LicensingError {
-        printError("vsmp: \(error)")
-        throw ExitCode(ExitStatus.badInput.rawValue)
-    } catch let error as LicenceRefusal {
-        for violation in error.violations { printError("vsmp: \(violation)") }
-        throw ExitCode(ExitStatus.licenceRefused.rawValue)
+    do { try body() } catch {
+        guard let (status, lines) = failure(error) else { throw error }
+        for line in lines { printError("vsmp: \(line)") }
+        throw ExitCode(status.rawValue)
     }
 }

@@ -26,10 +26,12 @@ struct LabBootRun {
             + command.cut.map { try FaultInjection(.cut, parsing: $0) }
         let guest = try self.guest()
         let board = try BoardCatalogue(path: command.boardsPath).load(command.board).board
-        let signals = Self.cancelOnSignals(cancellation)
+        let signals = EndingSignals { [cancellation] number in
+            cancellation.cancel("ended by \(EndingSignals.name(number))\(number == SIGHUP ? ": the terminal went away" : "")", signal: number)
+        }
         // A reader that goes away (vsmp lab boot | head) must end the lab in order, too.
         _ = Glibc.signal(SIGPIPE, SIG_IGN)
-        defer { for signal in signals { signal.cancel() } }
+        defer { withExtendedLifetime(signals) {} }
 
         let folder = try WorkFolder(command.logDir, keep: command.keep, keepSticks: command.keep || !command.stick.isEmpty)
         defer { folder.clean() }
@@ -84,17 +86,6 @@ struct LabBootRun {
             images[node] = parts[1]
         }
         return images
-    }
-
-    /// SIGINT, SIGTERM and SIGHUP end the run in order; a second one does the same.
-    private static func cancelOnSignals(_ cancellation: LabBoot.Cancellation) -> [any DispatchSourceSignal] {
-        [(SIGINT, "ended by SIGINT"), (SIGTERM, "ended by SIGTERM"), (SIGHUP, "ended by SIGHUP: the terminal went away")].map { number, why in
-            _ = Glibc.signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { cancellation.cancel(why, signal: number) }
-            source.resume()
-            return source
-        }
     }
 
     private func show(_ event: LabBoot.Event, _ cancellation: LabBoot.Cancellation) {

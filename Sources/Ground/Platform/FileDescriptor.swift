@@ -35,6 +35,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
         /// With `create` the file must not exist; on a block device nobody else may hold it.
         package static let exclusive = Options(rawValue: O_EXCL)
         package static let truncate = Options(rawValue: O_TRUNC)
+        /// Every write goes to the end that the file has then.
+        package static let append = Options(rawValue: O_APPEND)
         /// A symbolic link in the last place is an error.
         package static let noFollow = Options(rawValue: O_NOFOLLOW)
         /// A write returns when its bytes are on the medium.

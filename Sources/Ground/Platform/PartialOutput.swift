@@ -34,12 +34,12 @@ package struct PartialOutput: ~Copyable {
         } catch {
             throw OutputFileError(target, error.code)
         }
-        // What a sudden end of the power leaves is the old or the new one; which, needs the folder on the medium.
-        do throws(SystemError) {
-            try FileDescriptor(opening: Self.folder(of: target), for: .read, .folder).synchronizeWherePossible()
-        } catch {
-            throw OutputFileError(target, error.code)
-        }
+        do throws(SystemError) { try Self.synchronizeFolder(of: target) } catch { throw OutputFileError(target, error.code) }
+    }
+
+    /// After a sudden end of the power a name leads to what it led to before, or to what it leads to now; this makes it the latter.
+    package static func synchronizeFolder(of path: String) throws(SystemError) {
+        try FileDescriptor(opening: folder(of: path), for: .read, .folder).synchronizeWherePossible()
     }
 
     static func folder(of path: String) -> String {

@@ -31,7 +31,7 @@ package struct StickComparison {
     package init(of stick: ImageFile, with image: ImageReader) throws(ImageError) {
         self.stick = stick
         self.image = image
-        try compareBootCode()
+        try compareLoaders()
         compareBootPartition()
     }
 
@@ -47,18 +47,31 @@ package struct StickComparison {
 
     private mutating func differ(_ place: String, _ found: String) { differences.append(StickDifference(place, found)) }
 
-    // MARK: BIOS
+    // MARK: Boot loaders
+
+    /// Those of the image, or of an earlier one that the stick was written from: what is installed later leaves them alone.
+    private mutating func compareLoaders() throws(ImageError) {
+        let known: [ImageManifest.Part]?
+        do throws(ImageError) { known = try ImageReader(stick).knownLoaders() } catch { known = nil }
+        if let known, known != image.manifest.loaders {
+            return notes.append("the boot loaders are whole, and of an earlier image")
+        }
+        if try stick.bytes(at: 0, count: 440) != image.image.bytes(at: 0, count: 440) { differ("boot sector", "the boot code for BIOS is another one") }
+        let loader = try? stick.volume(ImageLayout.systemName)?.read(BootFiles.loaderPath)
+        if try loader != [UInt8](image.loader()) { differ("\(ImageLayout.systemName)/\(BootFiles.loaderPath)", "it is not the image's boot loader") }
+        try compareCore()
+    }
 
     /// GRUB's core has a partition without a file system.
-    private mutating func compareBootCode() throws(ImageError) {
+    private mutating func compareCore() throws(ImageError) {
         let name = StickPartition.bios.rawValue
         guard let expected = image.partitionTable.partition(named: name) else { return }
         guard let found = stick.partitionTable.partition(named: name), found.size == expected.size else {
             return differ(name, "there is no such partition, or it has another size")
         }
-        let (own, other) = (try image.image.bytes(at: expected.offset, count: expected.size), try? stick.bytes(at: found.offset, count: found.size))
-        guard own != other else { return }
-        differ(name, "the boot code for BIOS is another one" + (zip(own, other ?? Data()).enumerated().first { $1.0 != $1.1 }.map { " from byte \(found.offset + $0.offset) on" } ?? ""))
+        let (own, other) = (try image.image.bytes(at: expected.offset, count: expected.size), try stick.bytes(at: found.offset, count: found.size))
+        guard let place = zip(own, other).enumerated().first(where: { $0.element.0 != $0.element.1 }) else { return }
+        differ(name, "the boot code for BIOS is another one from byte \(found.offset + place.offset) on")
     }
 
     // MARK: Files
@@ -66,7 +79,6 @@ package struct StickComparison {
     private mutating func compareFiles(of volume: FATVolume, paths: [String]) throws(DiskError) {
         let place = ImageLayout.systemName
         func content(_ path: String) -> [UInt8]? { try? volume.read(path) }
-        if content(BootFiles.loaderPath) != (try? image.loader()).map(Array.init) { differ("\(place)/\(BootFiles.loaderPath)", "it is not the image's boot loader") }
         if content(LoaderConfiguration.path).flatMap({ LoaderConfiguration($0) }) == nil {
             differ("\(place)/\(LoaderConfiguration.path)", "it is not one of those that vsmp writes: the boot loader may wait, or let a person edit what it starts")
         }

@@ -10,6 +10,7 @@ internal import Yams
 ///       - {port: 1-4.1, label: A1, speed: super}
 ///       - {port: 1-4.2, label: A2}
 ///     vendors: ["0951", "0781"]
+///     log: line-3.log
 public struct StationFile: Sendable, Equatable {
     public struct Slot: Sendable, Equatable {
         public var port: USBDevice.Port
@@ -23,6 +24,8 @@ public struct StationFile: Sendable, Equatable {
     /// In the order in which a kit's sticks are numbered.
     public var slots: [Slot]
     public var vendors: Set<UInt16>
+    /// The factory log of all that is done there.
+    public var log: String?
 
     public var rules: PortRules { PortRules(ports: Set(slots.map(\.port)), vendors: vendors) }
 
@@ -47,7 +50,7 @@ public struct StationFile: Sendable, Equatable {
             }
             return found
         }
-        let entries = try keys(top, ["station", "slots", "vendors"])
+        let entries = try keys(top, ["station", "slots", "vendors", "log"])
         guard let name = entries["station"]?.scalar?.string, (1...64).contains(name.count) else {
             throw wrong(entries["station"]?.mark?.line, "station: expected the station's name, 1 to 64 characters")
         }
@@ -81,6 +84,16 @@ public struct StationFile: Sendable, Equatable {
             }
         }
         (station, self.slots, self.vendors) = (name, slots, vendors)
+        if let node = entries["log"] {
+            guard let file = node.scalar?.string, !file.isEmpty else { throw wrong(node.mark?.line, "log: expected the name of a file") }
+            log = Self.path(of: file, beside: place)
+        }
+    }
+
+    /// A relative name counts from the folder of the station file.
+    private static func path(of file: String, beside place: String) -> String {
+        guard !file.hasPrefix("/"), let slash = place.lastIndex(of: "/") else { return file }
+        return place[...slash] + file
     }
 
     private static func oneLine(_ text: String) -> String { text.split(whereSeparator: \.isNewline).joined(separator: " ") }

@@ -6,11 +6,19 @@ internal import FirmwareImage
 /// What a stick will hold: the used ranges of the image and of the personalisation, the partition table fitted to the stick's size, and what must be
 /// zero because a former owner's secrets may lie there.
 struct StickContents: ~Copyable {
+    /// Where a range's bytes come from.
+    enum Source: Equatable {
+        /// The image has them at the same offset.
+        case image
+        /// The configuration, or the boot partition that was remade, which begins at this offset of the stick.
+        case configuration(Int)
+        case remade(Int)
+    }
+
     struct Range {
         var offset: Int
         var count: Int
-        /// Where the bytes are in the configuration; nil for those of the image, which has them at the same offset.
-        var configurationOffset: Int?
+        var source: Source
     }
 
     let layout: StickLayout
@@ -28,23 +36,31 @@ struct StickContents: ~Copyable {
         let place = layout.configuration
         let configurationBytes = place.offset..<place.offset + place.size
         var ranges: [Range] = []
-        func add(_ parts: [Swift.Range<Int>], from origin: Int?) {
+        func add(_ parts: [Swift.Range<Int>], from source: Source) {
             for part in parts {
                 for offset in stride(from: part.lowerBound, to: part.upperBound, by: FileStore.chunk) {
-                    ranges.append(Range(offset: offset, count: min(FileStore.chunk, part.upperBound - offset), configurationOffset: origin.map { offset - $0 }))
+                    ranges.append(Range(offset: offset, count: min(FileStore.chunk, part.upperBound - offset), source: source))
                 }
             }
         }
+        func addImage(_ bytes: Swift.Range<Int>) {
+            guard let place = layout.remade, let map = image.remadeMap, bytes.overlaps(place.offset..<place.offset + place.size) else {
+                return add(image.map.ranges(within: bytes), from: .image)
+            }
+            add(image.map.ranges(within: bytes.lowerBound..<place.offset), from: .image)
+            add(map.ranges.map { $0.lowerBound + place.offset..<$0.upperBound + place.offset }, from: .remade(place.offset))
+            add(image.map.ranges(within: place.offset + place.size..<bytes.upperBound), from: .image)
+        }
         if let personalisation {
-            let built = try ConfigurationPartition.build(personalisation, size: place.size)
+            let built = try ConfigurationPartition.build(personalisation, size: place.size, sectorSize: layout.sectorSize)
             let map: BlockMap
             do throws(DiskError) { map = try BlockMap(ofPartition: 0..<place.size, in: built) } catch { throw ProvisioningError(error) }
-            add(image.map.ranges(within: layout.head.count..<place.offset), from: nil)
-            add(map.ranges.map { $0.lowerBound + place.offset..<$0.upperBound + place.offset }, from: place.offset)
-            if configurationBytes.upperBound < layout.imageEnd { add(image.map.ranges(within: configurationBytes.upperBound..<layout.imageEnd), from: nil) }
+            addImage(layout.head.count..<place.offset)
+            add(map.ranges.map { $0.lowerBound + place.offset..<$0.upperBound + place.offset }, from: .configuration(place.offset))
+            if configurationBytes.upperBound < layout.imageEnd { addImage(configurationBytes.upperBound..<layout.imageEnd) }
             configuration = consume built
         } else {
-            add(image.map.ranges(within: layout.head.count..<layout.imageEnd), from: nil)
+            addImage(layout.head.count..<layout.imageEnd)
             configuration = nil
         }
         self.image = image
@@ -69,11 +85,15 @@ struct StickContents: ~Copyable {
 
     /// The bytes of one range, with their digest.
     borrowing func piece(_ range: Range) throws(DiskError) -> SharedImage.Piece {
-        guard let offset = range.configurationOffset else { return try image.piece(at: range.offset, count: range.count) }
-        guard let bytes = try configuration?.read(at: offset, count: range.count) else {
-            preconditionFailure("a configuration range exists only with a configuration")
+        switch range.source {
+        case .image: return try image.piece(at: range.offset, count: range.count)
+        case .remade(let start): return try image.piece(at: range.offset - start, count: range.count, isRemade: true)
+        case .configuration(let start):
+            guard let bytes = try configuration?.read(at: range.offset - start, count: range.count) else {
+                preconditionFailure("a configuration range exists only with a configuration")
+            }
+            return SharedImage.Piece(bytes: bytes, digest: SHA256.hash(data: bytes))
         }
-        return SharedImage.Piece(bytes: bytes, digest: SHA256.hash(data: bytes))
     }
 
     /// Those blocks of `size` bytes that nothing of this is written over.

@@ -12,6 +12,13 @@ internal import Platform
 /// partition table (UEFI specification 2.10, section 5.3.3), and the table's header. So a stick whose writing was cut off starts nothing.
 struct StickTransfer {
     let progress: (StickProgress) -> Void
+    /// Of the stick, in bytes: the least that is transferred.
+    private let sectorSize: Int
+
+    init(sectorSize: Int = GUIDPartitionTable.sectorSize, progress: @escaping (StickProgress) -> Void) {
+        self.progress = progress
+        self.sectorSize = sectorSize
+    }
 
     /// Bytes that are cleared first and written last.
     static let firstBlock = 4096
@@ -54,7 +61,7 @@ struct StickTransfer {
         try clear(Self.firstBlock..<layout.head.count)
         try clear(layout.tail.offset..<layout.tail.offset + layout.tail.bytes.count)
         // The backup table of what was on a larger or smaller disk before lies in the last sectors, wherever ours ends.
-        try clear(max(layout.head.count, store.byteCount - 34 * GUIDPartitionTable.sectorSize)..<store.byteCount)
+        try clear(max(layout.head.count, store.byteCount - 6 * 4096)..<store.byteCount)
         try store.flush()
     }
 
@@ -165,7 +172,7 @@ struct StickTransfer {
         _ error: DiskError, _ offset: Int, _ count: Int, _ again: (Int, Int) throws(DiskError) -> Void
     ) -> DiskError {
         guard error.exitStatus == .inputOutput else { return error }
-        let sector = GUIDPartitionTable.sectorSize
+        let sector = sectorSize
         let start = monotonicNow()
         var (bad, left) = (offset, count)
         var last = error

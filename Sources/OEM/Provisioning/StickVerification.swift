@@ -90,7 +90,6 @@ public struct StickVerification: Sendable {
         // Everything that is used can be read: what fails from here on is not as it must be.
         let stick = try inImage { () throws(ImageError) in try ImageFile(target, direct: true) }
         try compareEnds(of: store, table, &report)
-        report.isAsWritten = report.differences.isEmpty && isAsWritten(store)
         let comparison = try inImage { () throws(ImageError) in try StickComparison(of: stick, with: image) }
         report.differences += comparison.differences
         report.notes += comparison.notes
@@ -113,31 +112,33 @@ public struct StickVerification: Sendable {
         return map.mappedBytes
     }
 
-    /// Boot sector, both copies of the partition table, and the room before the first partition.
+    /// Both copies of the partition table, the protective record, and the room before the first partition. Identifiers in the table are those of the
+    /// image that the stick was written from, which may be an earlier one.
     private func compareEnds(of store: borrowing FileStore, _ table: GUIDPartitionTable, _ report: inout Report) throws(ProvisioningError) {
         let layout: StickLayout
-        let head: [UInt8]
-        let tail: [UInt8]
         do throws(ProvisioningError) {
             layout = try StickLayout(
-                image.image, available: store.byteCount, needed: table.partition(named: ConfigurationPartition.name)?.size ?? 0, target: report.target)
+                image.image, available: store.byteCount, sectorSize: table.sectorSize, needed: table.partition(named: ConfigurationPartition.name)?.size ?? 0,
+                target: report.target)
         } catch {
             return report.differ("size", error.description)
         }
-        do throws(DiskError) {
-            head = try store.read(at: 0, count: layout.head.count)
-            tail = try store.read(at: layout.tail.offset, count: layout.tail.bytes.count)
-        } catch {
-            throw ProvisioningError(error)
+        let (primary, backup) = table.pieces(forDiskSize: store.byteCount)
+        let end = primary.offset + primary.bytes.count
+        let (head, tail) = try onDisk { () throws(DiskError) in
+            (try store.read(at: 0, count: layout.head.count), try store.read(at: backup.offset, count: backup.bytes.count))
         }
-        let end = GUIDPartitionTable.sectorSize + layout.tail.bytes.count
-        let parts = [
-            ("boot sector", 0..<446, "the boot code for BIOS is another one"), ("boot sector", 446..<512, "the protective record is another one"),
-            ("partition table", 512..<end, "it is not the image's, fitted to this stick"), ("before the first partition", end..<head.count, "there is something"),
-        ]
-        for (place, bytes, words) in parts where head[bytes] != layout.head[bytes] { report.differ(place, words) }
-        if tail != layout.tail.bytes { report.differ("backup of the partition table", "it is not the image's, fitted to this stick") }
         if let damage = table.damage { report.differ("partition table", "\(damage): mend it with vsmp usb repair") }
+        if table.damage == nil, head[primary.offset..<end] != primary.bytes[...] || tail != backup.bytes {
+            report.differ("partition table", "it is not fitted to this stick: write the stick anew")
+        }
+        let expected = image.partitionTable.partitions
+        if table.partitions.count != expected.count || !zip(table.partitions, expected).allSatisfy({ $0.agrees(with: $1) }) {
+            report.differ("partition table", "its partitions are not the image's")
+        }
+        let parts = [("protective record", 440..<512, "it is another one"), ("before the first partition", end..<head.count, "there is something")]
+        for (place, bytes, words) in parts where head[bytes] != layout.head[bytes] { report.differ(place, words) }
+        report.isAsWritten = head == layout.head && tail == layout.tail.bytes && isAsWritten(store)
     }
 
     /// Whether what lies between the ends, without what the node and the kit write, is the image's byte for byte.
@@ -163,4 +164,12 @@ extension StickVerification.Report {
 /// Gives what an image reports as this room's error.
 private func inImage<Value>(_ body: () throws(ImageError) -> Value) throws(ProvisioningError) -> Value {
     do throws(ImageError) { return try body() } catch { throw .failed(error.exitStatus, error.description) }
+}
+
+extension GUIDPartitionTable.Partition {
+    /// The same partition; the last one may have got more room.
+    fileprivate func agrees(with other: Self) -> Bool {
+        number == other.number && type == other.type && name == other.name && offset == other.offset
+            && (name == ConfigurationPartition.name ? size >= other.size : size == other.size)
+    }
 }

@@ -4,7 +4,6 @@ internal import Disk
 public import FirmwareImage
 internal import Glibc
 internal import Platform
-internal import Synchronization
 private import USB
 
 /// Writes images to sticks, and newer firmware onto sticks that are written.
@@ -55,19 +54,35 @@ public struct StickWriter: Sendable {
     /// - Parameters:
     ///   - progress: called with a target after each few MiB of it; one call at a time.
     ///   - finished: called with each stick's outcome as soon as it has one; one call at a time.
+    ///   - stop: ends it; then this does not return.
     /// - Returns: the outcomes in the order of the jobs.
     @discardableResult
     public func write(
         _ jobs: [StickJob], progress: @escaping @Sendable (String, StickProgress) -> Void = { _, _ in },
-        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }
+        finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }, stop: StickStop? = nil
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
-        let shared = try onDisk { () throws(DiskError) in try SharedImage(try FileStore(reading: image.path)) }
+        let shared = try onDisk { () throws(DiskError) in try sharedImage(for: checked.map(\.layout)) }
         let targets = jobs.map(\.target)
-        let results = SticksAtOnce.run(targets, progress: progress, finished: { finished(StickOutcome(target: targets[$0], result: $1)) }) {
+        let results = SticksAtOnce.run(targets, progress: progress, finished: { finished(StickOutcome(target: targets[$0], result: $1)) }, stop: stop) {
             (index, progress) throws(ProvisioningError) in try write(checked[index], shared, progress)
         }
         return zip(targets, results).map { StickOutcome(target: $0, result: $1) }
+    }
+
+    private func sharedImage(for layouts: [StickLayout]) throws(DiskError) -> SharedImage {
+        let store = try FileStore(reading: image.path)
+        // A stick may be far larger than what it was written from, and its free clusters hold what nobody wants.
+        var map = FileStatus(image.path)?.kind == .blockDevice ? try BlockMap(meaningOf: store) : try BlockMap(of: store)
+        // What a node remembers is its own.
+        if let state = stateBytes { map.remove(state) }
+        guard let layout = layouts.first(where: { $0.remade != nil }), let partition = layout.remade else { return SharedImage(store, map: map) }
+        return SharedImage(store, map: map, remade: try RemadeVolume(partition, of: image, sectorSize: layout.sectorSize))
+    }
+
+    /// The partition with what a node remembers.
+    private var stateBytes: Range<Int>? {
+        image.partitionTable.partition(named: StickPartition.state.rawValue).map { $0.offset..<$0.offset + $0.size }
     }
 
     /// Writes one stick.
@@ -117,6 +132,7 @@ public struct StickWriter: Sendable {
         var seen: [TargetIdentity: String] = [:]
         var refusals: [Refusal] = []
         let images = try image.identities()
+        try checkSource(jobs)
         for job in jobs {
             let identity = try TargetIdentity(job.target)
             if images.contains(identity) {
@@ -155,7 +171,8 @@ public struct StickWriter: Sendable {
         case .file?, nil: try checkReplaceable(target, status)
         }
         let needed = try job.personalisation.map { it throws(ProvisioningError) in try ConfigurationPartition.size(of: it) } ?? 0
-        let layout = try StickLayout(image, available: device?.size, needed: needed, target: target)
+        let layout = try StickLayout(
+            image, available: device?.size, sectorSize: device?.sectorSize ?? image.partitionTable.sectorSize, needed: needed, target: target)
         let old = (status?.size ?? 0) > 0 || device != nil ? try? GUIDPartitionTable(try FileStore(reading: target)) : nil
         let former = old?.partition(named: ConfigurationPartition.name).map { $0.offset..<$0.offset + $0.size }
         // An interrupted stick has no table that tells where its key is: then it may be where the new one comes.
@@ -166,7 +183,18 @@ public struct StickWriter: Sendable {
                 target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial, port: device?.port,
                 image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
                 node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []),
-            cleared: cleared, number: device?.number)
+            cleared: device == nil ? [] : cleared + (stateBytes.map { [$0] } ?? []), number: device?.number)
+    }
+
+    /// An image may be another stick, of which no one must get the place in its kit, and which must be whole.
+    private func checkSource(_ jobs: [StickJob]) throws(ProvisioningError) {
+        let files = (try? image.volume(ConfigurationPartition.name)?.files()) ?? []
+        guard files.contains(where: { StickFile(rawValue: $0.lowercased()) != nil }) else { return }
+        guard jobs.allSatisfy({ $0.personalisation != nil }) else {
+            let owner = WrittenStick(at: image.path)?.place.map { "it is \($0)" } ?? "it is a stick of a kit"
+            throw .failed(.badInput, "\(image.name): \(owner), and no two sticks can have the same place: name --kit, and --node for one stick")
+        }
+        do throws(ImageError) { try ImageReader(image).verify() } catch { throw .failed(error.exitStatus, error.description) }
     }
 
     private func isBlank(_ target: String) -> Bool { (try? FileStore(reading: target).read(at: 0, count: StickTransfer.firstBlock))?.isZero ?? true }
@@ -225,7 +253,7 @@ public struct StickWriter: Sendable {
         let probe = isDisk ? CapacityProbe(size: size, using: &random) : nil
         let digest: String
         do throws(DiskError) {
-            digest = try StickTransfer(progress: progress).write(contents, to: &file, startsEmpty: !isDisk, probe: probe) { () throws(DiskError) in
+            digest = try StickTransfer(sectorSize: checked.layout.sectorSize, progress: progress).write(contents, to: &file, startsEmpty: !isDisk, probe: probe) { () throws(DiskError) in
                 try FileStore(reading: target, direct: true)
             }
         } catch {

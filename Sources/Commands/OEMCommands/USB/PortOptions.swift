@@ -27,8 +27,6 @@ struct PortOptions: ParsableArguments {
         let given = PortRules(ports: Set(ports.map(\.port)), hubs: Set(hubs.map(\.port)), vendors: Set(vendors.map(\.number)))
         return [given] + (file.map { [$0.rules] } ?? [])
     }
-
-    func rules() throws -> [PortRules] { rules(try stationFile()) }
 }
 
 struct PortArgument: ExpressibleByArgument {

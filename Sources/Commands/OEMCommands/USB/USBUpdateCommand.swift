@@ -22,6 +22,8 @@ struct USBUpdateCommand: ParsableCommand {
     @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
     var target: String
 
+    @OptionGroup var log: LogOption
+
     @Flag(help: "Check everything and say what would happen; change nothing.")
     var dryRun = false
 
@@ -30,7 +32,7 @@ struct USBUpdateCommand: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let report = try StickWriter(image: image).update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }
+            let report = try updated()
             if json { return try printJSON(report) }
             if dryRun {
                 return StandardOutput.print(
@@ -41,5 +43,17 @@ struct USBUpdateCommand: ParsableCommand {
                 "\(target): bank \(report.bank.rawValue) holds version \(report.version), firmware hash \(report.firmwareHash); "
                     + "version \(report.kept) stays in the other bank")
         }
+    }
+
+    private func updated() throws -> BankInstallation {
+        var report: BankInstallation?
+        try StickLogbook.keeping(dryRun ? nil : log.path(nil), "update", [target], station: nil) { book in
+            let writer = try StickWriter(image: image)
+            try book?.take(ImageReader(writer.image))
+            report = try writer.update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }
+            book?.end(target, .updated)
+        }
+        guard let report else { preconditionFailure("an update reports or throws") }
+        return report
     }
 }

@@ -38,7 +38,7 @@ struct USBWipeCommand: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let wipe = StickWipe(isWhole: whole, rules: try allowed.rules())
+            let wipe = StickWipe(isWhole: whole, rules: allowed.rules(try allowed.stationFile()))
             let jobs = targets.map { StickWipe.Job($0, expected: identity?.identity) }
             if dryRun {
                 let plans = try wipe.check(jobs)

@@ -58,6 +58,8 @@ struct USBWriteCommand: ParsableCommand {
 
     @OptionGroup var allowed: PortOptions
 
+    @OptionGroup var log: LogOption
+
     @Flag(help: "Check everything and say what would happen to each stick; write nothing.")
     var dryRun = false
 
@@ -87,37 +89,48 @@ struct USBWriteCommand: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let writer = try StickWriter(image: image, rules: try allowed.rules())
-            if let warning = writer.image.warning { printError("vsmp: \(warning)") }
-            let firmware = try ImageReader(writer.image)
-            let kit = try self.kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
-            try kit?.check(against: firmware, at: start.time)
-            let jobs = zip(targets, try personalisations(kit)).map { StickJob($0, personalisation: $1, expected: expectedIdentity) }
-            let isWhole = jobs.count == kit?.nodes
-            for word in try kit?.compare(with: firmware, all: isWhole) ?? [] { printError("vsmp: \(word)") }
-            if dryRun {
-                let plans = try writer.check(jobs)
-                if json { return try printJSON(plans) }
-                for plan in plans { StandardOutput.print(plan.summary) }
-                return StandardOutput.print("nothing was written")
+            let station = try allowed.stationFile()
+            try StickLogbook.keeping(dryRun ? nil : log.path(station), "write", targets, station: station) { book in
+                try write(StickWriter(image: image, rules: allowed.rules(station)), book)
             }
-            let progress = ProgressPrinter()
-            defer { progress.pause() }
-            let outcomes = try writer.write(jobs, progress: { progress.show($0, $1) }) { outcome in
+        }
+    }
+
+    private func write(_ writer: StickWriter, _ book: StickLogbook?) throws {
+        if let warning = writer.image.warning { printError("vsmp: \(warning)") }
+        let firmware = try ImageReader(writer.image)
+        try book?.take(firmware)
+        let kit = try self.kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
+        try kit?.check(against: firmware, at: start.time)
+        let jobs = zip(targets, try personalisations(kit)).map { StickJob($0, personalisation: $1, expected: expectedIdentity) }
+        for job in jobs { book?.take(job.personalisation, for: job.target) }
+        let isWhole = jobs.count == kit?.nodes
+        for word in try kit?.compare(with: firmware, all: isWhole) ?? [] { printError("vsmp: \(word)") }
+        if dryRun {
+            let plans = try writer.check(jobs)
+            if json { return try printJSON(plans) }
+            for plan in plans { StandardOutput.print(plan.summary) }
+            return StandardOutput.print("nothing was written")
+        }
+        let progress = ProgressPrinter()
+        defer { progress.pause() }
+        let outcomes = try writer.write(
+            jobs, progress: { progress.show($0, $1) },
+            finished: { outcome in
+                book?.end(outcome)
                 guard case .failure(let error) = outcome.result else { return }
                 progress.pause(ending: outcome.target)
                 for line in error.description.split(separator: "\n") { printError("vsmp: \(outcome.target): \(line)") }
-            }
-            progress.pause()
-            let reports = outcomes.compactMap { try? $0.result.get() }
-            // In the order in which they were named, whichever was ready first.
-            if json { try printJSON(reports) } else { for report in reports { describe(report, kit, firmware.manifest) } }
-            if let kit, let folder = self.kit, !reports.isEmpty { try kit.recording(firmware, all: isWhole).writeRecord(to: folder) }
-            for outcome in outcomes {
-                guard case .failure(let error) = outcome.result else { continue }
-                if outcomes.count > 1 { printError("vsmp: \(reports.count) of \(outcomes.count) sticks were written and verified; write the others again") }
-                throw ExitCode(error.exitStatus.rawValue)
-            }
+            }, stop: book?.stop)
+        progress.pause()
+        let reports = outcomes.compactMap { try? $0.result.get() }
+        // In the order in which they were named, whichever was ready first.
+        if json { try printJSON(reports) } else { for report in reports { describe(report, kit, firmware.manifest) } }
+        if let kit, let folder = self.kit, !reports.isEmpty { try kit.recording(firmware, all: isWhole).writeRecord(to: folder) }
+        for outcome in outcomes {
+            guard case .failure(let error) = outcome.result else { continue }
+            if outcomes.count > 1 { printError("vsmp: \(reports.count) of \(outcomes.count) sticks were written and verified; write the others again") }
+            throw ExitCode(error.exitStatus.rawValue)
         }
     }
 
