@@ -11,8 +11,8 @@ final class SharedImage: Sendable {
         let digest: SHA256.Digest
     }
 
-    /// 128 MiB of the pieces that were asked for last.
-    private static let capacity = (128 << 20) / FileStore.chunk
+    /// 64 MiB of the pieces that were asked for last.
+    private static let capacity = (64 << 20) / StickContents.chunk
 
     private struct Shelf: ~Copyable {
         let store: FileStore

@@ -6,6 +6,9 @@ internal import FirmwareImage
 /// What a stick will hold: the used ranges of the image and of the personalisation, the partition table fitted to the stick's size, and what must be
 /// zero because a former owner's secrets may lie there.
 struct StickContents: ~Copyable {
+    /// Largest transfer in bytes: each stick that is written at the same time has a few of these in memory.
+    static let chunk = 1 << 20
+
     /// Where a range's bytes come from.
     enum Source: Equatable {
         /// The image has them at the same offset.
@@ -22,7 +25,7 @@ struct StickContents: ~Copyable {
     }
 
     let layout: StickLayout
-    /// What is used between head and tail, in order, each range at most `FileStore.chunk` bytes.
+    /// What is used between head and tail, in order, each range at most ``chunk`` bytes.
     let ranges: [Range]
     /// What is not used, and must hold nothing all the same.
     let zeros: [Swift.Range<Int>]
@@ -38,8 +41,8 @@ struct StickContents: ~Copyable {
         var ranges: [Range] = []
         func add(_ parts: [Swift.Range<Int>], from source: Source) {
             for part in parts {
-                for offset in stride(from: part.lowerBound, to: part.upperBound, by: FileStore.chunk) {
-                    ranges.append(Range(offset: offset, count: min(FileStore.chunk, part.upperBound - offset), source: source))
+                for offset in stride(from: part.lowerBound, to: part.upperBound, by: StickContents.chunk) {
+                    ranges.append(Range(offset: offset, count: min(StickContents.chunk, part.upperBound - offset), source: source))
                 }
             }
         }
@@ -66,21 +69,9 @@ struct StickContents: ~Copyable {
         self.image = image
         self.layout = layout
         self.ranges = ranges
-        zeros = Self.subtract(ranges, from: cleared, within: layout.head.count..<layout.tail.offset)
+        let (used, bounds) = (ranges.map { $0.offset..<$0.offset + $0.count }, layout.head.count..<layout.tail.offset)
+        zeros = cleared.flatMap { $0.clamped(to: bounds).subtracting(used) }
         writtenSize = layout.head.count + ranges.reduce(0) { $0 + $1.count } + layout.tail.bytes.count
-    }
-
-    private static func subtract(_ ranges: [Range], from cleared: [Swift.Range<Int>], within bounds: Swift.Range<Int>) -> [Swift.Range<Int>] {
-        var left: [Swift.Range<Int>] = []
-        for part in cleared.map({ $0.clamped(to: bounds) }) {
-            var start = part.lowerBound
-            for range in ranges where range.offset < part.upperBound && range.offset + range.count > start {
-                if start < range.offset { left.append(start..<range.offset) }
-                start = range.offset + range.count
-            }
-            if start < part.upperBound { left.append(start..<part.upperBound) }
-        }
-        return left
     }
 
     /// The bytes of one range, with their digest.
@@ -96,9 +87,14 @@ struct StickContents: ~Copyable {
         }
     }
 
+    /// Everything that is written, in order, but for the end.
+    var written: [Swift.Range<Int>] {
+        (ranges.map { $0.offset..<$0.offset + $0.count } + zeros + [0..<layout.head.count]).sorted { $0.lowerBound < $1.lowerBound }
+    }
+
     /// Those blocks of `size` bytes that nothing of this is written over.
     borrowing func unwritten(_ blocks: [Int], _ size: Int) -> [Int] {
-        let used = ranges.map { $0.offset..<$0.offset + $0.count } + zeros + [0..<layout.head.count, layout.tail.offset..<layout.targetSize]
+        let used = written + [layout.tail.offset..<layout.targetSize]
         return blocks.filter { block in !used.contains { $0.overlaps(block..<block + size) } }
     }
 }
