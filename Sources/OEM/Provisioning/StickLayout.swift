@@ -38,8 +38,10 @@ struct StickLayout {
             let start = table.partitions.map(\.offset).min(), start <= Self.largestHead
         else { throw .failed(.badInput, "\(image.name) is no firmware image: its last partition is not \(ConfigurationPartition.name)") }
 
-        var end = store.byteCount - table.backupSize
-        var least = store.byteCount
+        // A stick that serves as image may be larger than what it was written from: at most 1 MiB lies behind its last partition.
+        let imageSize = min(store.byteCount, (((place.offset + place.size + (1 << 20) - 1) >> 20) + 1) << 20)
+        var end = imageSize - table.backupSize
+        var least = imageSize
         if needed > place.size {
             least += needed - place.size
             end = place.offset + needed
@@ -51,10 +53,10 @@ struct StickLayout {
             let room = max(0, size - (least - place.size)) >> 20
             throw .failed(
                 .stickTooSmall,
-                size >= store.byteCount
+                size >= imageSize
                     ? "the guest needs a partition \(ConfigurationPartition.name) of \(needed >> 20) MiB, and \(target) has room for \(room) MiB: "
                         + "use a larger stick or a smaller initrd"
-                    : "\(target) has \(size) bytes, the image needs \(store.byteCount): use a larger stick")
+                    : "\(target) has \(size) bytes, the image needs \(imageSize): use a larger stick")
         }
         guard let pieces = table.pieces(forDiskSize: size, sectorSize: sectorSize) else {
             throw .failed(.badInput, "\(target) has sectors of \(sectorSize) bytes, and the partitions of \(image.name) do not begin with such: use a stick with sectors of 512 bytes")
