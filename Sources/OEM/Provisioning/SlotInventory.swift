@@ -12,6 +12,9 @@ public struct SlotInventory: Sendable {
         public var speed: USBDevice.Speed?
         /// Bytes of the one disk; 0 without a medium.
         public var size: Int
+
+        /// Whether it is one disk with a medium.
+        public var isStick: Bool { disks.count == 1 && size > 0 }
     }
 
     private let occupants: [USBDevice.Port: Occupant]
@@ -64,7 +67,7 @@ public struct SlotAssignment: Sendable {
             switch occupant {
             case nil: problems.append("\(name) is empty: plug in \(stick)")
             case let occupant? where occupant.disks.count > 1: problems.append("\(name) has a device of \(occupant.disks.count) disks: plug in one stick")
-            case let occupant? where occupant.disks.isEmpty || occupant.size == 0:
+            case let occupant? where !occupant.isStick:
                 problems.append("\(name) has a device without a disk: wait a moment, or plug in another stick")
             case let occupant?: places.append(Place(target: occupant.disks[0], slot: slot, kit: kit, node: node))
             }

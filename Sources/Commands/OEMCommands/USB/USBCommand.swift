@@ -5,7 +5,7 @@ package struct USBCommand: ParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "usb", abstract: "List and write USB sticks (docs/sticks.md).",
-            subcommands: [USBListCommand.self, USBWriteCommand.self, USBUpdateCommand.self, USBRepairCommand.self, USBLogCommand.self])
+            subcommands: [USBListCommand.self, USBWriteCommand.self, USBUpdateCommand.self, USBRepairCommand.self, USBStationCommand.self, USBLogCommand.self])
     }
 
     package init() {}
