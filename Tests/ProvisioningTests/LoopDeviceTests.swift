@@ -20,8 +20,8 @@ private final class LoopDevice {
     let path: String
     let name: String
 
-    init(over file: String) throws {
-        path = try runTool("losetup", ["--find", "--show", file]).trimmed
+    init(over file: String, sectorSize: Int = 512) throws {
+        path = try runTool("losetup", ["--find", "--show", "--sector-size", String(sectorSize), file]).trimmed
         name = String(path.dropFirst("/dev/".count))
     }
 
@@ -48,6 +48,39 @@ struct LoopDeviceTests {
         #expect(
             try runTool("mtype", ["-i", backing + "@@\(TestImage.configurationOffset)", "::/machine.conf"])
                 == "kit=kit-test\nnodes=2\nnode=1\n")
+    }
+
+    /// Partition table and both file systems have sectors of 4096 bytes, and every file is there; the table can be mended.
+    @Test func aStickWithLargeSectorsGetsItsOwnTableAndFileSystems() throws {
+        let image = try TestImage()
+        let files: [String: FATVolume.Content] = ["EFI/BOOT/BOOTX64.EFI": .bytes((0..<300_000).map { UInt8(truncatingIfNeeded: $0 * 7) }), "VSMP/GRUBENV": .bytes([1, 2, 3])]
+        try image.fillBootPartition(files)
+        try image.scratch.write("backing", Data(repeating: 0xEE, count: 40 << 20))
+        let backing = image.scratch.path + "/backing"
+        let loop = try LoopDevice(over: backing, sectorSize: 4096)
+        let permitted: Set<Refusal.Rule> = [.notRemovable, .notUSB]
+        let report = try StickWriter(image: image.path, permitting: permitted).write(to: loop.path, personalisation: StickPersonalisation(kit: try testKit(), node: 1))
+        #expect(report.bytes < 24 << 20)
+        #expect(try runTool("sfdisk", ["--verify", loop.path]).contains("No errors detected"))
+        let table = try GUIDPartitionTable(FileStore(reading: backing))
+        #expect(table.sectorSize == 4096 && table.damage == nil && table.partitions.count == 3)
+        for (name, expected) in [("VSMP-BOOT", files.keys.sorted()), ("VSMP-CONFIG", ["cluster.key", "machine.conf"])] {
+            let place = try #require(table.partition(named: name))
+            let volume = FATVolume(place, of: backing)
+            #expect(try volume.files().sorted() == expected)
+            #expect(try FileStore(reading: backing).read(at: place.offset + 11, count: 2) == [0x00, 0x10])
+            try image.scratch.write("partition", Data(try FileStore(reading: backing).read(at: place.offset, count: place.size)))
+            try runTool("fsck.fat", ["-n", image.scratch.path + "/partition"])
+        }
+        let boot = FATVolume(try #require(table.partition(named: "VSMP-BOOT")), of: backing)
+        #expect(try boot.read("VSMP/GRUBENV") == [1, 2, 3] && boot.read("EFI/BOOT/BOOTX64.EFI")?.count == 300_000)
+
+        let damaged = try FileStore(writingDevice: loop.path)
+        try damaged.write([UInt8](repeating: 0, count: 4096), at: 4096)
+        try damaged.flush()
+        _ = consume damaged
+        #expect(try StickRepair(permitting: permitted).repair(loop.path).damage != nil)
+        #expect(try GUIDPartitionTable(FileStore(reading: loop.path)).damage == nil)
     }
 
     @Test func fixedDiskIsRefusedAndUntouched() throws {

@@ -188,7 +188,7 @@ private struct FakeComputer {
     @Test func unusableMediaAreRefused() throws {
         let computer = try FakeComputer()
         try computer.scratch.write(computer.stick + "/ro", "1\n")
-        try computer.scratch.write(computer.stick + "/queue/logical_block_size", "4096\n")
+        try computer.scratch.write(computer.stick + "/queue/logical_block_size", "2048\n")
         #expect(try computer.rules(for: "sdb") == [.readOnly, .sectorSize])
         try computer.scratch.write(computer.stick + "/size", "0\n")
         #expect(try computer.rules(for: "sdb").contains(.noMedium))

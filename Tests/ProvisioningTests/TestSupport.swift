@@ -1,5 +1,6 @@
 import Contract
 import BoardSupport
+import Disk
 import Foundation
 import Platform
 import Provisioning
@@ -61,6 +62,15 @@ struct TestImage {
 
             """)
         try runTool("sh", ["-c", "PATH=$PATH:/usr/sbin sfdisk -q --no-tell-kernel '\(path)' < '\(scratch.path)/script'"])
+    }
+
+    /// Makes the system partition a FAT file system that holds these files.
+    func fillBootPartition(_ files: [String: FATVolume.Content]) throws {
+        let volume = scratch.path + "/boot.fat"
+        try FATVolume.create(at: volume, size: 2 << 20, bits: 12, label: "VSMP-BOOT", volumeNumber: "1234").put(files)
+        let store = try FileStore(changing: path)
+        try store.write(try bytes(of: volume), at: 2 << 20)
+        try store.flush()
     }
 
     func bytes(of path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: URL(fileURLWithPath: path))) }

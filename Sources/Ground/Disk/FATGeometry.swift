@@ -46,8 +46,11 @@ package struct FATGeometry: Sendable, Equatable {
 
     package func offset(ofCluster number: Int) -> Int { dataStart + (number - Self.firstCluster) * clusterSize }
 
-    /// Where each copy of a FAT32 table says what follows a cluster.
-    package func entries(ofCluster number: Int) -> [Int] { (0..<tableCount).map { tableStart + $0 * tableSize + number * 4 } }
+    /// Where each copy of a FAT16 or FAT32 table says what follows a cluster.
+    package func entries(ofCluster number: Int) -> [Int] { (0..<tableCount).map { tableStart + $0 * tableSize + number * bits / 8 } }
+
+    /// What such a place says of a chain's last cluster.
+    var endMark: [UInt8] { bits == 16 ? [0xFF, 0xFF] : [0xFF, 0xFF, 0xFF, 0x0F] }
 
     func isCluster(_ number: Int) -> Bool { number >= Self.firstCluster && number < clusterCount + Self.firstCluster }
 

@@ -80,7 +80,7 @@ extension FATVolume {
             guard let entry = try reader.entry(path) else { continue }
             let (runs, hasEnd) = reader.chain(of: entry)
             guard !hasEnd, let last = runs.last?.upperBound else { continue }
-            for place in reader.geometry.entries(ofCluster: last) { try store.write([0xFF, 0xFF, 0xFF, 0x0F], at: offset + place) }
+            for place in reader.geometry.entries(ofCluster: last) { try store.write(reader.geometry.endMark, at: offset + place) }
         }
         try store.flush()
     }

@@ -6,11 +6,17 @@ extension FATVolume {
     ///   - size: a multiple of 1 KiB.
     ///   - bits: 16 or 32.
     ///   - volumeNumber: eight hexadecimal digits at most.
-    package static func create(at path: String, size: Int, bits: Int, label: String, volumeNumber: String) throws(DiskError) -> FATVolume {
+    ///   - sectorSize: not smaller than that of the disk that it goes to.
+    package static func create(
+        at path: String, size: Int, bits: Int, label: String, volumeNumber: String, sectorSize: Int = GUIDPartitionTable.sectorSize
+    ) throws(DiskError) -> FATVolume {
         try MTools.run(
-            "mkfs.fat", ["--invariant", "-F", String(bits), "-i", volumeNumber, "-n", label, "-C", path, String(size / 1024)], changing: path)
+            "mkfs.fat", ["--invariant", "-S", String(sectorSize), "-F", String(bits), "-i", volumeNumber, "-n", label, "-C", path, String(size / 1024)], changing: path)
         return FATVolume(file: path, size: size)
     }
+
+    /// 12, 16 or 32: what a file system with one of these sectors a cluster is by its number of clusters.
+    package static func bits(size: Int, sectorSize: Int) -> Int { size / sectorSize > 66_000 ? 32 : size / sectorSize > 4200 ? 16 : 12 }
 
     /// Writes `files`, by path, in the order of their names, and the folders that they need.
     package func put(_ files: [String: Content]) throws(DiskError) {

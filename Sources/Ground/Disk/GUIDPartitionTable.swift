@@ -1,4 +1,4 @@
-/// A GUID partition table with 512-byte sectors (UEFI specification 2.10, section 5.3): both copies are read, with their checksums
+/// A GUID partition table with sectors of 512 or 4096 bytes (UEFI specification 2.10, section 5.3): both copies are read, with their checksums
 /// verified and every field checked against the disk.
 public struct GUIDPartitionTable: Sendable, Equatable {
     public struct Partition: Sendable, Equatable {
@@ -43,7 +43,9 @@ public struct GUIDPartitionTable: Sendable, Equatable {
         }
     }
 
+    /// Of images; a stick may have larger ones.
     public static let sectorSize = 512
+    package static let sectorSizes = [512, 4096]
     /// Largest number of entries that is read; tools write 128.
     static let maximumEntries = 1024
     static let entrySize = 128
@@ -53,24 +55,33 @@ public struct GUIDPartitionTable: Sendable, Equatable {
     /// What is wrong with one of the two copies; nil when both are whole.
     public let damage: Damage?
     var copy: TableCopy
+    /// Bytes.
+    package var sectorSize: Int { copy.sectorSize }
 
     /// Reads the primary table, or where it is damaged the backup in the last sectors.
     ///
     /// - Throws: what is wrong with the primary copy, when neither can be used.
     package init(_ store: borrowing some BlockStore & ~Copyable) throws(ReadError) {
+        do throws(ReadError) { self = try Self(store, sectorSize: Self.sectorSize) } catch {
+            guard let large = try? Self(store, sectorSize: 4096) else { throw error }
+            self = large
+        }
+    }
+
+    private init(_ store: borrowing some BlockStore & ~Copyable, sectorSize: Int) throws(ReadError) {
         let primary: TableCopy
         do throws(ReadError) {
-            primary = try TableCopy(store, .primary)
+            primary = try TableCopy(store, .primary, sectorSize: sectorSize)
         } catch {
             // A file that was cut off has lost the partitions behind the cut, too.
-            guard error != .badField(TableCopy.cutOff), let backup = try? TableCopy(store, .backup) else { throw error }
+            guard error != .badField(TableCopy.cutOff), let backup = try? TableCopy(store, .backup, sectorSize: sectorSize) else { throw error }
             copy = backup
             damage = .primary(error)
             return
         }
         copy = primary
         do throws(ReadError) {
-            let backup = try TableCopy(store, .backup)
+            let backup = try TableCopy(store, .backup, sectorSize: sectorSize)
             damage = backup.entries == primary.entries ? nil : .copiesDiffer
         } catch {
             damage = .backup(error)

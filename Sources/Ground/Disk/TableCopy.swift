@@ -9,13 +9,13 @@ struct TableCopy: Sendable, Equatable {
     /// The name of the field that points behind the end of a file that was cut off.
     static let cutOff = "second copy"
 
+    let sectorSize: Int
     private(set) var header: [UInt8]
     private(set) var entries: [UInt8]
     private(set) var partitions: [GUIDPartitionTable.Partition]
 
     /// - Parameter place: the primary copy has its header in sector 1, the backup in the last one.
-    init(_ store: borrowing some BlockStore & ~Copyable, _ place: Place) throws(GUIDPartitionTable.ReadError) {
-        let sector = GUIDPartitionTable.sectorSize
+    init(_ store: borrowing some BlockStore & ~Copyable, _ place: Place, sectorSize sector: Int) throws(GUIDPartitionTable.ReadError) {
         let sectors = store.byteCount / sector
         guard sectors >= 68 else { throw .unreadable }
         let last = UInt64(sectors - 1)
@@ -40,17 +40,18 @@ struct TableCopy: Sendable, Equatable {
         else { throw .badField("usable range") }
         let raw = try Self.read(store, at: Int(start) * sector, count: length)
         guard CRC32.checksum(raw) == UInt32(bytes.number(88, 4)) else { throw .badChecksum("entries") }
+        sectorSize = sector
         header = bytes
         entries = raw
-        partitions = try Self.partitions(raw, usable)
+        partitions = try Self.partitions(raw, usable, sector)
     }
 
     private static func read(_ store: borrowing some BlockStore & ~Copyable, at offset: Int, count: Int) throws(GUIDPartitionTable.ReadError) -> [UInt8] {
         do throws(DiskError) { return try store.read(at: offset, count: count) } catch { throw .unreadable }
     }
 
-    private static func partitions(_ raw: [UInt8], _ usable: (UInt64, UInt64)) throws(GUIDPartitionTable.ReadError) -> [GUIDPartitionTable.Partition] {
-        let (sector, size) = (GUIDPartitionTable.sectorSize, GUIDPartitionTable.entrySize)
+    private static func partitions(_ raw: [UInt8], _ usable: (UInt64, UInt64), _ sector: Int) throws(GUIDPartitionTable.ReadError) -> [GUIDPartitionTable.Partition] {
+        let size = GUIDPartitionTable.entrySize
         var partitions: [GUIDPartitionTable.Partition] = []
         for index in 0..<raw.count / size {
             let entry = Array(raw[index * size..<(index + 1) * size])
@@ -72,10 +73,22 @@ struct TableCopy: Sendable, Equatable {
         return CRC32.checksum(bytes)
     }
 
+    /// The entries with their addresses in sectors of another size; nil where a partition does not begin and end with such a sector.
+    func entries(sectorSize new: Int) -> [UInt8]? {
+        var converted = entries
+        for partition in partitions {
+            guard partition.offset % new == 0, partition.size % new == 0 else { return nil }
+            let place = (partition.number - 1) * GUIDPartitionTable.entrySize
+            converted.setNumber(place + 32, 8, UInt64(partition.offset / new))
+            converted.setNumber(place + 40, 8, UInt64((partition.offset + partition.size) / new - 1))
+        }
+        return converted
+    }
+
     /// Gives the partition another end.
     mutating func resize(_ partition: GUIDPartitionTable.Partition, to size: Int) {
         entries.setNumber(
-            (partition.number - 1) * GUIDPartitionTable.entrySize + 40, 8, UInt64((partition.offset + size) / GUIDPartitionTable.sectorSize - 1))
+            (partition.number - 1) * GUIDPartitionTable.entrySize + 40, 8, UInt64((partition.offset + size) / sectorSize - 1))
         for index in partitions.indices where partitions[index].number == partition.number { partitions[index].size = size }
     }
 }

@@ -8,8 +8,8 @@ internal import Platform
 ///
 /// Marks of one block each are written all over the stick, every `stride` bytes and in its last block. Each must be there afterwards, and the first
 /// `stride` bytes must hold no other than their own: wherever the addresses wrap, the first mark behind that place appears among them. So the real
-/// size is found whatever it is, with 2 MiB of marks at most. The marks of what is not written later are looked at once more at the end, when
-/// no memory of the stick's controller can still hold them.
+/// size is found whatever it is, with 2 MiB of marks at most. What is written later need not be searched: the mark that appears there is gone then.
+/// So the marks of what is not written are looked at once more when all is written, and no memory of the stick's controller can still hold them.
 struct CapacityProbe {
     /// What was found, in bytes.
     enum Finding: Equatable {
@@ -54,10 +54,12 @@ struct CapacityProbe {
 
     /// Marks `store` and looks at the marks.
     ///
-    /// - Parameter reopened: the same medium, read past what the system remembers of it.
+    /// - Parameters:
+    ///   - later: what will be written after this.
+    ///   - reopened: the same medium, read past what the system remembers of it.
     /// - Returns: the marks that are left, and what is wrong.
     func run<Store: BlockStore & ~Copyable>(
-        on store: inout Store, reopened: () throws(DiskError) -> Store
+        on store: inout Store, later: [Range<Int>] = [], reopened: () throws(DiskError) -> Store
     ) throws(DiskError) -> (marks: [Int], finding: Finding?) {
         let start = monotonicNow()
         var written: [Int] = []
@@ -69,7 +71,10 @@ struct CapacityProbe {
         try store.flush()
         let reader = try reopened()
         if let finding = try look(at: written, in: reader) { return (written, finding) }
-        return (written, try lookForStrangers(in: reader, upTo: min(size, largestGap(written))))
+        for gap in (0..<min(size, largestGap(written))).subtracting(later) {
+            if let finding = try lookForStrangers(in: reader, gap) { return (written, finding) }
+        }
+        return (written, nil)
     }
 
     /// What is wrong with marks that must still be there.
@@ -88,9 +93,9 @@ struct CapacityProbe {
     }
 
     /// Looks for marks that were written elsewhere, at every sector.
-    private func lookForStrangers(in store: borrowing some BlockStore & ~Copyable, upTo end: Int) throws(DiskError) -> Finding? {
-        for start in Swift.stride(from: 0, to: end, by: FileStore.chunk) {
-            let piece = try store.read(at: start, count: min(FileStore.chunk, end - start))
+    private func lookForStrangers(in store: borrowing some BlockStore & ~Copyable, _ range: Range<Int>) throws(DiskError) -> Finding? {
+        for start in Swift.stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
+            let piece = try store.read(at: start, count: min(StickContents.chunk, range.upperBound - start))
             for offset in Swift.stride(from: 0, to: piece.count, by: Self.sector) where piece[offset] == Self.title[0] {
                 guard let place = place(in: piece[offset...]), place != start + offset else { continue }
                 return .wraps(from: max(place, start + offset), to: min(place, start + offset))

@@ -15,13 +15,17 @@ enum ConfigurationPartition {
     ///
     /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
     /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
-    static func build(_ personalisation: StickPersonalisation, size: Int) throws(ProvisioningError) -> FileStore {
+    static func build(
+        _ personalisation: StickPersonalisation, size: Int, sectorSize: Int = GUIDPartitionTable.sectorSize
+    ) throws(ProvisioningError) -> FileStore {
         let folder = try PrivateFolder(byteCount: size)
         let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
         let files = try files(of: personalisation)
         return try onDisk { () throws(DiskError) in
             let image = folder.path + "/config.fat"
-            try FATVolume.create(at: image, size: size, bits: ImageLayout.configurationBits(size: size), label: name, volumeNumber: number).put(files)
+            let isLarge = sectorSize > GUIDPartitionTable.sectorSize
+            let bits = isLarge ? FATVolume.bits(size: size, sectorSize: sectorSize) : ImageLayout.configurationBits(size: size)
+            try FATVolume.create(at: image, size: size, bits: bits, label: name, volumeNumber: number, sectorSize: sectorSize).put(files)
             return try FileStore(reading: image)
         }
     }

@@ -81,10 +81,10 @@ public struct SafetyCheck: Sendable {
     private func refuseUnusable(_ device: BlockDevice, _ refuse: (Refusal.Rule, String, String) -> Void) {
         if device.size == 0 { refuse(.noMedium, "there is no medium in it", "insert a stick") }
         if device.isReadOnly { refuse(.readOnly, "it is write-protected", "release its write protection") }
-        if device.sectorSize != GUIDPartitionTable.sectorSize {
+        if !GUIDPartitionTable.sectorSizes.contains(device.sectorSize) {
             refuse(
-                .sectorSize, "its sectors have \(device.sectorSize) bytes, images are made for 512",
-                "use a stick with 512-byte sectors")
+                .sectorSize, "its sectors have \(device.sectorSize) bytes, a stick has 512 or 4096",
+                "use another stick")
         }
     }
 

@@ -11,35 +11,50 @@ final class SharedImage: Sendable {
         let digest: SHA256.Digest
     }
 
-    /// 128 MiB of the pieces that were asked for last.
-    private static let capacity = (128 << 20) / FileStore.chunk
+    /// 64 MiB of the pieces that were asked for last.
+    private static let capacity = (64 << 20) / StickContents.chunk
 
     private struct Shelf: ~Copyable {
         let store: FileStore
+        /// The boot partition for sticks with larger sectors.
+        let remade: RemadeVolume?
         var pieces: [Key: Piece] = [:]
         var order: [Key] = []
+
+        func readRemade(at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
+            switch remade {
+            case .some(let volume): return try volume.store.read(at: offset, count: count)
+            case .none: preconditionFailure("nothing was remade")
+            }
+        }
     }
 
     private struct Key: Hashable {
         let offset: Int
         let count: Int
+        let isRemade: Bool
     }
 
     /// What of the image is used.
     let map: BlockMap
+    /// What of the boot partition is used on sticks with larger sectors, in bytes from its beginning.
+    let remadeMap: BlockMap?
     private let shelf: Mutex<Shelf>
 
-    init(_ store: consuming sending FileStore) throws(DiskError) {
+    /// - Parameter remade: the boot partition for sticks with larger sectors, where there are such.
+    init(_ store: consuming sending FileStore, remade: consuming sending RemadeVolume? = nil) throws(DiskError) {
         map = try BlockMap(of: store)
-        shelf = Mutex(Shelf(store: store))
+        remadeMap = remade?.map
+        shelf = Mutex(Shelf(store: store, remade: remade))
     }
 
-    func piece(at offset: Int, count: Int) throws(DiskError) -> Piece {
-        let key = Key(offset: offset, count: count)
+    /// - Parameter isRemade: `offset` is one of the remade boot partition.
+    func piece(at offset: Int, count: Int, isRemade: Bool = false) throws(DiskError) -> Piece {
+        let key = Key(offset: offset, count: count, isRemade: isRemade)
         let result = shelf.withLock { shelf -> Result<Piece, DiskError> in
             if let piece = shelf.pieces[key] { return .success(piece) }
             do throws(DiskError) {
-                let bytes = try shelf.store.read(at: offset, count: count)
+                let bytes = isRemade ? try shelf.readRemade(at: offset, count: count) : try shelf.store.read(at: offset, count: count)
                 let piece = Piece(bytes: bytes, digest: SHA256.hash(data: bytes))
                 shelf.pieces[key] = piece
                 shelf.order.append(key)

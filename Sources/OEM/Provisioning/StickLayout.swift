@@ -13,12 +13,19 @@ struct StickLayout {
     /// Where what lies between head and tail ends, and bytes of the stick.
     let imageEnd: Int
     let targetSize: Int
+    /// Bytes of the stick's sectors: 512 or 4096.
+    let sectorSize: Int
+    /// The partition with the boot loaders and banks, whose file system is made anew where the stick's sectors are larger than the image's.
+    let remade: GUIDPartitionTable.Partition?
 
     /// - Parameters:
     ///   - available: bytes of the stick; nil for a file, which becomes as large as it has to.
+    ///   - sectorSize: of the stick.
     ///   - needed: bytes that the configuration partition must have; 0 takes the image's size.
     ///   - target: what a message calls the stick.
-    init(_ image: ImageFile, available: Int?, needed: Int, target: String) throws(ProvisioningError) {
+    init(
+        _ image: ImageFile, available: Int?, sectorSize: Int = GUIDPartitionTable.sectorSize, needed: Int, target: String
+    ) throws(ProvisioningError) {
         var table = image.partitionTable
         if let damage = table.damage {
             throw .failed(.badInput, "\(image.name): of its partition table \(damage): mend it first with vsmp usb repair \(image.name)")
@@ -46,16 +53,22 @@ struct StickLayout {
                         + "use a larger stick or a smaller initrd"
                     : "\(target) has \(size) bytes, the image needs \(store.byteCount): use a larger stick")
         }
-        let pieces = table.pieces(forDiskSize: size)
-        var head = try onDisk { () throws(DiskError) in try store.read(at: 0, count: start) }
-        if size != store.byteCount {
-            head.replaceSubrange(0..<512, with: GUIDPartitionTable.protect(Array(head[..<512]), diskSize: size))
+        guard let pieces = table.pieces(forDiskSize: size, sectorSize: sectorSize) else {
+            throw .failed(.badInput, "\(target) has sectors of \(sectorSize) bytes, and the partitions of \(image.name) do not begin with such: use a stick with sectors of 512 bytes")
         }
+        var head = try onDisk { () throws(DiskError) in try store.read(at: 0, count: start) }
+        if size != store.byteCount || sectorSize != table.sectorSize {
+            head.replaceSubrange(..<512, with: GUIDPartitionTable.protect(Array(head[..<512]), diskSize: size, sectorSize: sectorSize))
+        }
+        if sectorSize != table.sectorSize { head.replaceSubrange(512..., with: [UInt8](repeating: 0, count: start - 512)) }
         head.replaceSubrange(pieces.primary.offset..<pieces.primary.offset + pieces.primary.bytes.count, with: pieces.primary.bytes)
+        self.sectorSize = sectorSize
+        remade = sectorSize == table.sectorSize ? nil : table.partition(named: StickPartition.boot.rawValue)
         self.head = head
         tail = pieces.backup
         configuration = place
-        imageEnd = end
+        // On larger sectors the backup takes more.
+        imageEnd = min(end, tail.offset) / sectorSize * sectorSize
         targetSize = size
     }
 }

@@ -12,6 +12,13 @@ internal import Platform
 /// partition table (UEFI specification 2.10, section 5.3.3), and the table's header. So a stick whose writing was cut off starts nothing.
 struct StickTransfer {
     let progress: (StickProgress) -> Void
+    /// Of the stick, in bytes: the least that is transferred.
+    private let sectorSize: Int
+
+    init(sectorSize: Int = GUIDPartitionTable.sectorSize, progress: @escaping (StickProgress) -> Void) {
+        self.progress = progress
+        self.sectorSize = sectorSize
+    }
 
     /// Bytes that are cleared first and written last.
     static let firstBlock = 4096
@@ -28,11 +35,13 @@ struct StickTransfer {
         let (head, tail) = (contents.layout.head, contents.layout.tail)
         try clear(contents.layout, of: &store)
         do throws(DiskError) {
-            let marks = try self.probe(probe, &store, reopened)
-            let body = try writeBody(contents, to: &store, startsEmpty: startsEmpty, reopened)
-            if let probe, let finding = try probe.look(at: contents.unwritten(marks, CapacityProbe.block), in: try reopened()) {
+            let marks = try self.probe(probe, contents, &store, reopened)
+            let (body, digests) = try writeBody(contents, to: &store, startsEmpty: startsEmpty)
+            let reader = try reopened()
+            if let finding = try probe?.look(at: contents.unwritten(marks, CapacityProbe.block), in: reader) {
                 throw DiskError(finding, claimed: store.byteCount)
             }
+            try verifyBody(contents, digests, reader)
             // The backup first: firmware that finds the head's boot code finds a whole table, too.
             try writeVerified(tail.bytes, at: tail.offset, &store, reopened)
             try writeVerified(Array(head[Self.firstBlock...]), at: Self.firstBlock, &store, reopened)
@@ -54,31 +63,26 @@ struct StickTransfer {
         try clear(Self.firstBlock..<layout.head.count)
         try clear(layout.tail.offset..<layout.tail.offset + layout.tail.bytes.count)
         // The backup table of what was on a larger or smaller disk before lies in the last sectors, wherever ours ends.
-        try clear(max(layout.head.count, store.byteCount - 34 * GUIDPartitionTable.sectorSize)..<store.byteCount)
+        try clear(max(layout.head.count, store.byteCount - 6 * 4096)..<store.byteCount)
         try store.flush()
     }
 
     private func probe<Store: BlockStore & ~Copyable>(
-        _ probe: CapacityProbe?, _ store: inout Store, _ reopened: () throws(DiskError) -> Store
+        _ probe: CapacityProbe?, _ contents: borrowing StickContents, _ store: inout Store, _ reopened: () throws(DiskError) -> Store
     ) throws(DiskError) -> [Int] {
         guard let probe else { return [] }
         progress(StickProgress(phase: .probing, bytesDone: 0, bytesTotal: 1))
-        let (marks, finding) = try probe.run(on: &store, reopened: reopened)
+        let (marks, finding) = try probe.run(on: &store, later: contents.written, reopened: reopened)
         if let finding { throw DiskError(finding, claimed: store.byteCount) }
         progress(StickProgress(phase: .probing, bytesDone: 1, bytesTotal: 1))
         return marks
     }
 
-    /// - Returns: the digest of the head and of everything up to the image's end.
+    /// - Returns: the digest of the head and of everything up to the image's end, and those of the ranges.
     private func writeBody<Store: BlockStore & ~Copyable>(
-        _ contents: borrowing StickContents, to store: inout Store, startsEmpty: Bool, _ reopened: () throws(DiskError) -> Store
-    ) throws(DiskError) -> SHA256 {
-        let total = contents.writtenSize
+        _ contents: borrowing StickContents, to store: inout Store, startsEmpty: Bool
+    ) throws(DiskError) -> (whole: SHA256, ranges: [SHA256.Digest]) {
         var done = 0
-        func advance(_ phase: StickProgress.Phase, by count: Int) {
-            done += count
-            progress(StickProgress(phase: phase, bytesDone: done, bytesTotal: total))
-        }
         var whole = SHA256()
         whole.update(data: contents.layout.head)
         var end = contents.layout.head.count
@@ -98,24 +102,30 @@ struct StickTransfer {
             end = range.offset + range.count
             // Leaving holes in a file saves time and space.
             if !startsEmpty || !piece.bytes.isZero { try put(piece.bytes, at: range.offset, &store) }
-            advance(.writing, by: range.count)
+            done += range.count
+            progress(StickProgress(phase: .writing, bytesDone: done, bytesTotal: contents.writtenSize))
         }
         add(zerosUpTo: contents.layout.imageEnd)
         if !startsEmpty { try zero(contents.zeros, of: &store) }
         try store.flush()
-        done = 0
-        let reader = try reopened()
+        return (whole, digests)
+    }
+
+    private func verifyBody<Store: BlockStore & ~Copyable>(
+        _ contents: borrowing StickContents, _ digests: [SHA256.Digest], _ reader: borrowing Store
+    ) throws(DiskError) {
+        var done = 0
         for (range, digest) in zip(contents.ranges, digests) {
             try verify(reader, range.offset, range.count, digest)
-            advance(.verifying, by: range.count)
+            done += range.count
+            progress(StickProgress(phase: .verifying, bytesDone: done, bytesTotal: contents.writtenSize))
         }
         for range in contents.zeros {
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: FileStore.chunk) {
-                let count = min(FileStore.chunk, range.upperBound - offset)
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
+                let count = min(StickContents.chunk, range.upperBound - offset)
                 guard try read(reader, offset, count).isZero else { throw DiskError(wrongFrom: offset, to: offset + count) }
             }
         }
-        return whole
     }
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
@@ -123,8 +133,8 @@ struct StickTransfer {
     /// What is zero already is not written.
     private func zero<Store: BlockStore & ~Copyable>(_ ranges: [Range<Int>], of store: inout Store) throws(DiskError) {
         for range in ranges {
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: FileStore.chunk) {
-                let count = min(FileStore.chunk, range.upperBound - offset)
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
+                let count = min(StickContents.chunk, range.upperBound - offset)
                 if try !read(store, offset, count).isZero { try put([UInt8](repeating: 0, count: count), at: offset, &store) }
             }
         }
@@ -165,7 +175,7 @@ struct StickTransfer {
         _ error: DiskError, _ offset: Int, _ count: Int, _ again: (Int, Int) throws(DiskError) -> Void
     ) -> DiskError {
         guard error.exitStatus == .inputOutput else { return error }
-        let sector = GUIDPartitionTable.sectorSize
+        let sector = sectorSize
         let start = monotonicNow()
         var (bad, left) = (offset, count)
         var last = error
@@ -179,6 +189,9 @@ struct StickTransfer {
             } catch {
                 (last, left, isKnown) = (error, half, true)
             }
+        }
+        if !isKnown, left <= sector {
+            do throws(DiskError) { try again(bad, left) } catch { (last, isKnown) = (error, true) }
         }
         let place = !isKnown ? "" : left <= sector ? " (sector \(bad / sector))" : " (in sectors \(bad / sector) to \((bad + left - 1) / sector))"
         return DiskError(last.exitStatus, "\(last.description)\(place); it was made unbootable: replace it if this repeats")

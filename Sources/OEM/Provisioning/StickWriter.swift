@@ -63,7 +63,7 @@ public struct StickWriter: Sendable {
         finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }, stop: StickStop? = nil
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
-        let shared = try onDisk { () throws(DiskError) in try SharedImage(try FileStore(reading: image.path)) }
+        let shared = try onDisk { () throws(DiskError) in try sharedImage(for: checked.map(\.layout)) }
         let outcomes = Mutex<[Int: StickOutcome]>([:])
         let threads = checked.enumerated().map { index, job in
             SystemThread("stick-\(index)") {
@@ -82,6 +82,12 @@ public struct StickWriter: Sendable {
         }
         for thread in threads { thread.join() }
         return outcomes.withLock { outcomes in checked.indices.compactMap { outcomes[$0] } }
+    }
+
+    private func sharedImage(for layouts: [StickLayout]) throws(DiskError) -> SharedImage {
+        let store = try FileStore(reading: image.path)
+        guard let layout = layouts.first(where: { $0.remade != nil }), let partition = layout.remade else { return try SharedImage(store) }
+        return try SharedImage(store, remade: RemadeVolume(partition, of: image, sectorSize: layout.sectorSize))
     }
 
     /// Writes one stick.
@@ -169,7 +175,8 @@ public struct StickWriter: Sendable {
         case .file?, nil: try checkReplaceable(target, status)
         }
         let needed = try job.personalisation.map { it throws(ProvisioningError) in try ConfigurationPartition.size(of: it) } ?? 0
-        let layout = try StickLayout(image, available: device?.size, needed: needed, target: target)
+        let layout = try StickLayout(
+            image, available: device?.size, sectorSize: device?.sectorSize ?? image.partitionTable.sectorSize, needed: needed, target: target)
         let old = (status?.size ?? 0) > 0 || device != nil ? try? GUIDPartitionTable(try FileStore(reading: target)) : nil
         let former = old?.partition(named: ConfigurationPartition.name).map { $0.offset..<$0.offset + $0.size }
         // An interrupted stick has no table that tells where its key is: then it may be where the new one comes.
@@ -246,7 +253,7 @@ public struct StickWriter: Sendable {
         let probe = isDisk ? CapacityProbe(size: size, using: &random) : nil
         let digest: String
         do throws(DiskError) {
-            digest = try StickTransfer(progress: progress).write(contents, to: &file, startsEmpty: !isDisk, probe: probe) { () throws(DiskError) in
+            digest = try StickTransfer(sectorSize: checked.layout.sectorSize, progress: progress).write(contents, to: &file, startsEmpty: !isDisk, probe: probe) { () throws(DiskError) in
                 try FileStore(reading: target, direct: true)
             }
         } catch {
