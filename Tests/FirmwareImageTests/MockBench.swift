@@ -57,6 +57,8 @@ struct MockBench {
         gi.require_version("UMockdev", "1.0")
         from gi.repository import UMockdev
         folder, program, size, *arguments = sys.argv[1:]
+        # A station that waits for ever ends with its terminal or pipe.
+        signal.alarm(200)
         bench = UMockdev.Testbed.new()
         root = bench.get_root_dir()
         bench.add_from_string(open("hub").read())

@@ -111,11 +111,11 @@ struct StationCommandTests {
             for event in lines(run):
                 if event["event"] != "slot": continue
                 port, state = event["port"], event["state"]
-                if state == "remove" and finished is None:
+                if state == "remove" and finished is None and port in plugged:
                     finished = "finished"
                     subprocess.run(["cp", "--sparse=always", content(plugged[port]), finished], check=True)
-                if state in ("remove", "replace", "remove-first"): pull(port)
-                if state == "empty":
+                if state in ("remove", "replace", "remove-first") and port in plugged: pull(port)
+                if state == "empty" and port not in plugged:
                     count += 1
                     if count == 2: plug(port, length=5 << 20)
                     elif finished and not next: next = plug(port, copy=finished)
@@ -127,7 +127,7 @@ struct StationCommandTests {
         let words = said.output.split(separator: "\n").map(String.init)
         #expect(words.contains { $0.contains("\"state\":\"remove-first\"") } && words.contains("{\"event\":\"finished\"}") && words.contains("0"), "\(said)")
         for kit in ["k1", "k2"] {
-            #expect(words.contains("{\"before\":false,\"event\":\"kit\",\"kit\":\"\(kit)\",\"sticks\":2,\"state\":\"whole\"}") || words.contains { $0.contains("\"kit\":\"\(kit)\",\"state\":\"whole\"") })
+            #expect(words.contains("{\"before\":false,\"event\":\"kit\",\"kit\":\"\(kit)\",\"state\":\"whole\",\"sticks\":2}"))
             #expect(said.output.contains("\(kit): the kit was whole before, 2 of 2 sticks are verified"))
             #expect(try text("\(kit)/kit.conf").contains("firmware="))
         }
@@ -150,7 +150,7 @@ struct StationCommandTests {
                 if event.get("percent", 0) > 0 or event.get("state") == "probing":
                     run.send_signal(signal.SIGINT)
                     break
-            print(run.wait(), any(open(stick, "rb").read(1 << 20)))
+            print(run.wait(), subprocess.run([program, "image", "verify", stick], stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode == 0)
             """)
         let verdicts = try verdicts()
         let isWritten = verdicts == ["A1 k1 0 verified"]
