@@ -72,7 +72,7 @@ final class StationView {
         let old = rows[index]
         rows[index] = row
         isChanged = true
-        if isJSON { return print(row) }
+        if isJSON { return emit(row) }
         // A line for each tenth.
         guard !isLive, old.map({ ($0.state, $0.percent.map { $0 / 10 }, $0.stick) != (row.state, row.percent.map { $0 / 10 }, row.stick) }) ?? true else { return }
         StandardOutput.print(text(row))
@@ -81,23 +81,23 @@ final class StationView {
     // MARK: What it says
 
     func begin() {
-        if isJSON { return print(Note(event: "begun")) }
+        if isJSON { return emit(Note(event: "begun")) }
         say("plug sticks into the slots; ^C ends the station")
     }
 
     func whole(_ kit: Kit, before: Bool) {
-        if isJSON { return print(KitLine(kit: kit.id, sticks: kit.nodes, before: before)) }
+        if isJSON { return emit(KitLine(kit: kit.id, sticks: kit.nodes, before: before)) }
         say("\(kit.id): the kit \(before ? "was whole before" : "is whole"), \(kit.nodes) of \(kit.nodes) sticks are verified")
     }
 
     func finished() {
-        if isJSON { return print(Note(event: "finished")) }
+        if isJSON { return emit(Note(event: "finished")) }
         say("all kits are whole: pull the sticks")
     }
 
     /// A line above the rows.
     func say(_ words: String) {
-        if isJSON { return print(Note(event: "note", message: words)) }
+        if isJSON { return emit(Note(event: "note", message: words)) }
         erase()
         StandardOutput.print(words)
         isChanged = true
@@ -128,7 +128,7 @@ final class StationView {
         return Int(size.ws_col)
     }
 
-    private func print(_ value: some Encodable) {
+    private func emit(_ value: some Encodable) {
         if let text = try? jsonText(value, onOneLine: true) { StandardOutput.print(text) }
     }
 

@@ -52,7 +52,7 @@ final class StationWorker: Sendable {
             let job = StickJob(target, personalisation: personalisation, expected: identity)
             let outcomes = try writer.write([job], progress: { self.tell(.progress(stick, $1)) }, finished: { self.book?.end($0) }, stop: book?.stop)
             let report = try outcomes[0].result.get()
-            print(facts, personalisation)
+            addLabel(facts, personalisation)
             return report
         }
         // What forbade the stick; one that was written has its record.
@@ -80,7 +80,7 @@ final class StationWorker: Sendable {
         throw .refused([Refusal(.holdsKit, subject: target, why: "it holds \(held.description)", action: "take another stick, or let such sticks be written with --reuse")])
     }
 
-    private func print(_ stick: FactoryEntry.Stick, _ personalisation: StickPersonalisation) {
+    private func addLabel(_ stick: FactoryEntry.Stick, _ personalisation: StickPersonalisation) {
         guard let label else { return }
         let date = UTCTimeStamp(seconds: Int(wallClockNow() / 1_000_000_000)) ?? .last
         let text = (station.label ?? .standard).text(for: StickLabel.Facts(manifest, kit: FactoryEntry.Kit(personalisation), stick: stick, date: date))
