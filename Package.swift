@@ -107,7 +107,7 @@ var commands: [Target] {
             "Commands", "NodeCommands",
             [
                 "Node", "Machine", "KVM", "Interconnect", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
-                "Contract", crypto,
+                "Contract", "Disk", crypto,
             ]),
         room(
             "Commands", "CoherenceCommands",
@@ -138,7 +138,7 @@ var tests: [Target] {
         test("Pages", ["Pages"]),
         test("Contract", ["Contract", "Bytes"]),
         test("Disk", ["Disk", "Platform", "Bytes", "Contract", "TestSupport"]),
-        test("StickState", ["StickState", "Contract", "Platform"]),
+        test("StickState", ["StickState", "Bytes", "Contract", "Platform", "TestSupport"]),
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "TestSupport", "CoherenceSimulation", "Coherence", "Contract", arguments]),

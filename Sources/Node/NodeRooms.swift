@@ -12,6 +12,7 @@ final class NodeRooms: Sendable {
     let clock: ClockRoom
     let statistics: StatisticsRoom
     let policies: PolicyRoom
+    let updates: UpdateRoom
 
     /// - Parameter links: control connections by node; nil for this node.
     init(_ setup: NodeRuntime.Setup, links: [ControlLink?], say: @escaping @Sendable (String) -> Void) throws(SystemError) {
@@ -21,6 +22,7 @@ final class NodeRooms: Sendable {
         clock = ClockRoom(node: node, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
+        updates = UpdateRoom(node: node, count: count, stick: setup.stick, control: control, say: say)
     }
 
     /// Opens the door: from now on messages, losses and beats come in on the control plane's threads, where nothing waits.
@@ -29,7 +31,10 @@ final class NodeRooms: Sendable {
         control.start(
             ControlPlane.Handlers(
                 message: { [self] in take($0, from: $1, at: $2) },
-                loss: { [membership] in membership.feed(.lost(node: $0, why: $1)) },
+                loss: { [membership, updates] in
+                    membership.feed(.lost(node: $0, why: $1))
+                    updates.lost($0)
+                },
                 beat: { [membership, clock] in
                     membership.feed(.tick)
                     clock.beat()
@@ -38,6 +43,7 @@ final class NodeRooms: Sendable {
 
     func stop() {
         control.stop()
+        updates.stop()
         statistics.stop()
         session.current = nil
     }
@@ -51,6 +57,7 @@ final class NodeRooms: Sendable {
         case .statRequest: statistics.asked(by: node)
         case .statReply(let report): statistics.take(report, from: node)
         case .policies(let choice): policies.take(choice)
+        case .update(let message): updates.take(message, from: node)
         case .interrupt(let message): session.current?.take(message)
         case .logicalDestination(let id, let destination): session.current?.take(destination, of: id)
         case .deviceRequest(let request): session.current?.take(request, from: node)

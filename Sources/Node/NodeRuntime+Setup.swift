@@ -35,6 +35,8 @@ extension NodeRuntime {
         package var earlyResets = 0
         /// Called once when this node runs its part of a machine that has started.
         package var onStart: @Sendable () -> Void = {}
+        /// This node's stick, for updates of the running machine; nil without one.
+        package var stick: FirmwareStick?
         package var log: @Sendable (String) -> Void
 
         package init(

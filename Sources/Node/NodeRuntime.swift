@@ -1,5 +1,5 @@
 import BoardSupport
-import Contract
+package import Contract
 import Bytes
 import Platform
 package import Coherence
@@ -168,6 +168,16 @@ package final class NodeRuntime: Sendable {
             throw .noMachine
         }
         try session.operate(action)
+    }
+
+    /// Gives the stick of every node another firmware, or none; the guest goes on running.
+    ///
+    /// - Returns: what each node says of its stick.
+    package func update(_ bundle: [UInt8]) throws(UpdateRefusal) -> [NodeIndex: String] {
+        guard let rooms = rooms.withLock({ $0 }), rooms.membership.membership.phase == .running else {
+            throw UpdateRefusal(.unavailable, "\(OperatorError.noMachine)")
+        }
+        return try rooms.updates.update(bundle)
     }
 
     private func report(of nodes: [NodeReport]) -> MachineReport {

@@ -4,6 +4,7 @@ import Contract
 import Disk
 import Foundation
 import StickState
+import TestSupport
 import Testing
 
 @testable import FirmwareImage
@@ -199,6 +200,62 @@ struct BankInstallationTests {
         }
     }
 
+    /// The power goes between any two writes of the medium, which has taken any part of what was not flushed, in any order, and one sector in half.
+    @Test func wheneverThePowerGoesOneBankStartsAndNoneThatIsHalfWritten() throws {
+        _ = try install(3)
+        try prove(.b)
+        try count(.b, .left(0))
+        let recorder = try SectorRecorder(stick)
+        let manifest = try ImageReader(images[3])
+        let files = try manifest.bootFiles.map { (name: $0, content: [UInt8](try manifest.contents(of: $0))[...]) }
+        let replacement = BankReplacement(.b, by: files, keptTries: .good)
+        try replacement.prepare(recorder.partition) { _ throws(DiskError) in }
+        let prepared = recorder.intervals.count
+        try replacement.activate(recorder.partition)
+        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new] && prepared > 5 && recorder.intervals.count > prepared)
+        var random = SeededGenerator(seed: 1)
+        let cut = scratch.url.appendingPathComponent("cut")
+        for (number, interval) in recorder.intervals.enumerated() {
+            for attempt in 0..<8 where !interval.writes.isEmpty {
+                try FileManager.default.removeItemIfPresent(at: cut)
+                try FileManager.default.copyItem(at: interval.before, to: cut)
+                let taken = attempt < 4 ? Array(interval.writes.prefix(Int.random(in: 0...interval.writes.count, using: &random))) : interval.writes.filter { _ in Bool.random(using: &random) }
+                let file = try FileHandle(forWritingTo: cut)
+                for (index, write) in taken.enumerated() {
+                    // Of the last one the medium has only a part.
+                    let bytes = index == taken.count - 1 ? write.bytes.prefix(Int.random(in: 0...512, using: &random)) : write.bytes
+                    try file.seek(toOffset: UInt64(write.offset))
+                    try file.write(contentsOf: bytes)
+                }
+                try file.close()
+                try judge(cut, "interval \(number), attempt \(attempt)", isActivating: number >= prepared - 1)
+            }
+            if number % 6 == 2, number < prepared - 1 {
+                _ = try ImageReader(cut).install(try ImageReader(images[3]))
+                try ImageReader(cut, bank: .b).verify()
+            }
+        }
+    }
+
+    /// What boots a stick that was cut off: bank a always, bank b only whole.
+    private func judge(_ stick: URL, _ what: String, isActivating: Bool) throws {
+        let kept = try ImageReader(stick, bank: .a)
+        try kept.verify()
+        let system = kept.system
+        let states = BankStates(paths: try system.files(), block: try? system.content(of: GrubEnvironment.path))
+        #expect(states.banks[.a]?.programTries == .good && states.environment?[.a] ?? .good == .good, "\(what)")
+        let starts = states.banks[.b].map { $0.programTries != .left(0) } ?? false
+        guard starts || (states.environment?[.b]).map({ $0 != .left(0) }) ?? false else { return }
+        let text = try system.content(of: "VSMP/B/MANIFEST.TXT")
+        let manifest = try BankManifest(text, place: what)
+        // BIOS needs no program, and a name that is half written starts nothing.
+        for file in manifest.files where starts || file.name != Bank.program {
+            let path = file.name == Bank.program ? states.banks[.b]?.program ?? "" : "VSMP/B/\(file.name)"
+            #expect(file.matches(try system.content(of: path)[...]), "\(what): \(path)")
+        }
+        #expect(isActivating || manifest.facts.version != 4, "\(what): nobody has let it start")
+    }
+
     /// GRUB's block calls the bank empty: a program was written whose bank nobody has checked.
     @Test func aProgramThatGRUBsBlockDoesNotKnowCountsAsUnfinished() throws {
         _ = try install(2)
@@ -214,7 +271,7 @@ struct BankInstallationTests {
     @Test func leftoversAreNotCountedAsUsed() throws {
         let partition = try system()
         let room = try partition.freeBytes() - (256 << 10)
-        try partition.put(BootFiles.unfinishedProgram(in: .b), .bytes([UInt8](repeating: 0, count: room / 2)))
+        try partition.put(Bank.b.unfinishedProgram, .bytes([UInt8](repeating: 0, count: room / 2)))
         try partition.makeFolder(Bank.b.folder)
         try partition.put("VSMP/B/INITRD", .bytes([UInt8](repeating: 0, count: room / 2)))
         #expect(try install(2).bank == .b)
@@ -225,7 +282,7 @@ struct BankInstallationTests {
     @Test(arguments: [0, 5])
     func aFileThatTheTableDoesNotKnowIsRemovedAndTheFileSystemStaysWhole(known: Int) throws {
         let partition = try system()
-        let path = BootFiles.unfinishedProgram(in: .b)
+        let path = Bank.b.unfinishedProgram
         try partition.put(path, .bytes([UInt8](repeating: 0, count: 40_000)))
         let reader = try partition.reader()
         let geometry = reader.geometry
@@ -377,6 +434,22 @@ struct BankInstallationTests {
         #expect(try ContentDigest(ofFile: stick) == before)
     }
 
+    /// What `vsmp machine update` takes.
+    @Test func aBundleIsTheImagesFirmwareAndNothingElse() throws {
+        let file = scratch.url.appendingPathComponent("new.vsb")
+        let run = try VSMP.run(["image", "bundle", images[1].path, "--output", file.path])
+        #expect(run.status == 0 && run.output.contains("new.vsb: version 2, firmware hash "), "\(run.errors)")
+        let (bundle, image) = (try FirmwareBundle([UInt8](try Data(contentsOf: file)), name: "new.vsb"), try ImageReader(images[1]))
+        #expect(bundle.manifest.facts == image.manifest.facts && bundle.manifest.board == image.manifest.board)
+        #expect(bundle.files.map(\.name) == image.manifest.files.map(\.name))
+        for file in bundle.files { #expect(try Data(file.content) == image.contents(of: file.name), "\(file.name)") }
+        #expect(try Data(bundle.manifestText) == image.contents(of: BootFiles.manifest))
+        try damage(.a)
+        let damaged = try VSMP.run(["image", "bundle", stick.path, "--output", scratch.url.appendingPathComponent("none").path])
+        #expect(damaged.status == 74 && damaged.errors.contains("VMLINUZ is not what the manifest says"), "\(damaged.errors)")
+        #expect(!FileManager.default.fileExists(atPath: scratch.url.appendingPathComponent("none").path))
+    }
+
     @Test func theCommandInstallsAndShowsBothBanks() throws {
         let run = try VSMP.run(["usb", "update", images[1].path, stick.path])
         #expect(run.status == 0 && run.output.contains("bank b holds version 2") && run.output.contains("version 1 stays"), "\(run.errors)")
@@ -396,4 +469,75 @@ struct BankInstallationTests {
         #expect(try VSMP.run(["usb", "update", images[1].path, scratch.url.path + "/none"]).status == 66)
         #expect(try VSMP.run(["usb", "update", images[1].path, images[1].path]).status == 77)
     }
+}
+
+/// The boot partition of a stick's file, changed by mtools, with the sectors that each change wrote. What lies between two flushes may reach a medium in
+/// any order.
+private final class SectorRecorder {
+    struct Interval {
+        let before: URL
+        var writes: [(offset: Int, bytes: Data)] = []
+    }
+
+    private(set) var intervals: [Interval] = []
+    private let stick: URL
+    private let volume: FATVolume
+    private var content: Data
+
+    init(_ stick: URL) throws {
+        self.stick = stick
+        volume = try #require(try ImageFile(stick.path).volume(ImageLayout.systemName))
+        content = try Data(contentsOf: stick)
+        try begin()
+    }
+
+    var partition: Partition { Partition(volume: volume, recorder: self) }
+
+    private func begin() throws {
+        let before = stick.deletingLastPathComponent().appendingPathComponent("interval\(intervals.count)")
+        try FileManager.default.copyItem(at: stick, to: before)
+        intervals.append(Interval(before: before))
+    }
+
+    fileprivate func note(isFlush: Bool) {
+        do {
+            let now = try Data(contentsOf: stick)
+            for block in stride(from: 0, to: now.count, by: 1 << 20) where now[block..<min(block + 1 << 20, now.count)] != content[block..<min(block + 1 << 20, now.count)] {
+                for sector in stride(from: block, to: min(block + 1 << 20, now.count), by: 512) where now[sector..<sector + 512] != content[sector..<sector + 512] {
+                    intervals[intervals.count - 1].writes.append((sector, now[sector..<sector + 512]))
+                }
+            }
+            content = now
+            if isFlush { try begin() }
+        } catch {
+            Issue.record(error)
+        }
+    }
+
+    struct Partition: BootPartition {
+        let volume: FATVolume
+        let recorder: SectorRecorder
+
+        private func noted(_ isFlush: Bool = false, _ body: () throws(DiskError) -> Void) throws(DiskError) {
+            try body()
+            recorder.note(isFlush: isFlush)
+        }
+
+        func files() throws(DiskError) -> [String] { try volume.files() }
+        func read(_ path: String) throws(DiskError) -> [UInt8]? { try volume.read(path) }
+        func freeBytes() throws(DiskError) -> Int { try volume.freeBytes() }
+        func allocation(of paths: [String]) throws(DiskError) -> Int { try volume.allocation(of: paths) }
+        func put(_ path: String, bytes: ArraySlice<UInt8>) throws(DiskError) { try noted { () throws(DiskError) in try volume.put(path, bytes: bytes) } }
+        func remove(_ path: String) throws(DiskError) { try noted { () throws(DiskError) in try volume.remove(path) } }
+        func makeFolder(_ path: String) throws(DiskError) { try noted { () throws(DiskError) in try volume.makeFolder(path) } }
+        func rename(_ path: String, to name: String) throws(DiskError) { try noted { () throws(DiskError) in try volume.rename(path, to: name) } }
+        func overwrite(_ path: String, with content: [UInt8]) throws(DiskError) { try noted(true) { () throws(DiskError) in try volume.overwrite(path, with: content) } }
+        func endChains(of paths: [String]) throws(DiskError) { try noted(true) { () throws(DiskError) in try volume.endChains(of: paths) } }
+        func flush() throws(DiskError) { try noted(true) { () throws(DiskError) in try volume.flush() } }
+        func check(_ path: String, is content: ArraySlice<UInt8>) throws(DiskError) { try volume.check(path, is: content) }
+    }
+}
+
+extension FileManager {
+    fileprivate func removeItemIfPresent(at url: URL) throws { if fileExists(atPath: url.path) { try removeItem(at: url) } }
 }

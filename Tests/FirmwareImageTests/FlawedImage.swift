@@ -43,7 +43,7 @@ enum FlawedImage {
         }
         files[BootFiles.manifest] = Data(text.replacingOccurrences(of: "\(reader.manifest.firmwareHash)", with: "\(hash)").utf8)
         var paths = bootFiles
-        for (name, content) in files { paths[BootFiles.path(of: name, in: .a, .good)] = content }
+        for (name, content) in files { paths[Bank.a.path(of: name, .good)] = content }
         for (path, content) in paths { try put(content, path, on: image, partition: ImageLayout.systemName) }
         if let bootCode {
             let handle = try FileHandle(forUpdating: image)

@@ -153,7 +153,7 @@ struct ImageBootTests {
         let file = stick.appendingPathExtension("efi")
         try write(program, to: file)
         let partition = try #require(reader.partitionTable.partition(named: "VSMP-BOOT"))
-        let path = flaw == .loader ? BootFiles.loaderPath : BootFiles.path(of: BootFiles.program, in: .a, .good)
+        let path = flaw == .loader ? BootFiles.loaderPath : Bank.a.path(of: BootFiles.program, .good)
         try HostProgram("mcopy").data(["-o", "-i", "\(stick.path)@@\(partition.offset)", file.path, "::/\(path)"])
         let log = try run(stick, try secureBoot(), until: "Access Denied")
         #expect(log.contains("Access Denied") && !log.contains("vsmp:"), "\(log)")

@@ -37,7 +37,7 @@ import Testing
 
     @Test(arguments: [
         (FrameKind.membership, [99]), (.membership, []), (.interrupt, [0, 1, 2]), (.interrupt, [9]), (.policies, Array(repeating: 0xFE, count: 8)),
-        (.timePing, [1, 2]), (.deviceRequest, Array(repeating: 0xFF, count: 24)),
+        (.timePing, [1, 2]), (.update, []), (.update, [0, 1]), (.update, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), (.update, [8, 1, 0, 0, 0, 0, 0, 0, 0, 5]), (.deviceRequest, Array(repeating: 0xFF, count: 24)),
     ] as [(FrameKind, [UInt8])])
     func aMessageThatCannotBeReadIsTheLossOfItsSender(kind: FrameKind, body: [UInt8]) throws {
         var pair = try pair()

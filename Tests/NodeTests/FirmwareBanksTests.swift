@@ -55,6 +55,15 @@ import Testing
         #expect(banks.complaints == [] && banks.text.last?.hasSuffix("version 2, runs") == true)
     }
 
+    /// A cut in the middle of the last sector of an update: BIOS starts the bank, whose program has no name.
+    @Test func aNodeThatRunsABankWithoutANameStillOffersTheOther() throws {
+        try prepare(.good, .new)
+        try FileManager.default.moveItem(atPath: folder + "/EFI/Linux/vsmp-b+3.efi", toPath: folder + "/EFI/Linux/VSMP-B~1.NEW")
+        var banks = banks(.b)
+        #expect(banks.holdings == [FirmwareHolding(hash: testHash, version: 1), FirmwareHolding(hash: otherHash, version: 0)])
+        #expect(try banks.choose(testHash) == .chosen(.a))
+    }
+
     @Test func aBankWithoutStartsIsBadAndStaysSo() throws {
         try prepare(.good, .left(0), first: .b)
         let bad = FirmwareHolding(hash: otherHash, version: 2, isBad: true)

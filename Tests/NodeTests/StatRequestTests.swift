@@ -10,7 +10,7 @@ import Testing
         let requests: [StatRequest] = [
             .stat, .statJSON, .pages, .processors, .version, .policies(nil), .policies(.all), .policies(PolicySet.none),
             .policies(.all.subtracting(.stridePrefetch)), .operate(.power), .operate(.reset), .operate(.nmi(nil)), .operate(.nmi(APICID(300))),
-            .operate(.systemRequest(0x74)), .operate(.systemRequest(0x21)),
+            .operate(.systemRequest(0x74)), .operate(.systemRequest(0x21)), .update("/tmp/a bundle of mine"),
         ]
         for request in requests {
             #expect(StatRequest(line: request.line) == request)
@@ -28,7 +28,7 @@ import Testing
         #expect(try StatRequest(arguments: arguments) == expected)
     }
 
-    @Test(arguments: [[], ["fly"], ["stat", "--xml"], ["policies", ""], ["policies", ","], ["policies", "all", "none"], ["pages", "all"], ["nmi", "-1"], ["sysrq"], ["sysrq", "tt"], ["sysrq", "ß"], ["power", "now"]])
+    @Test(arguments: [[], ["fly"], ["stat", "--xml"], ["policies", ""], ["policies", ","], ["policies", "all", "none"], ["pages", "all"], ["nmi", "-1"], ["sysrq"], ["sysrq", "tt"], ["sysrq", "ß"], ["power", "now"], ["update"], ["update", "new.bundle"], ["update", "/a\nstat"], ["update", "/" + String(repeating: "x", count: 1024)]])
     func otherWordsAreNoRequest(arguments: [String]) throws {
         #expect(try StatRequest(arguments: arguments) == nil)
     }

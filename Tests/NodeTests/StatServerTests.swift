@@ -1,3 +1,4 @@
+import Contract
 import Glibc
 import Platform
 import Testing
@@ -27,4 +28,10 @@ import Testing
         }
         #expect(error?.code == ETIMEDOUT)
     }
+
+    @Test(arguments: [StatAnswer.said(""), .said("two\nlines\n"), .refused(.inputOutput, "node 1: the stick is full")])
+    func anAnswerArrivesAsItWas(answer: StatAnswer) { #expect(StatAnswer(text: answer.text) == answer) }
+
+    @Test(arguments: ["", "ok", "error", "error x y\n", "error 300 y\n", "no\n"])
+    func anythingElseIsNoAnswer(text: String) { #expect(StatAnswer(text: text) == nil) }
 }

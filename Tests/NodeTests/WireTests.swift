@@ -104,7 +104,24 @@ import Testing
             DeviceRequest(sequence: 9, access: access, value: nil), DeviceRequest(sequence: 9, access: access, value: 0),
             DeviceRequest(sequence: nil, access: access, value: .max),
         ].map { ControlMessage.deviceRequest($0) }
-        return membership.map { .membership($0) } + others + requests
+        let update: [UpdateMessage.Content] = [
+            .offer(length: .max), .piece(offset: 5, [1, 2, 3]), .commit, .abandon,
+            .received(1 << 20), .prepared("bank b holds version 2"), .committed, .refused(UpdateRefusal(.inputOutput, "the stick is full")),
+        ]
+        return membership.map { .membership($0) } + others + requests + update.map { .update(UpdateMessage(attempt: .max - 1, $0)) }
+    }
+
+    /// Between nodes only the shortest pieces hold up an interrupt; within a node a bundle is one piece, which has no frame.
+    @Test func theLargestPieceTravelsAndALargerOneDoesNot() throws {
+        func frame(_ count: Int) -> ControlMessage.Frame {
+            ControlMessage.update(UpdateMessage(attempt: 1, .piece(offset: 9, [UInt8](repeating: 7, count: count)))).frame
+        }
+        let largest = frame(UpdateMessage.pieceSize)
+        #expect(largest.payload.count <= FrameKind.update.maximumPayload)
+        #expect(try ControlMessage(largest, from: 1).frame == largest)
+        for count in [0, UpdateMessage.pieceSize + 1] { #expect(throws: ByteError.self) { try ControlMessage(frame(count), from: 1) } }
+        let refusal = UpdateMessage(attempt: 1, .refused(UpdateRefusal(.inputOutput, String(repeating: "x", count: 5000))))
+        #expect(try ControlMessage(ControlMessage.update(refusal).frame, from: 1).frame.payload.count == 1026, "a long reason is cut")
     }
 
     @Test func everyMessageArrivesAsItWas() throws {

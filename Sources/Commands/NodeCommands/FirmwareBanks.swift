@@ -67,7 +67,7 @@ struct FirmwareBanks {
         let states = BankStates(paths: programs, block: readFile(folder + "/" + GrubEnvironment.path))
         if states.environment == nil { complaints.append("\(folder)/\(GrubEnvironment.path) is damaged: BIOS cannot count starts; write the stick again") }
         for bank in Bank.allCases {
-            guard let state = states.banks[bank] else { continue }
+            guard let state = states.banks[bank] ?? states.unnamed[bank] else { continue }
             let manifest = "\(folder)/\(bank.folder)/\(Bank.manifest)"
             do throws(TextError) {
                 guard let bytes = readFile(manifest) else { throw TextError(manifest, "it cannot be read") }
@@ -96,7 +96,8 @@ struct FirmwareBanks {
             FirmwareHolding(hash: $0.hash, version: $0.version, isBad: $0.hash != running && isRefused($0))
         }
         if all.count == 2, all[0].hash == all[1].hash { all.removeLast() }
-        if !all.contains(where: { $0.hash == running }) { all = [FirmwareHolding(hash: running, version: 0)] }
+        // Its bank has lost its name or its manifest; the other one can still be gone back to.
+        if !all.contains(where: { $0.hash == running }) { all = all.prefix(FirmwareElection.maximumHoldings - 1) + [FirmwareHolding(hash: running, version: 0)] }
         return all
     }
 
@@ -143,11 +144,13 @@ struct FirmwareBanks {
     /// Lets the bank with `hash` start next.
     mutating func choose(_ hash: FirmwareHash) throws(Problem) -> Choice? {
         guard let (bank, holding) = banks.first(where: { $0.value.hash == hash }), let folder else { return nil }
+        // An update was cut off after this bank was verified: it got no start that could have failed.
+        let isUnnamed = BootProgramName(path: holding.state.program) == nil
         let isNewest = banks.values.allSatisfy { $0.version < holding.version || $0.hash == hash }
         let preferred = readFile(folder + "/" + LoaderConfiguration.path).flatMap { LoaderConfiguration($0) }?.preferred
         let environment = readFile(folder + "/" + GrubEnvironment.path).flatMap { GrubEnvironment($0) }
         // GRUB does not start a bank that its block calls empty: such a bank did not fail.
-        if environment?.first == bank, environment?[bank] != nil, preferred == bank || (preferred == nil && isNewest) {
+        if !isUnnamed, environment?.first == bank, environment?[bank] != nil, preferred == bank || (preferred == nil && isNewest) {
             // A mark that is forgotten would have this board start over for ever.
             do throws(StateStore.Problem) { try memory.update { _ = $0.badFirmware.insert(hash) } } catch {
                 throw .cannotChange("the state store", why: "bank \(bank.rawValue) did not start, and that cannot be noted: \(error)")
@@ -155,6 +158,10 @@ struct FirmwareBanks {
             return .failed(bank)
         }
         try change { folder throws(Problem) in
+            if isUnnamed {
+                let (old, new) = ("\(folder)/\(holding.state.program)", "\(folder)/\(BootProgramName.folder)/\(BootProgramName(bank, .new).name)")
+                if unsafe rename(old, new) != 0 { throw .cannotChange(old, why: Self.reason()) }
+            }
             try Self.overwrite(folder + "/" + LoaderConfiguration.path, LoaderConfiguration(preferred: isNewest ? nil : bank).bytes)
             try Self.changeEnvironment(folder) {
                 $0.first = bank

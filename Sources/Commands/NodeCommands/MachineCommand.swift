@@ -3,7 +3,7 @@ import BoardSupport
 import Coherence
 internal import Platform
 
-/// `vsmp machine stat|pages|processors|version|policies|power|reset|nmi|sysrq`: asks the vsmpd on this node over its local socket.
+/// `vsmp machine stat|pages|processors|version|policies|power|reset|nmi|sysrq|update`: asks the vsmpd on this node over its local socket.
 enum MachineCommand {
     static func run(_ arguments: [String], program: String) -> ExitStatus {
         var words = arguments
@@ -13,10 +13,14 @@ enum MachineCommand {
             words.removeSubrange(index...index + 1)
         }
         let usage =
-            "usage: \(program) stat [--json] | pages | processors | version | policies [LIST] | power | reset | nmi [APIC-ID] | sysrq KEY  [--socket PATH]"
+            "usage: \(program) stat [--json] | pages | processors | version | policies [LIST] | power | reset | nmi [APIC-ID] | sysrq KEY | update BUNDLE  [--socket PATH]"
         guard words != ["--help"] else {
             StandardOutput.print(usage)
             return .success
+        }
+        if words.count == 2, words[0] == "update", !words[1].hasPrefix("/"), !words[1].isEmpty {
+            // The vsmpd that reads the file has another working folder.
+            words[1] = (SystemFiles().linkTarget("/proc/self/cwd") ?? "") + "/" + words[1]
         }
         let request: StatRequest
         do throws(PolicySet.UnknownPolicy) {
@@ -29,16 +33,17 @@ enum MachineCommand {
             NodeProgram.report("\(error)")
             return .usage
         }
-        guard let answer = ask(request, path: path) else {
+        switch ask(request, path: path).flatMap(StatAnswer.init) {
+        case .said(let text)?:
+            StandardOutput.print(text, terminator: "")
+            return .success
+        case .refused(let status, let why)?:
+            NodeProgram.report(why)
+            return status
+        case nil:
             NodeProgram.report("no vsmpd answers on \(path); this command runs on a node of a running machine")
             return .unavailable
         }
-        guard answer.hasPrefix("ok\n") else {
-            NodeProgram.report(String(answer.drop { $0 != " " }.dropFirst().prefix { $0 != "\n" }))
-            return .unavailable
-        }
-        StandardOutput.print(answer.dropFirst(3), terminator: "")
-        return .success
     }
 
     private static func ask(_ request: StatRequest, path: String) -> String? {

@@ -21,7 +21,7 @@ package enum NodeProgram {
             if rest.first == "license" { return NodeLicenseCommand().run(Array(rest.dropFirst())) }
             guard rest.first == "machine" else {
                 report(
-                    "on a node \(name) has the nouns machine (stat, pages, processors, version, policies, power, reset, nmi, sysrq) and license (request, install); the rest "
+                    "on a node \(name) has the nouns machine (stat, pages, processors, version, policies, power, reset, nmi, sysrq, update) and license (request, install); the rest "
                         + "runs on a workstation")
                 return .usage
             }
@@ -60,6 +60,9 @@ package enum NodeProgram {
           vsmpd machine power | reset | nmi [APIC-ID] | sysrq KEY
               press the machine's power button (the guest shuts down) or its reset button (the guest is not asked); send a
               non-maskable interrupt to all processors or to one; send BREAK and a key to the guest's console (magic SysRq)
+          vsmpd machine update BUNDLE
+              put a newer firmware (vsmp image bundle) into the free bank of every node's stick, or of none; it runs from the
+              next start of the boards on
           vsmpd license request | install FILE  [--config FOLDER]
               say what this board is, for a licence; put a licence on this board's stick, mounted at FOLDER (/config)
           vsmpd capture VENDOR,BOARD --evidence TEXT [--root FOLDER]

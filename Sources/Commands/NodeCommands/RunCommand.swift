@@ -136,6 +136,14 @@ enum RunCommand {
             }
             rollback.raiseInBackground()
         }
+        if let boot = options.last("--boot") {
+            let update = StickUpdate(running: hash, folder: boot, floor: rollback.floor, memory: memory)
+            // One at a time with what boot counting writes.
+            setup.stick = FirmwareStick(
+                limit: FirmwareBundle.maximumSize, shortage: { StickUpdate.shortage($0) },
+                prepare: { bundle, isWanted in banks.withLock { _ in update.prepare(bundle, isWanted: isWanted) } },
+                activate: { banks.withLock { _ in update.activate() } })
+        }
         let machine = try VirtualMachine()
         let socket = options.last("--socket") ?? StatServer.defaultPath
         let count = configuration.node == 0 ? options.last("--restarts").map { RestartCount(file: $0) } : nil

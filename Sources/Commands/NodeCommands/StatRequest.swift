@@ -8,6 +8,8 @@ enum StatRequest: Equatable {
     /// The policies in effect, after every node has gone over to these, if any.
     case policies(PolicySet?)
     case operate(OperatorAction)
+    /// The bundle in the file of this absolute path goes to every node.
+    case update(String)
 
     /// Longest line, in bytes.
     static let longestLine = 1024
@@ -30,6 +32,12 @@ enum StatRequest: Equatable {
                 self = .operate(.nmi(APICID(id)))
                 return
             }
+            if arguments[0] == "update" {
+                // As a line it must come back whole.
+                guard arguments[1].hasPrefix("/"), !arguments[1].contains("\n"), arguments[1].utf8.count < Self.longestLine - 8 else { return nil }
+                self = .update(arguments[1])
+                return
+            }
             if arguments[0] == "sysrq" {
                 guard let key = arguments[1].utf8.first, arguments[1].utf8.count == 1, (0x21..<0x7F).contains(key) else { return nil }
                 self = .operate(.systemRequest(key))
@@ -44,7 +52,9 @@ enum StatRequest: Equatable {
     /// Reads a line with its end; nil when it is no request.
     init?(line: some Collection<UInt8>) {
         guard let end = line.firstIndex(of: 0x0A) else { return nil }
-        let words = String(decoding: line[..<end], as: UTF8.self).split(separator: " ").map(String.init)
+        let text = String(decoding: line[..<end], as: UTF8.self)
+        // A path may have blanks.
+        let words = text.hasPrefix("update ") ? ["update", String(text.dropFirst(7))] : text.split(separator: " ").map(String.init)
         guard let request = try? StatRequest(arguments: words) else { return nil }
         self = request
     }
@@ -63,6 +73,7 @@ enum StatRequest: Equatable {
             case .operate(.nmi(nil)): "nmi"
             case .operate(.nmi(let id?)): "nmi \(id)"
             case .operate(.systemRequest(let key)): "sysrq \(Character(Unicode.Scalar(key)))"
+            case .update(let path): "update \(path)"
             case .policies(nil): "policies"
             case .policies(let policies?): "policies \(policies)"
             }

@@ -1,5 +1,8 @@
 import Platform
 import Node
+import StickState
+import Synchronization
+internal import Contract
 
 /// Answers `vsmp machine` over a local stream socket: one request line (`StatRequest`), one answer, `ok` and a new line before what it says.
 // SAFETY: unchecked because the thread only reads what is set before `start`.
@@ -12,6 +15,8 @@ final class StatServer: @unchecked Sendable {
     private let runtime: NodeRuntime
     private let firmware: @Sendable () -> String
     private var thread: SystemThread?
+    private var update: SystemThread?
+    private let isUpdating = Atomic<Bool>(false)
 
     /// - Parameter firmware: what can be said of the image now, without a new line at its end.
     init(path: String, runtime: NodeRuntime, firmware: @escaping @Sendable () -> String) {
@@ -29,22 +34,47 @@ final class StatServer: @unchecked Sendable {
         thread = SystemThread("vsmp-stat") { [self] in
             while true {
                 // A client that is gone again costs its own answer; a lack of descriptors or memory passes.
-                do throws(SystemError) { try Self.serve(LocalSocket.accept(at: listener.descriptor)) { answer(line: $0) } } catch { sleep(nanoseconds: 1_000_000) }
+                do throws(SystemError) {
+                    let client = SharedDescriptor(try LocalSocket.accept(at: listener.descriptor))
+                    try Self.serve(client.descriptor) { line in
+                        guard case .update? = StatRequest(line: line) else { return answer(line: line) }
+                        return begin(line, for: client)
+                    }
+                } catch { sleep(nanoseconds: 1_000_000) }
             }
         }
     }
 
-    /// One client, one request line. Who says nothing, or does not take the answer, is left.
-    static func serve(_ client: borrowing FileDescriptor, within patience: UInt64 = patience, answer: ([UInt8]) -> String) throws(SystemError) {
+    /// An update takes minutes: the next client does not wait for it.
+    ///
+    /// - Returns: nil when the client gets its answer later.
+    private func begin(_ line: [UInt8], for client: SharedDescriptor) -> String? {
+        guard !isUpdating.exchange(true, ordering: .sequentiallyConsistent) else {
+            return StatAnswer.refused(.unavailable, "another update is under way: wait for its end").text
+        }
+        update?.join()
+        update = SystemThread("vsmp-operator") { [self] in
+            let answer = Array(answer(line: line).utf8)
+            isUpdating.store(false, ordering: .sequentiallyConsistent)
+            // A client that is gone finds the answer on the console.
+            do throws(SystemError) { try client.descriptor.sendAll(answer, within: Self.patience) } catch { return }
+        }
+        return nil
+    }
+
+    /// One client, one request line; an answer that is nil comes later, from somebody else. Who says nothing, or does not take the answer, is left.
+    static func serve(_ client: borrowing FileDescriptor, within patience: UInt64 = patience, answer: ([UInt8]) -> String?) throws(SystemError) {
         guard try client.wait(for: .input, timeout: patience) else { return }
         let line = try client.read(atMost: StatRequest.longestLine)
-        if !line.isEmpty { try client.sendAll(Array(answer(line).utf8), within: patience) }
+        if !line.isEmpty, let answer = answer(line) { try client.sendAll(Array(answer.utf8), within: patience) }
     }
 
     /// Does what a request line asks for, and says what comes of it.
     func answer(line: some Collection<UInt8>) -> String {
-        guard let request = StatRequest(line: line) else { return "error unknown request\n" }
-        do { return "ok\n" + (try carryOut(request)) + "\n" } catch { return "error \(error)\n" }
+        guard let request = StatRequest(line: line) else { return StatAnswer.refused(.usage, "unknown request").text }
+        do { return StatAnswer.said(try carryOut(request) + "\n").text } catch {
+            return StatAnswer.refused((error as? UpdateRefusal)?.exitStatus ?? .unavailable, "\(error)").text
+        }
     }
 
     private func carryOut(_ request: StatRequest) throws -> String {
@@ -60,7 +90,23 @@ final class StatServer: @unchecked Sendable {
         case .operate(let action):
             try runtime.operate(action)
             return "\(action)"
+        case .update(let path): return try install(path)
         }
+    }
+
+    private func install(_ path: String) throws(UpdateRefusal) -> String {
+        let size = FileStatus(path)?.size ?? 0
+        if let shortage = StickUpdate.shortage(size) { throw shortage }
+        let bytes: [UInt8]
+        do throws(FileReadError) { bytes = try WholeFile.read(path, atMost: FirmwareBundle.maximumSize) } catch {
+            throw UpdateRefusal(.missingInput, "\(error)")
+        }
+        let facts: FirmwareFacts
+        do throws(BundleError) { facts = try FirmwareBundle(bytes, name: path).manifest.facts } catch { throw UpdateRefusal(.badInput, "\(error)") }
+        let nodes = try runtime.update(bytes)
+        let lines = nodes.sorted { $0.key < $1.key }.map { "node \($0.key): \($0.value)" }
+        return (lines + ["firmware \(facts.hash.short), version \(facts.version), runs from the next start of the boards on: the guest goes on until then"])
+            .joined(separator: "\n")
     }
 
     private func report() throws(OperatorError) -> MachineReport {

@@ -14,7 +14,7 @@ package struct ImageCommand: ParsableCommand {
         CommandConfiguration(
             commandName: "image", abstract: "Build firmware images and look into them (docs/images.md).",
             subcommands: [
-                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self, Sources.self,
+                Lock.self, Build.self, Contents.self, Extract.self, Verify.self, Diff.self, Digests.self, Attach.self, Bundle.self, Sources.self,
             ])
     }
 

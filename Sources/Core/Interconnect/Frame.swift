@@ -20,6 +20,8 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     case statReply = 12
     /// Coherence policies that every node is to use from now on.
     case policies = 13
+    /// Another firmware for the sticks of a running machine: the body's first byte says which step.
+    case update = 14
 
     /// The connection on which this kind is legal.
     package var role: ConnectionRole { self == .coherence ? .coherence : .control }
@@ -31,6 +33,7 @@ package enum FrameKind: UInt8, Sendable, CaseIterable {
     package var maximumPayload: Int {
         switch self {
         case .coherence, .statReply, .membership: FrameHeader.maximumPayload
+        case .update: 4 * FrameHeader.pageSize
         case .deviceRequest, .deviceReply: FrameHeader.pageSize
         default: 0
         }

@@ -37,8 +37,8 @@ extension FATVolume {
     }
 
     /// Reads a file back, from the medium after `flush`.
-    package func check(_ path: String, is content: [UInt8]) throws(DiskError) {
-        guard try read(path) == content else {
+    package func check(_ path: String, is content: ArraySlice<UInt8>) throws(DiskError) {
+        guard try read(path)?[...] == content else {
             throw DiskError(.inputOutput, "\(name) returned other bytes than were written to \(path): try again, and replace the stick if this repeats")
         }
     }
@@ -56,7 +56,7 @@ extension FATVolume {
             try put(path, .bytes(content))
         }
         try flush()
-        try check(path, is: content)
+        try check(path, is: content[...])
     }
 
     private func overwriteInPlace(_ path: String, _ content: [UInt8]) throws(DiskError) {

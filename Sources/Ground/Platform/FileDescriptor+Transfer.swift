@@ -17,8 +17,11 @@ extension FileDescriptor {
     }
 
     /// All bytes up to the end, or nil when there are more than `limit`.
-    package borrowing func readAll(atMost limit: Int = .max) throws(SystemError) -> [UInt8]? {
+    ///
+    /// - Parameter expected: how many there probably are: so many need no second place in memory.
+    package borrowing func readAll(atMost limit: Int = .max, expecting expected: Int = 0) throws(SystemError) -> [UInt8]? {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(expected, limit))
         while true {
             let piece = try read(atMost: 65536)
             if piece.isEmpty { return bytes }

@@ -5,6 +5,8 @@ package struct FileStatus: Equatable, Sendable {
     package var kind: FileKind
     /// Bytes; 0 for a device.
     package var size: Int
+    /// Bytes that its blocks take on the medium.
+    package var allocated: Int
     /// `major:minor` of the file system, and of the device itself when it is one.
     package var fileSystem: String
     package var device: String
@@ -29,6 +31,7 @@ package struct FileStatus: Equatable, Sendable {
     private init(_ status: stat) {
         kind = FileKind(mode: status.st_mode)
         size = Int(status.st_size)
+        allocated = Int(status.st_blocks) * 512
         fileSystem = Self.text(status.st_dev)
         device = Self.text(status.st_rdev)
         inode = UInt64(status.st_ino)

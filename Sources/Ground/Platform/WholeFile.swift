@@ -19,7 +19,7 @@ package enum WholeFile {
             let file = try FileDescriptor(opening: path, for: .read, mayBePipe ? .noTerminal : [.nonBlocking, .noTerminal])
             kind = try file.kind()
             isReadable = kind == .file || (mayBePipe && kind == .other)
-            if isReadable { bytes = try file.readAll(atMost: limit) }
+            if isReadable { bytes = try file.readAll(atMost: limit, expecting: FileStatus(of: file.rawValue)?.size ?? 0) }
         } catch {
             guard error.code == ENOENT || error.code == ENOTDIR else { throw .unreadable(path, error) }
             throw SystemFiles().linkTarget(path) == nil ? .missing(path) : .leadsNowhere(path)

@@ -20,6 +20,9 @@ public struct BankState: Sendable {
 /// What a boot partition says of its banks: the names of the UEFI programs and GRUB's block.
 public struct BankStates: Sendable {
     public private(set) var banks: [Bank: BankState] = [:]
+    /// Banks that were verified and that GRUB's block counts, whose program has not got its name yet: a cut came before the last step of an update.
+    /// BIOS starts them, UEFI does not.
+    public private(set) var unnamed: [Bank: BankState] = [:]
     /// Nil where GRUB's block is damaged or missing.
     public let environment: GrubEnvironment?
 
@@ -38,6 +41,10 @@ public struct BankStates: Sendable {
         for (path, name) in programs {
             let tries = environment?[name.bank]
             banks[name.bank] = BankState(program: path, programTries: name.tries, blockTries: tries, isUnfinished: knows && tries == nil)
+        }
+        for bank in Bank.allCases where banks[bank] == nil {
+            guard let tries = environment?[bank], let path = paths.first(where: { $0.lowercased() == bank.unfinishedProgram.lowercased() }) else { continue }
+            unnamed[bank] = BankState(program: path, programTries: .new, blockTries: tries, isUnfinished: false)
         }
         self.environment = environment
     }

@@ -37,6 +37,7 @@ extension ControlMessage {
         case .statRequest: Frame(kind: .statRequest)
         case .statReply(let report): Frame(kind: .statReply, payload: report.encoded())
         case .policies(let policies): Frame(kind: .policies, body: Self.write { $0.put(policies.rawValue) })
+        case .update(let message): message.frame
         }
     }
 
@@ -59,12 +60,13 @@ extension ControlMessage {
             let policies = PolicySet(rawValue: try body.take())
             guard policies.isSubset(of: .all) else { throw .value("set of policies") }
             self = .policies(policies)
+        case .update: self = .update(try UpdateMessage(&body, payload: frame.payload))
         case .coherence: throw .value("kind of frame")
         }
         try body.end()
     }
 
-    private static func hasPayload(_ kind: FrameKind) -> Bool { kind == .membership || kind == .statReply }
+    private static func hasPayload(_ kind: FrameKind) -> Bool { [.membership, .statReply, .update].contains(kind) }
 
     private static func readInterrupt(_ body: inout ByteReader) throws(ByteError) -> ControlMessage {
         switch InterruptKind(rawValue: try body.take()) {

@@ -20,6 +20,7 @@ package enum ControlMessage: Sendable {
     case statReply(NodeReport)
     /// Coherence policies that every node is to use from now on.
     case policies(PolicySet)
+    case update(UpdateMessage)
 }
 
 /// What nodes say to become one machine and to end it.

@@ -11,7 +11,7 @@ struct BootFiles {
     /// systemd-boot, which UEFI starts.
     static let loaderPath = "EFI/BOOT/BOOTX64.EFI"
     /// Names within a bank.
-    static let program = "FIRMWARE.EFI"
+    static let program = Bank.program
     static let kernel = "VMLINUZ"
     static let initrd = "INITRD"
     static let manifest = Bank.manifest
@@ -23,16 +23,6 @@ struct BootFiles {
     /// The files of the bank, by name.
     var files: [String: Data]
 
-    /// Where a file of a bank lies that was just installed or, with `good`, written with the stick. A program on a stick may have another name.
-    static func path(of name: String, in bank: Bank, _ tries: BootTries) -> String {
-        name == program ? "\(BootProgramName.folder)/\(BootProgramName(bank, tries).name)" : "\(bank.folder)/\(name)"
-    }
-
-    /// What a program is called until everything of its bank was read back: systemd-boot starts names that end in `.efi` only.
-    static func unfinishedProgram(in bank: Bank) -> String {
-        "\(BootProgramName.folder)/\(BootProgramName(bank, .new).name.dropLast(4)).new"
-    }
-
     /// Everything, by path, of a partition whose only firmware is in bank a.
     func partitionContents() throws(ImageError) -> [String: Data] {
         var environment = GrubEnvironment([:])
@@ -43,7 +33,7 @@ struct BootFiles {
             Self.loaderPath: loader, LoaderConfiguration.path: Data(LoaderConfiguration().bytes),
             GrubEnvironment.path: Data(environment.bytes ?? []),
         ]
-        for (name, content) in files { contents[Self.path(of: name, in: .a, .good)] = content }
+        for (name, content) in files { contents[Bank.a.path(of: name, .good)] = content }
         return contents
     }
 

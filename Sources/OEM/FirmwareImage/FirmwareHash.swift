@@ -1,6 +1,5 @@
 import Contract
-internal import Crypto
-internal import Foundation
+internal import StickState
 
 /// The firmware hash is the digest of this text, one line a part in this order:
 ///
@@ -11,15 +10,7 @@ internal import Foundation
 /// command-line, efi-stub and logo (empty when there is none). The boot loaders serve both banks of a stick and are no part of either:
 /// the manifest names them as `loader`.
 extension FirmwareHash {
-    init(of parts: [ImageManifest.Part]) {
-        let lines = parts.map { "\($0.name) \($0.length) \($0.digest)\n" }
-        self.init(digest: SHA256.hash(data: Data(("vsmp firmware 1\n" + lines.joined()).utf8)))
-    }
-
-    private init(digest: SHA256.Digest) {
-        guard let hash = FirmwareHash(bytes: Array(digest)) else { preconditionFailure("SHA-256 has 32 bytes") }
-        self = hash
-    }
+    init(of parts: [ImageManifest.Part]) { self.init(ofPartLines: parts.map { "\($0.name) \($0.length) \($0.digest)" }) }
 
     private var digest: ContentDigest {
         guard let digest = ContentDigest(description) else { preconditionFailure("both are 64 digits") }

@@ -77,7 +77,7 @@ public struct StickLicence: Sendable {
                 if try volume.read(name) != nil { try volume.remove(name) }
                 try volume.rename(new, to: name)
                 try volume.flush()
-                try volume.check(name, is: bytes)
+                try volume.check(name, is: bytes[...])
             }
         }
     }
