@@ -50,6 +50,23 @@ struct LoopDeviceTests {
                 == "kit=kit-test\nnodes=2\nnode=1\n")
     }
 
+    @Test func aDiskIsWipedAndAFixedOneStaysUntouched() throws {
+        let image = try TestImage()
+        let loop = try loop(image, size: 32 << 20)
+        _ = try StickWriter(image: image.path, permitting: [.notRemovable, .notUSB]).write(to: loop.path, personalisation: StickPersonalisation(kit: try testKit(), node: 1))
+        let backing = image.scratch.path + "/backing"
+        let before = try image.bytes(of: backing)
+        let error = #expect(throws: ProvisioningError.self) { try StickWipe().wipe([.init(loop.path)]) }
+        #expect(try error?.exitStatus == .refusedForSafety && image.bytes(of: backing) == before)
+        let changed = BlockDevice.Identity(size: 1, serial: nil)
+        #expect(throws: ProvisioningError.self) { try StickWipe(permitting: [.notRemovable, .notUSB]).wipe([.init(loop.path, expected: changed)]) }
+        #expect(try image.bytes(of: backing) == before)
+        _ = try StickWipe(permitting: [.notRemovable, .notUSB]).wipe([.init(loop.path)])[0].get()
+        let after = try image.bytes(of: backing)
+        #expect(after[TestImage.configurationOffset..<TestImage.configurationOffset + TestImage.configurationSize].allSatisfy { $0 == 0 })
+        #expect(after[..<(1 << 20)].allSatisfy { $0 == 0 } && after.suffix(24 << 10).allSatisfy { $0 == 0 })
+    }
+
     /// Partition table and both file systems have sectors of 4096 bytes, and every file is there; the table can be mended.
     @Test func aStickWithLargeSectorsGetsItsOwnTableAndFileSystems() throws {
         let image = try TestImage()
@@ -81,6 +98,25 @@ struct LoopDeviceTests {
         _ = consume damaged
         #expect(try StickRepair(permitting: permitted).repair(loop.path).damage != nil)
         #expect(try GUIDPartitionTable(FileStore(reading: loop.path)).damage == nil)
+    }
+
+    /// Of a large stick only what was written to it, and none of what lies between.
+    @Test func aLargeStickIsAnImageNoLargerThanItsContent() throws {
+        let image = try TestImage()
+        try image.fillBootPartition(["EFI/BOOT/BOOTX64.EFI": .bytes([UInt8](repeating: 7, count: 100_000))])
+        let loop = try loop(image, size: 256 << 20)
+        let permitted: Set<Refusal.Rule> = [.notRemovable, .notUSB]
+        _ = try StickWriter(image: image.path, permitting: permitted).write(to: loop.path, personalisation: nil)
+        let copy = image.scratch.path + "/copy"
+        let report = try StickWriter(image: loop.path).write(to: copy, personalisation: StickPersonalisation(kit: try testKit(), node: 1))
+        let bytes = try image.bytes(of: copy)
+        let size = try image.bytes(of: image.path).count
+        #expect(bytes.count == size && report.bytes < size)
+        #expect(try runTool("sfdisk", ["--verify", copy]).contains("No errors detected"))
+        let store = try FileStore(reading: copy)
+        let boot = FATVolume(try #require(try GUIDPartitionTable(store).partition(named: "VSMP-BOOT")), of: copy)
+        #expect(try boot.read("EFI/BOOT/BOOTX64.EFI")?.count == 100_000)
+        #expect(Data(bytes).range(of: Data(repeating: 0xEE, count: 8192)) == nil, "what the stick held before it was written")
     }
 
     @Test func fixedDiskIsRefusedAndUntouched() throws {

@@ -54,7 +54,7 @@ struct RandomInventoryTests {
             || rules.ports.contains(usb.device.port) || rules.hubs.contains { $0.bus == usb.device.port.bus && $0.ports[0] == usb.device.port.ports[0] }
         let isFree = disk.mounts.isEmpty && disk.swap.isEmpty && disk.holders.isEmpty && disk.signatures.isEmpty && !disk.holdsRoot
         return portIsFine && (rules.vendors.isEmpty || rules.vendors == [usb.device.vendor]) && isFree && disk.isRemovable && disk.size > 0 && !disk.isReadOnly
-            && disk.sectorSize == 512 && !computer.imageDisks.contains(disk.name)
+            && [512, 4096].contains(disk.sectorSize) && !computer.imageDisks.contains(disk.name)
     }
 
     @Test func onlyWhatIsAllowedIsEverAccepted() {

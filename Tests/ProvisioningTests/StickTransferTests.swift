@@ -43,7 +43,7 @@ private struct BadSectorStore: BlockStore {
 struct StickTransferTests {
     private func contents(_ image: TestImage, size: Int, cleared: [Range<Int>] = []) throws -> StickContents {
         let layout = try StickLayout(try ImageFile(image.path), available: size, needed: 0, target: "the stick")
-        return try StickContents(try SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil, cleared: cleared)
+        return try StickContents(try SharedImage(image.path), layout, personalisation: nil, cleared: cleared)
     }
 
     /// What firmware starts from: UEFI looks for a partition table only behind a protective record, BIOS needs the boot code's signature.

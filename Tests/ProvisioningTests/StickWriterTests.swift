@@ -214,7 +214,7 @@ import Testing
         let size = TestImage.size + (3 << 20) + 512
         let source = try ImageFile(image.path)
         let layout = try StickLayout(source, available: size, needed: 0, target: "the stick")
-        let contents = try StickContents(try SharedImage(try FileStore(reading: image.path)), layout, personalisation: nil)
+        let contents = try StickContents(try SharedImage(image.path), layout, personalisation: nil)
         var stick = [UInt8](repeating: 0, count: size)
         stick.replaceSubrange(0..<layout.head.count, with: layout.head)
         stick.replaceSubrange(layout.tail.offset..<size, with: layout.tail.bytes)

@@ -3,7 +3,8 @@ import BoardSupport
 import Disk
 import Foundation
 import Platform
-import Provisioning
+
+@testable import Provisioning
 
 /// A folder that disappears with the test.
 final class ScratchFolder: Sendable {
@@ -83,4 +84,13 @@ func testKit(nodes: Int = 2) throws -> Kit {
 private func clusterKey(_ text: String) throws -> ClusterKey {
     guard let key = ClusterKey(hexadecimal: text) else { throw CancellationError() }
     return key
+}
+
+extension SharedImage {
+    /// All of an image.
+    convenience init(_ path: String) throws {
+        let store = try FileStore(reading: path)
+        let map = try BlockMap(of: store)
+        self.init(store, map: map)
+    }
 }

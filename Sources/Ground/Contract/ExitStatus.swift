@@ -27,4 +27,5 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case stickTooSmall = 94
     case stickUnplugged = 95
     case wrongBytes = 96
+    case stickDiffers = 97
 }

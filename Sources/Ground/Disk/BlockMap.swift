@@ -57,6 +57,11 @@ package struct BlockMap: Sendable, Equatable {
     /// The part of the map within `bytes`, cut at its ends.
     package func ranges(within bytes: Range<Int>) -> [Range<Int>] { ranges.map { $0.clamped(to: bytes) }.filter { !$0.isEmpty } }
 
+    /// Takes out what shall not be copied.
+    ///
+    /// - Parameter bytes: whole blocks.
+    package mutating func remove(_ bytes: Range<Int>) { ranges = ranges(within: 0..<bytes.lowerBound) + ranges(within: bytes.upperBound..<imageSize) }
+
     /// What lies between the ranges, up to the ends of `bytes`.
     private func gaps(within bytes: Range<Int>) -> [Range<Int>] {
         var gaps: [Range<Int>] = []

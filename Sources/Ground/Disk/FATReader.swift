@@ -42,5 +42,8 @@ package struct FATReader<Store: BlockStore & ~Copyable>: ~Copyable {
     /// free cluster.
     package func chain(of entry: FATEntry) -> (runs: [ClosedRange<Int>], hasEnd: Bool) { table.chain(from: entry.firstCluster) }
 
+    /// - Throws: where the copies of the table differ, or a file or folder leads to clusters that the table calls free.
+    package func check() throws(DiskError) { _ = try table.meaning(in: store) }
+
     package func freeBytes() -> Int { table.freeClusters() * geometry.clusterSize }
 }

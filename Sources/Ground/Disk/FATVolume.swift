@@ -6,13 +6,17 @@ package struct FATVolume: Sendable {
     package let path: String
     package let offset: Int
     let size: Int
+    /// Whether it is read past the page cache.
+    private let isDirect: Bool
     /// What messages call it.
     let name: String
 
     /// - Parameters:
     ///   - path: the stick or image.
     ///   - shownAs: its name in messages, where that is another one.
-    package init(_ partition: GUIDPartitionTable.Partition, of path: String, shownAs name: String? = nil) {
+    ///   - direct: read the medium itself instead of the page cache.
+    package init(_ partition: GUIDPartitionTable.Partition, of path: String, shownAs name: String? = nil, direct: Bool = false) {
+        isDirect = direct
         self.path = path
         offset = partition.offset
         size = partition.size
@@ -22,12 +26,16 @@ package struct FATVolume: Sendable {
     /// A file that holds nothing but the file system.
     init(file path: String, size: Int) {
         self.path = path
+        isDirect = false
         offset = 0
         self.size = size
         name = path
     }
 
-    package func reader() throws(DiskError) -> FATReader<FileStore> { try FATReader(try FileStore(reading: path, direct: false), at: offset, name: name) }
+    package func reader() throws(DiskError) -> FATReader<FileStore> { try FATReader(try FileStore(reading: path, direct: isDirect), at: offset, name: name) }
+
+    /// Whether the copies of its table agree, and all files and folders lead to clusters that are in use.
+    package func check() throws(DiskError) { try reader().check() }
 
     /// The paths of all files.
     package func files() throws(DiskError) -> [String] { try reader().entries().filter { !$0.isFolder }.map(\.path) }

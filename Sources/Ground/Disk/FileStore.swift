@@ -5,7 +5,7 @@ internal import Platform
 /// An open image file or block device, read and written at positions; closes itself.
 package struct FileStore: ~Copyable, BlockStore {
     /// Largest transfer in bytes.
-    package static let chunk = 4 << 20
+    package static let chunk = 1 << 20
 
     private let file: FileDescriptor
     private let buffer: AlignedBuffer

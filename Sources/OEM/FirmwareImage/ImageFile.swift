@@ -14,13 +14,17 @@ public struct ImageFile: Sendable {
     /// The file or disk that was named; nil for what came through a pipe.
     package let source: String?
     private let folder: TemporaryFolder?
+    private let isDirect: Bool
 
     /// Opens a plain file, a disk, a pipe, or with `-` standard input. What was packed with zstd, xz or gzip, by its content, is unpacked.
-    public init(_ name: String) throws(ImageError) {
+    ///
+    /// - Parameter direct: read the medium itself instead of what the page cache remembers of it.
+    public init(_ name: String, direct: Bool = false) throws(ImageError) {
+        isDirect = direct
         self.name = name == "-" ? "standard input" : name
         let unpacking = try ImageUnpacking(name)
         (path, source, folder) = (unpacking.path, unpacking.source, unpacking.folder)
-        let store = try onDisk { () throws(DiskError) in try FileStore(reading: unpacking.path) }
+        let store = try onDisk { () throws(DiskError) in try FileStore(reading: unpacking.path, direct: direct) }
         do throws(GUIDPartitionTable.ReadError) {
             partitionTable = try GUIDPartitionTable(store)
         } catch {
@@ -37,12 +41,12 @@ public struct ImageFile: Sendable {
     }
 
     /// The FAT file system of a partition, or nil.
-    package func volume(_ partition: String) -> FATVolume? { partitionTable.partition(named: partition).map { FATVolume($0, of: path, shownAs: name) } }
+    package func volume(_ partition: String) -> FATVolume? { partitionTable.partition(named: partition).map { FATVolume($0, of: path, shownAs: name, direct: isDirect) } }
 
     func bytes(at offset: Int, count: Int) throws(ImageError) -> Data {
         Data(
             try onDisk { () throws(DiskError) in
-                let store = try FileStore(reading: path)
+                let store = try FileStore(reading: path, direct: isDirect)
                 return try store.read(at: offset, count: min(count, max(0, store.byteCount - offset)))
             })
     }

@@ -66,6 +66,8 @@ public struct Refusal: Sendable, Equatable, Codable, CustomStringConvertible {
         /// The kernel or another program holds the device.
         case inUse = "in-use"
         case notAStick = "not-a-stick"
+        /// A station does not write over a kit's finished stick.
+        case holdsKit = "holds-kit"
     }
 
     public var rule: Rule

@@ -41,9 +41,11 @@ final class SharedImage: Sendable {
     let remadeMap: BlockMap?
     private let shelf: Mutex<Shelf>
 
-    /// - Parameter remade: the boot partition for sticks with larger sectors, where there are such.
-    init(_ store: consuming sending FileStore, remade: consuming sending RemadeVolume? = nil) throws(DiskError) {
-        map = try BlockMap(of: store)
+    /// - Parameters:
+    ///   - map: what of the image is copied.
+    ///   - remade: the boot partition for sticks with larger sectors, where there are such.
+    init(_ store: consuming sending FileStore, map: BlockMap, remade: consuming sending RemadeVolume? = nil) {
+        self.map = map
         remadeMap = remade?.map
         shelf = Mutex(Shelf(store: store, remade: remade))
     }

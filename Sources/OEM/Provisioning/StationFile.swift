@@ -26,6 +26,8 @@ public struct StationFile: Sendable, Equatable {
     public var vendors: Set<UInt16>
     /// The factory log of all that is done there.
     public var log: String?
+    /// What is printed for each stick; nil for the standard text.
+    public var label: StickLabel?
 
     public var rules: PortRules { PortRules(ports: Set(slots.map(\.port)), vendors: vendors) }
 
@@ -50,7 +52,7 @@ public struct StationFile: Sendable, Equatable {
             }
             return found
         }
-        let entries = try keys(top, ["station", "slots", "vendors", "log"])
+        let entries = try keys(top, ["station", "slots", "vendors", "log", "label"])
         guard let name = entries["station"]?.scalar?.string, (1...64).contains(name.count) else {
             throw wrong(entries["station"]?.mark?.line, "station: expected the station's name, 1 to 64 characters")
         }
@@ -87,6 +89,10 @@ public struct StationFile: Sendable, Equatable {
         if let node = entries["log"] {
             guard let file = node.scalar?.string, !file.isEmpty else { throw wrong(node.mark?.line, "log: expected the name of a file") }
             log = Self.path(of: file, beside: place)
+        }
+        if let node = entries["label"] {
+            guard let text = node.scalar?.string, !text.isEmpty else { throw wrong(node.mark?.line, "label: expected the text of a label, as after label: |") }
+            do throws(ProvisioningError) { label = try StickLabel(text) } catch { throw wrong(node.mark?.line, "label: \(error)") }
         }
     }
 

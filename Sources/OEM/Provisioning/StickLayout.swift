@@ -18,6 +18,9 @@ struct StickLayout {
     /// The partition with the boot loaders and banks, whose file system is made anew where the stick's sectors are larger than the image's.
     let remade: GUIDPartitionTable.Partition?
 
+    /// Bytes before the first partition: table and boot code, which are in memory.
+    private static let largestHead = 4 << 20
+
     /// - Parameters:
     ///   - available: bytes of the stick; nil for a file, which becomes as large as it has to.
     ///   - sectorSize: of the stick.
@@ -32,11 +35,13 @@ struct StickLayout {
         }
         let store = try onDisk { () throws(DiskError) in try FileStore(reading: image.path) }
         guard var place = table.partition(named: ConfigurationPartition.name), !table.partitions.contains(where: { $0.offset > place.offset }),
-            let start = table.partitions.map(\.offset).min(), start <= FileStore.chunk
+            let start = table.partitions.map(\.offset).min(), start <= Self.largestHead
         else { throw .failed(.badInput, "\(image.name) is no firmware image: its last partition is not \(ConfigurationPartition.name)") }
 
-        var end = store.byteCount - table.backupSize
-        var least = store.byteCount
+        // A stick that serves as image may be larger than what it was written from: at most 1 MiB lies behind its last partition.
+        let imageSize = min(store.byteCount, (((place.offset + place.size + (1 << 20) - 1) >> 20) + 1) << 20)
+        var end = imageSize - table.backupSize
+        var least = imageSize
         if needed > place.size {
             least += needed - place.size
             end = place.offset + needed
@@ -48,10 +53,10 @@ struct StickLayout {
             let room = max(0, size - (least - place.size)) >> 20
             throw .failed(
                 .stickTooSmall,
-                size >= store.byteCount
+                size >= imageSize
                     ? "the guest needs a partition \(ConfigurationPartition.name) of \(needed >> 20) MiB, and \(target) has room for \(room) MiB: "
                         + "use a larger stick or a smaller initrd"
-                    : "\(target) has \(size) bytes, the image needs \(store.byteCount): use a larger stick")
+                    : "\(target) has \(size) bytes, the image needs \(imageSize): use a larger stick")
         }
         guard let pieces = table.pieces(forDiskSize: size, sectorSize: sectorSize) else {
             throw .failed(.badInput, "\(target) has sectors of \(sectorSize) bytes, and the partitions of \(image.name) do not begin with such: use a stick with sectors of 512 bytes")

@@ -13,6 +13,8 @@ public enum StickVerdict: String, Sendable, Codable, CaseIterable {
     /// It returned other bytes than were written.
     case wrongBytes = "wrong-bytes"
     case unplugged
+    /// It holds something else than it should.
+    case differs
     /// Somebody ended the command.
     case interrupted
     /// Anything that is not the stick's fault: image, kit, licence, this computer.
@@ -29,6 +31,7 @@ public enum StickVerdict: String, Sendable, Codable, CaseIterable {
             case .inputOutput: .ioError
             case .wrongBytes: .wrongBytes
             case .stickUnplugged: .unplugged
+            case .stickDiffers: .differs
             default: .failed
             }
     }

@@ -4,7 +4,6 @@ internal import Disk
 public import FirmwareImage
 internal import Glibc
 internal import Platform
-internal import Synchronization
 private import USB
 
 /// Writes images to sticks, and newer firmware onto sticks that are written.
@@ -64,30 +63,26 @@ public struct StickWriter: Sendable {
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
         let shared = try onDisk { () throws(DiskError) in try sharedImage(for: checked.map(\.layout)) }
-        let outcomes = Mutex<[Int: StickOutcome]>([:])
-        let threads = checked.enumerated().map { index, job in
-            SystemThread("stick-\(index)") {
-                let result = Result { () throws(ProvisioningError) in
-                    try write(job, shared) { now in
-                        stop?.pass(now)
-                        outcomes.withLock { _ in progress(job.job.target, now) }
-                    }
-                }
-                let outcome = StickOutcome(target: job.job.target, result: result)
-                outcomes.withLock {
-                    $0[index] = outcome
-                    finished(outcome)
-                }
-            }
+        let targets = jobs.map(\.target)
+        let results = SticksAtOnce.run(targets, progress: progress, finished: { finished(StickOutcome(target: targets[$0], result: $1)) }, stop: stop) {
+            (index, progress) throws(ProvisioningError) in try write(checked[index], shared, progress)
         }
-        for thread in threads { thread.join() }
-        return outcomes.withLock { outcomes in checked.indices.compactMap { outcomes[$0] } }
+        return zip(targets, results).map { StickOutcome(target: $0, result: $1) }
     }
 
     private func sharedImage(for layouts: [StickLayout]) throws(DiskError) -> SharedImage {
         let store = try FileStore(reading: image.path)
-        guard let layout = layouts.first(where: { $0.remade != nil }), let partition = layout.remade else { return try SharedImage(store) }
-        return try SharedImage(store, remade: RemadeVolume(partition, of: image, sectorSize: layout.sectorSize))
+        // A stick may be far larger than what it was written from, and its free clusters hold what nobody wants.
+        var map = FileStatus(image.path)?.kind == .blockDevice ? try BlockMap(meaningOf: store) : try BlockMap(of: store)
+        // What a node remembers is its own.
+        if let state = stateBytes { map.remove(state) }
+        guard let layout = layouts.first(where: { $0.remade != nil }), let partition = layout.remade else { return SharedImage(store, map: map) }
+        return SharedImage(store, map: map, remade: try RemadeVolume(partition, of: image, sectorSize: layout.sectorSize))
+    }
+
+    /// The partition with what a node remembers.
+    private var stateBytes: Range<Int>? {
+        image.partitionTable.partition(named: StickPartition.state.rawValue).map { $0.offset..<$0.offset + $0.size }
     }
 
     /// Writes one stick.
@@ -111,10 +106,10 @@ public struct StickWriter: Sendable {
             throw .refused([Refusal(.notAStick, subject: target, why: "it is the image itself", action: "name the stick")])
         }
         guard status.kind == .blockDevice else { return try install(target, isDryRun, progress) }
-        let listed = try check(status.device, target, nil, inventory())
+        let listed = try check(status.device, target, nil, targets.inventory())
         // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
-        _ = try check(file.deviceNumber() ?? "", target, listed.identity, inventory())
+        _ = try check(file.deviceNumber() ?? "", target, listed.identity, targets.inventory())
         let report = try install(target, isDryRun, progress)
         try onDisk { () throws(DiskError) in try file.flush() }
         return report
@@ -137,6 +132,7 @@ public struct StickWriter: Sendable {
         var seen: [TargetIdentity: String] = [:]
         var refusals: [Refusal] = []
         let images = try image.identities()
+        try checkSource(jobs)
         for job in jobs {
             let identity = try TargetIdentity(job.target)
             if images.contains(identity) {
@@ -147,7 +143,7 @@ public struct StickWriter: Sendable {
         }
         var checked: [CheckedJob] = []
         // Plain files need none.
-        lazy var plugged = inventory()
+        lazy var plugged = targets.inventory()
         for job in jobs {
             do throws(ProvisioningError) {
                 checked.append(try self.checked(job, plugged))
@@ -187,21 +183,27 @@ public struct StickWriter: Sendable {
                 target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial, port: device?.port,
                 image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
                 node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []),
-            cleared: cleared, number: device?.number)
+            cleared: device == nil ? [] : cleared + (stateBytes.map { [$0] } ?? []), number: device?.number)
+    }
+
+    /// An image may be another stick, of which no one must get the place in its kit, and which must be whole.
+    private func checkSource(_ jobs: [StickJob]) throws(ProvisioningError) {
+        let files = (try? image.volume(ConfigurationPartition.name)?.files()) ?? []
+        guard files.contains(where: { StickFile(rawValue: $0.lowercased()) != nil }) else { return }
+        guard jobs.allSatisfy({ $0.personalisation != nil }) else {
+            let owner = WrittenStick(at: image.path)?.place.map { "it is \($0)" } ?? "it is a stick of a kit"
+            throw .failed(.badInput, "\(image.name): \(owner), and no two sticks can have the same place: name --kit, and --node for one stick")
+        }
+        do throws(ImageError) { try ImageReader(image).verify() } catch { throw .failed(error.exitStatus, error.description) }
     }
 
     private func isBlank(_ target: String) -> Bool { (try? FileStore(reading: target).read(at: 0, count: StickTransfer.firstBlock))?.isZero ?? true }
 
-    /// What is plugged in now.
-    private func inventory() -> StickInventory {
-        root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
-    }
+    private var targets: TargetCheck { TargetCheck(root: root, rules: rules, permitted: permitted) }
 
     private func check(
         _ number: String, _ target: String, _ expected: BlockDevice.Identity?, _ inventory: StickInventory
     ) throws(ProvisioningError) -> BlockDevice {
-        let check = SafetyCheck(inventory, rules: rules, permitting: permitted)
-        let device = try check.disk(number: number, path: target)
         let imageDisks = image.source.map { source in
             // SAFETY: realpath returns a C string of its own, which is freed once it is copied.
             let path = unsafe realpath(source, nil).map { resolved in
@@ -210,9 +212,7 @@ public struct StickWriter: Sendable {
             }
             return inventory.disks.disks(holding: FileStatus(source)?.fileSystem ?? "", path: path ?? source)
         }
-        let refusals = check.refusals(for: device, imageDisks: imageDisks ?? [], expected: expected)
-        guard refusals.isEmpty else { throw .refused(refusals) }
-        return device
+        return try targets.disk(number, target, expected: expected, in: inventory, imageDisks: imageDisks ?? [])
     }
 
     /// A plain file is replaced only when nothing but a stick's content is lost.
@@ -257,21 +257,10 @@ public struct StickWriter: Sendable {
                 try FileStore(reading: target, direct: true)
             }
         } catch {
-            throw isGone(checked) ? unplugged(target, error) : ProvisioningError(error)
+            throw targets.isGone(checked.number) ? unplugged(target, error) : ProvisioningError(error)
         }
         return StickReport(
             target: target, image: image.name, bytes: contents.writtenSize, sha256: digest, kit: personalisation?.kit.id, node: personalisation?.node)
-    }
-
-    /// Whether a disk that fails has left its port. The kernel fails its transfers a little before it takes the disk away.
-    private func isGone(_ checked: CheckedJob) -> Bool {
-        guard let number = checked.number else { return false }
-        let end = monotonicNow() + 2_000_000_000
-        while FileStatus("\(root)/sys/dev/block/\(number)") != nil {
-            guard monotonicNow() < end else { return false }
-            sleep(nanoseconds: 50_000_000)
-        }
-        return true
     }
 
     private func unplugged(_ target: String, _ error: DiskError) -> ProvisioningError {
@@ -286,7 +275,7 @@ public struct StickWriter: Sendable {
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target, direct: true) }
         // Between the check and the opening the stick may have been pulled and another one plugged in.
         let identity = BlockDevice.Identity(size: checked.layout.targetSize, serial: checked.plan.serial, port: checked.plan.port)
-        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity, inventory())
+        _ = try check(file.deviceNumber() ?? "", target, checked.job.expected ?? identity, targets.inventory())
         return file
     }
 }

@@ -29,7 +29,12 @@ public struct WrittenStick: Sendable, Equatable, Codable {
     /// In words, for a list.
     public var description: String {
         let what = "\(brand) for \(board), version \(version)"
-        guard let kit, let node else { return what }
-        return "\(what), stick \(node.position + 1) of \(kit)"
+        return place.map { "\(what), \($0)" } ?? what
+    }
+
+    /// Which stick of which kit; nil for one that joins no machine.
+    var place: String? {
+        guard let kit, let node else { return nil }
+        return "stick \(node.position + 1) of \(kit)"
     }
 }

@@ -94,7 +94,7 @@ extension ImageReader {
     }
 
     /// What is neither the boot loader, nor what both loaders count in, nor a bank's. Another bank's files are that bank's reader's question.
-    private func unexpectedFiles(_ paths: [String]) -> Set<String> {
+    func unexpectedFiles(_ paths: [String]) -> Set<String> {
         let loaders = [BootFiles.loaderPath, LoaderConfiguration.path, GrubEnvironment.path]
         let own = Set((loaders + (manifest.files.map(\.name) + [BootFiles.manifest]).map { "\(bank.folder)/\($0)" }).map { $0.lowercased() })
         var programs: Set<Bank> = []

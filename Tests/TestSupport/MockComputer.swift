@@ -1,42 +1,53 @@
-import Foundation
-import Platform
-import TestSupport
-
 /// A computer's USB ports as umockdev shows them to a program: the descriptors that libusb reads, and the disks that the kernel makes.
-struct MockComputer {
-    struct Device {
-        var port: String
-        var address: Int
-        var vendor: Int
-        var product: Int
+package struct MockComputer {
+    package struct Device {
+        package var port: String
+        package var address: Int
+        package var vendor: Int
+        package var product: Int
         /// bcdUSB.
-        var version = 0x0200
+        package var version = 0x0200
         /// Megabits a second, as the kernel's attribute has them.
-        var speed = "480"
-        var deviceClass: UInt8 = 0
+        package var speed = "480"
+        package var deviceClass: UInt8 = 0
         /// Class, subclass and protocol of each interface.
-        var interfaces: [[UInt8]] = [[8, 6, 0x50]]
+        package var interfaces: [[UInt8]] = [[8, 6, 0x50]]
         /// bMaxPower.
-        var power: UInt8 = 100
-        var manufacturer: String?
-        var name: String?
-        var serial: String?
-        var disks: [Disk] = []
+        package var power: UInt8 = 100
+        package var manufacturer: String?
+        package var name: String?
+        package var serial: String?
+        package var disks: [Disk] = []
+
+        package init(
+            port: String, address: Int, vendor: Int, product: Int, version: Int = 0x0200, speed: String = "480", deviceClass: UInt8 = 0,
+            interfaces: [[UInt8]] = [[8, 6, 0x50]], power: UInt8 = 100, manufacturer: String? = nil, name: String? = nil, serial: String? = nil, disks: [Disk] = []
+        ) {
+            (self.port, self.address, self.vendor, self.product, self.version, self.speed) = (port, address, vendor, product, version, speed)
+            (self.deviceClass, self.interfaces, self.power) = (deviceClass, interfaces, power)
+            (self.manufacturer, self.name, self.serial, self.disks) = (manufacturer, name, serial, disks)
+        }
     }
 
-    struct Disk {
-        var name: String
+    package struct Disk {
+        package var name: String
         /// Sectors of 512 bytes; 0 without a medium.
-        var sectors: Int
-        var isRemovable = true
-        var isReadOnly = false
+        package var sectors: Int
+        package var isRemovable = true
+        package var isReadOnly = false
+
+        package init(name: String, sectors: Int, isRemovable: Bool = true, isReadOnly: Bool = false) {
+            (self.name, self.sectors, self.isRemovable, self.isReadOnly) = (name, sectors, isRemovable, isReadOnly)
+        }
     }
 
     private static let controller = "/devices/pci0000:00/0000:00:14.0"
-    var devices: [Device]
+    package var devices: [Device]
+
+    package init(devices: [Device]) { self.devices = devices }
 
     /// The record for umockdev-run --device.
-    var record: String {
+    package var record: String {
         var text = "P: \(Self.controller)\nE: SUBSYSTEM=pci\nE: PCI_CLASS=C0330\nA: class=0x0c0330\\n\n\n"
         for bus in Set(devices.map { String($0.port.prefix { $0 != "-" }) }).sorted() {
             text += record(
@@ -48,7 +59,7 @@ struct MockComputer {
     }
 
     /// Below /sys.
-    func path(_ port: String) -> String {
+    package func path(_ port: String) -> String {
         if port.hasPrefix("usb") { return "\(Self.controller)/\(port)" }
         let parts = port.split(separator: "-")
         let ports = parts[1].split(separator: ".").map(String.init)
@@ -56,7 +67,7 @@ struct MockComputer {
         return "\(Self.controller)/usb\(parts[0])" + folders.joined()
     }
 
-    func record(_ device: Device) -> String {
+    package func record(_ device: Device) -> String {
         let bus = Int(device.port.drop { !$0.isNumber }.prefix { $0.isNumber }) ?? 0
         let folder = path(device.port)
         let node = "bus/usb/\(padded(bus))/\(padded(device.address))"
