@@ -3,6 +3,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,8 @@ def main(top, table, program, description):
             print(f"{program}: {path or 'the locked kernel'} is not there; run: {remedy}", file=sys.stderr)
             return 66
     bench, failed = Bench(arguments, top), 0
+    # Ended by SIGTERM it leaves no sockets behind, either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         begin = time.monotonic()
         bench.start()
