@@ -37,7 +37,7 @@ struct USBLogCommand: ParsableCommand {
                     for line in check.mended { StandardOutput.print("\(file):\(line): a record was cut off here, as by a loss of power; the next line says so") }
                     for finding in check.findings { printError("vsmp: \(file):\(finding.line): \(finding.fault.rawValue): \(finding.words)") }
                     let last = check.last.map { ", the last with the hash \($0)" } ?? ""
-                    StandardOutput.print("\(file): \(check.records) records\(last); \(check.findings.isEmpty ? "all are as they were written" : "\(check.findings.count) faults")")
+                    StandardOutput.print("\(file): \(check.records) records\(last); \(check.findings.isEmpty ? "all are as they were written" : "\(check.findings.count) fault\(check.findings.count == 1 ? "" : "s")")")
                 }
                 if !check.findings.isEmpty { throw ExitCode(ExitStatus.badInput.rawValue) }
             }
