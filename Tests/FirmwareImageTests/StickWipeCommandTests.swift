@@ -52,4 +52,23 @@ struct StickWipeCommandTests {
         #expect(try vsmp("usb", "wipe", "absent").status == 66)
         #expect(try vsmp("usb", "wipe", "a", "./a").status == 64)
     }
+
+    /// What was wiped, compared and not as it should be has its record, and the log stays whole.
+    @Test func wipingAndVerifyingAreLogged() throws {
+        #expect(try vsmp("usb", "verify", image.path, "a", "b", "--kit", "kit", "--log", "log").status == 0)
+        #expect(try vsmp("usb", "wipe", "a", "--log", "log").status == 0)
+        #expect(try vsmp("usb", "verify", image.path, "a", "--log", "log").status == 97)
+        #expect(try vsmp("usb", "wipe", "absent", "--log", "log").status == 66)
+        let log = String(decoding: try content("log"), as: UTF8.self)
+        let records = try log.split(separator: "\n").map { line in
+            let record = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+            return try #require(record["entry"] as? [String: Any])
+        }
+        let kit = try #require(String(decoding: try content("kit/kit.conf"), as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("kit=") }).dropFirst(4)
+        #expect(records.map { $0["command"] as? String } == ["verify", "verify", "wipe", "verify", "wipe"])
+        #expect(records.map { $0["verdict"] as? String } == ["verified", "verified", "wiped", "differs", "failed"], "\(log)")
+        #expect((records[2]["message"] as? String)?.hasSuffix(String(kit)) == true)
+        #expect(try vsmp("usb", "log", "verify", "log").status == 0)
+        #expect(try content("log").range(of: content("kit/cluster.key").prefix(64)) == nil)
+    }
 }

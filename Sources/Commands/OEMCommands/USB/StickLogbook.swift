@@ -8,6 +8,21 @@ import Synchronization
 
 /// Adds to the factory log what becomes of each stick of a command.
 final class StickLogbook: Sendable {
+    /// What is done to the sticks, as the log has it.
+    enum Work: String {
+        case write, station, update, verify, wipe
+
+        /// What is true of a stick when a signal ended it.
+        fileprivate var unfinished: String {
+            switch self {
+            case .write, .station: "it is no stick until it is written again"
+            case .update: "update it again"
+            case .verify: "it was not read to its end"
+            case .wipe: "it may still hold secrets: wipe it again"
+            }
+        }
+    }
+
     private struct Begun {
         var stick: FactoryEntry.Stick
         var kit: FactoryEntry.Kit?
@@ -23,7 +38,7 @@ final class StickLogbook: Sendable {
     }
 
     private let log: FactoryLog
-    private let command: String
+    private let work: Work
     private let who: FactoryEntry.Who
     private let station: StationFile?
     private let state = Mutex(State())
@@ -31,9 +46,9 @@ final class StickLogbook: Sendable {
     let stop = StickStop()
 
     /// - Throws: where no record could be added.
-    init(_ path: String, command: String, station: StationFile?) throws(ProvisioningError) {
+    init(_ path: String, _ work: Work, station: StationFile?) throws(ProvisioningError) {
         log = FactoryLog(path)
-        self.command = command
+        self.work = work
         self.station = station
         who = .here(station: station)
         try log.check()
@@ -70,7 +85,7 @@ final class StickLogbook: Sendable {
         guard let begun else { return }
         let time = FactoryEntry.Time(begun: begun.time, ended: Self.now, milliseconds: Int((monotonicNow() - begun.clock) / 1_000_000))
         let entry = FactoryEntry(
-            who: who, time: time, command: command, image: image, kit: begun.kit, stick: begun.stick, verdict: verdict, message: message, bytes: bytes,
+            who: who, time: time, command: work.rawValue, image: image, kit: begun.kit, stick: begun.stick, verdict: verdict, message: message, bytes: bytes,
             sha256: sha256)
         do throws(ProvisioningError) { try log.append(entry) } catch {
             printError("vsmp: \(target): \(error)")
@@ -105,10 +120,10 @@ final class StickLogbook: Sendable {
     /// Stands the writing still, and says of all that have no end yet that a signal ended them.
     func interrupt(by signal: Int32) {
         stop.stop()
-        // What is about to end does. A stick that does not answer keeps nobody waiting.
-        let deadline = monotonicNow() + 5_000_000_000
+        // What is about to end does. A stick that does not answer keeps nobody waiting, and only writers stand still.
+        let deadline = monotonicNow() + (work == .write || work == .station ? 5_000_000_000 : 0)
         while stop.standing < open.count, monotonicNow() < deadline { sleep(nanoseconds: 10_000_000) }
-        for target in open { end(target, .interrupted, message: "ended by \(EndingSignals.name(signal)): it is no stick until it is written again") }
+        for target in open { end(target, .interrupted, message: "ended by \(EndingSignals.name(signal)): \(work.unfinished)") }
     }
 
     /// - Throws: the status where a record could not be added.
@@ -124,10 +139,10 @@ final class StickLogbook: Sendable {
     ///
     /// - Parameter path: the log's; nil keeps none.
     static func keeping(
-        _ path: String?, _ command: String, _ targets: [String], station: StationFile?, _ body: (StickLogbook?) throws -> Void
+        _ path: String?, _ work: Work, _ targets: [String], station: StationFile?, _ body: (StickLogbook?) throws -> Void
     ) throws {
         guard let path else { return try body(nil) }
-        let book = try StickLogbook(path, command: command, station: station)
+        let book = try StickLogbook(path, work, station: station)
         book.begin(targets)
         let signals = EndingSignals { number in
             book.interrupt(by: number)

@@ -65,7 +65,7 @@ struct USBStationCommand: ParsableCommand {
             for (index, (_, kit)) in kits.enumerated() where verified[index].isEmpty {
                 for word in try kit.compare(with: firmware, all: true) { printError("vsmp: \(word)") }
             }
-            try StickLogbook.keeping(log.path(place), "station", [], station: place) { book in
+            try StickLogbook.keeping(log.path(place), .station, [], station: place) { book in
                 try book?.take(firmware)
                 let worker = StationWorker(
                     writer, firmware.manifest, place, kits: Set(kits.map(\.kit.id)), reuse: reuse, label: label, book)

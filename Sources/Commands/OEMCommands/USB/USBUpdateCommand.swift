@@ -47,7 +47,7 @@ struct USBUpdateCommand: ParsableCommand {
 
     private func updated() throws -> BankInstallation {
         var report: BankInstallation?
-        try StickLogbook.keeping(dryRun ? nil : log.path(nil), "update", [target], station: nil) { book in
+        try StickLogbook.keeping(dryRun ? nil : log.path(nil), .update, [target], station: nil) { book in
             let writer = try StickWriter(image: image)
             try book?.take(ImageReader(writer.image))
             report = try writer.update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }

@@ -37,6 +37,8 @@ struct USBVerifyCommand: ParsableCommand {
     @Option(help: "Command line of the guest.")
     var append: String?
 
+    @OptionGroup var log: LogOption
+
     @Flag(help: "Print the reports as JSON, one array; the exit status is the same.")
     var json = false
 
@@ -48,25 +50,36 @@ struct USBVerifyCommand: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let verification = try StickVerification(image: try openedImage(image))
-            let kit = try self.kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
-            let guest = kernel.map { StickPersonalisation.GuestPayload(kernel: $0, initrd: initrd, commandLine: append ?? "") }
-            let progress = ProgressPrinter()
-            defer { progress.pause() }
-            let results = verification.verify(targets.map { StickVerification.Job($0, kit: kit, node: node, guest: guest) }, progress: { progress.show($0, $1) })
-            progress.pause()
-            if json { try printJSON(results.compactMap { try? $0.get() }) }
-            for (target, result) in zip(targets, results) {
-                switch result {
-                case .success(let report): if !json { show(report, kit) }
-                case .failure(let error): for line in error.description.split(separator: "\n") { printError("vsmp: \(target): \(line)") }
-                }
+            try StickLogbook.keeping(log.path(nil), .verify, targets, station: nil, verifyAll)
+        }
+    }
+
+    private func verifyAll(_ book: StickLogbook?) throws {
+        let opened = try openedImage(image)
+        try book?.take(ImageReader(opened))
+        let verification = try StickVerification(image: opened)
+        let kit = try self.kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
+        let guest = kernel.map { StickPersonalisation.GuestPayload(kernel: $0, initrd: initrd, commandLine: append ?? "") }
+        let progress = ProgressPrinter()
+        defer { progress.pause() }
+        let results = verification.verify(targets.map { StickVerification.Job($0, kit: kit, node: node, guest: guest) }, progress: { progress.show($0, $1) })
+        progress.pause()
+        if json { try printJSON(results.compactMap { try? $0.get() }) }
+        for (target, result) in zip(targets, results) {
+            switch result {
+            case .success(let report):
+                if !json { show(report, kit) }
+                let message = report.differences.isEmpty ? nil : report.differences.map { "\($0)" }.joined(separator: "\n")
+                book?.end(target, message == nil ? .verified : .differs, message: message, bytes: report.bytes)
+            case .failure(let error):
+                for line in error.description.split(separator: "\n") { printError("vsmp: \(target): \(line)") }
+                book?.end(target, error.verdict, message: error.description)
             }
-            for result in results {
-                switch result {
-                case .success(let report): if !report.differences.isEmpty { throw ExitCode(ExitStatus.stickDiffers.rawValue) }
-                case .failure(let error): throw ExitCode(error.exitStatus.rawValue)
-                }
+        }
+        for result in results {
+            switch result {
+            case .success(let report): if !report.differences.isEmpty { throw ExitCode(ExitStatus.stickDiffers.rawValue) }
+            case .failure(let error): throw ExitCode(error.exitStatus.rawValue)
             }
         }
     }

@@ -26,6 +26,8 @@ struct USBWipeCommand: ParsableCommand {
 
     @OptionGroup var allowed: PortOptions
 
+    @OptionGroup var log: LogOption
+
     @Flag(help: "Check everything and say what would happen to each stick; write nothing.")
     var dryRun = false
 
@@ -38,7 +40,8 @@ struct USBWipeCommand: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let wipe = StickWipe(isWhole: whole, rules: allowed.rules(try allowed.stationFile()))
+            let station = try allowed.stationFile()
+            let wipe = StickWipe(isWhole: whole, rules: allowed.rules(station))
             let jobs = targets.map { StickWipe.Job($0, expected: identity?.identity) }
             if dryRun {
                 let plans = try wipe.check(jobs)
@@ -46,22 +49,30 @@ struct USBWipeCommand: ParsableCommand {
                 for plan in plans { StandardOutput.print(plan.summary) }
                 return StandardOutput.print("nothing was written")
             }
-            let progress = ProgressPrinter()
-            defer { progress.pause() }
-            let outcomes = try wipe.wipe(jobs, progress: { progress.show($0, $1) }) { target, outcome in
-                guard case .failure(let error) = outcome else { return }
+            try StickLogbook.keeping(log.path(station), .wipe, targets, station: station) { book in try wipeAll(wipe, jobs, book) }
+        }
+    }
+
+    private func wipeAll(_ wipe: StickWipe, _ jobs: [StickWipe.Job], _ book: StickLogbook?) throws {
+        let progress = ProgressPrinter()
+        defer { progress.pause() }
+        let outcomes = try wipe.wipe(jobs, progress: { progress.show($0, $1) }) { target, outcome in
+            switch outcome {
+            case .success(let report): book?.end(target, .wiped, message: report.kit.map { "it was a stick of \($0)" }, bytes: report.bytes)
+            case .failure(let error):
                 progress.pause(ending: target)
                 for line in error.description.split(separator: "\n") { printError("vsmp: \(target): \(line)") }
+                book?.end(target, error.verdict, message: error.description)
             }
-            progress.pause()
-            let reports = outcomes.compactMap { try? $0.get() }
-            if json {
-                try printJSON(reports)
-            } else {
-                for report in reports { StandardOutput.print("\(report.target): \(report.bytes >> 20) MiB cleared and read back; it is no stick any more") }
-            }
-            try endWithFirstFailure(outcomes, words: "are wiped; wipe the others again, or destroy them")
         }
+        progress.pause()
+        let reports = outcomes.compactMap { try? $0.get() }
+        if json {
+            try printJSON(reports)
+        } else {
+            for report in reports { StandardOutput.print("\(report.target): \(report.bytes >> 20) MiB cleared and read back; it is no stick any more") }
+        }
+        try endWithFirstFailure(outcomes, words: "are wiped; wipe the others again, or destroy them")
     }
 }
 

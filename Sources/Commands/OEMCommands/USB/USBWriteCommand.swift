@@ -79,7 +79,7 @@ struct USBWriteCommand: ParsableCommand {
             let station = try allowed.stationFile()
             let rules = allowed.rules(station)
             guard targets.isEmpty, let station else {
-                return try StickLogbook.keeping(logPath(station), "write", targets, station: station) { book in
+                return try StickLogbook.keeping(logPath(station), .write, targets, station: station) { book in
                     let kits = try kit.map { folder throws(ProvisioningError) in try KitCommand.open(folder) }
                     try write(StickWriter(image: image, rules: rules), kits, try named(kits), station, book)
                 }
@@ -90,7 +90,7 @@ struct USBWriteCommand: ParsableCommand {
             do throws(USBError) { inventory = try SlotInventory() } catch { throw ProvisioningError.failed(.unavailable, "the slots cannot be looked at: \(error)") }
             let places = try SlotAssignment(kits, station, inventory).places
             for place in places { printError("vsmp: slot \(place.slot.label): \(place.target) becomes stick \(place.node.position + 1) of \(kits[place.kit].nodes) of \(kits[place.kit].id)") }
-            try StickLogbook.keeping(logPath(station), "write", places.map(\.target), station: station) { book in
+            try StickLogbook.keeping(logPath(station), .write, places.map(\.target), station: station) { book in
                 let sticks = places.map { (StickJob($0.target, personalisation: personal.personalisation(kits[$0.kit], $0.node)), Int?.some($0.kit)) }
                 try write(StickWriter(image: image, rules: rules), kits, sticks, station, book)
             }
