@@ -279,8 +279,8 @@ struct LoopbackTests {
             let server = StatServer(path: "", runtime: nodes[1], firmware: { "" })
             #expect(pipe.waitForByte(), "both processors are ready")
             let end = monotonicNow() + 20_000_000_000
-            while server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error no machine"), monotonicNow() < end { usleep(10_000) }
-            #expect(server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error no processor has the APIC id 77"))
+            while server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error 69 no machine"), monotonicNow() < end { usleep(10_000) }
+            #expect(server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error 69 no processor has the APIC id 77"))
             #expect(server.answer(line: StatRequest.operate(.nmi(id)).line).hasPrefix("ok"))
             #expect(server.answer(line: StatRequest.operate(.power).line).hasPrefix("ok"))
         }
