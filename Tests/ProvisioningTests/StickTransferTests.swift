@@ -97,10 +97,22 @@ struct StickTransferTests {
         } catch {
             #expect(error.exitStatus == .inputOutput && error.description.contains("(sector \(sector))"), "\(error)")
         }
-        #expect(medium.bytes[..<(1 << 20)].allSatisfy { $0 == 0 } && medium.bytes.suffix(512).allSatisfy { $0 == 0 })
+        #expect(medium.bytes[..<4096].allSatisfy { $0 == 0 } && medium.bytes[8192..<(1 << 20)].allSatisfy { $0 == 0 } && medium.bytes.suffix(512).allSatisfy { $0 == 0 })
+        #expect(String(decoding: medium.bytes[4096..<8192], as: UTF8.self).hasPrefix("vsmp: this is no stick yet"))
+        #expect(UnfinishedMark(on: MemoryStore(medium.bytes)) == UnfinishedMark(secrets: []))
     }
 
     /// What the image does not use is not written; where a former owner's key may lie is zero afterwards, and only what was not is written.
+    /// What an interrupted stick may still hold is known when it is written again.
+    @Test func theMarkOfAnUnfinishedStickSaysWhereSecretsMayBe() {
+        for secrets in [[], [1 << 20..<2 << 20], [5 << 30..<(5 << 30) + 512, 0..<1]] as [[Range<Int>]] {
+            let mark = UnfinishedMark(secrets: secrets)
+            let disk = MemoryStore([UInt8](repeating: 0, count: 4096) + mark.bytes)
+            #expect(mark.bytes.count == 4096 && UnfinishedMark(on: disk) == mark)
+        }
+        #expect(UnfinishedMark(on: MemoryStore([UInt8](repeating: 0, count: 8192))) == nil && UnfinishedMark(on: MemoryStore([1])) == nil)
+    }
+
     @Test func unusedBlocksAreLeftAndSecretsAreNot() throws {
         let image = try TestImage()
         let size = 40 << 20

@@ -2,10 +2,11 @@ internal import Contract
 internal import Crypto
 internal import Disk
 internal import FirmwareImage
+internal import Synchronization
 
 /// What a stick will hold: the used ranges of the image and of the personalisation, the partition table fitted to the stick's size, and what must be
 /// zero because a former owner's secrets may lie there.
-struct StickContents: ~Copyable {
+final class StickContents: Sendable {
     /// Largest transfer in bytes: each stick that is written at the same time has a few of these in memory.
     static let chunk = 1 << 20
 
@@ -29,10 +30,12 @@ struct StickContents: ~Copyable {
     let ranges: [Range]
     /// What is not used, and must hold nothing all the same.
     let zeros: [Swift.Range<Int>]
+    /// Where this stick's key, or a former one, may lie until all is done.
+    let secrets: [Swift.Range<Int>]
     /// Bytes that are written.
     let writtenSize: Int
     private let image: SharedImage
-    private let configuration: FileStore?
+    private let configuration: Mutex<FileStore?>
 
     /// - Parameter cleared: what a former owner's secrets may lie in.
     init(_ image: SharedImage, _ layout: StickLayout, personalisation: StickPersonalisation?, cleared: [Swift.Range<Int>] = []) throws(ProvisioningError) {
@@ -61,28 +64,30 @@ struct StickContents: ~Copyable {
             addImage(layout.head.count..<place.offset)
             add(map.ranges.map { $0.lowerBound + place.offset..<$0.upperBound + place.offset }, from: .configuration(place.offset))
             if configurationBytes.upperBound < layout.imageEnd { addImage(configurationBytes.upperBound..<layout.imageEnd) }
-            configuration = consume built
+            configuration = Mutex(consume built)
         } else {
             addImage(layout.head.count..<layout.imageEnd)
-            configuration = nil
+            configuration = Mutex(nil)
         }
         self.image = image
         self.layout = layout
         self.ranges = ranges
         let (used, bounds) = (ranges.map { $0.offset..<$0.offset + $0.count }, layout.head.count..<layout.tail.offset)
+        secrets = cleared + (personalisation == nil ? [] : [configurationBytes])
         zeros = cleared.flatMap { $0.clamped(to: bounds).subtracting(used) }
         writtenSize = layout.head.count + ranges.reduce(0) { $0 + $1.count } + layout.tail.bytes.count
     }
 
     /// The bytes of one range, with their digest.
-    borrowing func piece(_ range: Range) throws(DiskError) -> SharedImage.Piece {
+    func piece(_ range: Range) throws(DiskError) -> SharedImage.Piece {
         switch range.source {
         case .image: return try image.piece(at: range.offset, count: range.count)
         case .remade(let start): return try image.piece(at: range.offset - start, count: range.count, isRemade: true)
         case .configuration(let start):
-            guard let bytes = try configuration?.read(at: range.offset - start, count: range.count) else {
-                preconditionFailure("a configuration range exists only with a configuration")
+            let read = configuration.withLock { store -> Result<[UInt8], DiskError> in
+                Result { () throws(DiskError) in try store?.read(at: range.offset - start, count: range.count) ?? [] }
             }
+            let bytes = try read.get()
             return SharedImage.Piece(bytes: bytes, digest: SHA256.hash(data: bytes))
         }
     }
@@ -93,7 +98,7 @@ struct StickContents: ~Copyable {
     }
 
     /// Those blocks of `size` bytes that nothing of this is written over.
-    borrowing func unwritten(_ blocks: [Int], _ size: Int) -> [Int] {
+    func unwritten(_ blocks: [Int], _ size: Int) -> [Int] {
         let used = written + [layout.tail.offset..<layout.targetSize]
         return blocks.filter { block in !used.contains { $0.overlaps(block..<block + size) } }
     }

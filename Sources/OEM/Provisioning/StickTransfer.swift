@@ -30,37 +30,42 @@ struct StickTransfer {
     /// - Returns: SHA-256 of what the stick holds from its first byte to the image's end, and of the backup of the partition table; what is not used
     ///   counts as zeros.
     func write<Store: BlockStore & ~Copyable>(
-        _ contents: borrowing StickContents, to store: inout Store, startsEmpty: Bool, probe: CapacityProbe? = nil, reopened: () throws(DiskError) -> Store
+        _ contents: StickContents, to store: inout Store, startsEmpty: Bool, probe: CapacityProbe? = nil, reopened: () throws(DiskError) -> Store
     ) throws(DiskError) -> String {
         let (head, tail) = (contents.layout.head, contents.layout.tail)
-        try clear(contents.layout, of: &store)
+        try clear(contents.layout, of: &store, secrets: contents.secrets, startsEmpty: startsEmpty)
         do throws(DiskError) {
             let marks = try self.probe(probe, contents, &store, reopened)
-            let (body, digests) = try writeBody(contents, to: &store, startsEmpty: startsEmpty)
+            let whole = WholeDigest(of: contents)
+            let (digests, cleared) = try writeBody(contents, to: &store, startsEmpty: startsEmpty)
             let reader = try reopened()
             if let finding = try probe?.look(at: contents.unwritten(marks, CapacityProbe.block), in: reader) {
                 throw DiskError(finding, claimed: store.byteCount)
             }
-            try verifyBody(contents, digests, reader)
+            try verifyBody(contents, digests, cleared, reader)
             // The backup first: firmware that finds the head's boot code finds a whole table, too.
             try writeVerified(tail.bytes, at: tail.offset, &store, reopened)
             try writeVerified(Array(head[Self.firstBlock...]), at: Self.firstBlock, &store, reopened)
             try writeVerified(Array(head[..<Self.firstBlock]), at: 0, &store, reopened)
             progress(StickProgress(phase: .verifying, bytesDone: contents.writtenSize, bytesTotal: contents.writtenSize))
-            var whole = body
-            whole.update(data: tail.bytes)
-            return Hexadecimal.encode(whole.finalize())
+            return try whole.hexadecimal()
         } catch {
-            try? clear(contents.layout, of: &store)
+            try? clear(contents.layout, of: &store, secrets: contents.secrets, startsEmpty: startsEmpty)
             throw error
         }
     }
 
-    private func clear<Store: BlockStore & ~Copyable>(_ layout: StickLayout, of store: inout Store) throws(DiskError) {
+    private func clear<Store: BlockStore & ~Copyable>(
+        _ layout: StickLayout, of store: inout Store, secrets: [Range<Int>], startsEmpty: Bool
+    ) throws(DiskError) {
         func clear(_ range: Range<Int>) throws(DiskError) { try put([UInt8](repeating: 0, count: range.count), at: range.lowerBound, &store) }
         try clear(0..<Self.firstBlock)
         try store.flush()
-        try clear(Self.firstBlock..<layout.head.count)
+        // What names the secrets that this stick may hold takes the place of the table that named them.
+        let mark = UnfinishedMark(secrets: secrets).bytes
+        if !startsEmpty { try put(mark, at: Self.firstBlock, &store) }
+        try clear(Self.firstBlock + (startsEmpty ? 0 : mark.count)..<layout.head.count)
+        try store.flush()
         try clear(layout.tail.offset..<layout.tail.offset + layout.tail.bytes.count)
         // The backup table of what was on a larger or smaller disk before lies in the last sectors, wherever ours ends.
         try clear(max(layout.head.count, store.byteCount - 6 * 4096)..<store.byteCount)
@@ -68,7 +73,7 @@ struct StickTransfer {
     }
 
     private func probe<Store: BlockStore & ~Copyable>(
-        _ probe: CapacityProbe?, _ contents: borrowing StickContents, _ store: inout Store, _ reopened: () throws(DiskError) -> Store
+        _ probe: CapacityProbe?, _ contents: StickContents, _ store: inout Store, _ reopened: () throws(DiskError) -> Store
     ) throws(DiskError) -> [Int] {
         guard let probe else { return [] }
         progress(StickProgress(phase: .probing, bytesDone: 0, bytesTotal: 1))
@@ -78,41 +83,27 @@ struct StickTransfer {
         return marks
     }
 
-    /// - Returns: the digest of the head and of everything up to the image's end, and those of the ranges.
+    /// - Returns: the digests of the ranges, and what had to be made zero.
     private func writeBody<Store: BlockStore & ~Copyable>(
-        _ contents: borrowing StickContents, to store: inout Store, startsEmpty: Bool
-    ) throws(DiskError) -> (whole: SHA256, ranges: [SHA256.Digest]) {
+        _ contents: StickContents, to store: inout Store, startsEmpty: Bool
+    ) throws(DiskError) -> (ranges: [SHA256.Digest], cleared: [Range<Int>]) {
         var done = 0
-        var whole = SHA256()
-        whole.update(data: contents.layout.head)
-        var end = contents.layout.head.count
-        func add(zerosUpTo next: Int) {
-            while end < next {
-                let count = min(Self.zeros.count, next - end)
-                whole.update(data: Self.zeros[..<count])
-                end += count
-            }
-        }
         var digests: [SHA256.Digest] = []
         for range in contents.ranges {
             let piece = try contents.piece(range)
             digests.append(piece.digest)
-            add(zerosUpTo: range.offset)
-            whole.update(data: piece.bytes)
-            end = range.offset + range.count
             // Leaving holes in a file saves time and space.
             if !startsEmpty || !piece.bytes.isZero { try put(piece.bytes, at: range.offset, &store) }
             done += range.count
             progress(StickProgress(phase: .writing, bytesDone: done, bytesTotal: contents.writtenSize))
         }
-        add(zerosUpTo: contents.layout.imageEnd)
-        if !startsEmpty { try zero(contents.zeros, of: &store) }
+        let cleared = startsEmpty ? [] : try zero(contents.zeros, of: &store)
         try store.flush()
-        return (whole, digests)
+        return (digests, cleared)
     }
 
     private func verifyBody<Store: BlockStore & ~Copyable>(
-        _ contents: borrowing StickContents, _ digests: [SHA256.Digest], _ reader: borrowing Store
+        _ contents: StickContents, _ digests: [SHA256.Digest], _ cleared: [Range<Int>], _ reader: borrowing Store
     ) throws(DiskError) {
         var done = 0
         for (range, digest) in zip(contents.ranges, digests) {
@@ -120,24 +111,23 @@ struct StickTransfer {
             done += range.count
             progress(StickProgress(phase: .verifying, bytesDone: done, bytesTotal: contents.writtenSize))
         }
-        for range in contents.zeros {
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
-                let count = min(StickContents.chunk, range.upperBound - offset)
-                guard try read(reader, offset, count).isZero else { throw DiskError(wrongFrom: offset, to: offset + count) }
-            }
-        }
+        for range in cleared where try !read(reader, range.lowerBound, range.count).isZero { throw DiskError(wrongFrom: range.lowerBound, to: range.upperBound) }
     }
 
-    private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
-
     /// What is zero already is not written.
-    private func zero<Store: BlockStore & ~Copyable>(_ ranges: [Range<Int>], of store: inout Store) throws(DiskError) {
+    ///
+    /// - Returns: what was written.
+    private func zero<Store: BlockStore & ~Copyable>(_ ranges: [Range<Int>], of store: inout Store) throws(DiskError) -> [Range<Int>] {
+        var written: [Range<Int>] = []
         for range in ranges {
             for offset in stride(from: range.lowerBound, to: range.upperBound, by: StickContents.chunk) {
                 let count = min(StickContents.chunk, range.upperBound - offset)
-                if try !read(store, offset, count).isZero { try put([UInt8](repeating: 0, count: count), at: offset, &store) }
+                guard try !read(store, offset, count).isZero else { continue }
+                try put([UInt8](repeating: 0, count: count), at: offset, &store)
+                written.append(offset..<offset + count)
             }
         }
+        return written
     }
 
     private func writeVerified<Store: BlockStore & ~Copyable>(

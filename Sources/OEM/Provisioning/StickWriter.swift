@@ -175,8 +175,8 @@ public struct StickWriter: Sendable {
             image, available: device?.size, sectorSize: device?.sectorSize ?? image.partitionTable.sectorSize, needed: needed, target: target)
         let old = (status?.size ?? 0) > 0 || device != nil ? try? GUIDPartitionTable(try FileStore(reading: target)) : nil
         let former = old?.partition(named: ConfigurationPartition.name).map { $0.offset..<$0.offset + $0.size }
-        // An interrupted stick has no table that tells where its key is: then it may be where the new one comes.
-        let cleared = device == nil ? [] : former.map { [$0] } ?? (isBlank(target) ? [layout.configuration.offset..<layout.configuration.offset + layout.configuration.size] : [])
+        let unfinished = device == nil ? nil : try? UnfinishedMark(on: FileStore(reading: target))
+        let cleared = (former.map { [$0] } ?? []) + (unfinished?.secrets ?? [])
         return CheckedJob(
             job: job, layout: layout,
             plan: StickPlan(
@@ -196,8 +196,6 @@ public struct StickWriter: Sendable {
         }
         do throws(ImageError) { try ImageReader(image).verify() } catch { throw .failed(error.exitStatus, error.description) }
     }
-
-    private func isBlank(_ target: String) -> Bool { (try? FileStore(reading: target).read(at: 0, count: StickTransfer.firstBlock))?.isZero ?? true }
 
     private var targets: TargetCheck { TargetCheck(root: root, rules: rules, permitted: permitted) }
 
