@@ -94,23 +94,9 @@ public struct StickWipe: Sendable {
         var seen: [TargetIdentity: String] = [:]
         for job in jobs {
             guard FileStatus(job.target) != nil else { throw .failed(.missingInput, "there is no stick \(job.target); vsmp usb list shows those there are") }
-            guard let other = seen.updateValue(job.target, forKey: try TargetIdentity(job.target)) else { continue }
-            throw .failed(.usage, other == job.target ? "the stick \(other) is named twice" : "\(other) and \(job.target) are one and the same stick")
+            try TargetCheck.note(job.target, TargetIdentity(job.target), in: &seen)
         }
-        var checked: [CheckedJob] = []
-        var refusals: [Refusal] = []
-        // Plain files need none.
-        lazy var plugged = targets.inventory()
-        for job in jobs {
-            do throws(ProvisioningError) {
-                checked.append(try self.checked(job, plugged))
-            } catch {
-                guard case .refused(let reasons) = error else { throw error }
-                refusals += reasons.filter { !refusals.contains($0) }
-            }
-        }
-        guard refusals.isEmpty else { throw .refused(refusals) }
-        return checked
+        return try targets.all(jobs) { job, plugged throws(ProvisioningError) in try self.checked(job, plugged()) }
     }
 
     private func checked(_ job: Job, _ inventory: @autoclosure () -> StickInventory) throws(ProvisioningError) -> CheckedJob {

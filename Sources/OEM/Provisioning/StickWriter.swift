@@ -137,23 +137,11 @@ public struct StickWriter: Sendable {
             let identity = try TargetIdentity(job.target)
             if images.contains(identity) {
                 refusals.append(Refusal(.notAStick, subject: job.target, why: "it is the image itself", action: "name another file, or remove it first"))
-            } else if let other = seen.updateValue(job.target, forKey: identity) {
-                throw .failed(.usage, other == job.target ? "the stick \(other) is named twice" : "\(other) and \(job.target) are one and the same stick")
+            } else {
+                try TargetCheck.note(job.target, identity, in: &seen)
             }
         }
-        var checked: [CheckedJob] = []
-        // Plain files need none.
-        lazy var plugged = targets.inventory()
-        for job in jobs {
-            do throws(ProvisioningError) {
-                checked.append(try self.checked(job, plugged))
-            } catch {
-                guard case .refused(let reasons) = error else { throw error }
-                refusals += reasons.filter { !refusals.contains($0) }
-            }
-        }
-        guard refusals.isEmpty else { throw .refused(refusals) }
-        return checked
+        return try targets.all(jobs, refusing: refusals) { job, plugged throws(ProvisioningError) in try self.checked(job, plugged()) }
     }
 
     private func checked(_ job: StickJob, _ inventory: @autoclosure () -> StickInventory) throws(ProvisioningError) -> CheckedJob {

@@ -15,6 +15,34 @@ struct TargetCheck: Sendable {
         root.isEmpty ? StickInventory() : StickInventory(disks: BlockDeviceInventory(root: root), usb: [], problem: nil)
     }
 
+    /// Looks at every job before the first is done.
+    ///
+    /// - Parameter check: gets what is plugged in, which is looked up once, and only where it is asked for: plain files need none.
+    /// - Throws: all refusals of all jobs, or the first other error.
+    func all<Job, Checked>(
+        _ jobs: [Job], refusing earlier: [Refusal] = [], _ check: (Job, () -> StickInventory) throws(ProvisioningError) -> Checked
+    ) throws(ProvisioningError) -> [Checked] {
+        var checked: [Checked] = []
+        var refusals = earlier
+        lazy var plugged = inventory()
+        for job in jobs {
+            do throws(ProvisioningError) { checked.append(try check(job, { plugged })) } catch {
+                guard case .refused(let reasons) = error else { throw error }
+                refusals += reasons.filter { !refusals.contains($0) }
+            }
+        }
+        guard refusals.isEmpty else { throw .refused(refusals) }
+        return checked
+    }
+
+    /// Notes a target among those `seen`.
+    ///
+    /// - Throws: `usage` for one that was named before, whatever its names are.
+    static func note(_ target: String, _ identity: TargetIdentity, in seen: inout [TargetIdentity: String]) throws(ProvisioningError) {
+        guard let other = seen.updateValue(target, forKey: identity) else { return }
+        throw .failed(.usage, other == target ? "the stick \(other) is named twice" : "\(other) and \(target) are one and the same stick")
+    }
+
     /// The disk that may be written.
     ///
     /// - Parameters:

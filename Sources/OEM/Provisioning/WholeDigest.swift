@@ -9,6 +9,7 @@ internal import Synchronization
 final class WholeDigest: Sendable {
     private let result: Shared
     private let thread: SystemThread
+    private let isJoined = Mutex(false)
 
     private final class Shared: Sendable {
         let value = Mutex<Result<[UInt8], DiskError>?>(nil)
@@ -23,9 +24,18 @@ final class WholeDigest: Sendable {
         }
     }
 
+    deinit { wait() }
+
+    private func wait() {
+        isJoined.withLock { isJoined in
+            if !isJoined { thread.join() }
+            isJoined = true
+        }
+    }
+
     /// Waits for it.
     func hexadecimal() throws(DiskError) -> String {
-        thread.join()
+        wait()
         guard let value = result.value.withLock({ $0 }) else { preconditionFailure("a thread that ended has a result") }
         return Hexadecimal.encode(try value.get())
     }
