@@ -199,7 +199,7 @@ struct ReproducibilityTests {
     @Test(.enabled(if: HostProgram.locate("faketime") != nil, "faketime is not installed"))
     func anotherTimeBuildsTheSame() throws {
         let tools = scratch.url.appendingPathComponent("tools")
-        for name in ["dpkg-deb", "objcopy", "grub-mkimage", "mkfs.fat", "mcopy", "mmd", "sfdisk", "zstd", "cp", "gzip"] {
+        for name in ["dpkg-deb", "objcopy", "grub-mkimage", "mkfs.fat", "mcopy", "mmd", "sfdisk", "strip", "zstd", "cp", "gzip"] {
             guard let tool = HostProgram.locate(name) else { continue }
             let file = tools.appendingPathComponent(name)
             // The dates of files stay what they are.

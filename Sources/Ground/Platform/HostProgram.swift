@@ -143,7 +143,8 @@ package struct HostProgram: Sendable {
     private static let packages = [
         "apt-cache": "apt", "apt-get": "apt", "cpio": "cpio", "dpkg-deb": "dpkg", "dtc": "device-tree-compiler", "grub-mkimage": "grub-common",
         "mcopy": "mtools", "mdel": "mtools", "mdir": "mtools", "mkfs.fat": "dosfstools", "mmd": "mtools", "mren": "mtools", "mshowfat": "mtools",
-        "mtype": "mtools", "objcopy": "binutils", "qemu-system-x86_64": "qemu-system-x86", "sfdisk": "fdisk", "sh": "dash", "xz": "xz-utils",
+        "mtype": "mtools", "objcopy": "binutils", "qemu-system-x86_64": "qemu-system-x86", "sfdisk": "fdisk", "sh": "dash",
+        "strip": "binutils", "xz": "xz-utils",
     ]
 
     // MARK: While it runs

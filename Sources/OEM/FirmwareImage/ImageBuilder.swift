@@ -140,7 +140,7 @@ public struct ImageBuilder: Sendable {
             stub: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
             loader: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/systemd-bootx64.efi")),
             archive: try rootArchive(
-                tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")), vsmpd: node),
+                tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")), vsmpd: try NodeExecutable.stripped(node)),
             kernelRelease: tree.release, commandLine: commandLine,
             boot: try BIOSBootCode(
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),

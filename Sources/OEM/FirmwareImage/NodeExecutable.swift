@@ -4,8 +4,21 @@ internal import BoardSupport
 
 /// The image has no shared libraries, so a dynamically linked `vsmpd` would only fail on the board.
 enum NodeExecutable {
+    /// The program without its symbols, which no board reads and which are more than half of it. The file that was built keeps them: a debugger
+    /// finds it by the build ID that both have.
+    static func stripped(_ content: Data) throws(ImageError) -> Data {
+        if isScript(content) { return content }
+        let scratch = try Scratch("strip")
+        let (input, output) = (scratch.url.appendingPathComponent("vsmpd"), scratch.url.appendingPathComponent("stripped"))
+        try write(content, to: input)
+        try HostProgram("strip").data(["--strip-all", "-o", output.path, input.path])
+        return try read(output)
+    }
+
+    private static func isScript(_ content: Data) -> Bool { content.starts(with: Data("#!".utf8)) }
+
     static func check(_ content: Data, path: String) throws(ImageError) {
-        if content.starts(with: Data("#!".utf8)) { return }
+        if isScript(content) { return }
         func number(_ offset: Int, _ size: Int) -> Int? {
             guard offset >= 0, offset <= content.count - size else { return nil }
             return content.dropFirst(offset).prefix(size).reversed().reduce(0) { $0 << 8 | Int($1) }

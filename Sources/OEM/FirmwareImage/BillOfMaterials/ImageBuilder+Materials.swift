@@ -11,7 +11,7 @@ extension ImageBuilder {
 
     /// The tools whose versions the manifest states. They decide how things are packed, so that who wants the same bytes knows what
     /// to install; the firmware hash does not cover them.
-    private static let tools = ["dpkg-deb", "grub-mkimage", "gzip", "mcopy", "mkfs.fat", "objcopy", "sfdisk", "zstd"]
+    private static let tools = ["dpkg-deb", "grub-mkimage", "gzip", "mcopy", "mkfs.fat", "objcopy", "sfdisk", "strip", "zstd"]
 
     static func toolVersions() throws(ImageError) -> [ImageManifest.Tool] {
         var versions: [ImageManifest.Tool] = []
