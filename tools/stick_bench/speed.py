@@ -25,19 +25,21 @@ def write(bench, names, nodes):
 
 
 class Transfers:
-    """When a stick's body was written and when all of it was read back."""
+    """When a stick was first written, and when the last of its body was written and read back."""
 
     def __init__(self, stick):
-        self.stick, self.first, self.last_write, self.last = stick, None, None, None
+        self.stick, self.first, self.end, self.last = stick, None, None, None
         stick.after = self.after
 
     def after(self, request):
-        if request.kind not in (READ, WRITING) or not in_body(request):
+        if request.kind not in (READ, WRITING):
             return
-        self.last = time.monotonic()
-        self.first = self.first or self.last
+        self.end = time.monotonic()
         if request.kind == WRITING:
-            self.last_write = self.last
+            self.first = self.first or self.end
+        # What is looked at before a stick is touched is no part of it.
+        if self.first and in_body(request):
+            self.last = self.end
 
 
 @measurement
@@ -47,7 +49,8 @@ def beside_dd(bench):
     name = disks(bench, stick)[0]
     before = stick.written, stick.read
     transfers = Transfers(stick)
-    seconds = timed(bench, write(bench, [name], 1))
+    begin = time.monotonic()
+    timed(bench, write(bench, [name], 1))
     written, read = stick.written - before[0], stick.read - before[1]
     stick.after = None
 
@@ -56,13 +59,16 @@ def beside_dd(bench):
 
     same = timed(bench, f"dd if=/root/firmware.img of={name} {blocks(written)} oflag=direct conv=fsync,nocreat 2>/dev/null") + timed(
         bench, f"dd if={name} of=/dev/null {blocks(read)} iflag=direct 2>/dev/null")
-    whole = timed(bench, f"dd if=/root/firmware.img of={name} bs=1M oflag=direct conv=fsync,nocreat 2>/dev/null")
-    back = timed(bench, f"dd if={name} of=/dev/null {blocks(bench.image_size)} iflag=direct 2>/dev/null")
-    writing = transfers.last_write - transfers.first
-    print(f"      vsmp usb write: {seconds:.1f} s for {written / MIB:.0f} MiB written and {read / MIB:.0f} MiB read; {writing:.1f} s of it until the last byte was written")
-    print(f"      dd of as many bytes, written and read: {same:.1f} s; {same / seconds:.2f} of dd's rate (goal 0.95)")
-    print(f"      dd of the whole image: {whole:.1f} s, {whole / writing:.1f} times the writing; read back, too: {whole + back:.1f} s, "
-          f"{(whole + back) / seconds:.1f} times as long (goal 5)")
+    # What is looked at before a stick is touched is processor time, which a board emulated here has little of: it is said apart.
+    seconds = transfers.end - transfers.first
+    print(f"      vsmp usb write: {transfers.first - begin:.1f} s until it has checked the image and the stick, then {seconds:.1f} s "
+          f"for {written / MIB:.0f} MiB written and {read / MIB:.0f} MiB read")
+    print(f"      dd of as many bytes, written and read: {same:.1f} s; {same / seconds:.2f} of dd's rate (goal 0.95); "
+          f"{same / (transfers.end - begin):.2f} with the checks")
+    whole = timed(bench, f"dd if=/root/firmware.img of={name} bs=1M oflag=direct conv=fsync,nocreat 2>/dev/null") + timed(
+        bench, f"dd if={name} of=/dev/null {blocks(bench.image_size)} iflag=direct 2>/dev/null")
+    print(f"      dd of the whole image of {bench.image_size / MIB:.0f} MiB, written and read: {whole:.1f} s, {whole / (transfers.end - begin):.1f} times as long "
+          "as vsmp usb write with its checks (goal 5)")
 
 
 @measurement
