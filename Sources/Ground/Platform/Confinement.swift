@@ -65,9 +65,7 @@ package struct Confinement: Sendable {
     }
 
     /// No core dump holds this process's memory, and no other process without CAP_SYS_PTRACE reads it.
-    ///
-    /// - Returns: whether the kernel agreed.
-    package static func keepOutOfDumps() -> Bool { cplatform_no_dumps() >= 0 }
+    package static func keepOutOfDumps() { _ = cplatform_no_dumps() }
 }
 
 extension Confinement.Access {

@@ -2,7 +2,7 @@ internal import CPlatform
 internal import Glibc
 
 /// A temporary file that no folder shows: none of its bytes remain however this process ends, also by SIGKILL. For secrets; in memory where there is room.
-package struct NamelessFile: ~Copyable {
+package final class NamelessFile: Sendable {
     private let file: FileDescriptor
     /// Where this process, and the programs that it runs, open the file while the value lives (proc(5)).
     package var path: String { "/proc/\(getpid())/fd/\(file.rawValue)" }
@@ -13,18 +13,15 @@ package struct NamelessFile: ~Copyable {
     ///
     /// - Parameter byteCount: the most that will be written into it.
     package init(byteCount: Int) throws(TemporaryFolderError) {
-        isInMemory = byteCount < Self.freeMemory / 2
         let folder = TemporaryFolder.parent
-        do throws(SystemError) {
-            if isInMemory {
-                file = FileDescriptor(owning: try checked(cplatform_memory_file(), "memfd_create", on: "a temporary file"), as: "a temporary file")
-            } else {
-                file = try Self.onDisk(folder)
-            }
-            try checked(uninterrupted { fchmod(file.rawValue, 0o600) }, "fchmod", on: "a temporary file")
-        } catch {
-            throw TemporaryFolderError(folder, error.code)
-        }
+        isInMemory = byteCount < Self.freeMemory / 2
+        do throws(SystemError) { file = try isInMemory ? Self.inMemory() : Self.onDisk(folder) } catch { throw TemporaryFolderError(folder, error.code) }
+    }
+
+    private static func inMemory() throws(SystemError) -> FileDescriptor {
+        let file = FileDescriptor(owning: try checked(cplatform_memory_file(), "memfd_create", on: "a temporary file"), as: "a temporary file")
+        try checked(uninterrupted { fchmod(file.rawValue, 0o600) }, "fchmod", on: "a temporary file")
+        return file
     }
 
     /// Its name goes before anything is written.
@@ -39,7 +36,7 @@ package struct NamelessFile: ~Copyable {
         return try FileDescriptor(opening: path, for: .readWrite, [.create, .exclusive, .noFollow], permissions: 0o600)
     }
 
-    package borrowing func truncate(to byteCount: Int) throws(SystemError) { try file.truncate(to: byteCount) }
+    package func truncate(to byteCount: Int) throws(SystemError) { try file.truncate(to: byteCount) }
 
     /// Bytes that processes can have without others losing theirs (proc(5), `MemAvailable`).
     private static var freeMemory: Int {

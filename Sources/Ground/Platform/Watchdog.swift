@@ -9,8 +9,9 @@ package struct Watchdog: ~Copyable {
 
     /// Opens the device, which starts the timer.
     package init(_ path: String, timeout wanted: Int) throws(SystemError) {
-        device = try FileDescriptor(opening: path, for: .write)
+        let device = try FileDescriptor(opening: path, for: .write)
         timeout = Int(try checked(cplatform_watchdog_timeout(device.rawValue, Int32(clamping: wanted)), "WDIOC_SETTIMEOUT", on: path))
+        self.device = device
     }
 
     package borrowing func feed() throws(SystemError) { try device.write([0]) }
