@@ -57,6 +57,8 @@ enum Joined: Sendable {
                         let end = monotonicNow() + 5_000_000_000
                         while found == nil, monotonicNow() < end {
                             usleep(1000)
+                            _ = control.flush()
+                            _ = coherence.flush()
                             if expected == .heartbeat {
                                 _ = control.fill()
                                 found = try control.nextFrame()?.bodyBytes.first.flatMap { NodeIndex(exactly: $0) }

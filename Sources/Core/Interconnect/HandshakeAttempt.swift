@@ -55,10 +55,10 @@ final class HandshakeAttempt {
         return "\(remote)"
     }
 
-    /// Gives the socket away, once established.
-    func takeSocket() -> Socket {
+    /// Gives the stream away, once established.
+    func takeStream() -> EstablishedStream {
         guard let socket = socket.take() else { preconditionFailure("the socket was taken before") }
-        return socket
+        return EstablishedStream(socket, keys: handshake.streamKeys)
     }
 
     func admit() {

@@ -8,13 +8,13 @@ struct MeshBuilder: ~Copyable {
     private final class Slot {
         var identity: NodeIdentity?
         var address: SocketAddress?
-        var control: Socket?
-        var coherence: Socket?
+        var control: EstablishedStream?
+        var coherence: EstablishedStream?
 
         func has(_ role: ConnectionRole) -> Bool { role == .control ? control != nil : coherence != nil }
         var isComplete: Bool { control != nil && coherence != nil }
 
-        func isDead() -> Bool { (control?.isDead() ?? false) || (coherence?.isDead() ?? false) }
+        func isDead() -> Bool { (control?.isDead ?? false) || (coherence?.isDead ?? false) }
 
         func clear() {
             identity = nil
@@ -22,11 +22,11 @@ struct MeshBuilder: ~Copyable {
             coherence = nil
         }
 
-        func put(_ socket: consuming Socket, role: ConnectionRole, identity: NodeIdentity, address: SocketAddress) {
+        func put(_ stream: EstablishedStream, role: ConnectionRole, identity: NodeIdentity, address: SocketAddress) {
             if let known = self.identity, known.instance != identity.instance { clear() }
             self.identity = identity
             self.address = address
-            if role == .control { control = consume socket } else { coherence = consume socket }
+            if role == .control { control = stream } else { coherence = stream }
         }
     }
 
@@ -284,7 +284,7 @@ struct MeshBuilder: ~Copyable {
     ) {
         remove(attempt)
         guard let slot = slots[peer.index] else { return }
-        slot.put(attempt.takeSocket(), role: role, identity: peer, address: attempt.remote)
+        slot.put(attempt.takeStream(), role: role, identity: peer, address: attempt.remote)
         if slot.isComplete { log("node \(peer.index) at \(attempt.remote) has joined") }
     }
 
@@ -323,8 +323,7 @@ struct MeshBuilder: ~Copyable {
     private func links() throws(InterconnectError) -> [PeerLinks] {
         var result: [PeerLinks] = []
         for (peer, slot) in slots.sorted(by: { $0.key < $1.key }) {
-            guard let control = slot.control.take(), let coherence = slot.coherence.take(),
-                let identity = slot.identity,
+            guard let control = slot.control, let coherence = slot.coherence, let identity = slot.identity,
                 let address = slot.address
             else { preconditionFailure("a complete peer has both sockets") }
             result.append(
