@@ -11,9 +11,6 @@ package final class EstablishedStream: Sendable {
         self.socket = Mutex(consume socket)
     }
 
-    /// Whether the peer has gone again.
-    var isDead: Bool { socket.withLock { $0?.isDead() ?? false } }
-
     /// Taking it twice is a programming error.
     func takeSocket() -> Socket {
         guard let socket = socket.withLock({ $0.take() }) else { preconditionFailure("the socket was taken before") }
