@@ -1,3 +1,4 @@
+import Bytes
 import Contract
 import Platform
 import Glibc
@@ -178,7 +179,7 @@ import Testing
     }
 
     private static func parse(_ bytes: [UInt8]) throws(FrameError) -> FrameHeader {
-        try FrameHeader.parse(bytes.span.bytes, role: .coherence, expectedRecord: 0)
+        unsafe try FrameHeader.parse(bytes.span.bytes, role: .coherence, expectedRecord: 0)
     }
 
     @Test func truncatedFramesWaitAndRandomBytesNeverCrash() throws {
@@ -194,7 +195,7 @@ import Testing
             #expect(try near.nextFrame() == nil)
             _ = far.write(Array(whole.dropFirst(length)))
             _ = near.fill()
-            #expect(try near.nextFrame()?.payloadBytes.count == 4096)
+            #expect(throws: ConnectionError.interrupted(.altered(.seal(record: 0)))) { try Self.next(&near) }
         }
         var random = SeededGenerator(seed: 3)
         for _ in 0..<300 {

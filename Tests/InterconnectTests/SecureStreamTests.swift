@@ -1,11 +1,13 @@
+import Contract
 import TestSupport
 import Testing
 
 @testable import Interconnect
 
 /// Both ends of a connection in memory, and what is on its way between them.
-private struct Wire: ~Copyable {
-    var ends: (SecureStream, SecureStream)
+private final class Wire {
+    var one: SecureStream
+    var other: SecureStream
     /// To the second end, to the first.
     var inFlight: ([UInt8], [UInt8]) = ([], [])
     /// A stream that each end has not begun yet.
@@ -13,14 +15,12 @@ private struct Wire: ~Copyable {
     private var generation: UInt8 = 0
 
     init(sendCapacity: Int = 0) throws {
-        ends = (
-            try SecureStream(role: .coherence, sendCapacity: sendCapacity, receiveCapacity: 0),
-            try SecureStream(role: .coherence, sendCapacity: sendCapacity, receiveCapacity: 0)
-        )
+        one = try SecureStream(role: .coherence, sendCapacity: sendCapacity, receiveCapacity: 0)
+        other = try SecureStream(role: .coherence, sendCapacity: sendCapacity, receiveCapacity: 0)
     }
 
     /// Another TCP stream: each end begins it when `begin` is called for it.
-    mutating func renew(_ protection: InterconnectProtection = .encrypted) {
+    func renew(_ protection: InterconnectProtection = .encrypted) {
         generation &+= 1
         inFlight = ([], [])
         let (one, other) = ([UInt8](repeating: generation, count: 32), [UInt8](repeating: ~generation, count: 32))
@@ -29,18 +29,18 @@ private struct Wire: ~Copyable {
         ]
     }
 
-    mutating func begin(_ side: Int) {
+    func begin(_ side: Int) {
         guard let keys = pending[side] else { return }
         pending[side] = nil
-        if side == 0 { ends.0.begin(keys) } else { ends.1.begin(keys) }
+        if side == 0 { one.begin(keys) } else { other.begin(keys) }
     }
 
-    mutating func interrupt(_ side: Int) { if side == 0 { ends.0.interrupt() } else { ends.1.interrupt() } }
+    func interrupt(_ side: Int) { if side == 0 { one.interrupt() } else { other.interrupt() } }
 
     /// Takes at most `limit` sealed bytes of an end.
-    mutating func send(_ side: Int, _ limit: Int = .max) {
+    func send(_ side: Int, _ limit: Int = .max) {
         guard pending[side] == nil else { return }
-        if side == 0 { inFlight.0 += Self.take(&ends.0, limit) } else { inFlight.1 += Self.take(&ends.1, limit) }
+        if side == 0 { inFlight.0 += Self.take(&one, limit) } else { inFlight.1 += Self.take(&other, limit) }
     }
 
     private static func take(_ end: inout SecureStream, _ limit: Int) -> [UInt8] {
@@ -51,23 +51,28 @@ private struct Wire: ~Copyable {
     }
 
     /// Gives an end at most `limit` bytes that are on their way to it; the frames that it takes.
-    mutating func receive(_ side: Int, _ limit: Int = .max) throws(StreamError) -> [[UInt8]] {
-        guard pending[side] == nil else { return [] }
-        return side == 0 ? try Self.give(&ends.0, &inFlight.1, limit) : try Self.give(&ends.1, &inFlight.0, limit)
+    func receive(_ side: Int, _ limit: Int = .max) throws(StreamError) -> [[UInt8]] {
+        var frames: [[UInt8]] = []
+        try receive(side, limit, into: &frames)
+        return frames
     }
 
-    private static func give(_ end: inout SecureStream, _ bytes: inout [UInt8], _ limit: Int) throws(StreamError) -> [[UInt8]] {
+    /// Also those that come before what is refused.
+    func receive(_ side: Int, _ limit: Int, into frames: inout [[UInt8]]) throws(StreamError) {
+        guard pending[side] == nil else { return }
+        if side == 0 { try Self.give(&one, &inFlight.1, limit, &frames) } else { try Self.give(&other, &inFlight.0, limit, &frames) }
+    }
+
+    private static func give(_ end: inout SecureStream, _ bytes: inout [UInt8], _ limit: Int, _ frames: inout [[UInt8]]) throws(StreamError) {
         let count = unsafe min(bytes.count, limit, end.room.count)
         unsafe end.room.copyBytes(from: bytes.prefix(count))
         end.received(count)
         bytes.removeFirst(count)
-        var frames: [[UInt8]] = []
         while let frame = try end.nextFrame() { frames.append(frame.bodyBytes + frame.payloadBytes) }
-        return frames
     }
 
-    mutating func write(_ side: Int, body: [UInt8], payload: [UInt8] = []) -> Bool {
-        side == 0 ? Self.write(&ends.0, body, payload) : Self.write(&ends.1, body, payload)
+    func write(_ side: Int, body: [UInt8], payload: [UInt8] = []) -> Bool {
+        side == 0 ? Self.write(&one, body, payload) : Self.write(&other, body, payload)
     }
 
     private static func write(_ end: inout SecureStream, _ body: [UInt8], _ payload: [UInt8]) -> Bool {
@@ -80,7 +85,7 @@ private struct Wire: ~Copyable {
     }
 
     /// Both ends have begun and know what the other waits for.
-    mutating func open(_ protection: InterconnectProtection = .encrypted) throws {
+    func open(_ protection: InterconnectProtection = .encrypted) throws {
         renew(protection)
         for side in 0..<2 { begin(side) }
         for side in 0..<2 { send(side) }
@@ -91,15 +96,15 @@ private struct Wire: ~Copyable {
 @Suite struct SecureStreamTests {
     /// Frames in both directions over a stream that is interrupted again and again, at either end first, with bytes on their way, and that
     /// somebody alters now and then: each end takes what the other wrote, in order, once.
-    @Test(arguments: UInt64(0)..<400) func nothingIsLostOrTakenTwice(seed: UInt64) throws {
+    @Test(arguments: UInt64(0)..<100) func nothingIsLostOrTakenTwice(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        var wire = try Wire(sendCapacity: Int.random(in: 0...200_000, using: &random))
+        let wire = try Wire(sendCapacity: Int.random(in: 0...200_000, using: &random))
         var written: [[[UInt8]]] = [[], []]
         var taken: [[[UInt8]]] = [[], []]
         wire.renew()
         func take(_ side: Int, _ limit: Int) {
-            do throws(StreamError) { taken[side] += try wire.receive(side, limit) } catch {
-                guard case .altered = error else { return Issue.record("seed \(seed): \(error)") }
+            do throws(StreamError) { try wire.receive(side, limit, into: &taken[side]) } catch {
+                if case .violation = error { Issue.record("seed \(seed): \(error)") }
                 wire.interrupt(side)
                 wire.renew()
             }
@@ -136,7 +141,7 @@ private struct Wire: ~Copyable {
     @Test(arguments: InterconnectProtection.allCases) func everyBitCounts(protection: InterconnectProtection) throws {
         let length = FrameHeader(kind: .coherence, bodyLength: 8, payloadLength: 40).recordLength
         for bit in 0..<length * 8 {
-            var wire = try Wire()
+            let wire = try Wire()
             try wire.open(protection)
             let side = bit % 2
             #expect(wire.write(side, body: [1, 2, 3, 4, 5, 6, 7, 8], payload: [UInt8](repeating: 9, count: 40)))
@@ -160,7 +165,7 @@ private struct Wire: ~Copyable {
         ]
         for (name, attack, error) in attacks {
             for side in 0..<2 {
-                var wire = try Wire()
+                let wire = try Wire()
                 try wire.open(protection)
                 let frames = (0..<3).map { [UInt8](repeating: UInt8($0), count: 8) }
                 for frame in frames { #expect(wire.write(side, body: frame)) }
@@ -183,7 +188,7 @@ private struct Wire: ~Copyable {
 
     /// Records of one direction, or of an earlier stream, are nothing on another.
     @Test func recordsBelongToOneDirectionOfOneStream() throws {
-        var wire = try Wire()
+        let wire = try Wire()
         try wire.open()
         #expect(wire.write(0, body: [1]))
         wire.send(0)
@@ -199,7 +204,7 @@ private struct Wire: ~Copyable {
     @Test func onlyEncryptedFramesAreUnreadable() throws {
         let secret = Array("the guest's page".utf8)
         for protection in InterconnectProtection.allCases {
-            var wire = try Wire()
+            let wire = try Wire()
             try wire.open(protection)
             #expect(wire.write(0, body: [1], payload: secret))
             wire.send(0)
@@ -211,14 +216,14 @@ private struct Wire: ~Copyable {
 
     /// A peer that holds the key and says what it cannot mean is at fault itself.
     @Test func acknowledgingWhatWasNeverSentIsTheLossOfThePeer() throws {
-        var wire = try Wire()
+        let wire = try Wire()
         try wire.open()
         for _ in 0..<2 { #expect(wire.write(0, body: [1])) }
         wire.send(0)
         #expect(try wire.receive(1).count == 2)
         // The first end starts again and knows nothing of the frames that the second one has.
-        var fresh = try Wire()
-        swap(&fresh.ends.0, &wire.ends.0)
+        let fresh = try Wire()
+        swap(&fresh.one, &wire.one)
         wire.renew()
         for side in 0..<2 { wire.begin(side) }
         wire.send(1)
@@ -226,7 +231,7 @@ private struct Wire: ~Copyable {
     }
 
     @Test func aDirectionWithoutAnswersIsAcknowledgedToo() throws {
-        var wire = try Wire()
+        let wire = try Wire()
         try wire.open()
         var count = 0
         // Far more than the ring holds, in one direction only.

@@ -1,5 +1,5 @@
-import Contract
-package import Interconnect
+package import Contract
+@testable package import Interconnect
 package import Platform
 
 extension StreamKeys {

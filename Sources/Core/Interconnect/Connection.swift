@@ -17,6 +17,8 @@ package struct Connection: ~Copyable, Sendable {
     /// Once told, for ever.
     private var loss: ConnectionLoss?
     private var lastInterruption = ConnectionLoss.closed
+    /// What sending met: the end that is read says less.
+    private var isReset = false
     private var budget = InterruptionBudget()
     /// `poll` has read all that the kernel had.
     private var isDrained = false
@@ -121,7 +123,9 @@ package struct Connection: ~Copyable, Sendable {
             case .bytes(let count): stream.sent(count)
             case .wouldBlock: return .wouldBlock
             // What the peer said before it went is still to be read, and that it went is read behind it.
-            case .ended(.reset): return .drained
+            case .ended(.reset):
+                isReset = true
+                return .drained
             case .ended(let end): return .interrupted(interrupt(.ended(end)))
             }
         }
@@ -145,7 +149,8 @@ package struct Connection: ~Copyable, Sendable {
                 // A short read means that the kernel has no more; asking again would cost a call to hear so.
                 if count < room.count { return .received(total) }
             case .wouldBlock: return .received(total)
-            case .ended(let end):
+            case .ended(let read):
+                let end = isReset ? .reset : read
                 // Frames that arrived before the end are still to be handled; the next call reports it.
                 guard total > 0 else { return .interrupted(interrupt(.ended(end))) }
                 ending = .ended(end)
@@ -183,6 +188,7 @@ package struct Connection: ~Copyable, Sendable {
 
     private mutating func close() {
         socket = nil
+        isReset = false
         fileDescriptor = -1
     }
 }

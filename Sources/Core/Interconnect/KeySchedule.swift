@@ -18,7 +18,10 @@ struct EphemeralSecret: Sendable {
     /// The secret shared with the holder of `publicKey`; nil when that is none of a proper key (RFC 7748, 6.1: the result is all zeros).
     func shared(with publicKey: [UInt8]) -> SharedSecret? {
         guard let other = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: publicKey) else { return nil }
-        return try? key.sharedSecretFromKeyAgreement(with: other)
+        guard let shared = try? key.sharedSecretFromKeyAgreement(with: other),
+            unsafe shared.withUnsafeBytes({ unsafe $0.reduce(0, |) }) != 0
+        else { return nil }
+        return shared
     }
 }
 
