@@ -1,5 +1,5 @@
 package import Contract
-package import Platform
+import Platform
 import Synchronization
 
 /// A stream that takes the place of an interrupted one.
