@@ -1,3 +1,4 @@
+import BoardSupport
 import Contract
 import Foundation
 import Platform
