@@ -39,16 +39,18 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     let answered = Parker()
     private let running = Atomic<Bool>(false)
     let onLoss: @Sendable (NodeID, String) -> Void
+    let onFailure: @Sendable (SystemError) -> Void
     let log: @Sendable (String) -> Void
     var nextWatch: UInt64 = 0
 
     /// - Parameters:
     ///   - channels: by node; nil for this node.
     ///   - onLoss: called once from the loop's thread when a peer's stream ends or makes no sense.
+    ///   - onFailure: called once from the loop's thread when this node's kernel refuses what the loop needs, memory for one.
     package init(
         configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, channels: [PageChannel<Link>?],
         processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void,
-        log: @escaping @Sendable (String) -> Void
+        onFailure: @escaping @Sendable (SystemError) -> Void, log: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         engine = Engine(configuration: configuration)
         node = configuration.node
@@ -62,6 +64,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         wake = try WakeEvent()
         poller = try Poller()
         self.onLoss = onLoss
+        self.onFailure = onFailure
         self.log = log
         try poller.add(memory.faults.rawValue, as: Number.faults)
         try poller.add(wake.rawDescriptor, as: Number.wake)
@@ -85,7 +88,9 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         do throws(SystemError) {
             while try turn() {}
         } catch {
-            onLoss(node, "\(error)")
+            onFailure(error)
+            // What the guest had nobody reads any more, and each processor that waits needs a page to leave.
+            if error.isOutOfMemory { memory.release() }
             beginDraining()
             while (try? turn()) == true {}
         }
