@@ -69,7 +69,8 @@ import Testing
         clocks[0].course = ClockCourse(offset: 0 &- origin, since: origin)
         // From the join on, then the alignment.
         for node in 1..<nodes {
-            for beat in 0..<10 { exchange(node, Double(beat) * Self.beat) }
+            for round in 0..<200 { exchange(node, Double(round) * 100_000) }
+            for beat in 1..<10 { exchange(node, Double(beat) * Self.beat) }
             for round in 0..<64 { exchange(node, 10 * Self.beat + Double(round) * 100_000) }
             let now = clocks[node].counter(11 * Self.beat)
             let relation = clocks[node].relation.estimate(at: now)!
@@ -83,9 +84,10 @@ import Testing
             let time = Double(beat) * Self.beat
             let before = clocks.map { $0.guest(time) }
             for node in 1..<nodes where discipline {
+                // Each node beats when it likes.
                 let at = time + below(20_000_000)
-                exchange(node, at)
-                let now = clocks[node].counter(at + 10_000_000)
+                for round in 0..<4 { exchange(node, at + Double(round) * 100_000) }
+                let now = clocks[node].counter(at + 5_000_000)
                 guard let relation = clocks[node].relation.estimate(at: now) else { continue }
                 (clocks[node].course, clocks[node].wish) = clocks[node].follower.steer(
                     clocks[node].course, at: now, origin: origin, relation: relation, lead: clocks[node].lead, answered: clocks[node].answered)

@@ -1,6 +1,7 @@
 import Contract
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @testable import Node

@@ -119,16 +119,22 @@ package struct CounterRelation: Sendable {
         let carried = gain.overlaps(Self.assumedGain) ? gain.clamped(to: Self.assumedGain) : gain
         // Differences are taken from one value, so that they stay small.
         let origin = newest.lower
-        var (lower, upper) = (-Double.infinity, Double.infinity)
-        var quickest = Int64.max
-        for exchange in exchanges {
-            let (sinceSent, sinceCame) = (max(0, Self.ticks(exchange.sent, now)), max(0, Self.ticks(exchange.came, now)))
-            upper = min(upper, Double(exchange.upper &- origin) + carried.upperBound * sinceSent)
-            lower = max(lower, Double(exchange.lower &- origin) + carried.lowerBound * sinceCame)
-            quickest = min(quickest, exchange.width)
+        func carry(_ gain: ClosedRange<Double>) -> (lower: Double, upper: Double) {
+            var (lower, upper) = (-Double.infinity, Double.infinity)
+            for exchange in exchanges {
+                upper = min(upper, Double(exchange.upper &- origin) + gain.upperBound * max(0, Self.ticks(exchange.sent, now)))
+                lower = max(lower, Double(exchange.lower &- origin) + gain.lowerBound * max(0, Self.ticks(exchange.came, now)))
+            }
+            return (lower, upper)
         }
-        if lower > upper { (lower, upper) = (0, Double(newest.width)) }
-        let (middle, half) = ((lower + upper) / 2, (upper - lower) / 2)
+        // What is certain, and what is likely: all exchanges on the line of the middle slope.
+        var certain = carry(carried)
+        if certain.lower > certain.upper { certain = (0, Double(newest.width)) }
+        let slopeInTheMiddle = (carried.lowerBound + carried.upperBound) / 2
+        let likely = carry(slopeInTheMiddle...slopeInTheMiddle)
+        let middle = likely.lower <= likely.upper ? (likely.lower + likely.upper) / 2 : (certain.lower + certain.upper) / 2
+        let half = max(certain.upper - middle, middle - certain.lower)
+        let quickest = exchanges.reduce(Int64.max) { min($0, $1.width) }
         guard abs(middle) < 0x1p62, half < 0x1p62 else { return nil }
         return Estimate(
             offset: origin &+ Int64(middle.rounded()), errorBound: Int64(half.rounded(.up)) + 1, minimumRoundTrip: quickest, gain: gain)

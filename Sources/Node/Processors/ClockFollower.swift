@@ -4,15 +4,15 @@ import Interconnect
 /// the slower one gains ticks, and one whose counter is the faster one asks node 0 to gain them: all follow the fastest counter.
 ///
 /// What is corrected: the difference of the two counters' speeds, once the exchanges leave no doubt that there is one, at once and for good; and
-/// what the guest clock is off beside that, when it is more than a part of the quickest round trip, within a second.
+/// what the guest clock is off beside that, when it is more than a part of the quickest round trip, within a quarter of a second.
 struct ClockFollower: Sendable {
     /// Ticks gained for each tick, at most: what crystals differ by, and as much again to catch up.
     static let largestGain = 1000e-6
     /// Part of the quickest round trip that is let be. The clock is known to half a round trip, in the worst case, and a message takes half of one.
-    private static let slack: Int64 = 8
-    /// Ticks of a second; what is off is worked off within half of one.
+    private static let slack: Int64 = 16
+    /// Ticks of a second; what is off is worked off within a quarter of one.
     private let second: Double
-    private var isCorrecting = false
+    private var isCorrecting = true
 
     /// - Parameter kilohertz: of the counter.
     init(kilohertz: UInt64) { second = Double(kilohertz) * 1000 }
@@ -28,14 +28,16 @@ struct ClockFollower: Sendable {
         var next = ClockCourse(offset: course.offset(at: now), since: now)
         let behind = Int64(bitPattern: Self.target(at: now, origin: origin, relation: relation, lead: lead, answered: answered) &- next.offset)
         let slack = max(relation.minimumRoundTrip / Self.slack, 1)
-        if isCorrecting { isCorrecting = abs(behind) > slack / 4 } else { isCorrecting = abs(behind) > slack }
+        isCorrecting = behind.magnitude > UInt64(isCorrecting ? slack / 4 : slack)
         if Double(behind) > 0.01 * second {
             // Not a crystal: a counter was set. Nobody waits for minutes.
             next.offset &+= UInt64(behind)
             isCorrecting = false
         }
-        var own = relation.gain.contains(0) || relation.gainBound.isInfinite ? 0 : (relation.gain.lowerBound + relation.gain.upperBound) / 2
-        if isCorrecting { own += Double(behind) / (second / 2) }
+        // While the clock is off for certain, so is its speed: the likeliest one counts once it is known to about what crystals differ by.
+        let isKnown = !relation.gain.contains(0) || isCorrecting && relation.gainBound < 100e-6
+        var own = isKnown ? (relation.gain.lowerBound + relation.gain.upperBound) / 2 : 0
+        if isCorrecting { own += Double(behind) / (second / 4) }
         next.gain = Self.fixed(own + Self.fraction(lead.gain))
         return (next, Self.fixed(-own))
     }

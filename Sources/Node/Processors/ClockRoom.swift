@@ -12,6 +12,7 @@ final class ClockRoom: Sendable {
         /// What node 0 said last, and its counter then.
         var lead = ClockLead()
         var answered: UInt64 = 0
+        var answers = 0
         var follower: ClockFollower?
         /// What node 0 has to gain for this node.
         var wish: UInt32 = 0
@@ -22,11 +23,14 @@ final class ClockRoom: Sendable {
             return next.course
         }
 
-        mutating func begin(at now: UInt64, origin: UInt64, _ estimate: CounterRelation.Estimate) -> ClockCourse {
+        mutating func begin(at now: UInt64, origin: UInt64, _ estimate: CounterRelation.Estimate, _ kilohertz: UInt64) -> ClockCourse {
+            follower = ClockFollower(kilohertz: kilohertz)
             let target = ClockFollower.target(at: now, origin: origin, relation: estimate, lead: lead, answered: answered)
             return steer(ClockCourse(offset: target, since: now), at: now, origin: origin, estimate)
         }
     }
+
+    private static let exchangesPerBeat = 4
 
     private let node: NodeIndex
     private let control: ControlPlane
@@ -55,8 +59,11 @@ final class ClockRoom: Sendable {
         state.withLock { state in
             state.relation.add(t0: sent, t1: received, t2: answered, t3: arrival)
             (state.lead, state.answered) = (lead, answered)
+            state.answers += 1
         }
         answer.unpark()
+        guard let session = session.current, !session.isOver, state.withLock({ $0.follower != nil && $0.answers % Self.exchangesPerBeat == 0 }) else { return }
+        steer(session)
     }
 
     // MARK: Before the machine runs
@@ -76,17 +83,14 @@ final class ClockRoom: Sendable {
     func align(_ session: MachineSession) throws(NodeError) -> ClockFigures {
         guard node != 0 else { return ClockFigures() }
         let kilohertz = session.clock.kilohertz
-        state.withLock {
-            $0.relation.longestStretch = kilohertz * 500
-            $0.follower = ClockFollower(kilohertz: kilohertz)
-        }
+        state.withLock { $0.relation.longestStretch = kilohertz * 500 }
         var count = 0
         let estimate = try exchange(for: 3_000_000_000) { _ in
             count += 1
             return count == 64
         }
         let now = hostTimestamp()
-        session.steer(roundTrip: estimate.minimumRoundTrip) { _ in state.withLock { $0.begin(at: now, origin: session.setup.plan.clockOrigin, estimate) } }
+        session.steer(roundTrip: estimate.minimumRoundTrip) { _ in state.withLock { $0.begin(at: now, origin: session.setup.plan.clockOrigin, estimate, kilohertz) } }
         _ = session.clock.step(of: 0, at: now)
         // Node 0 hears what it has to gain before any guest runs.
         ping()
@@ -110,13 +114,14 @@ final class ClockRoom: Sendable {
 
     // MARK: Beating thread
 
-    /// Another exchange, and what the last one tells.
+    /// Some more exchanges: the quickest of them counts. With the last one's answer the clock takes another course.
     func beat() {
         if node == 0 { return lead() }
-        ping()
-        guard let session = session.current, !session.isOver else { return }
-        let now = hostTimestamp()
-        let origin = session.setup.plan.clockOrigin
+        for _ in 0..<Self.exchangesPerBeat { ping() }
+    }
+
+    private func steer(_ session: MachineSession) {
+        let (now, origin) = (hostTimestamp(), session.setup.plan.clockOrigin)
         guard let estimate = state.withLock({ $0.follower == nil ? nil : $0.relation.estimate(at: now) }) else { return }
         session.steer(roundTrip: estimate.minimumRoundTrip) { course in state.withLock { $0.steer(course, at: now, origin: origin, estimate) } }
         _ = record(estimate, in: session)
