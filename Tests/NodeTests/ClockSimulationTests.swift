@@ -121,9 +121,8 @@ import Testing
 
     @Test(arguments: [(2, 100e-6), (3, 100e-6), (5, 200e-6), (8, 20e-6), (16, 100e-6)])
     func guestsNeverSeeTimeRunBackwardsAndTheSkewIsBelowTheFastestMessage(nodes: Int, slip: Double) {
-        for seed in [1, 2, UInt64.random(in: 3 ... .max)] {
-            let outcome = run(nodes: nodes, seconds: 30, slip: slip, seed: seed)
-            print(nodes, slip, seed, outcome)
+        for seed in [1, UInt64.random(in: 2 ... .max)] {
+            let outcome = run(nodes: nodes, seconds: 15, slip: slip, seed: seed)
             #expect(outcome.worstMessage > 0, "seed \(seed): \(outcome)")
             // The machine's time follows the fastest crystal, and is not driven away by noise.
             #expect(outcome.excess < 20e-6, "seed \(seed): \(outcome)")

@@ -41,6 +41,9 @@ package struct CounterRelation: Sendable {
     /// log2 of the ticks of a stretch now: it begins short and doubles when the memory is full, so that the first moments are seen finely.
     private var shift: UInt64 = 10
     private var exchanges: [Exchange] = []
+    /// What every pair of exchanges allows for the slope.
+    private var least = -Double.infinity
+    private var most = Double.infinity
 
     /// - Parameter longestStretch: ticks; half a second of them.
     package init(longestStretch: UInt64 = 1 << 30) {
@@ -65,13 +68,18 @@ package struct CounterRelation: Sendable {
         } else {
             exchanges.append(exchange)
         }
+        confine(by: exchanges.count - 1)
         if exchanges.count > Self.limit { forget() }
         // No line fits: a counter was set, or a crystal has wandered. What is older says nothing of now.
-        while exchanges.count > 1, !isStraight { exchanges.removeFirst(max(1, exchanges.count / 2)) }
+        while exchanges.count > 1, least > most {
+            exchanges.removeFirst(max(1, exchanges.count / 2))
+            confineAnew()
+        }
         return true
     }
 
     private mutating func forget() {
+        defer { confineAnew() }
         guard 1 << shift < longestStretch else {
             exchanges.removeFirst()
             return
@@ -93,28 +101,25 @@ package struct CounterRelation: Sendable {
     /// Ticks from one moment to a later one, negative to an earlier one.
     private static func ticks(_ from: UInt64, _ to: UInt64) -> Double { Double(Int64(bitPattern: to &- from)) }
 
-    /// What every pair of exchanges allows for the slope.
-    private var slope: (least: Double, most: Double) {
-        var (least, most) = (-Double.infinity, Double.infinity)
-        for (index, later) in exchanges.enumerated() {
-            for earlier in exchanges[..<index] {
-                let (inner, outer) = (Self.ticks(earlier.came, later.sent), Self.ticks(earlier.sent, later.came))
-                if inner > 0 { most = min(most, Double(later.upper &- earlier.lower) / inner) }
-                if outer > 0 { least = max(least, Double(later.lower &- earlier.upper) / outer) }
-            }
+    /// Confines the slope by the pairs of exchange `index` with those before it.
+    private mutating func confine(by index: Int) {
+        let later = exchanges[index]
+        for earlier in exchanges[..<index] {
+            let (inner, outer) = (Self.ticks(earlier.came, later.sent), Self.ticks(earlier.sent, later.came))
+            if inner > 0 { most = min(most, Double(later.upper &- earlier.lower) / inner) }
+            if outer > 0 { least = max(least, Double(later.lower &- earlier.upper) / outer) }
         }
-        return (least, most)
     }
 
-    private var isStraight: Bool {
-        let (least, most) = slope
-        return least <= most
+    /// The same by all pairs of what is remembered.
+    private mutating func confineAnew() {
+        (least, most) = (-Double.infinity, Double.infinity)
+        for index in exchanges.indices { confine(by: index) }
     }
 
     /// The best that is known of the relation at local time `now`; nil before the first exchange.
     package func estimate(at now: UInt64) -> Estimate? {
         guard let newest = exchanges.last else { return nil }
-        let (least, most) = slope
         let gain = least...max(least, most)
         let carried = gain.overlaps(Self.assumedGain) ? gain.clamped(to: Self.assumedGain) : gain
         // Differences are taken from one value, so that they stay small.
