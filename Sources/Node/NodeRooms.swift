@@ -19,7 +19,7 @@ final class NodeRooms: Sendable {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         control = try ControlPlane(links: links)
         membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, earlyResets: setup.earlyResets), control: control, session: session, say: say)
-        clock = ClockRoom(node: node, control: control, session: session)
+        clock = ClockRoom(node: node, count: count, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
         updates = UpdateRoom(node: node, count: count, stick: setup.stick, control: control, say: say)
@@ -52,8 +52,10 @@ final class NodeRooms: Sendable {
         switch message {
         case .heartbeat: break
         case .membership(let message): membership.feed(.message(message, from: node))
-        case .timePing(let sent): clock.answer(sent, from: node, received: timestamp)
-        case .timePong(let sent, let received, let answered): clock.take(sent: sent, received: received, answered: answered, at: timestamp)
+        case .timePing(let sent, let wish): clock.answer(sent, wish: wish, from: node, received: timestamp)
+        case .timePong(let sent, let received, let answered, let lead):
+            // Nobody but node 0 is asked.
+            if node == 0 { clock.take(sent: sent, received: received, answered: answered, lead, at: timestamp) }
         case .statRequest: statistics.asked(by: node)
         case .statReply(let report): statistics.take(report, from: node)
         case .policies(let choice): policies.take(choice)

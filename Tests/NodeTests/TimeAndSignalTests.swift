@@ -32,6 +32,22 @@ import Testing
         #expect(clock.offset == 10 && clock.generation != generation)
     }
 
+    /// What the guest wrote stays, whatever corrections come; corrections are steps, forward only.
+    @Test func aGuestsWriteIsNoPartOfTheCourse() {
+        let clock = MachineClock(kilohertz: 1_000_000)
+        let begun = hostTimestamp()
+        clock.steer { _ in ClockCourse(offset: 0, since: begun, gain: 1 << 22) }
+        #expect(clock.step(of: 1000, at: begun) == (false, 1000 << 10))
+        clock.advance(by: 0 &- 5_000_000)
+        let generation = clock.generation
+        #expect(clock.step(of: 1000, at: begun + 1024 * 1500) == (true, 1000 << 10))
+        #expect(clock.offset == 1500 &- 5_000_000 && clock.generation == generation + 1)
+        // The shortest step is 100 ns.
+        #expect(clock.step(of: 0, at: begun + 1024 * 1599) == (false, 1 << 10) && clock.step(of: 0, at: begun + 1024 * 1600).isDue)
+        clock.steer { _ in ClockCourse(offset: 1600, since: begun) }
+        #expect(clock.step(of: 0, at: begun + (1 << 40)) == (false, nil) && clock.offset == 1600 &- 5_000_000)
+    }
+
     @Test func timerInterruptsAreSpacedByTheirStalls() {
         let pacing = TimerPacing()
         let begun: UInt64 = 1_000_000_000

@@ -10,9 +10,9 @@ package import Interconnect
 @safe
 package final class PageChannel<Link: PageLink & ~Copyable> {
     /// Most bytes of one message's contents, whole or as differences.
-    private static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
+    static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
     /// MiB that a node gives to the histories of all its channels together.
-    private static var historyMiB: Int { 32 }
+    static var historyMiB: Int { 32 }
 
     let peer: NodeID
     /// Sends the differences of pages, where they are shorter.
