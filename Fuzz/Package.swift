@@ -13,6 +13,8 @@ let package = Package(
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(name: "Coherence", dependencies: ["Pages"], swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(name: "Pages", swiftSettings: settings),
         .target(name: "Platform", dependencies: ["CPlatform", "Bytes"], swiftSettings: settings),
         .target(name: "Bytes", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
@@ -21,7 +23,7 @@ let package = Package(
     ]
         + [
             ("FuzzFrames", "Interconnect"), ("FuzzHandshake", "Interconnect"), ("FuzzEnvelope", "Licensing"), ("FuzzArmour", "Licensing"),
-            ("FuzzDenyList", "Licensing"), ("FuzzRequest", "Licensing"),
+            ("FuzzDenyList", "Licensing"), ("FuzzRequest", "Licensing"), ("FuzzEngine", "Coherence"),
         ].map { name, module in
             .executableTarget(name: name, dependencies: ["CFuzzDriver", .init(stringLiteral: module)], swiftSettings: settings + fuzzer, linkerSettings: link)
         }

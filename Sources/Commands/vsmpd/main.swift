@@ -2,5 +2,7 @@ import Glibc
 import NodeCommands
 import Platform
 
+// Whoever hangs up at a socket or a pipe of this node ends nothing but his own answer.
+_ = signal(SIGPIPE, SIG_IGN)
 ProgramStart.prepare()
 exit(NodeProgram.main(CommandLine.arguments))

@@ -4,6 +4,8 @@ package import Platform
 package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
     case ended(SocketEnd)
     case malformed(FrameError)
+    /// The peer has not read for so long that more than its due waits for it.
+    case unread(bytes: Int)
 
     package static let closed = ConnectionLoss.ended(.closed)
 
@@ -13,6 +15,7 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
         case .ended(.reset): "connection reset"
         case .ended(.failed(let code)): "connection failed: \(SystemError.reason(code))"
         case .malformed(let error): "malformed stream: \(error)"
+        case .unread(let bytes): "it has read nothing for long, and \(bytes >> 20) MiB wait for it"
         }
     }
 }

@@ -8,7 +8,7 @@ extension CoherenceLoop where Link: ~Copyable {
         while true {
             switch channel.poll() {
             case .message(let delivery):
-                if !isDraining, !take(delivery, from: channel) { return }
+                if !isDraining, !isHalted, !take(delivery, from: channel) { return }
             case .empty: return
             case .lost(let loss):
                 // A dead machine's peers may go. Their descriptors are readable for ever then: a loop that never sleeps at this
@@ -34,6 +34,7 @@ extension CoherenceLoop where Link: ~Copyable {
             try engine.receive(message, from: channel.peer, now: Instant(nanoseconds: now), effects: &effects)
         } catch {
             effects.removeAll()
+            isHalted = true
             lose(channel, "\(error)")
             return false
         }
