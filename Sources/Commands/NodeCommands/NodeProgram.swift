@@ -83,10 +83,10 @@ package enum NodeProgram {
 
     /// Writes text as it is on the console.
     /// - Parameter patience: nanoseconds after which it is dropped, so that nobody hangs for what he has to say; nil for who may.
-    static func show(_ text: String, patience: UInt64? = consolePatience) {
+    static func show(_ text: String, patience: UInt64? = consolePatience, on number: Int32 = STDERR_FILENO) {
         var rest = Array(text.utf8)[...]
         do throws(SystemError) {
-            let console = try FileDescriptor(duplicating: STDERR_FILENO, as: "standard error")
+            let console = try FileDescriptor(duplicating: number, as: "standard error")
             while !rest.isEmpty, try console.wait(for: .output, timeout: patience) {
                 // A pipe that takes anything takes PIPE_BUF bytes (pipe(7)).
                 try console.write(Array(rest.prefix(4096)))

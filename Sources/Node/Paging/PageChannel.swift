@@ -12,8 +12,8 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
     /// Most bytes of one message's contents, whole or as differences.
     private static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
     /// Bytes that may wait for a peer beyond what its link takes: a peer that reads nothing for so long is lost. Its processors' requests alone can
-    /// bring an eighth of it.
-    private static var overflowLimit: Int { 512 << 20 }
+    /// bring a quarter of it.
+    private static var overflowLimit: Int { 128 << 20 }
     /// MiB that a node gives to the histories of all its channels together.
     private static var historyMiB: Int { 32 }
 
