@@ -85,7 +85,7 @@ import Testing
     }
 
     /// One of each kind of message, and of each form that it takes.
-    private static var messages: [ControlMessage] {
+    static var messages: [ControlMessage] {
         let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
         let (lost, failed) = (MachineEnd.lost(node: 15, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
         let membership: [MembershipMessage] = [
