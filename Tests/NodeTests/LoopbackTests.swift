@@ -343,11 +343,11 @@ struct LoopbackTests {
         let zero = onThread { Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() } }
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
-        let links = try Mesh.establish(
+        let mesh = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
             log: { _ in })
         let begun = monotonicNow()
-        if !silent { for link in links { drop(link) } }
+        if !silent { for link in mesh.links { drop(link) } }
         let end = try #require(zero.wait(seconds: 10)).get()
         let taken = Double(monotonicNow() - begun) / 1e9
         guard case .lost(1, _) = end else {
@@ -356,7 +356,7 @@ struct LoopbackTests {
         }
         #expect(end.exitStatus == .nodeLost)
         #expect(taken < 3 && log.contains("LOST node 1"), "after \(taken) s: \(log.all)")
-        _ = links.count
+        _ = mesh.links.count
     }
 
     /// The coherence thread sees that the peer is gone while the control connection still stands: the console says so before the node's end.
