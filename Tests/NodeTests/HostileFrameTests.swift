@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import Interconnect
 import Testing
 
 @testable import Node

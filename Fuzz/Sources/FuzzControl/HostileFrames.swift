@@ -80,39 +80,37 @@ enum HostileFrames {
 
     /// Pieces, each a page's number, twice its length and what a peer sends for it. Two ends that get the same know the same.
     private static func differences(_ input: [UInt8]) -> Bool {
-        var (receiver, twin, sender) = (TransferHistory(count: 4), TransferHistory(count: 4), TransferHistory(count: 4))
+        var receiver = TransferHistory(count: 4), twin = TransferHistory(count: 4), sender = TransferHistory(count: 4)
+        // Behind each place lies what nobody may write to.
+        let margin = [UInt8](repeating: 0xA5, count: 64)
+        var page = [UInt8](repeating: 0, count: PageNumber.size) + margin
+        var other = page
+        var encoded = [UInt8](repeating: 0, count: TransferHistory.largestDifference) + margin
         var rest = input[...]
         var isRead = false
-        let guardSize = 64
-        let size = PageNumber.size + guardSize
-        let (page, other) = (UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64), UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64))
-        let encoded = UnsafeMutableRawPointer.allocate(byteCount: TransferHistory.largestDifference + guardSize, alignment: 64)
-        unsafe encoded.initializeMemory(as: UInt8.self, repeating: 0xA5, count: TransferHistory.largestDifference + guardSize)
-        for place in [page, other] { unsafe place.initializeMemory(as: UInt8.self, repeating: 0xA5, count: size) }
-        defer { for place in [page, other, encoded] { unsafe place.deallocate() } }
         while let number = rest.popFirst(), let length = rest.popFirst() {
             let piece = Array(rest.prefix(Int(length) * 2))
             rest = rest.dropFirst(piece.count)
             let name = PageNumber(UInt32(number))
-            let (read, same) = unsafe piece.withUnsafeBytes { unsafe (receiver.decode(name, $0, to: page), twin.decode(name, $0, to: other)) }
-            precondition(read == same, "two ends read differently")
+            let read = decode(name, piece, to: &page, &receiver)
+            let same = decode(name, piece, to: &other, &twin)
+            precondition(read == same && page == other, "two ends differ")
+            precondition(page.suffix(64).elementsEqual(margin), "written behind the page")
             guard let read else { break }
             precondition(read <= piece.count, "more was read than came")
             isRead = true
-            for offset in 0..<guardSize {
-                precondition(unsafe page.load(fromByteOffset: PageNumber.size + offset, as: UInt8.self) == 0xA5, "written behind the page")
+            // What came can be sent on.
+            let sent = unsafe page.withUnsafeBytes { source in
+                unsafe encoded.withUnsafeMutableBytes { unsafe sender.encode(name, source.baseAddress!, to: $0.baseAddress!) }
             }
-            for offset in 0..<PageNumber.size {
-                precondition(unsafe page.load(fromByteOffset: offset, as: UInt8.self) == other.load(fromByteOffset: offset, as: UInt8.self), "two ends differ")
-            }
-            // What came can be sent on, and comes to the same.
-            let sent = unsafe sender.encode(name, page, to: encoded)
-            precondition(sent <= TransferHistory.largestDifference, "more was written than there is room for")
-            for offset in 0..<guardSize {
-                precondition(unsafe encoded.load(fromByteOffset: TransferHistory.largestDifference + offset, as: UInt8.self) == 0xA5, "written behind")
-            }
+            precondition(sent <= TransferHistory.largestDifference && encoded.suffix(64).elementsEqual(margin), "written behind the differences")
         }
         return isRead
+    }
+
+    private static func decode(_ name: PageNumber, _ piece: [UInt8], to page: inout [UInt8], _ history: inout TransferHistory) -> Int? {
+        // SAFETY: the page has room for a whole one; the piece says how long it is.
+        unsafe piece.withUnsafeBytes { piece in unsafe page.withUnsafeMutableBytes { unsafe history.decode(name, piece, to: $0.baseAddress!) } }
     }
 
     // MARK: Devices

@@ -1,5 +1,5 @@
 import KVM
-package import Coherence
+import Coherence
 
 /// What page each local processor waits for, so that a kick is not wasted on it (it would only spin inside KVM) and
 /// the time of a remote fault is known.
