@@ -150,6 +150,12 @@ package final class NodeRuntime: Sendable {
     /// Node 0, once the machine has ended: how often in a row the guest has reset before it reached user space.
     package var earlyResets: Int { rooms.withLock { $0 }?.membership.membership.earlyResets ?? 0 }
 
+    /// How often each thread that everything waits for has come round its loop; none before this node has joined.
+    package var progress: [String: UInt64] {
+        guard let rooms = rooms.withLock({ $0 }) else { return [:] }
+        return rooms.control.progress.merging(rooms.session.current?.progress ?? [:]) { $1 }
+    }
+
     // MARK: The operator's wishes
 
     /// The whole machine's figures now, asked of every node; nil while there is no machine.

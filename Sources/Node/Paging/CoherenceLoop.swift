@@ -37,6 +37,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     /// A peer has broken the protocol: engine and memory may differ, so nothing is done any more until the machine's end has come here.
     var isHalted = false
     let wake: WakeEvent
+    let progress = ThreadProgress()
     let orders = Mutex(LoopOrders())
     let answered = Parker()
     private let running = Atomic<Bool>(false)
@@ -94,6 +95,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     }
 
     private func turn() throws(SystemError) -> Bool {
+        progress.step()
         var now = monotonicNow()
         if !isDraining, !isHalted, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
             engine.expire(now: Instant(nanoseconds: now), effects: &effects)
