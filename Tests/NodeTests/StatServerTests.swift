@@ -32,7 +32,7 @@ import Testing
     /// It asks and hangs up: its answer goes nowhere, and the next one is served.
     @Test func aClientThatHangsUpHarmsNobody() throws {
         let server = try Self.clientThatIsGone()
-        let error = #expect(throws: SystemError.self) { try StatServer.serve(server.descriptor, within: patience) { _ in "answer" } }
+        let error = #expect(throws: SystemError.self) { try StatServer.serve(server.descriptor, within: patience) { _, _ in "answer" } }
         #expect(error?.code == EPIPE)
     }
 
