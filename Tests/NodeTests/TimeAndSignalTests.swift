@@ -28,7 +28,7 @@ import Testing
     @Test func correctionsStepTheClockForwardAndAreNoticed() {
         let clock = MachineClock(kilohertz: 1_000_000, offset: .max)
         let generation = clock.generation
-        clock.advance(by: 11)
+        clock.move(by: 11)
         #expect(clock.offset == 10 && clock.generation != generation)
     }
 
@@ -38,7 +38,7 @@ import Testing
         let begun = hostTimestamp()
         clock.steer { _ in ClockCourse(offset: 0, since: begun, gain: 1 << 22) }
         #expect(clock.step(of: 1000, at: begun) == (false, 1000 << 10))
-        clock.advance(by: 0 &- 5_000_000)
+        clock.move(by: 0 &- 5_000_000)
         let generation = clock.generation
         #expect(clock.step(of: 1000, at: begun + 1024 * 1500) == (true, 1000 << 10))
         #expect(clock.offset == 1500 &- 5_000_000 && clock.generation == generation + 1)

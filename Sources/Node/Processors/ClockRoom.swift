@@ -14,8 +14,21 @@ final class ClockRoom: Sendable {
         var answered: UInt64 = 0
         var answers = 0
         var follower: ClockFollower?
+        /// When the pings left whose answers may still come, oldest first.
+        var pings: [UInt64] = []
         /// What node 0 has to gain for this node.
         var wish: UInt32 = 0
+
+        mutating func noteThatLeft(_ ping: UInt64) {
+            if pings.count == ClockRoom.pingLimit { pings.removeFirst() }
+            pings.append(ping)
+        }
+
+        mutating func wasAsked(_ ping: UInt64) -> Bool {
+            guard let index = pings.firstIndex(of: ping) else { return false }
+            pings.remove(at: index)
+            return true
+        }
 
         mutating func steer(_ course: ClockCourse, at now: UInt64, origin: UInt64, _ estimate: CounterRelation.Estimate) -> ClockCourse {
             guard let next = follower?.steer(course, at: now, origin: origin, relation: estimate, lead: lead, answered: answered) else { return course }
@@ -31,6 +44,8 @@ final class ClockRoom: Sendable {
     }
 
     private static let exchangesPerBeat = 4
+    /// Two minutes of beats, and what the alignment asks.
+    static let pingLimit = 1024
 
     private let node: NodeIndex
     private let control: ControlPlane
@@ -49,18 +64,24 @@ final class ClockRoom: Sendable {
 
     // MARK: Control thread
 
-    func answer(_ sent: UInt64, wish: UInt32, from peer: NodeIndex, received: UInt64) {
-        if node == 0 { wishes.withLock { $0[node: peer] = wish } }
+    func answer(_ sent: UInt64, wish: UInt32, from peer: NodeIndex, received: UInt64) throws(PeerViolation) {
+        guard node == 0 else { throw PeerViolation("it asks this node for the time, which only node 0 tells") }
+        wishes.withLock { $0[node: peer] = wish }
         let lead = session.current?.clock.lead ?? ClockLead()
         control.send(.timePong(sent: sent, received: received, answered: hostTimestamp(), lead), to: peer)
     }
 
-    func take(sent: UInt64, received: UInt64, answered: UInt64, _ lead: ClockLead, at arrival: UInt64) {
-        state.withLock { state in
+    func take(
+        sent: UInt64, received: UInt64, answered: UInt64, _ lead: ClockLead, at arrival: UInt64, from peer: NodeIndex
+    ) throws(PeerViolation) {
+        let wasAsked = state.withLock { state in
+            guard peer == 0, state.wasAsked(sent) else { return false }
             state.relation.add(t0: sent, t1: received, t2: answered, t3: arrival)
             (state.lead, state.answered) = (lead, answered)
             state.answers += 1
+            return true
         }
+        guard wasAsked else { throw PeerViolation("it tells a time that nobody asked it for") }
         answer.unpark()
         guard let session = session.current, !session.isOver, state.withLock({ $0.follower != nil && $0.answers % Self.exchangesPerBeat == 0 }) else { return }
         steer(session)
@@ -137,7 +158,14 @@ final class ClockRoom: Sendable {
         }
     }
 
-    private func ping() { control.send(.timePing(sent: hostTimestamp(), wish: state.withLock { $0.wish }), to: 0) }
+    private func ping() {
+        let now = hostTimestamp()
+        let wish = state.withLock { state in
+            state.noteThatLeft(now)
+            return state.wish
+        }
+        control.send(.timePing(sent: now, wish: wish), to: 0)
+    }
 
     private func record(_ estimate: CounterRelation.Estimate, in session: MachineSession) -> ClockFigures {
         func nanoseconds(_ ticks: Int64) -> UInt64 { UInt64(max(0, session.clock.nanoseconds(ofTicks: ticks))) }
