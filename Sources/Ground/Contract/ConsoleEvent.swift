@@ -18,6 +18,8 @@ package enum ConsoleEvent: Sendable, Equatable {
     case statistics(String)
     /// The node's program ended with this status, other than success or a reboot.
     case nodeEnded(status: Int32)
+    /// The board starts joining again by itself, after so many seconds.
+    case rejoins(attempt: Int, seconds: Int)
 
     // MARK: Of the guest
 
@@ -55,6 +57,7 @@ extension ConsoleEvent: CustomStringConvertible {
                 + " power-cycle that board, then start all boards again"
         case .statistics(let json): "VSMP-STAT \(json)"
         case .nodeEnded(let status): "vsmpd ended with status \(status)"
+        case .rejoins(let attempt, let seconds): "this board joins again in \(seconds) s, attempt \(attempt)"
         case .guestExit(let code): "VSMP-EXIT \(code)"
         case .panic(let why): "Kernel panic - not syncing\(why)"
         }

@@ -29,6 +29,7 @@ package final class ControlPlane: @unchecked Sendable {
     private let links: [ControlLink?]
     private var poller: Poller
     private let wake: WakeEvent
+    private let (receiving, beating) = (ThreadProgress(), ThreadProgress())
     private let detector: Mutex<FailureDetector>
     private let isStopping = Atomic<Bool>(false)
     /// Peers whose send ring was full.
@@ -61,6 +62,12 @@ package final class ControlPlane: @unchecked Sendable {
         beat.unpark()
         for thread in threads { thread.join() }
         threads = []
+    }
+
+    /// Rounds of both threads. The one that receives is woken, so that it comes round also where nobody sends.
+    var progress: [String: UInt64] {
+        wake.raise()
+        return ["vsmp-control": receiving.count, "vsmp-beat": beating.count]
     }
 
     // MARK: Sending
@@ -97,6 +104,7 @@ package final class ControlPlane: @unchecked Sendable {
         var gone = NodeSet()
         while !isStopping.load(ordering: .sequentiallyConsistent) {
             guard let count = try? poller.wait(timeout: nil) else { return }
+            receiving.step()
             for index in 0..<count {
                 let number = poller.ready(index)
                 guard number < links.count, let link = links[Int(number)], !gone.contains(link.peer) else {
@@ -147,6 +155,7 @@ package final class ControlPlane: @unchecked Sendable {
                 continue
             }
             next = max(next + period, now)
+            beating.step()
             broadcast(.heartbeat)
             for peer in NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members where detector.withLock({ $0.streamEnded(peer, .closed) }) {
                 handlers.loss(peer, "it has read nothing for long, and no more fits into the connection")

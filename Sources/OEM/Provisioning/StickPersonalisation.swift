@@ -35,7 +35,8 @@ public struct StickPersonalisation: Sendable, Equatable {
     ///   - policies: coherence policies to start with; nil leaves them to the board.
     public init(
         kit: Kit, node: NodeIndex, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
-        onFailure: MachineConfiguration.FailureAction? = nil, policies: PolicySet? = nil, guest: GuestPayload? = nil
+        onFailure: MachineConfiguration.FailureAction? = nil, rejoining: MachineConfiguration.Rejoining? = nil,
+        watchdog: MachineConfiguration.WatchdogUse? = nil, policies: PolicySet? = nil, guest: GuestPayload? = nil
     ) {
         self.kit = kit
         machine = MachineConfiguration(kit: kit.id, nodes: kit.nodes, node: node)
@@ -43,6 +44,8 @@ public struct StickPersonalisation: Sendable, Equatable {
         machine.cacheMiB = cacheMiB
         machine.processors = processors
         machine.onFailure = onFailure
+        machine.rejoining = rejoining
+        machine.watchdog = watchdog
         machine.policies = policies
         self.guest = guest
     }

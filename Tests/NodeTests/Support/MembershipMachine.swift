@@ -116,7 +116,8 @@ final class JoinedMember {
     private let node: NodeIndex
     private let count: Int
     /// Kept open: a peer has joined only when it has both.
-    private let links: [PeerLinks]
+    private let mesh: JoinedMesh
+    private var links: [PeerLinks] { mesh.links }
 
     init(node: Int, count: Int, kit: String, reach: Reach, log: Log) throws {
         self.count = count
@@ -125,10 +126,10 @@ final class JoinedMember {
         let index = NodeIndex(exactly: node) ?? 0
         self.node = index
         let identity = try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: testHash, random: &random)
-        links = try Mesh.establish(
+        mesh = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
         var controls = [ControlLink?](repeating: nil, count: count)
-        for link in links { controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index) }
+        for link in mesh.links { controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index) }
         control = try ControlPlane(links: controls)
         driver = MembershipDriver(Membership(node: index, count: count), control: control, session: SessionSlot(), say: { log($0) })
     }

@@ -27,19 +27,31 @@ struct PersonalOptions: ParsableArguments {
     @Option(help: "What a node does after a failure: poweroff or wait.")
     var onFailure: MachineConfiguration.FailureAction?
 
+    @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: Self.rejoining)
+    var rejoin: MachineConfiguration.Rejoining?
+
+    @Option(help: "Whether the board's watchdog timer resets a node that hangs: on or off.")
+    var watchdog: MachineConfiguration.WatchdogUse?
+
+    @Sendable private static func rejoining(_ text: String) throws -> MachineConfiguration.Rejoining {
+        guard let rejoining = MachineConfiguration.Rejoining(text) else { throw ValidationError("'\(text)' is not always, never or a number from 1 to 1000") }
+        return rejoining
+    }
+
     func validate() throws {
         guard kernel != nil || (initrd == nil && append == nil) else { throw ValidationError("--initrd and --append need --kernel") }
     }
 
     /// Whether any of them was given.
     var isGiven: Bool {
-        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure]
+        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure, rejoin, watchdog]
         return all.contains { $0 != nil }
     }
 
     func personalisation(_ kit: Kit, _ node: NodeIndex) -> StickPersonalisation {
         StickPersonalisation(
-            kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure,
+            kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure, rejoining: rejoin,
+            watchdog: watchdog,
             guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
     }
 }
