@@ -46,6 +46,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     var interruptions: [Interruption?]
     let interruptionLimit: UInt64
     var nextWatch: UInt64 = 0
+    var nextTick: UInt64 = 0
 
     /// - Parameters:
     ///   - channels: by node; nil for this node.
@@ -114,7 +115,8 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
             logLongWaits(now)
             loseInterrupted(now)
         }
-        var timeout = LoopTimes.watchInterval
+        if now >= nextTick { tickLinks(now) }
+        var timeout = LoopTimes.tickInterval
         if !isDraining, let deadline = engine.nextDeadline {
             timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
         }
@@ -162,6 +164,8 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
 enum LoopTimes {
     /// How often the loop looks for processors that have waited long.
     static let watchInterval: UInt64 = 1_000_000_000
+    /// How often links are asked whether anything still arrives at their other ends.
+    static let tickInterval: UInt64 = 250_000_000
     /// A wait that is logged.
     static let longWait: UInt64 = 5_000_000_000
 }
