@@ -50,7 +50,6 @@ final class NodeRooms: Sendable {
 
     private func take(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) {
         switch message {
-        case .heartbeat: break
         case .membership(let message): membership.feed(.message(message, from: node))
         case .timePing(let sent): clock.answer(sent, from: node, received: timestamp)
         case .timePong(let sent, let received, let answered): clock.take(sent: sent, received: received, answered: answered, at: timestamp)

@@ -160,7 +160,7 @@ extension MembershipMessage {
 }
 
 extension MachineEnd {
-    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed }
+    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, cut, alone }
 
     fileprivate func write(to writer: inout ByteWriter) {
         func put(_ kind: Kind, _ node: NodeIndex, _ why: String) {
@@ -177,6 +177,14 @@ extension MachineEnd {
             writer.put(UInt8(clamping: resets))
         case .failed(let node, let why): put(.failed, node, why)
         case .lost(let node, let why): put(.lost, node, why)
+        case .cut(let low, let high, let why):
+            writer.put(Kind.cut.rawValue)
+            writer.put(low)
+            writer.put(high)
+            writer.put(String(why.prefix(160)))
+        case .alone(let why):
+            writer.put(Kind.alone.rawValue)
+            writer.put(String(why.prefix(160)))
         }
     }
 
@@ -188,6 +196,11 @@ extension MachineEnd {
         case .failed: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
         case .lost: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
+        case .cut:
+            let (low, high) = (try reader.takeNode(), try reader.takeNode())
+            guard low < high else { throw .value("link") }
+            self = .cut(low, high, why: try reader.takeText())
+        case .alone: self = .alone(why: try reader.takeText())
         case nil: throw .value("end")
         }
     }

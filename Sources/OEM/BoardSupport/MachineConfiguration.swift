@@ -23,6 +23,8 @@ public struct MachineConfiguration: Sendable, Equatable {
     /// Processors lent to the machine; nil lends all.
     public var processors: Int?
     public var onFailure: FailureAction?
+    /// Seconds of silence between two boards that the machine survives; nil takes ``Limits/standardOutageSeconds``. Node 0's counts.
+    public var outageSeconds: Int?
     /// Coherence policies to start with; nil starts with the board's.
     public var policies: PolicySet?
 
@@ -46,6 +48,7 @@ extension MachineConfiguration {
         case cacheMiB = "cache-mib"
         case processors
         case onFailure = "on-failure"
+        case outageSeconds = "outage-seconds"
         case policies
 
         /// What may stand behind the key's `=`.
@@ -74,6 +77,7 @@ extension MachineConfiguration {
             case .sliceMiB: .number(Limits.sliceMiB, unit: "MiB")
             case .cacheMiB: .number(Limits.cacheMiB, unit: "MiB")
             case .processors: .number(Limits.lentProcessors)
+            case .outageSeconds: .number(Limits.outageSeconds, unit: "seconds")
             case .onFailure: .words(FailureAction.allCases.map(\.rawValue))
             case .policies: .text("names with commas between them, `all`, `none`, or `all,-NAME`")
             }
@@ -87,6 +91,7 @@ extension MachineConfiguration {
             case .cacheMiB: "an eighth of the memory"
             case .processors: "all"
             case .onFailure: "`\(FailureAction.powerOff.rawValue)`"
+            case .outageSeconds: "\(Limits.standardOutageSeconds)"
             case .policies: "the board's, else all"
             }
         }
@@ -100,6 +105,7 @@ extension MachineConfiguration {
             case .cacheMiB: "memory for copies of other nodes' pages"
             case .processors: "processors that the node lends"
             case .onFailure: "what the board does when `vsmpd` ends with an error"
+            case .outageSeconds: "silence between two boards that the machine survives; node 0's counts ([interconnect.md](interconnect.md), \"Failure rules\")"
             case .policies: "coherence policies to start with ([coherence.md](coherence.md), \"Policies\")"
             }
         }

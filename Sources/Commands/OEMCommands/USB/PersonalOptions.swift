@@ -27,19 +27,22 @@ struct PersonalOptions: ParsableArguments {
     @Option(help: "What a node does after a failure: poweroff or wait.")
     var onFailure: MachineConfiguration.FailureAction?
 
+    @Option(in: Limits.outageSeconds, unit: "seconds", help: "Seconds of silence between two boards that the machine survives; node 0's stick counts.")
+    var outageSeconds: Int?
+
     func validate() throws {
         guard kernel != nil || (initrd == nil && append == nil) else { throw ValidationError("--initrd and --append need --kernel") }
     }
 
     /// Whether any of them was given.
     var isGiven: Bool {
-        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure]
+        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure, outageSeconds]
         return all.contains { $0 != nil }
     }
 
     func personalisation(_ kit: Kit, _ node: NodeIndex) -> StickPersonalisation {
         StickPersonalisation(
-            kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure,
+            kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure, outageSeconds: outageSeconds,
             guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
     }
 }
