@@ -1,51 +1,31 @@
 import Contract
 internal import Platform
-import Glibc
 
-/// One connection on its way through the handshake.
-final class HandshakeAttempt {
-    enum Progress {
-        case running
-        /// Listener: the mesh has to decide.
-        case wantsAdmission(NodeIdentity, ConnectionRole)
-        case established(NodeIdentity, ConnectionRole)
-        case refused(Refusal)
-        /// Nothing came of it and there is nothing to say: the address did not answer.
-        case unreachable(String)
-        /// Whatever had to be said was said.
-        case finished
-    }
-
+/// One stream on its way through the handshake.
+struct HandshakeAttempt: Sendable {
+    let id: StreamID
     let remote: SocketAddress
     /// The node this attempt dials; nil at the listening side.
     let dialing: NodeIndex?
-    let role: ConnectionRole
-    private var socket: Socket?
+    private(set) var deadline: UInt64
+    private(set) var isConnecting: Bool
+    /// All is said; the peer may read it until the deadline.
+    private(set) var isClosing = false
     private var handshake: Handshake
-    private var deadline: UInt64
-    private var connecting: Bool
-    private var unsent: [UInt8] = []
-    private var closing = false
 
     /// Time in which a refused peer may still read why, in nanoseconds.
     private static let lingering: UInt64 = 500_000_000
 
-    init(
-        socket: consuming Socket, remote: SocketAddress, dialing: NodeIndex?, role: ConnectionRole, handshake: Handshake,
-        deadline: UInt64
-    ) {
-        self.socket = consume socket
+    init(_ id: StreamID, remote: SocketAddress, dialing: NodeIndex?, handshake: Handshake, deadline: UInt64) {
+        self.id = id
         self.remote = remote
         self.dialing = dialing
-        self.role = role
         self.handshake = handshake
         self.deadline = deadline
-        connecting = dialing != nil
+        isConnecting = dialing != nil
     }
 
-    var fileDescriptor: Int32 { socket?.fileDescriptor ?? -1 }
-    var events: DescriptorEvents { connecting || !unsent.isEmpty ? [.input, .output] : .input }
-    var isClosing: Bool { closing }
+    var state: Handshake.State { handshake.state }
     var peerIsAuthenticated: Bool { handshake.peerIsAuthenticated }
 
     /// The peer as messages call it.
@@ -55,85 +35,19 @@ final class HandshakeAttempt {
         return "\(remote)"
     }
 
-    /// Gives the socket away, once established.
-    func takeSocket() -> Socket {
-        guard let socket = socket.take() else { preconditionFailure("the socket was taken before") }
-        return socket
-    }
+    /// While it closes, what comes is read and thrown away: closing with unread bytes would reset the connection and take the refusal with it.
+    var bytesWanted: Int { isClosing ? 4096 : handshake.bytesWanted }
 
-    func admit() {
-        handshake.admit()
-        flush()
-    }
+    mutating func takeOutput() -> [UInt8] { isConnecting ? [] : handshake.takeOutput() }
 
-    func refuse(_ refusal: Refusal, now: UInt64) {
-        handshake.refuse(refusal)
-        beginClosing(now)
-    }
+    mutating func connected() { isConnecting = false }
+    mutating func receive(_ bytes: [UInt8]) { handshake.receive(bytes) }
+    mutating func ended() { handshake.connectionEnded() }
+    mutating func admit() { handshake.admit() }
+    mutating func refuse(_ refusal: Refusal) { handshake.refuse(refusal) }
 
-    /// Sends and receives what is possible now.
-    func advance(now: UInt64, ready: DescriptorEvents) -> Progress {
-        if closing { return advanceClosing(now) }
-        if connecting {
-            if now >= deadline { return .unreachable("no answer") }
-            guard !ready.isDisjoint(with: [.output, .hangUp]) else { return .running }
-            if let error = socket?.connectionError() { return .unreachable(error.reason) }
-            connecting = false
-        }
-        flush()
-        while handshake.bytesWanted > 0 {
-            guard let bytes = socket?.read(atMost: handshake.bytesWanted) else {
-                handshake.connectionEnded()
-                break
-            }
-            if bytes.isEmpty { break }
-            handshake.receive(bytes)
-            flush()
-        }
-        switch handshake.state {
-        case .inProgress:
-            guard now >= deadline else { return .running }
-            refuse(.timeout, now: now)
-            return .refused(.timeout)
-        case .awaitingAdmission(let peer, let role): return .wantsAdmission(peer, role)
-        case .established(let peer, let role):
-            // The last message is small and the socket's buffer empty, so this holds at once in practice.
-            return unsent.isEmpty ? .established(peer, role) : .running
-        case .refused(let refusal):
-            beginClosing(now)
-            return .refused(refusal)
-        }
-    }
-
-    private func flush() {
-        guard !connecting else { return }
-        unsent += handshake.takeOutput()
-        while !unsent.isEmpty {
-            guard let count = socket?.write(unsent) else {
-                // What the peer said before it went is still to be read.
-                unsent = []
-                return
-            }
-            if count == 0 { return }
-            unsent.removeFirst(count)
-        }
-    }
-
-    private func beginClosing(_ now: UInt64) {
-        flush()
-        closing = true
+    mutating func close(_ now: UInt64) {
+        isClosing = true
         deadline = now + Self.lingering
-        if unsent.isEmpty { socket?.endSending() }
-    }
-
-    /// Reads on until the peer closes: closing with unread bytes would reset the connection and take the refusal with it.
-    private func advanceClosing(_ now: UInt64) -> Progress {
-        if now >= deadline { return .finished }
-        if !unsent.isEmpty {
-            flush()
-            if unsent.isEmpty { socket?.endSending() }
-        }
-        // Bounded, so that a peer who never stops sending costs one read a round.
-        return socket?.read(atMost: 4096) == nil ? .finished : .running
     }
 }

@@ -91,8 +91,8 @@ package enum Mesh {
         var random = SystemRandomNumberGenerator()
         let outcome: Result<[PeerLinks], MeshError>
         do throws(InterconnectError) {
-            var builder = try MeshBuilder(configuration, random: &random)
-            outcome = try builder.run(random: &random, log: log)
+            var driver = try GatheringDriver(configuration)
+            outcome = try driver.run(random: &random, log: log)
         } catch {
             throw .interconnect(error)
         }

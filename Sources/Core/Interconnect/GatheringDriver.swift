@@ -1,0 +1,232 @@
+import Contract
+import Platform
+
+/// Runs a ``Gathering`` over sockets: one thread, one poll, any number of streams at a time.
+struct GatheringDriver: ~Copyable {
+    private final class Stream {
+        let id: StreamID
+        private var socket: Socket?
+        var isConnecting: Bool
+        var unsent: [UInt8] = []
+        var endsAfterSending = false
+        /// Whose it is, once its handshake is done: nothing more is read here.
+        var delivered: Gathering.PeerStream?
+
+        init(_ id: StreamID, _ socket: consuming Socket, isConnecting: Bool) {
+            self.id = id
+            self.socket = consume socket
+            self.isConnecting = isConnecting
+        }
+
+        var fileDescriptor: Int32 { socket?.fileDescriptor ?? -1 }
+        var events: DescriptorEvents {
+            let output: DescriptorEvents = isConnecting || !unsent.isEmpty ? .output : []
+            // What a peer sends on a delivered stream waits for who takes it.
+            return delivered == nil ? output.union(.input) : output
+        }
+        var hasFailed: Bool { socket?.connectionError() != nil }
+        var isDead: Bool { socket?.isDead() ?? true }
+
+        /// Gives the socket away.
+        func takeSocket() -> Socket {
+            guard let socket = socket.take() else { preconditionFailure("the socket was taken before") }
+            return socket
+        }
+
+        func read(atMost limit: Int) -> [UInt8]? { socket?.read(atMost: limit) }
+
+        func flush() {
+            while !isConnecting, !unsent.isEmpty {
+                guard let count = socket?.write(unsent) else {
+                    // What the peer said before it went is still to be read.
+                    unsent = []
+                    break
+                }
+                if count == 0 { return }
+                unsent.removeFirst(count)
+            }
+            if endsAfterSending, unsent.isEmpty {
+                endsAfterSending = false
+                socket?.endSending()
+            }
+        }
+    }
+
+    private let configuration: MeshConfiguration
+    private let interface: NetworkInterface?
+    private var listener: Socket?
+    private var beacons: Socket?
+    private var gathering: Gathering
+    private var streams: [Stream] = []
+    private var accepted: UInt64 = 0
+    private var outcome: Result<Void, MeshError>?
+
+    init(_ configuration: MeshConfiguration) throws(InterconnectError) {
+        let me = configuration.identity
+        var interface: NetworkInterface?
+        var listener: Socket?
+        var beacons: Socket?
+        switch configuration.reach {
+        case .discovery(let name, let mtu):
+            let found = try Self.interface(name, mtu: mtu)
+            beacons = try system { () throws(SystemError) in try Socket.multicast(BeaconGroup.address(scope: found.index)) }
+            interface = found
+        case .fixed(let address, let peers):
+            for peer in NodeIndex.all(of: me.index.position) where peers[peer] == nil {
+                throw .configuration("node \(me.index) has no address of node \(peer)")
+            }
+            listener = try system { () throws(SystemError) in try Socket.listening(at: address) }
+        }
+        self.configuration = configuration
+        self.interface = interface
+        self.listener = consume listener
+        self.beacons = consume beacons
+        gathering = Gathering(configuration, now: monotonicNow())
+    }
+
+    private static func interface(_ name: String, mtu: Int?) throws(InterconnectError) -> NetworkInterface {
+        let found: NetworkInterface
+        do throws(SystemError) { found = try NetworkInterface(name) } catch {
+            throw .interface(name, "there is no such interface; check the board's interconnect port")
+        }
+        guard let mtu else { return found }
+        do throws(SystemError) { try found.setMTU(mtu) } catch {
+            throw .interface(
+                name, "it does not carry packets of \(mtu) bytes: \(error.reason); correct mtu in the board's description")
+        }
+        return found
+    }
+
+    mutating func run(
+        random: inout some RandomNumberGenerator, log: (String) -> Void
+    ) throws(InterconnectError) -> Result<[PeerLinks], MeshError> {
+        while true {
+            try listen(random: &random, log)
+            feed(.tick, random: &random, log)
+            switch outcome {
+            case .failure(let error)?: return .failure(error)
+            // The last message is small and the socket's buffer empty, so this holds at once in practice.
+            case .success? where !streams.contains { $0.delivered != nil && !$0.unsent.isEmpty }: return .success(try links())
+            default: wait(random: &random, log)
+            }
+        }
+    }
+
+    // MARK: What comes in
+
+    private mutating func listen(random: inout some RandomNumberGenerator, _ log: (String) -> Void) throws(InterconnectError) {
+        guard listener == nil, let interface, let address = interface.linkLocalAddress(port: 0) else { return }
+        // An address that is still tentative cannot be bound yet.
+        guard let opened = try? Socket.listening(at: address) else { return }
+        let bound = try system { () throws(SystemError) in try opened.localAddress() }
+        listener = consume opened
+        feed(.listening(bound), random: &random, log)
+    }
+
+    private mutating func wait(random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+        var descriptors = DescriptorSet()
+        let current = streams
+        for stream in current { descriptors.add(stream.fileDescriptor, stream.events) }
+        for descriptor in [listener?.fileDescriptor, beacons?.fileDescriptor] {
+            if let descriptor { descriptors.add(descriptor, .input) }
+        }
+        _ = try? descriptors.wait(timeout: 50_000_000)
+        for (index, stream) in current.enumerated() where streams.contains(where: { $0 === stream }) {
+            attend(stream, descriptors.ready(index), random: &random, log)
+        }
+        acceptAll(random: &random, log)
+        // Bounded, so that a flood cannot keep the loop from its handshakes.
+        for _ in 0..<64 {
+            guard let datagram = beacons?.receiveDatagram() ?? nil else { break }
+            feed(.datagram(datagram.bytes, from: datagram.from), random: &random, log)
+        }
+    }
+
+    private mutating func attend(_ stream: Stream, _ ready: DescriptorEvents, random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+        if stream.isConnecting {
+            guard !ready.isDisjoint(with: [.output, .hangUp]) else { return }
+            guard !stream.hasFailed else {
+                streams.removeAll { $0 === stream }
+                return feed(.unreachable(stream.id), random: &random, log)
+            }
+            stream.isConnecting = false
+            feed(.connected(stream.id), random: &random, log)
+        }
+        stream.flush()
+        if stream.delivered != nil {
+            if stream.isDead { feed(.ended(stream.id), random: &random, log) }
+            return
+        }
+        // Closing streams are read once a round, so that a peer who never stops sending costs no more.
+        var rounds = 64
+        while rounds > 0, gathering.bytesWanted(stream.id) > 0 {
+            rounds -= 1
+            guard let bytes = stream.read(atMost: gathering.bytesWanted(stream.id)) else {
+                return feed(.ended(stream.id), random: &random, log)
+            }
+            if bytes.isEmpty { return }
+            feed(.bytes(stream.id, bytes), random: &random, log)
+        }
+    }
+
+    private mutating func acceptAll(random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+        for _ in 0..<Gathering.maximumInbound {
+            guard let socket = listener?.accept() ?? nil else { return }
+            guard let from = socket.remote else { continue }
+            _ = try? socket.setNoDelay()
+            accepted += 1
+            streams.append(Stream(.accepted(accepted), socket, isConnecting: false))
+            feed(.accepted(.accepted(accepted), from: from), random: &random, log)
+        }
+    }
+
+    // MARK: What goes out
+
+    private mutating func feed(_ input: Gathering.Input, random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+        for effect in gathering.handle(input, now: monotonicNow(), random: &random) {
+            switch effect {
+            case .announce(let beacon): if let interface { beacons?.send(beacon, to: BeaconGroup.address(scope: interface.index)) }
+            case .connect(let id, let address):
+                // A failure to set out is a failure to arrive: the next round tries again.
+                if let socket = try? Socket.connecting(to: address) {
+                    streams.append(Stream(id, socket, isConnecting: true))
+                } else {
+                    feed(.unreachable(id), random: &random, log)
+                }
+            case .send(let id, let bytes):
+                stream(id)?.unsent += bytes
+                stream(id)?.flush()
+            case .finish(let id):
+                stream(id)?.endsAfterSending = true
+                stream(id)?.flush()
+            case .close(let id): streams.removeAll { $0.id == id }
+            case .deliver(let id, let peer): stream(id)?.delivered = peer
+            case .say(let sentence): log(sentence)
+            case .joined: outcome = .success(())
+            case .failed(let error): outcome = .failure(error)
+            }
+        }
+    }
+
+    private func stream(_ id: StreamID) -> Stream? { streams.first { $0.id == id } }
+
+    private func links() throws(InterconnectError) -> [PeerLinks] {
+        var result: [PeerLinks] = []
+        for peer in NodeIndex.all(of: configuration.identity.count) where peer != configuration.identity.index {
+            guard let control = streams.first(where: { $0.delivered?.peer.index == peer && $0.delivered?.role == .control }),
+                let coherence = streams.first(where: { $0.delivered?.peer.index == peer && $0.delivered?.role == .coherence }),
+                let delivered = control.delivered
+            else { preconditionFailure("a complete peer has both streams") }
+            result.append(
+                PeerLinks(
+                    peer: delivered.peer, address: delivered.address,
+                    control: try Connection(
+                        adopting: control.takeSocket(), peer: peer, role: .control,
+                        sendCapacity: configuration.controlSendCapacity),
+                    coherence: try Connection(
+                        adopting: coherence.takeSocket(), peer: peer, role: .coherence,
+                        sendCapacity: configuration.coherenceSendCapacity)))
+        }
+        return result
+    }
+}
