@@ -10,6 +10,15 @@ extension Watch {
         case link(NodeIndex, NodeIndex, Reason)
         /// This node hears none of several others: its own port, or the switch.
         case alone(Reason)
+
+        /// Whom a node that says so does without.
+        package var nodes: [NodeIndex] {
+            switch self {
+            case .node(let node, _): [node]
+            case .link(let low, let high, _): [low, high]
+            case .alone: []
+            }
+        }
     }
 
     package enum Reason: Sendable, Equatable, CustomStringConvertible {
@@ -43,6 +52,8 @@ extension Watch {
         if silence > timing.outage { return loss(of: peer, silentFor: silence, now: now) }
         // A forged answer alone ends nothing: the heartbeats have to fail, too.
         if peers[node: peer].refusals >= 3, silence > Timing.refusal { return .node(peer, .refused(silence)) }
+        // What others say of this node is old news after a stop; whom they have decided to lose, they say in words.
+        if let wokeUp, now < wokeUp + timing.outage { return nil }
         return silence < timing.fresh ? lossOfMyself(at: peer) : nil
     }
 

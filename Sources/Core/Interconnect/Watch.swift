@@ -76,6 +76,8 @@ package struct Watch: Sendable {
     package private(set) var stops: UInt64 = 0
     package private(set) var longestStop: UInt64 = 0
     private var toldStops: UInt64 = 0
+    /// When the last stop ended.
+    var wokeUp: UInt64?
     private var longestStopSinceWarning: UInt64 = 0
     private var warned: UInt64?
     private var lastCall: UInt64
@@ -151,28 +153,37 @@ package struct Watch: Sendable {
 
     // MARK: What goes
 
-    /// The beats to `peer` now, with the bytes of the packet that each is to be; nil for the smallest.
-    package mutating func beats(to node: NodeIndex, now: UInt64) -> [(beat: Beat, size: UInt16?)] {
-        guard peers[node: node].isExpected else { return [] }
-        let ages = NodeIndex.all(of: Limits.nodes.upperBound).map { age(of: $0, now: now) }
-        return ([nil] + peers[node: node].probe.sizes.map { $0 }).map { size in
-            var beat = Beat(sender: self.node, sequence: peers[node: node].nextSequence, sent: now)
-            // A beat that tries the path has no number of its own: most of them are to be lost.
-            if size == nil { peers[node: node].nextSequence += 1 } else { beat.sequence -= 1 }
-            beat.echo = peers[node: node].sent
-            beat.held = UInt32(clamping: (now - min(now, peers[node: node].lastHeard)) / 1000)
-            beat.stops = UInt32(clamping: stops)
-            beat.mtu = mtu
-            beat.largest = peers[node: node].largest
-            beat.size = size ?? 0
-            beat.ages = ages
-            return (beat, size)
-        }
+    package struct Outgoing: Sendable {
+        package var to: NodeIndex
+        package var beat: Beat
+        /// Bytes of the packet that it is to be; nil for the smallest.
+        package var size: UInt16?
     }
 
-    private func age(of other: NodeIndex, now: UInt64) -> UInt16 {
-        guard other != node, peers.indices.contains(other.position), peers[node: other].isExpected else { return Beat.unknownAge }
-        return UInt16(clamping: min(silence(of: other, now: now) / 1_000_000, UInt64(Beat.unknownAge) - 1))
+    /// The beats to all peers now.
+    package mutating func beats(now: UInt64) -> [Outgoing] {
+        var ages = Array(repeating: Beat.unknownAge, count: Limits.nodes.upperBound)
+        for index in peers.indices where peers[index].isExpected {
+            ages[index] = UInt16(clamping: min(silence(of: NodeIndex(index), now: now) / 1_000_000, UInt64(Beat.unknownAge) - 1))
+        }
+        var all: [Outgoing] = []
+        for index in peers.indices where peers[index].isExpected {
+            var beat = Beat(sender: node, sequence: peers[index].nextSequence, sent: now)
+            peers[index].nextSequence += 1
+            beat.echo = peers[index].sent
+            beat.held = UInt32(clamping: (now - min(now, peers[index].lastHeard)) / 1000)
+            beat.stops = UInt32(clamping: stops)
+            beat.mtu = mtu
+            beat.largest = peers[index].largest
+            beat.ages = ages
+            all.append(Outgoing(to: NodeIndex(index), beat: beat, size: nil))
+            // A beat that tries the path has no number of its own: most of them are to be lost.
+            for size in peers[index].probe.sizes {
+                beat.size = size
+                all.append(Outgoing(to: NodeIndex(index), beat: beat, size: size))
+            }
+        }
+        return all
     }
 
     // MARK: Time
@@ -189,8 +200,10 @@ package struct Watch: Sendable {
         guard isJudging else { return events }
         for peer in NodeIndex.all(of: peers.count) where peers[node: peer].isExpected && !peers[node: peer].isLost {
             guard let loss = loss(of: peer, now: now) else { continue }
-            peers[node: peer].isLost = true
             events.append(.lost(loss))
+            peers[node: peer].isLost = true
+            // That was about all of them.
+            if case .alone = loss { for index in peers.indices { peers[index].isLost = true } }
         }
         return events + warnings(now)
     }
@@ -202,6 +215,7 @@ package struct Watch: Sendable {
         guard elapsed > Timing.beat + Timing.lateness else { return }
         let stopped = elapsed - Timing.beat
         stops += 1
+        wokeUp = now
         longestStop = max(longestStop, stopped)
         longestStopSinceWarning = max(longestStopSinceWarning, stopped)
         for index in peers.indices { peers[index].lastHeard += stopped }

@@ -16,7 +16,7 @@ extension Socket {
         case datagram([UInt8], length: Int, from: SocketAddress)
         /// As for ``Departure/refused``.
         case refused
-        case none
+        case nothing
     }
 
     /// A UDP socket at `address`. Several of one process share it: what comes from the remote end of one goes there, the rest to the one without.
@@ -74,7 +74,7 @@ extension Socket {
             switch code {
             case EINTR: continue
             case ECONNREFUSED: return .refused
-            default: return .none
+            default: return .nothing
             }
         }
     }

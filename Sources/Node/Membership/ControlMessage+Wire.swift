@@ -17,7 +17,6 @@ extension ControlMessage {
 
     var frame: Frame {
         switch self {
-        case .heartbeat: Frame(kind: .heartbeat)
         case .membership(let message): Frame(kind: .membership, body: [message.kind.rawValue], payload: message.payload)
         case .interrupt(let message): Frame(kind: .interrupt, body: [InterruptKind.message.rawValue] + message.encoded())
         case .logicalDestination(let id, let destination):
@@ -46,7 +45,6 @@ extension ControlMessage {
         var body = ByteReader(frame.body)
         if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long(frame.payload.count) }
         switch frame.kind {
-        case .heartbeat: self = .heartbeat
         case .membership: self = .membership(try MembershipMessage(kind: try body.take(), payload: frame.payload, from: node))
         case .interrupt: self = try Self.readInterrupt(&body)
         case .deviceRequest: self = .deviceRequest(try DeviceRequest(decoding: body.takeRest()))
@@ -61,7 +59,7 @@ extension ControlMessage {
             guard policies.isSubset(of: .all) else { throw .value("set of policies") }
             self = .policies(policies)
         case .update: self = .update(try UpdateMessage(&body, payload: frame.payload))
-        case .coherence: throw .value("kind of frame")
+        case .coherence, .heartbeat: throw .value("kind of frame")
         }
         try body.end()
     }

@@ -73,6 +73,8 @@ package final class ControlPlane: @unchecked Sendable {
         return isQueued
     }
 
+    package static let stalled = "it has read nothing for long, and no more fits into the connection"
+
     /// Peers whose send ring was full since the last call, each once.
     package func lostByStalling() -> [NodeIndex] {
         NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members.filter { peer in

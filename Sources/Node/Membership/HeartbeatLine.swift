@@ -11,13 +11,14 @@ struct HeartbeatLine: ~Copyable {
     }
 
     private final class Peer {
-        let node: NodeIndex
+        let identity: NodeIdentity
         let sends: BeatKey
         let hears: BeatKey
         var socket: Socket?
+        var node: NodeIndex { identity.index }
 
         init(_ identity: NodeIdentity, of me: NodeIdentity, _ cluster: ClusterKey) {
-            node = identity.index
+            self.identity = identity
             sends = BeatKey(cluster, from: me.instance, to: identity.instance)
             hears = BeatKey(cluster, from: identity.instance, to: me.instance)
         }
@@ -30,13 +31,16 @@ struct HeartbeatLine: ~Copyable {
     private let reach: Reach
     private let interface: NetworkInterface?
     private var narrowed: Int
-    private var door: Socket?
+    private var door: Socket? = nil
     private var all: [Peer] = []
     private var poller: Poller
     /// Whose socket is read next; at the end the door's.
     private var turn = 0
 
     init(_ identity: NodeIdentity, key: ClusterKey, reach: Reach, wake: borrowing WakeEvent) throws(SystemError) {
+        let poller = try Poller()
+        try poller.add(wake.rawDescriptor, as: .max)
+        self.poller = poller
         me = identity
         self.key = key
         self.reach = reach
@@ -49,13 +53,12 @@ struct HeartbeatLine: ~Copyable {
             mtu = 0
         }
         narrowed = mtu
-        poller = try Poller()
-        try poller.add(wake.rawDescriptor, as: .max)
     }
 
-    var peers: [NodeIndex] { all.map(\.node) }
-
     // MARK: Peers
+
+    /// Whether this start of a peer is known.
+    func has(_ identity: NodeIdentity) -> Bool { all.contains { $0.identity.instance == identity.instance } }
 
     /// - Returns: why heartbeats cannot go to this peer.
     mutating func add(_ identity: NodeIdentity, at address: SocketAddress) -> String? {
@@ -104,25 +107,23 @@ struct HeartbeatLine: ~Copyable {
         for index in 0..<count where poller.ready(index) == .max { wake.clear() }
     }
 
-    /// - Parameter size: bytes of the packet, its IP and UDP headers with it.
     /// - Returns: whether the peer's host has refused an earlier one.
-    func send(_ beat: Beat, size: UInt16?, to node: NodeIndex) -> Bool {
-        guard let peer = all.first(where: { $0.node == node }) else { return false }
-        let length = size.map { Int($0) - Self.headers } ?? Beat.byteCount
-        return peer.socket?.depart(beat.sealed(with: peer.sends, length: length)) == .refused
+    func send(_ outgoing: Watch.Outgoing) -> Bool {
+        guard let peer = all.first(where: { $0.node == outgoing.to }) else { return false }
+        let length = outgoing.size.map { Int($0) - Self.headers } ?? Beat.byteCount
+        return peer.socket?.depart(outgoing.beat.sealed(with: peer.sends, length: length)) == .refused
     }
 
     /// The next that has come; nil when none has.
     mutating func receive() -> Arrival? {
         while turn < all.count {
             let peer = all[turn]
-            switch peer.socket?.arrive(keeping: Beat.byteCount) ?? .none {
-            case .none: turn += 1
+            switch peer.socket?.arrive(keeping: Beat.byteCount) ?? .nothing {
+            case .nothing: turn += 1
             case .refused: return .refused(peer.node)
             case .datagram(let bytes, let length, _): if let beat = Beat(bytes, key: peer.hears) { return .beat(beat, size: length + Self.headers) }
             }
         }
-        // Bounded, so that a flood does not keep this node from its own heartbeats.
         for _ in 0..<64 {
             guard case .datagram(let bytes, let length, let from)? = door?.arrive(keeping: Beat.byteCount) else { break }
             guard let peer = all.first(where: { $0.node == Beat.statedSender(bytes) }), let beat = Beat(bytes, key: peer.hears) else { continue }

@@ -107,6 +107,8 @@ package struct Membership: Sendable {
     package let node: NodeIndex
     package let count: Int
     let devices: [PlacedDevice]
+    /// Silence in seconds that the machine survives; node 0's counts.
+    let outageSeconds: Int
     /// How often in a row the guest has reset before it reached user space, until this start. Node 0's counts.
     private let earlierResets: Int
     /// Some processor of the machine has run user space: on node 0 what every node says, on others their own.
@@ -136,12 +138,14 @@ package struct Membership: Sendable {
 
     /// - Parameters:
     ///   - devices: the machine's, and where they stand; node 0's list counts.
+    ///   - outageSeconds: silence that the machine survives; node 0's counts.
     ///   - earlyResets: what the last start's ``earlyResets`` was; node 0's counts.
-    package init(node: NodeIndex, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), earlyResets: Int = 0) {
+    package init(node: NodeIndex, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), outageSeconds: Int = Limits.standardOutageSeconds, earlyResets: Int = 0) {
         precondition(node.position < count, "a node outside of its machine")
         self.node = node
         self.count = count
         self.devices = devices
+        self.outageSeconds = outageSeconds
         earlierResets = earlyResets
         peers = Array(repeating: Peer(), count: count)
     }

@@ -1,4 +1,4 @@
-import Contract
+package import Contract
 package import Interconnect
 package import Platform
 import Synchronization
@@ -56,6 +56,7 @@ package final class WatchRoom: @unchecked Sendable {
         wake.raise()
         thread?.join()
         thread = nil
+        shared.withLock { $0.handlers = nil }
     }
 
     // MARK: Other threads
@@ -95,7 +96,7 @@ package final class WatchRoom: @unchecked Sendable {
                 defer { shared.joined = [] }
                 return shared.joined
             }
-            for peer in joined {
+            for peer in joined where !line.has(peer.identity) {
                 if let why = line.add(peer.identity, at: peer.address) { say(why) }
                 shared.withLock { $0.watch.expect(peer.identity.index, now: monotonicNow()) }
             }
@@ -108,7 +109,9 @@ package final class WatchRoom: @unchecked Sendable {
     }
 
     private func take() {
-        while let arrival = line.receive() {
+        // Bounded, so that a flood does not keep this node from its own heartbeats.
+        for _ in 0..<256 {
+            guard let arrival = line.receive() else { return }
             shared.withLock { shared in
                 switch arrival {
                 case .beat(let beat, let size): shared.watch.heard(beat, size: size, now: monotonicNow())
@@ -119,11 +122,7 @@ package final class WatchRoom: @unchecked Sendable {
     }
 
     private func tick(_ now: UInt64) {
-        for peer in line.peers {
-            for (beat, size) in shared.withLock({ $0.watch.beats(to: peer, now: monotonicNow()) }) {
-                if line.send(beat, size: size, to: peer) { shared.withLock { $0.watch.refused(peer) } }
-            }
-        }
+        for outgoing in shared.withLock({ $0.watch.beats(now: now) }) where line.send(outgoing) { shared.withLock { $0.watch.refused(outgoing.to) } }
         let (events, handlers) = shared.withLock { ($0.watch.tick(now: now), $0.handlers) }
         for event in events {
             switch event {
