@@ -23,6 +23,7 @@ package final class MachineSession: @unchecked Sendable {
     let devices: DeviceRoom
     private let room: ProcessorRoom
     private let control: ControlPlane
+    private let watch: WatchRoom
     private let running = Atomic<Int>(0)
     private let collected = Parker()
     private var loopThread: SystemThread?
@@ -33,7 +34,7 @@ package final class MachineSession: @unchecked Sendable {
     /// Builds memory, processors and the coherence loop. Nothing runs yet.
     /// - Parameter report: hears what ends the machine, on whichever thread it happens; must not block.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Membership.Input) -> Void
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, watch: WatchRoom, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Membership.Input) -> Void
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
@@ -62,7 +63,7 @@ package final class MachineSession: @unchecked Sendable {
         loop = try Self.makeLoop(
             setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
             onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: why) : .lost(node: NodeIndex(lost), why: why)) })
-        (self.setup, self.layout, self.clock, self.control) = (setup, layout, clock, control)
+        (self.setup, self.layout, self.clock, self.control, self.watch) = (setup, layout, clock, control, watch)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)
     }
 
@@ -143,6 +144,7 @@ package final class MachineSession: @unchecked Sendable {
     /// Waits for the coherence loop, up to 2 s; the figures of one that does not run yet are left out.
     package func report() -> NodeReport {
         var report = NodeReport(node: setup.node, resources: setup.plan.resources[node: setup.node])
+        report.take(watch.account, retransmissions: control.retransmissions)
         for processor in processors { processor.requestReport() }
         let snapshot = loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()

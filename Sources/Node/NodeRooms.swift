@@ -7,6 +7,7 @@ import Synchronization
 /// The rooms of a node that has joined, and the door between them and the other nodes: each message goes straight to the room that it is for.
 final class NodeRooms: Sendable {
     let control: ControlPlane
+    let watch: WatchRoom
     let session = SessionSlot()
     let membership: MembershipDriver
     let clock: ClockRoom
@@ -14,34 +15,45 @@ final class NodeRooms: Sendable {
     let policies: PolicyRoom
     let updates: UpdateRoom
 
-    /// - Parameter links: control connections by node; nil for this node.
-    init(_ setup: NodeRuntime.Setup, links: [ControlLink?], say: @escaping @Sendable (String) -> Void) throws(SystemError) {
+    /// - Parameters:
+    ///   - links: control connections by node; nil for this node.
+    ///   - watch: has met every peer.
+    init(_ setup: NodeRuntime.Setup, links: [ControlLink?], watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         control = try ControlPlane(links: links)
-        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, earlyResets: setup.earlyResets), control: control, session: session, say: say)
+        self.watch = watch
+        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: setup.configuration.outageSeconds ?? Limits.standardOutageSeconds, earlyResets: setup.earlyResets),
+            control: control, session: session, say: say)
         clock = ClockRoom(node: node, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
         updates = UpdateRoom(node: node, count: count, stick: setup.stick, control: control, say: say)
     }
 
-    /// Opens the door: from now on messages, losses and beats come in on the control plane's threads, where nothing waits.
+    /// Opens the door: from now on messages, losses and beats come in on the control plane's and the watch's threads, where nothing waits.
     func start() {
         statistics.start()
-        control.start(
-            ControlPlane.Handlers(
-                message: { [self] in take($0, from: $1, at: $2) },
-                loss: { [membership, updates] in
-                    membership.feed(.lost(node: $0, why: $1))
-                    updates.lost($0)
+        control.start(ControlPlane.Handlers(message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) }))
+        watch.judge(
+            WatchRoom.Handlers(
+                loss: { [membership, updates] loss in
+                    membership.feed(.unheard(loss))
+                    for peer in loss.nodes { updates.lost(peer) }
                 },
-                beat: { [membership, clock] in
+                beat: { [self] in
+                    for peer in control.lostByStalling() { lost(peer, why: ControlPlane.stalled) }
                     membership.feed(.tick)
                     clock.beat()
                 }))
     }
 
+    private func lost(_ peer: NodeIndex, why: String) {
+        membership.feed(.lost(node: peer, why: why))
+        updates.lost(peer)
+    }
+
     func stop() {
+        watch.stop()
         control.stop()
         updates.stop()
         statistics.stop()
@@ -50,7 +62,6 @@ final class NodeRooms: Sendable {
 
     private func take(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) {
         switch message {
-        case .heartbeat: break
         case .membership(let message): membership.feed(.message(message, from: node))
         case .timePing(let sent): clock.answer(sent, from: node, received: timestamp)
         case .timePong(let sent, let received, let answered): clock.take(sent: sent, received: received, answered: answered, at: timestamp)

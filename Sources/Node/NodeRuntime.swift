@@ -21,6 +21,7 @@ package final class NodeRuntime: Sendable {
     private let rooms = Mutex<NodeRooms?>(nil)
     private var node: NodeIndex { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
+    private var outageSeconds: Int { setup.configuration.outageSeconds ?? Limits.standardOutageSeconds }
 
     /// - Parameter machine: kept open by the caller for the process's life.
     package init(_ setup: Setup, machine: VirtualMachine) {
@@ -56,8 +57,15 @@ package final class NodeRuntime: Sendable {
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
             holdings: setup.holdings, random: &random)
         let log = setup.log
-        let mesh = try Mesh.establish(
-            MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience), log: { log($0) })
+        let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, say: log)
+        var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
+        configuration.onPeer = { watch.expect($0, at: $1) }
+        watch.start()
+        let mesh: JoinedMesh
+        do throws(MeshError) { mesh = try Mesh.establish(configuration, log: { log($0) }) } catch {
+            watch.stop()
+            throw error
+        }
         var control = [ControlLink?](repeating: nil, count: count)
         var coherence = [PageChannel<Connection>?](repeating: nil, count: count)
         for link in mesh.links {
@@ -65,7 +73,7 @@ package final class NodeRuntime: Sendable {
             control[node: index] = ControlLink(link.takeControl(), peer: index)
             coherence[node: index] = PageChannel(link.takeCoherence(), nodes: count)
         }
-        return (try NodeRooms(setup, links: control, say: log), coherence, mesh.keeper)
+        return (try NodeRooms(setup, links: control, watch: watch, say: log), coherence, mesh.keeper)
     }
 
     /// Does what the membership asks for until it is over. A task that fails ends the machine on every node.
@@ -103,6 +111,8 @@ package final class NodeRuntime: Sendable {
 
     /// Builds this node's part, aligns its clock and, but for node 0, starts it: its processors wait for their start-up IPI.
     private func build(_ plan: MachinePlan, _ rooms: NodeRooms, _ pages: [PageChannel<Connection>?]) throws -> ClockFigures {
+        if plan.outageSeconds != outageSeconds { setup.log(ConsoleWords.otherOutage(mine: outageSeconds, machine: plan.outageSeconds)) }
+        rooms.watch.adopt(outageSeconds: plan.outageSeconds)
         let speed = setup.portSpeed()
         setup.log(ConsoleWords.port(speed: speed))
         let (membership, node) = (rooms.membership, node)
@@ -111,7 +121,7 @@ package final class NodeRuntime: Sendable {
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
-            machine: machine, control: rooms.control, coherence: pages, report: { membership.feed($0) })
+            machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages, report: { membership.feed($0) })
         rooms.session.current = session
         rooms.policies.bring(to: session)
         let figures = try rooms.clock.align(session)
@@ -152,7 +162,7 @@ package final class NodeRuntime: Sendable {
     /// How often each thread that everything waits for has come round its loop; none before this node has joined.
     package var progress: [String: UInt64] {
         guard let rooms = rooms.withLock({ $0 }) else { return [:] }
-        return rooms.control.progress.merging(rooms.session.current?.progress ?? [:]) { $1 }
+        return rooms.control.progress.merging(rooms.watch.progress) { $1 }.merging(rooms.session.current?.progress ?? [:]) { $1 }
     }
 
     // MARK: The operator's wishes

@@ -78,19 +78,19 @@ extension Socket {
 
     // MARK: Helpers
 
-    private static func make(_ family: Int32, _ type: __socket_type, on subject: String) throws(SystemError) -> Socket {
+    static func make(_ family: Int32, _ type: __socket_type, on subject: String) throws(SystemError) -> Socket {
         let kind = Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let number = try checked(uninterrupted { socket(family, kind, 0) }, "socket", on: subject)
         return Socket(FileDescriptor(owning: number, as: subject))
     }
 
-    private borrowing func bind(to address: SocketAddress) throws(SystemError) {
+    borrowing func bind(to address: SocketAddress) throws(SystemError) {
         // SAFETY: the address lives through the call.
         let status = unsafe address.withKernelForm { unsafe Glibc.bind(fileDescriptor, $0, $1) < 0 ? -errno : 0 }
         try checked(status, "bind", on: subject)
     }
 
-    private borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32, name: String) throws(SystemError) {
+    borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32, name: String) throws(SystemError) {
         var value = value
         // SAFETY: the option's value is an int that lives through the call.
         let status = uninterrupted {

@@ -17,7 +17,6 @@ extension ControlMessage {
 
     var frame: Frame {
         switch self {
-        case .heartbeat: Frame(kind: .heartbeat)
         case .membership(let message): Frame(kind: .membership, body: [message.kind.rawValue], payload: message.payload)
         case .interrupt(let message): Frame(kind: .interrupt, body: [InterruptKind.message.rawValue] + message.encoded())
         case .logicalDestination(let id, let destination):
@@ -46,7 +45,6 @@ extension ControlMessage {
         var body = ByteReader(frame.body)
         if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long(frame.payload.count) }
         switch frame.kind {
-        case .heartbeat: self = .heartbeat
         case .membership: self = .membership(try MembershipMessage(kind: try body.take(), payload: frame.payload, from: node))
         case .interrupt: self = try Self.readInterrupt(&body)
         case .deviceRequest: self = .deviceRequest(try DeviceRequest(decoding: body.takeRest()))
@@ -61,7 +59,7 @@ extension ControlMessage {
             guard policies.isSubset(of: .all) else { throw .value("set of policies") }
             self = .policies(policies)
         case .update: self = .update(try UpdateMessage(&body, payload: frame.payload))
-        case .coherence: throw .value("kind of frame")
+        case .coherence, .heartbeat: throw .value("kind of frame")
         }
         try body.end()
     }
@@ -160,7 +158,7 @@ extension MembershipMessage {
 }
 
 extension MachineEnd {
-    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed }
+    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, cut, alone }
 
     fileprivate func write(to writer: inout ByteWriter) {
         func put(_ kind: Kind, _ node: NodeIndex, _ why: String) {
@@ -177,6 +175,14 @@ extension MachineEnd {
             writer.put(UInt8(clamping: resets))
         case .failed(let node, let why): put(.failed, node, why)
         case .lost(let node, let why): put(.lost, node, why)
+        case .cut(let low, let high, let why):
+            writer.put(Kind.cut.rawValue)
+            writer.put(low)
+            writer.put(high)
+            writer.put(String(why.prefix(160)))
+        case .alone(let why):
+            writer.put(Kind.alone.rawValue)
+            writer.put(String(why.prefix(160)))
         }
     }
 
@@ -188,6 +194,11 @@ extension MachineEnd {
         case .failed: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
         case .lost: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
+        case .cut:
+            let (low, high) = (try reader.takeNode(), try reader.takeNode())
+            guard low < high else { throw .value("link") }
+            self = .cut(low, high, why: try reader.takeText())
+        case .alone: self = .alone(why: try reader.takeText())
         case nil: throw .value("end")
         }
     }

@@ -3,9 +3,8 @@ package import Platform
 internal import Interconnect
 import Synchronization
 
-/// Everything between nodes that is not coherence: one thread receives, one beats and watches, any thread sends. Neither thread waits for anything
-/// but the network and the clock.
-// SAFETY: unchecked because `poller` belongs to the receiving thread once it runs, and `threads` to who starts and stops the plane.
+/// Everything between nodes that is neither coherence nor heartbeat: one thread receives, any thread sends. It waits for nothing but the network.
+// SAFETY: unchecked because `poller` belongs to the receiving thread once it runs, and `thread` to who starts and stops the plane.
 package final class ControlPlane: @unchecked Sendable {
     /// Called on the plane's threads; none may block.
     package struct Handlers: Sendable {
@@ -13,36 +12,29 @@ package final class ControlPlane: @unchecked Sendable {
         package var message: @Sendable (ControlMessage, NodeIndex, UInt64) -> Void
         /// A peer is lost, and why; once a peer.
         package var loss: @Sendable (NodeIndex, String) -> Void
-        /// Every 100 ms, on the beating thread.
-        package var beat: @Sendable () -> Void
 
-        package init(
-            message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void,
-            beat: @escaping @Sendable () -> Void
-        ) {
+        package init(message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void) {
             self.message = message
             self.loss = loss
-            self.beat = beat
         }
     }
 
     private let links: [ControlLink?]
     private var poller: Poller
     private let wake: WakeEvent
-    private let (receiving, beating) = (ThreadProgress(), ThreadProgress())
-    private let detector: Mutex<FailureDetector>
+    /// Peers that are listened to no longer.
+    private let gone = Mutex(NodeSet())
+    private let receiving = ThreadProgress()
     private let isStopping = Atomic<Bool>(false)
     /// Peers whose send ring was full.
     private let stalled = Atomic<UInt64>(0)
-    private let beat = Parker()
-    private var threads: [SystemThread] = []
+    private var thread: SystemThread?
 
     /// - Parameter links: by node index; nil for this node.
     package init(links: [ControlLink?]) throws(SystemError) {
         self.links = links
         wake = try WakeEvent()
         poller = try Poller()
-        detector = Mutex(FailureDetector(watching: NodeSet(links.compactMap { $0?.peer }), now: monotonicNow()))
         try poller.add(wake.rawDescriptor, as: UInt32(links.count))
         for link in links {
             if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue)) }
@@ -50,24 +42,20 @@ package final class ControlPlane: @unchecked Sendable {
     }
 
     package func start(_ handlers: Handlers) {
-        threads = [
-            SystemThread("vsmp-control") { [self] in receive(handlers) },
-            SystemThread("vsmp-beat") { [self] in beats(handlers) },
-        ]
+        thread = SystemThread("vsmp-control") { [self] in receive(handlers) }
     }
 
     package func stop() {
         isStopping.store(true, ordering: .sequentiallyConsistent)
         wake.raise()
-        beat.unpark()
-        for thread in threads { thread.join() }
-        threads = []
+        thread?.join()
+        thread = nil
     }
 
-    /// Rounds of both threads. The one that receives is woken, so that it comes round also where nobody sends.
+    /// Rounds of the thread, which is woken, so that it comes round also where nobody sends.
     var progress: [String: UInt64] {
         wake.raise()
-        return ["vsmp-control": receiving.count, "vsmp-beat": beating.count]
+        return ["vsmp-control": receiving.count]
     }
 
     // MARK: Sending
@@ -84,13 +72,28 @@ package final class ControlPlane: @unchecked Sendable {
         for link in links { if let link { send(frame, over: link) } }
     }
 
-    /// A frame that finds no room is missing for ever: an interrupt, an answer. The next beat says that this peer is lost.
+    /// A frame that finds no room is missing for ever: an interrupt, an answer. ``lostByStalling()`` says that this peer is lost.
     @discardableResult
     private func send(_ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
         let isQueued = link.send(frame)
         if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer.rawValue), ordering: .relaxed) }
         return isQueued
     }
+
+    package static let stalled = "it has read nothing for long, and no more fits into the connection"
+
+    /// Peers whose send ring was full since the last call, each once.
+    package func lostByStalling() -> [NodeIndex] {
+        NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members.filter { peer in
+            gone.withLock { gone in
+                defer { gone.insert(peer) }
+                return !gone.contains(peer)
+            }
+        }
+    }
+
+    /// Segments that the control connections have sent again, by node; nil for this one.
+    package var retransmissions: [UInt64?] { links.map { $0.flatMap { TransportFigures(of: $0.fileDescriptor)?.retransmissions } } }
 
     /// Frames and bytes that have passed on all control connections, both ways.
     package var bytes: UInt64 {
@@ -101,20 +104,19 @@ package final class ControlPlane: @unchecked Sendable {
 
     private func receive(_ handlers: Handlers) {
         becomeRealtime(priority: 19)
-        var gone = NodeSet()
         while !isStopping.load(ordering: .sequentiallyConsistent) {
             guard let count = try? poller.wait(timeout: nil) else { return }
             receiving.step()
             for index in 0..<count {
                 let number = poller.ready(index)
-                guard number < links.count, let link = links[Int(number)], !gone.contains(link.peer) else {
+                guard number < links.count, let link = links[Int(number)], !gone.withLock({ $0.contains(link.peer) }) else {
                     wake.clear()
                     continue
                 }
                 if let why = take(from: link, handlers) {
-                    gone.insert(link.peer)
+                    gone.withLock { $0.insert(link.peer) }
                     try? poller.remove(link.fileDescriptor)
-                    if detector.withLock({ $0.streamEnded(link.peer, .closed) }) { handlers.loss(link.peer, why) }
+                    handlers.loss(link.peer, why)
                 }
             }
         }
@@ -127,8 +129,6 @@ package final class ControlPlane: @unchecked Sendable {
             let timestamp = hostTimestamp()
             do throws(ControlLinkError) {
                 while let message = try link.nextMessage() {
-                    detector.withLock { $0.heard(link.peer, now: monotonicNow()) }
-                    if case .heartbeat = message { continue }
                     handlers.message(message, link.peer, timestamp)
                 }
             } catch {
@@ -141,34 +141,6 @@ package final class ControlPlane: @unchecked Sendable {
             case .full: continue
             case .interrupted(let loss), .lost(let loss): return "\(loss)"
             }
-        }
-    }
-
-    // MARK: Beating
-
-    private func beats(_ handlers: Handlers) {
-        becomeRealtime(priority: 21)
-        let period = FailureDetector.Timing().beat
-        var next = monotonicNow() + period
-        while !isStopping.load(ordering: .sequentiallyConsistent) {
-            let now = monotonicNow()
-            if now < next {
-                beat.park(timeout: next - now)
-                continue
-            }
-            next = max(next + period, now)
-            beating.step()
-            broadcast(.heartbeat)
-            for link in links { link?.flush() }
-            for peer in NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members where detector.withLock({ $0.streamEnded(peer, .closed) }) {
-                handlers.loss(peer, "it has read nothing for long, and no more fits into the connection")
-            }
-            let lost = detector.withLock { $0.tick(now: now) }
-            for peer in lost.members {
-                let reason = detector.withLock { $0.reason(peer) }
-                handlers.loss(peer, reason.map { "\($0)" } ?? "no heartbeat")
-            }
-            handlers.beat()
         }
     }
 }

@@ -92,7 +92,7 @@ extension Membership {
                 return add([.failed(node: node, why: "node \(peer): \(error)")])
             }
         }
-        let plan = MachinePlan(resources: hellos.map(\.resources), cpuid: common, clockOrigin: clockOrigin, devices: devices)
+        let plan = MachinePlan(resources: hellos.map(\.resources), cpuid: common, clockOrigin: clockOrigin, devices: devices, outageSeconds: outageSeconds)
         act(.broadcast(.plan(plan)))
         adopt(plan)
     }

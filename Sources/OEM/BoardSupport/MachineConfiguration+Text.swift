@@ -41,6 +41,7 @@ extension MachineConfiguration {
         case .cacheMiB: cacheMiB.map { "\($0)" }
         case .processors: processors.map { "\($0)" }
         case .onFailure: onFailure?.rawValue
+        case .outageSeconds: outageSeconds.map { "\($0)" }
         case .rejoining: rejoining?.description
         case .watchdog: watchdog?.rawValue
         case .policies: policies?.shortDescription
@@ -64,6 +65,7 @@ extension MachineConfiguration {
         case .sliceMiB: sliceMiB = try number()
         case .cacheMiB: cacheMiB = try number()
         case .processors: processors = try number()
+        case .outageSeconds: outageSeconds = try number()
         case .onFailure:
             guard let action = FailureAction(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
             onFailure = action
