@@ -32,9 +32,12 @@ package final class MachineSession: @unchecked Sendable {
     private let skew = Mutex(ClockFigures())
 
     /// Builds memory, processors and the coherence loop. Nothing runs yet.
-    /// - Parameter report: hears what ends the machine, on whichever thread it happens; must not block.
+    /// - Parameters:
+    ///   - interrupted: hears of each coherence connection that is interrupted: ``adopt(_:for:)`` is to follow. Must not block.
+    ///   - report: hears what ends the machine, on whichever thread it happens; must not block.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, watch: WatchRoom, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Membership.Input) -> Void
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, watch: WatchRoom, coherence: [PageChannel<Connection>?],
+        interrupted: @escaping @Sendable (NodeIndex, ConnectionLoss) -> Void, report: @escaping @Sendable (Membership.Input) -> Void
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
@@ -61,7 +64,7 @@ package final class MachineSession: @unchecked Sendable {
         guestMemory = GuestMemoryAccess(memory: memory, ram: Self.slots(layout), life: life)
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
-            setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
+            setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals, interrupted: interrupted,
             onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: why) : .lost(node: NodeIndex(lost), why: why)) })
         (self.setup, self.layout, self.clock, self.control, self.watch) = (setup, layout, clock, control, watch)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)
@@ -123,6 +126,9 @@ package final class MachineSession: @unchecked Sendable {
     }
 
     // MARK: Other nodes
+
+    /// The coherence connection with `peer` goes on over another stream.
+    func adopt(_ next: EstablishedStream, for peer: NodeIndex) { loop.adopt(next, for: NodeID(of: peer)) }
 
     func take(_ message: InterruptMessage) { if !life.isOver { router.accept(message) } }
 

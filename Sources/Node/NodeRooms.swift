@@ -7,6 +7,7 @@ import Synchronization
 /// The rooms of a node that has joined, and the door between them and the other nodes: each message goes straight to the room that it is for.
 final class NodeRooms: Sendable {
     let control: ControlPlane
+    let links: LinkRoom
     let watch: WatchRoom
     let session = SessionSlot()
     let membership: MembershipDriver
@@ -18,11 +19,13 @@ final class NodeRooms: Sendable {
     /// - Parameters:
     ///   - links: control connections by node; nil for this node.
     ///   - watch: has met every peer.
-    init(_ setup: NodeRuntime.Setup, links: [ControlLink?], watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
+    init(_ setup: NodeRuntime.Setup, links connections: [ControlLink?], keeper: MeshKeeper, watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
-        control = try ControlPlane(links: links)
+        let outage = setup.configuration.outageSeconds ?? Limits.standardOutageSeconds
+        control = try ControlPlane(links: connections, interruptionLimit: LinkRoom.limit(outageSeconds: outage))
+        links = LinkRoom(keeper: keeper, control: control, session: session, say: say)
         self.watch = watch
-        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: setup.configuration.outageSeconds ?? Limits.standardOutageSeconds, earlyResets: setup.earlyResets),
+        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: outage, earlyResets: setup.earlyResets),
             control: control, session: session, say: say)
         clock = ClockRoom(node: node, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
@@ -33,7 +36,11 @@ final class NodeRooms: Sendable {
     /// Opens the door: from now on messages, losses and beats come in on the control plane's and the watch's threads, where nothing waits.
     func start() {
         statistics.start()
-        control.start(ControlPlane.Handlers(message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) }))
+        links.start()
+        control.start(
+            ControlPlane.Handlers(
+                message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) },
+                interruption: { [links] in links.interrupted($0, .control, $1) }))
         watch.judge(
             WatchRoom.Handlers(
                 loss: { [membership, updates] loss in
@@ -53,6 +60,7 @@ final class NodeRooms: Sendable {
     }
 
     func stop() {
+        links.stop()
         watch.stop()
         control.stop()
         updates.stop()

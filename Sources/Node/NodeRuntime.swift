@@ -55,7 +55,7 @@ package final class NodeRuntime: Sendable {
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
-            holdings: setup.holdings, random: &random)
+            holdings: setup.holdings, protection: setup.configuration.interconnect ?? .encrypted, random: &random)
         let log = setup.log
         let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, say: log)
         var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
@@ -73,7 +73,7 @@ package final class NodeRuntime: Sendable {
             control[node: index] = ControlLink(link.takeControl(), peer: index)
             coherence[node: index] = PageChannel(link.takeCoherence(), nodes: count)
         }
-        return (try NodeRooms(setup, links: control, watch: watch, say: log), coherence, mesh.keeper)
+        return (try NodeRooms(setup, links: control, keeper: mesh.keeper, watch: watch, say: log), coherence, mesh.keeper)
     }
 
     /// Does what the membership asks for until it is over. A task that fails ends the machine on every node.
@@ -121,8 +121,10 @@ package final class NodeRuntime: Sendable {
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
-            machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages, report: { membership.feed($0) })
+            machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages,
+            interrupted: { [links = rooms.links] in links.interrupted($0, .coherence, $1) }, report: { membership.feed($0) })
         rooms.session.current = session
+        rooms.links.bring(to: session)
         rooms.policies.bring(to: session)
         let figures = try rooms.clock.align(session)
         guard node != 0 else { return figures }

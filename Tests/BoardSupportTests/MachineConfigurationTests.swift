@@ -63,6 +63,7 @@ import Testing
         ("kit=a\nnodes=1\nnode=0\nprocessors=0", "machine.conf:4: processors: expected a number from 1 to 4096"),
         ("kit=a\nnodes=1\nnode=0\noutage-seconds=0", "machine.conf:4: outage-seconds: expected a number of seconds from 1 to 60, found \"0\""),
         ("kit=a\nnodes=1\nnode=0\noutage-seconds=61", "machine.conf:4: outage-seconds: expected a number of seconds from 1 to 60, found \"61\""),
+        ("kit=a\nnodes=1\nnode=0\ninterconnect=plain", "machine.conf:4: interconnect: expected `encrypted` or `authenticated`, found \"plain\""),
         ("kit=a\nnodes=1\nnode=0\non-failure=retry", "machine.conf:4: on-failure: expected `poweroff` or `wait`, found \"retry\""),
         ("kit=a\nnodes=1\nnode=0\npolicies=fast", "machine.conf:4: policies: there is no policy 'fast'"),
         ("kit=two words\nnodes=1\nnode=0", "machine.conf:1: kit: expected 1 to 32 letters, digits and hyphens, found \"two words\""),
@@ -92,6 +93,7 @@ import Testing
             configuration.processors = value(Limits.lentProcessors)
             configuration.outageSeconds = value(Limits.outageSeconds)
             configuration.onFailure = [nil, .powerOff, .wait].randomElement()!
+            configuration.interconnect = [nil, .encrypted, .authenticated].randomElement()!
             configuration.policies = [nil, .all, PolicySet.none, PolicySet(rawValue: UInt32.random(in: 0...PolicySet.all.rawValue)).intersection(.all)].randomElement()!
             #expect(try parse(try configuration.text) == configuration)
         }

@@ -369,6 +369,7 @@ struct LoopbackTests {
         program.spin()
         var setup = try LoopbackMachine().setup(
             0, ports: ports, guest: .flat(TinyMachine.guest([program])), console: pipe.console, log: log)
+        setup.configuration.outageSeconds = 1
         setup.log = { line in
             if line.hasPrefix("LOST") { usleep(300_000) }
             log(line)

@@ -40,6 +40,16 @@ extension Socket {
         try set(Int32(IPPROTO_TCP), TCP_NODELAY, 1, name: "TCP_NODELAY")
     }
 
+    /// A stream that stands still ends after so many milliseconds, however often the kernel would have tried again, and whether or not something
+    /// was to be sent (tcp(7), TCP_USER_TIMEOUT and keepalive).
+    package borrowing func setLongestSilence(_ milliseconds: Int32) throws(SystemError) {
+        let level = Int32(IPPROTO_TCP)
+        try set(level, TCP_USER_TIMEOUT, milliseconds, name: "TCP_USER_TIMEOUT")
+        try set(level, TCP_KEEPIDLE, 1, name: "TCP_KEEPIDLE")
+        try set(level, TCP_KEEPINTVL, 1, name: "TCP_KEEPINTVL")
+        try set(SOL_SOCKET, SO_KEEPALIVE, 1, name: "SO_KEEPALIVE")
+    }
+
     package borrowing func localAddress() throws(SystemError) -> SocketAddress {
         var status: Int32 = 0
         let address = unsafe SocketAddress.filled { address, length in

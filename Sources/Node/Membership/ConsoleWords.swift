@@ -1,5 +1,6 @@
 import Contract
 import Interconnect
+import Interconnect
 
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {
@@ -77,6 +78,14 @@ package enum ConsoleWords {
 
     static func otherOutage(mine: Int, machine: Int) -> String {
         "this stick says outage-seconds=\(mine), node 0's stick says \(machine), which counts; write both sticks with one value"
+    }
+
+    static func resumed(_ peer: NodeIndex, _ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+        "the \(role) connection with node \(peer) was interrupted (\(why)) and goes on after \(nanoseconds / 1_000_000) ms"
+    }
+
+    static func notResumed(_ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+        "its \(role) connection was interrupted (\(why)) and did not come back within \(nanoseconds / 1_000_000_000) s"
     }
 
     static let notCollected = "a processor did not come back in time"

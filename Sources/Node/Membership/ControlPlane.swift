@@ -1,6 +1,6 @@
 package import Contract
 package import Platform
-internal import Interconnect
+package import Interconnect
 import Synchronization
 
 /// Everything between nodes that is neither coherence nor heartbeat: one thread receives, any thread sends. It waits for nothing but the network.
@@ -12,10 +12,16 @@ package final class ControlPlane: @unchecked Sendable {
         package var message: @Sendable (ControlMessage, NodeIndex, UInt64) -> Void
         /// A peer is lost, and why; once a peer.
         package var loss: @Sendable (NodeIndex, String) -> Void
+        /// A peer's connection is interrupted, and why: ``ControlPlane/adopt(_:for:)`` is to follow. Nil: that is a loss.
+        package var interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)?
 
-        package init(message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void) {
+        package init(
+            message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void,
+            interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)? = nil
+        ) {
             self.message = message
             self.loss = loss
+            self.interruption = interruption
         }
     }
 
@@ -26,13 +32,23 @@ package final class ControlPlane: @unchecked Sendable {
     private let gone = Mutex(NodeSet())
     private let receiving = ThreadProgress()
     private let isStopping = Atomic<Bool>(false)
+    /// Streams that connections go on with, until the receiving thread takes them.
+    private let renewals = Mutex<[(peer: NodeIndex, next: EstablishedStream)]>([])
+    /// Of the receiving thread: connections that wait for one.
+    private var interruptions: [Interruption?]
+    private let interruptionLimit: UInt64
+    private var nextTick: UInt64 = 0
     /// Peers whose send ring was full.
     private let stalled = Atomic<UInt64>(0)
     private var thread: SystemThread?
 
-    /// - Parameter links: by node index; nil for this node.
-    package init(links: [ControlLink?]) throws(SystemError) {
+    /// - Parameters:
+    ///   - links: by node index; nil for this node.
+    ///   - interruptionLimit: nanoseconds after which a connection that is interrupted is lost.
+    package init(links: [ControlLink?], interruptionLimit: UInt64 = 0) throws(SystemError) {
         self.links = links
+        self.interruptionLimit = interruptionLimit
+        interruptions = Array(repeating: nil, count: links.count)
         wake = try WakeEvent()
         poller = try Poller()
         try poller.add(wake.rawDescriptor, as: UInt32(links.count))
@@ -105,25 +121,91 @@ package final class ControlPlane: @unchecked Sendable {
     private func receive(_ handlers: Handlers) {
         becomeRealtime(priority: 19)
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            guard let count = try? poller.wait(timeout: nil) else { return }
+            guard let count = try? poller.wait(timeout: Self.tickInterval) else { return }
             receiving.step()
             for index in 0..<count {
                 let number = poller.ready(index)
-                guard number < links.count, let link = links[Int(number)], !gone.withLock({ $0.contains(link.peer) }) else {
+                guard number < links.count, let link = links[Int(number)] else {
                     wake.clear()
+                    takeRenewals(handlers)
                     continue
                 }
-                if let why = take(from: link, handlers) {
-                    gone.withLock { $0.insert(link.peer) }
-                    try? poller.remove(link.fileDescriptor)
-                    handlers.loss(link.peer, why)
-                }
+                attend(link, handlers)
             }
+            tick(handlers)
         }
     }
 
+    private func attend(_ link: ControlLink, _ handlers: Handlers) {
+        guard !gone.withLock({ $0.contains(link.peer) }) else { return }
+        if let why = take(from: link, handlers) { end(link, why, handlers) }
+    }
+
+    private func end(_ link: ControlLink, _ why: LinkEnd, _ handlers: Handlers) {
+        switch why {
+        case .lost(let why): lose(link, why, handlers)
+        case .interrupted(let why):
+            guard let interruption = handlers.interruption else { return lose(link, "\(why)", handlers) }
+            interruptions[link.peer.position] = Interruption(since: monotonicNow(), why: why)
+            interruption(link.peer, why)
+        }
+    }
+
+    private func lose(_ link: ControlLink, _ why: String, _ handlers: Handlers) {
+        interruptions[link.peer.position] = nil
+        try? poller.remove(link.fileDescriptor)
+        let isNews = gone.withLock { gone in
+            defer { gone.insert(link.peer) }
+            return !gone.contains(link.peer)
+        }
+        if isNews { handlers.loss(link.peer, why) }
+    }
+
+    // MARK: Streams
+
+    /// The connection with `peer` goes on over `next`, from where both ends are. Any thread.
+    func adopt(_ next: EstablishedStream, for peer: NodeIndex) {
+        renewals.withLock { $0.append((peer, next)) }
+        wake.raise()
+    }
+
+    private func takeRenewals(_ handlers: Handlers) {
+        let taken = renewals.withLock { renewals in
+            defer { renewals = [] }
+            return renewals
+        }
+        for (peer, next) in taken {
+            guard let link = links[node: peer], !gone.withLock({ $0.contains(peer) }) else { continue }
+            interruptions[peer.position] = nil
+            link.adopt(next)
+            if link.fileDescriptor >= 0 { try? poller.add(link.fileDescriptor, as: UInt32(peer.rawValue)) } else { attend(link, handlers) }
+        }
+    }
+
+    /// Nanoseconds between two looks at connections on which nothing comes in.
+    private static let tickInterval: UInt64 = 100_000_000
+
+    private func tick(_ handlers: Handlers) {
+        let now = monotonicNow()
+        guard now >= nextTick else { return }
+        nextTick = now + Self.tickInterval
+        for link in links {
+            guard let link, !gone.withLock({ $0.contains(link.peer) }), let why = link.tick(now: now) else { continue }
+            end(link, .interrupted(why), handlers)
+        }
+        for (index, interruption) in interruptions.enumerated() {
+            guard let interruption, now &- interruption.since > interruptionLimit, let link = links[index] else { continue }
+            lose(link, ConsoleWords.notResumed(.control, after: interruptionLimit, interruption.why), handlers)
+        }
+    }
+
+    private enum LinkEnd {
+        case interrupted(ConnectionLoss)
+        case lost(String)
+    }
+
     /// - Returns: why this peer is listened to no longer.
-    private func take(from link: ControlLink, _ handlers: Handlers) -> String? {
+    private func take(from link: ControlLink, _ handlers: Handlers) -> LinkEnd? {
         while true {
             let outcome = link.fill()
             let timestamp = hostTimestamp()
@@ -132,14 +214,16 @@ package final class ControlPlane: @unchecked Sendable {
                     handlers.message(message, link.peer, timestamp)
                 }
             } catch {
-                return "\(error)"
+                if case .connection(.interrupted(let why)) = error { return .interrupted(why) }
+                return .lost("\(error)")
             }
             switch outcome {
             case .received:
                 link.flush()
                 return nil
             case .full: continue
-            case .interrupted(let loss), .lost(let loss): return "\(loss)"
+            case .interrupted(let why): return .interrupted(why)
+            case .lost(let loss): return .lost("\(loss)")
             }
         }
     }

@@ -50,7 +50,7 @@ extension CoherenceLoop where Link: ~Copyable {
     func loseInterrupted(_ now: UInt64) {
         for (index, interruption) in interruptions.enumerated() {
             guard let interruption, now &- interruption.since > interruptionLimit, let channel = channels[index] else { continue }
-            lose(channel, "not connected again within \(interruptionLimit / 1_000_000_000) s: \(interruption.why)")
+            lose(channel, ConsoleWords.notResumed(.coherence, after: interruptionLimit, interruption.why))
         }
     }
 

@@ -45,6 +45,7 @@ extension MachineConfiguration {
         case .rejoining: rejoining?.description
         case .watchdog: watchdog?.rawValue
         case .policies: policies?.shortDescription
+        case .interconnect: interconnect?.rawValue
         }
     }
 
@@ -75,6 +76,9 @@ extension MachineConfiguration {
         case .watchdog:
             guard let use = WatchdogUse(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
             watchdog = use
+        case .interconnect:
+            guard let protection = InterconnectProtection(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
+            interconnect = protection
         case .policies:
             do throws(PolicySet.UnknownPolicy) { policies = try PolicySet(parsing: field.value) } catch {
                 throw TextError(text.place, line: field.line, "\(key.rawValue): \(error)")

@@ -61,6 +61,8 @@ public struct MachineConfiguration: Sendable, Equatable {
     public var watchdog: WatchdogUse?
     /// Coherence policies to start with; nil starts with the board's.
     public var policies: PolicySet?
+    /// What protects the frames between nodes; nil encrypts them.
+    public var interconnect: InterconnectProtection?
 
     public init(kit: String, nodes: Int, node: NodeIndex) {
         self.kit = kit
@@ -86,6 +88,7 @@ extension MachineConfiguration {
         case rejoining = "rejoin"
         case watchdog
         case policies
+        case interconnect
 
         /// What may stand behind the key's `=`.
         package enum Value: Sendable, CustomStringConvertible {
@@ -117,6 +120,7 @@ extension MachineConfiguration {
             case .onFailure: .words(FailureAction.allCases.map(\.rawValue))
             case .rejoining: .text("`always`, `never`, or \(BoundedNumber(Rejoining.attemptLimits, unit: "attempts"))")
             case .watchdog: .words(WatchdogUse.allCases.map(\.rawValue))
+            case .interconnect: .words(InterconnectProtection.allCases.map(\.rawValue))
             case .policies: .text("names with commas between them, `all`, `none`, or `all,-NAME`")
             }
         }
@@ -133,6 +137,7 @@ extension MachineConfiguration {
             case .rejoining: "`\(Rejoining.always)`"
             case .watchdog: "`\(WatchdogUse.on.rawValue)`"
             case .policies: "the board's, else all"
+            case .interconnect: "`\(InterconnectProtection.encrypted.rawValue)`"
             }
         }
 
@@ -149,6 +154,7 @@ extension MachineConfiguration {
             case .rejoining: "how often in a row the board joins again by itself ([machine.md](machine.md), \"The end\")"
             case .watchdog: "whether the board's watchdog timer, if it has one, resets a node that hangs"
             case .policies: "coherence policies to start with ([coherence.md](coherence.md), \"Policies\")"
+            case .interconnect: "protection of the wire, the same on every stick; `authenticated` leaves it readable ([interconnect.md](interconnect.md))"
             }
         }
     }
