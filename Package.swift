@@ -129,10 +129,10 @@ var guest: [Target] {
 
 var tests: [Target] {
     [
-        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(name: "CTestSupport", dependencies: ["CPlatform"], path: "Tests/CTestSupport"),
         .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
-        test("Platform", ["Platform", "TestSupport"]),
+        test("Platform", ["Platform", "TestSupport", "CTestSupport"]),
         test("USB", ["USB", "Platform"]),
         test("Bytes", ["Bytes"]),
         test("Pages", ["Pages"]),

@@ -88,6 +88,9 @@ package final class MachineSession: @unchecked Sendable {
 
     package var isOver: Bool { life.isOver }
 
+    /// Rounds of the coherence thread, while it runs.
+    var progress: [String: UInt64] { loop.isRunning ? ["vsmp-coherence": loop.progress.count] : [:] }
+
     /// Marks the machine dead: every later exit of a processor is discarded, and every page that one waits for is filled. Any thread.
     package func stop() {
         guard life.end() else { return }

@@ -39,7 +39,8 @@ package final class NodeRuntime: Sendable {
         defer { log.close() }
         try Kick.install()
         setup.log(ConsoleWords.searching(node, of: count, kit: setup.configuration.kit))
-        let (rooms, pages) = try join()
+        let (rooms, pages, keeper) = try join()
+        defer { withExtendedLifetime(keeper) {} }
         self.rooms.withLock { $0 = rooms }
         let agreement = LicenceAgreement(node: node, count: count, licensing: setup.licensing)
         let (statement, warning) = agreement.statement
@@ -50,29 +51,29 @@ package final class NodeRuntime: Sendable {
         return try work(rooms, agreement, pages)
     }
 
-    private func join() throws -> (NodeRooms, [PageChannel<Connection>?]) {
+    private func join() throws -> (NodeRooms, [PageChannel<Connection>?], MeshKeeper) {
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
             holdings: setup.holdings, random: &random)
         let log = setup.log
         let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, say: log)
-        var mesh = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
-        mesh.onPeer = { watch.expect($0, at: $1) }
+        var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
+        configuration.onPeer = { watch.expect($0, at: $1) }
         watch.start()
-        let links: [PeerLinks]
-        do throws(MeshError) { links = try Mesh.establish(mesh, log: { log($0) }) } catch {
+        let mesh: JoinedMesh
+        do throws(MeshError) { mesh = try Mesh.establish(configuration, log: { log($0) }) } catch {
             watch.stop()
             throw error
         }
         var control = [ControlLink?](repeating: nil, count: count)
         var coherence = [PageChannel<Connection>?](repeating: nil, count: count)
-        for link in links {
+        for link in mesh.links {
             let index = link.peer.index
             control[node: index] = ControlLink(link.takeControl(), peer: index)
             coherence[node: index] = PageChannel(link.takeCoherence(), nodes: count)
         }
-        return (try NodeRooms(setup, links: control, watch: watch, say: log), coherence)
+        return (try NodeRooms(setup, links: control, watch: watch, say: log), coherence, mesh.keeper)
     }
 
     /// Does what the membership asks for until it is over. A task that fails ends the machine on every node.
@@ -157,6 +158,12 @@ package final class NodeRuntime: Sendable {
 
     /// Node 0, once the machine has ended: how often in a row the guest has reset before it reached user space.
     package var earlyResets: Int { rooms.withLock { $0 }?.membership.membership.earlyResets ?? 0 }
+
+    /// How often each thread that everything waits for has come round its loop; none before this node has joined.
+    package var progress: [String: UInt64] {
+        guard let rooms = rooms.withLock({ $0 }) else { return [:] }
+        return rooms.control.progress.merging(rooms.watch.progress) { $1 }.merging(rooms.session.current?.progress ?? [:]) { $1 }
+    }
 
     // MARK: The operator's wishes
 

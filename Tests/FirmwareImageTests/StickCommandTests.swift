@@ -89,6 +89,30 @@ struct StickCommandTests {
         #expect(try vsmp("usb", "write", image.path, "old", "--kit", "kit", "--node", "0").status == 0)
     }
 
+    /// SIGKILL, which nothing can handle, at moments from the first on: the key is in the kit, in what was being written, and nowhere else.
+    @Test(arguments: [UInt64(1), 2]) func aKilledWriteLeavesNoKey(seed: UInt64) throws {
+        try makeKit()
+        let key = try Data(contentsOf: URL(fileURLWithPath: path("kit/cluster.key"))).prefix(64)
+        let temporary = path("temporary")
+        try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        let log = try FileDescriptor(opening: path("log"), for: .write, [.create])
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<10 {
+            let delay = UInt32.random(in: 5...150, using: &random)
+            let process = try start(["usb", "write", image.path, "0.stick", "1.stick", "--kit", "kit"], temporary: temporary, log: log)
+            usleep(delay * 1000)
+            kill(process.identifier, SIGKILL)
+            while process.isRunning { usleep(1000) }
+            for folder in ["/dev/shm", temporary] {
+                for name in (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? [] {
+                    guard let bytes = try? Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"), options: .alwaysMapped) else { continue }
+                    #expect(bytes.range(of: key) == nil, "after \(delay) ms: \(folder)/\(name)")
+                }
+            }
+            for target in ["0.stick", "1.stick"] { try? FileManager.default.removeItem(atPath: path(target)) }
+        }
+    }
+
     /// The lab ends its boards, says so, and ends as by the signal.
     @Test(arguments: [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM"), (SIGHUP, "SIGHUP")])
     func aSignalEndsTheLabAndItsBoards(signal: Int32, name: String) throws {

@@ -10,12 +10,6 @@ import Testing
     private let there = SocketAddress.ipv6(high: 0xFE80 << 48, low: 2, port: 47653, scope: 2)
     private let elsewhere = SocketAddress.ipv6(high: 0xFE80 << 48, low: 3, port: 47653, scope: 2)
 
-    private func beacon(
-        _ who: NodeIdentity, key: ClusterKey = testKey, port: UInt16 = 4000, sequence: UInt64 = 1
-    ) -> [UInt8] {
-        PeerTable(identity: who, key: key).announcement(tcpPort: port, sequence: sequence)
-    }
-
     @Test func beaconsOfTheKitFillTheTableAndOwnOnesAreIgnored() {
         var table = PeerTable(identity: identity(0), key: testKey)
         #expect(table.handle(beacon(identity(0)), from: here, now: 0) == nil)
@@ -63,32 +57,78 @@ import Testing
         #expect(table.entries.isEmpty)
     }
 
-    @Test func twoBoardsWithOneStickAreBothNamed() {
+    @Test func twoBoardsWithOneStickThatBothAnswerAreBothNamed() {
         var table = PeerTable(identity: identity(0), key: testKey)
-        _ = table.handle(beacon(identity(1)), from: there, now: 0)
-        let sentence = table.handle(beacon(identity(1, seed: 9)), from: elsewhere, now: 100_000_000) ?? ""
+        let heard: [NodeIndex: UInt64] = [0: table.nextChallenge()]
+        _ = table.handle(beacon(identity(1), heard: heard), from: there, now: 0)
+        let sentence = table.handle(beacon(identity(1, seed: 9), heard: heard), from: elsewhere, now: 100_000_000) ?? ""
         #expect(sentence.contains("fe80::2") && sentence.contains("fe80::3") && sentence.contains("node 1"))
         #expect(table.entries[1]?.address == there.with(port: 4000))
         #expect(table.rival == nil)
     }
 
-    @Test func aRestartedNodeTakesItsOldPlace() {
+    @Test func aRestartedNodeTakesItsOldPlaceWhenItAnswers() {
         var table = PeerTable(identity: identity(0), key: testKey)
-        _ = table.handle(beacon(identity(1)), from: there, now: 0)
-        #expect(table.handle(beacon(identity(1, seed: 9), port: 5000), from: there, now: 1) == nil)
+        let heard: [NodeIndex: UInt64] = [0: table.nextChallenge()]
+        _ = table.handle(beacon(identity(1), heard: heard), from: there, now: 0)
+        _ = table.handle(beacon(identity(1, seed: 9), port: 5000), from: there, now: 1)
+        #expect(table.entries[1]?.address.port == 4000, "this may be a recording")
+        _ = table.handle(beacon(identity(1, seed: 9), port: 5000, heard: heard), from: there, now: 2)
         #expect(table.entries[1]?.address.port == 5000)
+        let sentence = table.handle(beacon(identity(1), sequence: 9, heard: heard), from: there, now: 3) ?? ""
+        #expect(sentence.contains("two boards claim to be node 1"), "the earlier start lives: one stick twice, and one MAC address")
     }
 
-    @Test func ownIndexClaimedByAnotherBoardIsFoundAfterSeveralBeacons() {
+    @Test func ownIndexClaimedByAnotherBoardCountsWhenThatBoardAnswers() {
         var table = PeerTable(identity: identity(0), key: testKey)
         let rival = identity(0, seed: 9)
-        let sentence = table.handle(beacon(rival, sequence: 1), from: there, now: 0)
-        #expect(sentence?.contains("claim to be node 0") == true)
-        _ = table.handle(beacon(rival, sequence: 1), from: there, now: 0)
-        #expect(table.rival == nil)
-        _ = table.handle(beacon(rival, sequence: 2), from: there, now: 0)
-        _ = table.handle(beacon(rival, sequence: 3), from: there, now: 0)
-        #expect(table.rival == there)
+        for sequence in 1...20 { #expect(table.handle(beacon(rival, sequence: UInt64(sequence)), from: there, now: 0) == nil) }
+        #expect(table.rival == nil, "recordings")
+        let sentence = table.handle(beacon(rival, sequence: 3, heard: [0: table.nextChallenge()]), from: there, now: 0)
+        #expect(sentence?.contains("claim to be node 0") == true && table.rival?.address == there.with(port: 4000))
+    }
+
+    @Test func anAnswerIsWorthNothingLater() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        let old = table.nextChallenge()
+        for second in 1...3 { _ = table.nextChallenge(now: UInt64(second) * 2_000_000_000) }
+        _ = table.handle(beacon(identity(1), heard: [0: old]), from: there, now: 6_000_000_000)
+        #expect(table.alive(6_000_000_000).isEmpty && table.entries[1] != nil)
+        _ = table.handle(beacon(identity(1), sequence: 2, heard: [0: table.nextChallenge(now: 6_100_000_000)]), from: there, now: 6_100_000_000)
+        #expect(table.alive(6_100_000_000)[1] != nil && table.alive(7_100_000_000).isEmpty)
+    }
+
+    @Test func boardsWithOneMACAddressAreNamed() {
+        var table = PeerTable(identity: identity(0, of: 3), key: testKey)
+        table.host = here
+        let heard: [NodeIndex: UInt64] = [0: table.nextChallenge()]
+        let own = table.handle(beacon(identity(1, of: 3), heard: heard), from: here, now: 0) ?? ""
+        #expect(own.contains("node 1 has this board's address [fe80::1%") && own.contains("one MAC address"))
+        for sequence in [1, 2] as [UInt64] {
+            _ = table.handle(beacon(identity(1, of: 3), sequence: sequence, heard: heard), from: there, now: sequence)
+        }
+        _ = table.handle(beacon(identity(2, of: 3), sequence: 1, heard: heard), from: there, now: 3)
+        let others = table.handle(beacon(identity(2, of: 3), sequence: 2, heard: heard), from: there, now: 4) ?? ""
+        #expect(others.contains("node 1 and node 2 both have the address [fe80::2%"))
+    }
+
+    /// What nobody of the kit sends takes no sentence from those who do.
+    @Test func manyStrangersSilenceNobody() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        for number in 4..<1000 {
+            var strange = beacon(identity(1))
+            strange[4] = UInt8(truncatingIfNeeded: number)
+            strange[5] = UInt8(truncatingIfNeeded: number >> 8)
+            _ = table.handle(strange, from: .ipv6(high: 0xFE80 << 48, low: UInt64(number + 10), port: 1, scope: 2), now: 0)
+        }
+        #expect(table.handle(beacon(identity(1)), from: there, now: 0)?.contains("found node 1") == true)
+        #expect(table.handle(beacon(identity(1, of: 3)), from: elsewhere, now: 0)?.contains("3 nodes") == true)
+    }
+
+    @Test func aNodeThatNeverAnswersIsNamed() {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        let said = (1...60).compactMap { table.handle(beacon(identity(1), sequence: UInt64($0)), from: there, now: UInt64($0) * 200_000_000) }
+        #expect(said.count { $0.contains("does not hear this node") } == 2, "\(said)")
     }
 
     @Test func boardsThatDrewTheSameInstanceFindEachOther() {

@@ -18,8 +18,7 @@ import Testing
         var table = PeerTable(identity: me, key: testKey)
         for node in 1..<(heard ?? count) {
             let peer = identity(NodeIndex(node), of: count, hash: running[node], holdings: holdings[node])
-            let datagram = PeerTable(identity: peer, key: testKey).announcement(tcpPort: 4000, sequence: 1)
-            _ = table.handle(datagram, from: .ipv6(high: 0xFE80 << 48, low: UInt64(node), port: 1, scope: 2), now: 0)
+            _ = table.handle(beacon(peer), from: .ipv6(high: 0xFE80 << 48, low: UInt64(node), port: 1, scope: 2), now: 0)
         }
         #expect(table.entries.count == (heard ?? count) - 1)
         return FirmwareElection.objection(of: me, to: table.entries)
@@ -91,9 +90,10 @@ import Testing
     @Test func beaconsCarryWhatANodeHolds() throws {
         let me = identity(1, of: 4, hash: new, holdings: [both[0], FirmwareHolding(hash: new, version: .max, isBad: true)])
         let key = testKey.derived(for: .beacon)
-        let bytes = Beacon(identity: me, tcpPort: 7, sequence: 1).encoded(with: key)
+        let bytes = Beacon(identity: me, tcpPort: 7, sequence: 1, isComplete: true, challenge: 5, echoes: [1, 2, 3, 4]).encoded(with: key)
         let beacon = try Beacon(bytes, key: key)
         #expect(bytes.count == Beacon.byteCount && beacon.running == new && beacon.holdings == me.holdings)
+        #expect(beacon.isComplete && beacon.challenge == 5 && beacon.echoes.prefix(5) == [1, 2, 3, 4, 0])
         #expect(throws: Beacon.Rejection.self) { try Beacon(bytes.map { $0 ^ 1 }, key: key) }
     }
 }

@@ -44,8 +44,8 @@ enum Joined: Sendable {
                     identity: identity, key: key, reach: reach, patience: UInt64(patience * 1e9))
                 configuration.handshakeTimeout = 1_000_000_000
                 configuration.reportInterval = 300_000_000
-                let links = try Mesh.establish(configuration) { log("\(identity.index): \($0)") }
-                for link in links {
+                let mesh = try Mesh.establish(configuration) { log("\(identity.index): \($0)") }
+                for link in mesh.links {
                     var control = link.takeControl()
                     var coherence = link.takeCoherence()
                     precondition(control.enqueue(.heartbeat, body: [identity.index.rawValue]))
@@ -68,7 +68,7 @@ enum Joined: Sendable {
                         if found != link.peer.index { return .failed("no \(expected) from node \(link.peer.index)") }
                     }
                 }
-                return .peers(links.map { $0.peer.index })
+                return .peers(mesh.links.map { $0.peer.index })
             } catch let error as MeshError {
                 switch error {
                 case .refused(let refusal, let message): return .refused(refusal, message)

@@ -19,6 +19,23 @@ func identity(
     }
 }
 
+/// A beacon of `who` that returns what it heard of others; nothing is heard of a recording.
+func beacon(
+    _ who: NodeIdentity, key: ClusterKey = testKey, port: UInt16 = 4000, sequence: UInt64 = 1, challenge: UInt64 = 1, heard: [NodeIndex: UInt64] = [:]
+) -> [UInt8] {
+    let echoes = NodeIndex.all(of: who.count).map { heard[$0] ?? 0 }
+    return Beacon(identity: who, tcpPort: port, sequence: sequence, isComplete: false, challenge: challenge, echoes: echoes).encoded(with: key.derived(for: .beacon))
+}
+
+extension PeerTable {
+    /// What this node's next beacon asks.
+    mutating func nextChallenge(now: UInt64 = 0, key: ClusterKey = testKey) -> UInt64 {
+        var random = SeededGenerator(seed: now + 7)
+        let bytes = announcement(tcpPort: 1, sequence: 1, isComplete: false, now: now, random: &random)
+        do { return try Beacon(bytes, key: key.derived(for: .beacon)).challenge } catch { preconditionFailure("\(error)") }
+    }
+}
+
 /// Two connections joined to each other.
 struct ConnectionPair: ~Copyable {
     var near: Connection

@@ -212,7 +212,7 @@ struct LoopbackTests {
         machine.policies = .all.subtracting(.aggregation)
         let outcome = try machine.run(TinyMachine.guest([first, second])) { nodes, console in
             defer { console.type(0x21) }
-            let servers = nodes.map { StatServer(path: "", runtime: $0, firmware: { FirmwareIdentity(folder: "/nowhere").text }) }
+            let servers = nodes.map { StatServer(runtime: $0, firmware: { FirmwareIdentity(folder: "/nowhere").text }) }
             /// Waits until both nodes have had more remote faults than `few`; the least of the two.
             func faults(above few: UInt64) -> UInt64 {
                 let end = monotonicNow() + 20_000_000_000
@@ -249,7 +249,7 @@ struct LoopbackTests {
         var second = Payload()
         second.spin()
         let outcome = try LoopbackMachine().run(TinyMachine.guest([first, second])) { nodes, _ in
-            let server = StatServer(path: "", runtime: nodes[1], firmware: { "" })
+            let server = StatServer(runtime: nodes[1], firmware: { "" })
             let end = monotonicNow() + 20_000_000_000
             while !server.answer(line: StatRequest.operate(action).line).hasPrefix("ok"), monotonicNow() < end { usleep(10_000) }
         }
@@ -276,7 +276,7 @@ struct LoopbackTests {
         handler.lockedIncrement(taken)
         handler.returnFromInterrupt()
         let outcome = try LoopbackMachine(hold: 0).run(TinyMachine.guest([first, second], ring: 0, handler: handler)) { nodes, pipe in
-            let server = StatServer(path: "", runtime: nodes[1], firmware: { "" })
+            let server = StatServer(runtime: nodes[1], firmware: { "" })
             #expect(pipe.waitForByte(), "both processors are ready")
             let end = monotonicNow() + 20_000_000_000
             while server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error 69 no machine"), monotonicNow() < end { usleep(10_000) }
@@ -345,11 +345,11 @@ struct LoopbackTests {
         let zero = onThread { Result { try NodeRuntime(final, machine: try VirtualMachine()).run() } }
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
-        let links = try Mesh.establish(
+        let mesh = try Mesh.establish(
             MeshConfiguration(identity: identity, key: testKey, reach: try reach(1, ports: ports), patience: 10_000_000_000),
             log: { _ in })
         let begun = monotonicNow()
-        if !silent { for link in links { drop(link) } }
+        if !silent { for link in mesh.links { drop(link) } }
         let end = try #require(zero.wait(seconds: 10)).get()
         let taken = Double(monotonicNow() - begun) / 1e9
         guard case .lost(1, _) = end else {
@@ -358,7 +358,7 @@ struct LoopbackTests {
         }
         #expect(end.exitStatus == .nodeLost)
         #expect(taken < 3 && log.contains("LOST node 1"), "after \(taken) s: \(log.all)")
-        _ = links.count
+        _ = mesh.links.count
     }
 
     /// The coherence thread sees that the peer is gone while the control connection still stands: the console says so before the node's end.

@@ -11,20 +11,20 @@ import Testing
     @Test func aClientGetsItsAnswer() throws {
         let (server, client) = try LocalSocket.pair()
         try client.descriptor.sendAll(Array("stat\n".utf8))
-        try StatServer.serve(server.descriptor, within: patience) { "asked \(String(decoding: $0, as: UTF8.self))" }
+        try StatServer.serve(server.descriptor, within: patience) { line, _ in "asked \(String(decoding: line, as: UTF8.self))" }
         #expect(client.descriptor.receive() == .bytes(Array("asked stat\n".utf8)))
     }
 
     /// The next client waits no longer for one that says nothing, or that does not read.
     @Test func aClientThatStandsStillIsLeft() throws {
         let (server, silent) = try LocalSocket.pair()
-        try StatServer.serve(server.descriptor, within: patience) { _ in
+        try StatServer.serve(server.descriptor, within: patience) { _, _ in
             Issue.record("nobody asked")
             return ""
         }
         try silent.descriptor.sendAll(Array("stat\n".utf8))
         let error = #expect(throws: SystemError.self) {
-            try StatServer.serve(server.descriptor, within: patience) { _ in String(repeating: "x", count: 10_000_000) }
+            try StatServer.serve(server.descriptor, within: patience) { _, _ in String(repeating: "x", count: 10_000_000) }
         }
         #expect(error?.code == ETIMEDOUT)
     }

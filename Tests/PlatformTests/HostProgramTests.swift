@@ -155,11 +155,18 @@ struct TemporaryFolderTests {
         #expect(!FileManager.default.fileExists(atPath: path))
         #expect(FileManager.default.fileExists(atPath: "/etc/passwd"))
     }
+}
 
-    @Test func secretsStandInMemoryWhereThereIsRoom() throws {
-        let small = try TemporaryFolder(secret: "test", byteCount: 100)
-        let large = try TemporaryFolder(secret: "test", byteCount: 1 << 50)
-        #expect(small.path.hasPrefix("/dev/shm/") == FileManager.default.isWritableFile(atPath: "/dev/shm"))
-        #expect(!large.path.hasPrefix("/dev/shm/"))
+struct NamelessFileTests {
+    /// The kernel says of an open file whether a name leads to it (proc(5), "/proc/pid/fd").
+    @Test(arguments: [(100, true), (1 << 50, false)]) func secretsStandInMemoryWhereThereIsRoomAndHaveNoName(size: Int, isInMemory: Bool) throws {
+        let file = try NamelessFile(byteCount: size)
+        #expect(file.isInMemory == isInMemory)
+        try file.truncate(to: 4096)
+        let place = try FileManager.default.destinationOfSymbolicLink(atPath: file.path)
+        #expect(place.hasSuffix(" (deleted)") && place.hasPrefix("/memfd:") == isInMemory, "\(place)")
+        let path = file.path
+        #expect(try HostProgram("sh").run(["-c", "printf key >\"$0\" && stat -L -c '%a %h' \"$0\"", path]) == Array("600 0\n".utf8))
+        #expect(try FileDescriptor(opening: path, for: .read).readAll() == Array("key".utf8))
     }
 }

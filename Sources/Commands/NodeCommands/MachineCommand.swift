@@ -19,7 +19,7 @@ enum MachineCommand {
             return .success
         }
         if words.count == 2, words[0] == "update", !words[1].hasPrefix("/"), !words[1].isEmpty {
-            // The vsmpd that reads the file has another working folder.
+            // The vsmpd that names the file has another working folder.
             words[1] = (SystemFiles().linkTarget("/proc/self/cwd") ?? "") + "/" + words[1]
         }
         let request: StatRequest
@@ -33,7 +33,15 @@ enum MachineCommand {
             NodeProgram.report("\(error)")
             return .usage
         }
-        switch ask(request, path: path).flatMap(StatAnswer.init) {
+        var bundle: SharedDescriptor?
+        if case .update(let file) = request {
+            // A running vsmpd opens no file that it is told: it gets the open one.
+            do throws(SystemError) { bundle = SharedDescriptor(try FileDescriptor(opening: file, for: .read, [.nonBlocking, .noTerminal])) } catch {
+                NodeProgram.report("\(file) cannot be read: \(error.reason)")
+                return .missingInput
+            }
+        }
+        switch ask(request, bundle, path: path).flatMap(StatAnswer.init) {
         case .said(let text)?:
             StandardOutput.print(text, terminator: "")
             return .success
@@ -46,10 +54,10 @@ enum MachineCommand {
         }
     }
 
-    private static func ask(_ request: StatRequest, path: String) -> String? {
+    private static func ask(_ request: StatRequest, _ file: SharedDescriptor?, path: String) -> String? {
         do throws(SystemError) {
             let server = try LocalSocket.connect(to: path)
-            try server.sendAll(request.line)
+            if let file { try LocalSocket.send(request.line, with: file.descriptor, to: server) } else { try server.sendAll(request.line) }
             return try server.readAll().map { String(decoding: $0, as: UTF8.self) }
         } catch {
             return nil

@@ -29,6 +29,7 @@ package enum NodeProgram {
         }
         switch rest.first {
         case "run": return RunCommand.run(Array(rest.dropFirst()))
+        case "rejoin": return RejoinCommand.run(Array(rest.dropFirst()))
         case "machine": return MachineCommand.run(Array(rest.dropFirst()), program: "vsmpd machine")
         case "license": return NodeLicenseCommand().run(Array(rest.dropFirst()))
         case "capture": return CaptureCommand.run(Array(rest.dropFirst()))
@@ -52,6 +53,8 @@ package enum NodeProgram {
               the stick's boot partition, mounted: with it the node takes part in choosing the firmware that the machine runs
           vsmpd run ... --restarts FILE
               where node 0 counts, from one run to the next, how often the guest has reset before it reached user space
+          vsmpd rejoin --config FOLDER --status STATUS
+              after a vsmpd run that ended with STATUS: wait, and end with 0 when this board is to join again (rejoin= in machine.conf)
           vsmpd machine stat [--json] | pages | processors | version
               ask the vsmpd that runs on this node
           vsmpd machine policies [LIST]

@@ -76,7 +76,9 @@ enum RunCommand {
         let configuration = try MachineConfiguration(bytes, place: file)
         let keyFile = StickFile.clusterKey.path(in: folder)
         let key: ClusterKey
-        do throws(TextError) { key = try ClusterKey(file: readFile(keyFile) ?? [], place: keyFile) } catch {
+        var keyText = readFile(keyFile) ?? []
+        defer { keyText.erase() }
+        do throws(TextError) { key = try ClusterKey(file: keyText, place: keyFile) } catch {
             throw Failure(status: .badInput, text: "\(error); write the stick with vsmp usb write")
         }
         let inventory = HardwareInventory()
@@ -114,8 +116,12 @@ enum RunCommand {
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
         let memory = NodeMemory(store: NodeMemory.device())
-        let banks = Mutex(FirmwareBanks(running: hash, folder: options.last("--boot"), memory: memory, floor: rollback.floor))
-        if options.last("--boot") != nil {
+        let boot = options.last("--boot")
+        // Mounting is a capability that this process gives up.
+        let remounter = try boot.map { folder throws(SystemError) in try Remounter(folder) }
+        let setWritable = remounter.map { remounter in { @Sendable in remounter.setWritable($0) } }
+        let banks = Mutex(FirmwareBanks(running: hash, folder: boot, memory: memory, floor: rollback.floor, setWritable: setWritable))
+        if boot != nil {
             for line in banks.withLock({ $0.text + $0.complaints }) { NodeProgram.report(line) }
         }
         let facts = LicenceFacts(
@@ -135,9 +141,10 @@ enum RunCommand {
                 NodeProgram.report("this firmware has carried a machine, but that cannot be noted: \(error)")
             }
             rollback.raiseInBackground()
+            memory.forgetAttemptsAfterAGoodRun { NodeProgram.report($0) }
         }
-        if let boot = options.last("--boot") {
-            let update = StickUpdate(running: hash, folder: boot, floor: rollback.floor, memory: memory)
+        if let boot {
+            let update = StickUpdate(running: hash, folder: boot, floor: rollback.floor, memory: memory, setWritable: setWritable)
             // One at a time with what boot counting writes.
             setup.stick = FirmwareStick(
                 limit: FirmwareBundle.maximumSize, shortage: { StickUpdate.shortage($0) },
@@ -145,15 +152,20 @@ enum RunCommand {
                 activate: { banks.withLock { _ in update.activate() } })
         }
         let machine = try VirtualMachine()
-        let socket = options.last("--socket") ?? StatServer.defaultPath
+        let listener = StatServer.listen(at: options.last("--socket") ?? StatServer.defaultPath)
         let count = configuration.node == 0 ? options.last("--restarts").map { RestartCount(file: $0) } : nil
+        let watchdog = configuration.watchdog == .off ? nil : NodeWatchdog { NodeProgram.report($0) }
+        defer { watchdog?.stop() }
+        NodeConfinement(
+            boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow
+        ).begin { NodeProgram.report($0) }
         let identity: @Sendable () -> String = { firmware.text + "\n" + rollback.text }
         do {
             if setup.configuration.nodes > 1, let expiry = licensing.expiry {
                 NodeProgram.report("\(expiry)")
                 throw NodeError.licence([expiry])
             }
-            return try run(setup, machine, socket, count, identity)
+            return try run(setup, machine, listener, count, watchdog, identity)
         } catch MeshError.otherFirmware(let hash, let message) {
             NodeProgram.report(message)
             return try changeOver(to: hash, banks)
@@ -166,17 +178,20 @@ enum RunCommand {
             NodeProgram.report("THE LICENCE HAS EXPIRED: this board starts alone, without the others")
             setup.configuration.nodes = 1
             setup.configuration.node = 0
-            return try run(setup, machine, socket, count, identity)
+            return try run(setup, machine, listener, count, watchdog, identity)
         }
     }
 
     private static func run(
-        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ socket: String, _ count: RestartCount?, _ firmware: @escaping @Sendable () -> String
+        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ listener: SharedDescriptor?, _ count: RestartCount?, _ watchdog: NodeWatchdog?,
+        _ firmware: @escaping @Sendable () -> String
     ) throws -> ExitStatus {
         var setup = setup
         setup.earlyResets = count?.take() ?? 0
         let runtime = NodeRuntime(setup, machine: machine)
-        StatServer(path: socket, runtime: runtime, firmware: firmware).start()
+        defer { watchdog?.stop() }
+        watchdog?.start { runtime.progress }
+        if let listener { StatServer(runtime: runtime, firmware: firmware).start(listener) }
         let end = try runtime.run()
         count?.keep(runtime.earlyResets)
         return end.exitStatus

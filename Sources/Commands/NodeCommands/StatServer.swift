@@ -11,7 +11,6 @@ final class StatServer: @unchecked Sendable {
     /// How long a client may take to ask, and to take its answer, in nanoseconds: the next one waits for it.
     static let patience: UInt64 = 5_000_000_000
 
-    private let path: String
     private let runtime: NodeRuntime
     private let firmware: @Sendable () -> String
     private var thread: SystemThread?
@@ -19,26 +18,29 @@ final class StatServer: @unchecked Sendable {
     private let isUpdating = Atomic<Bool>(false)
 
     /// - Parameter firmware: what can be said of the image now, without a new line at its end.
-    init(path: String, runtime: NodeRuntime, firmware: @escaping @Sendable () -> String) {
-        self.path = path
+    init(runtime: NodeRuntime, firmware: @escaping @Sendable () -> String) {
         self.firmware = firmware
         self.runtime = runtime
     }
 
-    /// Serves until the process ends. A socket that cannot be made costs the figures, not the machine.
-    func start() {
-        let listener: SharedDescriptor
-        do throws(SystemError) { listener = SharedDescriptor(try LocalSocket.listen(at: path)) } catch {
-            return NodeProgram.report("cannot serve machine stat: \(error)")
+    /// A socket that cannot be made costs the figures, not the machine.
+    static func listen(at path: String) -> SharedDescriptor? {
+        do throws(SystemError) { return SharedDescriptor(try LocalSocket.listen(at: path)) } catch {
+            NodeProgram.report("cannot serve machine stat: \(error)")
+            return nil
         }
+    }
+
+    /// Serves until the process ends.
+    func start(_ listener: SharedDescriptor) {
         thread = SystemThread("vsmp-stat") { [self] in
             while true {
                 // A client that is gone again costs its own answer; a lack of descriptors or memory passes.
                 do throws(SystemError) {
                     let client = SharedDescriptor(try LocalSocket.accept(at: listener.descriptor))
-                    try Self.serve(client.descriptor) { line in
+                    try Self.serve(client.descriptor) { line, file in
                         guard case .update? = StatRequest(line: line) else { return answer(line: line) }
-                        return begin(line, for: client)
+                        return begin(line, file, for: client)
                     }
                 } catch { sleep(nanoseconds: 1_000_000) }
             }
@@ -48,13 +50,13 @@ final class StatServer: @unchecked Sendable {
     /// An update takes minutes: the next client does not wait for it.
     ///
     /// - Returns: nil when the client gets its answer later.
-    private func begin(_ line: [UInt8], for client: SharedDescriptor) -> String? {
+    private func begin(_ line: [UInt8], _ file: SharedDescriptor?, for client: SharedDescriptor) -> String? {
         guard !isUpdating.exchange(true, ordering: .sequentiallyConsistent) else {
             return StatAnswer.refused(.unavailable, "another update is under way: wait for its end").text
         }
         update?.join()
         update = SystemThread("vsmp-operator") { [self] in
-            let answer = Array(answer(line: line).utf8)
+            let answer = Array(answer(line: line, file).utf8)
             isUpdating.store(false, ordering: .sequentiallyConsistent)
             // A client that is gone finds the answer on the console.
             do throws(SystemError) { try client.descriptor.sendAll(answer, within: Self.patience) } catch { return }
@@ -62,22 +64,22 @@ final class StatServer: @unchecked Sendable {
         return nil
     }
 
-    /// One client, one request line; an answer that is nil comes later, from somebody else. Who says nothing, or does not take the answer, is left.
-    static func serve(_ client: borrowing FileDescriptor, within patience: UInt64 = patience, answer: ([UInt8]) -> String?) throws(SystemError) {
+    /// One client, one request line, and the file that came with it; an answer that is nil comes later, from somebody else. Who says nothing, or does not take the answer, is left.
+    static func serve(_ client: borrowing FileDescriptor, within patience: UInt64 = patience, answer: ([UInt8], SharedDescriptor?) -> String?) throws(SystemError) {
         guard try client.wait(for: .input, timeout: patience) else { return }
-        let line = try client.read(atMost: StatRequest.longestLine)
-        if !line.isEmpty, let answer = answer(line) { try client.sendAll(Array(answer.utf8), within: patience) }
+        let (line, file) = try LocalSocket.receive(atMost: StatRequest.longestLine, from: client)
+        if !line.isEmpty, let answer = answer(line, file) { try client.sendAll(Array(answer.utf8), within: patience) }
     }
 
     /// Does what a request line asks for, and says what comes of it.
-    func answer(line: some Collection<UInt8>) -> String {
+    func answer(line: some Collection<UInt8>, _ file: SharedDescriptor? = nil) -> String {
         guard let request = StatRequest(line: line) else { return StatAnswer.refused(.usage, "unknown request").text }
-        do { return StatAnswer.said(try carryOut(request) + "\n").text } catch {
+        do { return StatAnswer.said(try carryOut(request, file) + "\n").text } catch {
             return StatAnswer.refused((error as? UpdateRefusal)?.exitStatus ?? .unavailable, "\(error)").text
         }
     }
 
-    private func carryOut(_ request: StatRequest) throws -> String {
+    private func carryOut(_ request: StatRequest, _ file: SharedDescriptor?) throws -> String {
         switch request {
         case .stat: return try report().text
         case .statJSON: return try report().json
@@ -90,17 +92,19 @@ final class StatServer: @unchecked Sendable {
         case .operate(let action):
             try runtime.operate(action)
             return "\(action)"
-        case .update(let path): return try install(path)
+        case .update(let path): return try install(path, file)
         }
     }
 
-    private func install(_ path: String) throws(UpdateRefusal) -> String {
-        let size = FileStatus(path)?.size ?? 0
-        if let shortage = StickUpdate.shortage(size) { throw shortage }
-        let bytes: [UInt8]
-        do throws(FileReadError) { bytes = try WholeFile.read(path, atMost: FirmwareBundle.maximumSize) } catch {
-            throw UpdateRefusal(.missingInput, "\(error)")
+    /// - Parameter file: the bundle, which the operator's command opened: this process may not.
+    private func install(_ path: String, _ file: SharedDescriptor?) throws(UpdateRefusal) -> String {
+        guard let file, let status = FileStatus(of: file.rawValue), status.kind == .file else { throw UpdateRefusal(.missingInput, "\(path) did not come as an open file") }
+        if let shortage = StickUpdate.shortage(status.size) { throw shortage }
+        let read: [UInt8]?
+        do throws(SystemError) { read = try file.descriptor.readAll(atMost: FirmwareBundle.maximumSize, expecting: status.size) } catch {
+            throw UpdateRefusal(.missingInput, "\(path) cannot be read: \(error.reason)")
         }
+        guard let bytes = read else { throw UpdateRefusal(.badInput, "\(path) is larger than a bundle may be, \(FirmwareBundle.maximumSize) bytes") }
         let facts: FirmwareFacts
         do throws(BundleError) { facts = try FirmwareBundle(bytes, name: path).manifest.facts } catch { throw UpdateRefusal(.badInput, "\(error)") }
         let nodes = try runtime.update(bytes)

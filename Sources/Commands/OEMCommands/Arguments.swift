@@ -13,3 +13,4 @@ extension NodeIndex {
 }
 
 extension MachineConfiguration.FailureAction: ExpressibleByArgument {}
+extension MachineConfiguration.WatchdogUse: ExpressibleByArgument {}

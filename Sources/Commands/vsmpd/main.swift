@@ -3,4 +3,6 @@ import NodeCommands
 import Platform
 
 ProgramStart.prepare()
+// A node holds its cluster key and its guest's memory.
+Confinement.keepOutOfDumps()
 exit(NodeProgram.main(CommandLine.arguments))

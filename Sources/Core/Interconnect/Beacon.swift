@@ -1,13 +1,13 @@
 package import Contract
 import Bytes
 
-/// What a node multicasts while it looks for its peers: 192 bytes, the last 32 an HMAC-SHA256 over the others.
+/// What a node multicasts while it looks for its peers: 320 bytes, the last 32 an HMAC-SHA256 over the others.
 ///
 /// Nodes with different firmware must understand each other's beacons to agree on one, so the format has a version of its own,
 /// apart from the protocol's.
 package struct Beacon: Sendable, Equatable {
-    package static let byteCount = 192
-    package static let version: UInt16 = 2
+    package static let byteCount = 320
+    package static let version: UInt16 = 3
     /// The bytes "vSMB".
     static let magic: UInt32 = 0x424D_5376
 
@@ -23,8 +23,14 @@ package struct Beacon: Sendable, Equatable {
     /// Which firmware it runs, of those it holds.
     package var running: FirmwareHash
     package var holdings: [FirmwareHolding]
+    /// The node has its streams to every other one.
+    var isComplete: Bool
+    /// Random, new every few seconds: who returns it has heard this node a moment ago.
+    var challenge: UInt64
+    /// The last challenge heard of each node of the kit, by index; 0 for none.
+    var echoes: [UInt64]
 
-    init(identity: NodeIdentity, tcpPort: UInt16, sequence: UInt64) {
+    init(identity: NodeIdentity, tcpPort: UInt16, sequence: UInt64, isComplete: Bool, challenge: UInt64, echoes: [UInt64]) {
         index = identity.index
         count = identity.count
         self.tcpPort = tcpPort
@@ -33,6 +39,9 @@ package struct Beacon: Sendable, Equatable {
         kitHash = Self.hash(kit: identity.kit)
         running = identity.firmwareHash
         holdings = identity.holdings
+        self.isComplete = isComplete
+        self.challenge = challenge
+        self.echoes = echoes
     }
 
     static func hash(kit: String) -> [UInt8] {
@@ -53,15 +62,18 @@ package struct Beacon: Sendable, Equatable {
         writer.put(index)
         writer.put(UInt8(count))
         writer.put(tcpPort)
+        writer.put(UInt8(isComplete ? 1 : 0))
         writer.put(zeros: Self.reservedCount)
+        writer.put(challenge)
         writer.put(raw: instance)
         writer.put(sequence)
         writer.put(raw: kitHash)
         for slot in 0..<FirmwareElection.maximumHoldings { writer.put(raw: encodedHolding(slot)) }
+        for node in 0..<Limits.nodes.upperBound { writer.put(node < echoes.count ? echoes[node] : 0) }
         return writer.bytes + key.code(for: writer.bytes)
     }
 
-    private static let reservedCount = 14
+    private static let reservedCount = 5
     private static let holdingSize = 40
     private enum Flag: UInt8 {
         case present = 1
@@ -117,11 +129,17 @@ package struct Beacon: Sendable, Equatable {
             index = try reader.takeNode()
             count = Int(try reader.take(UInt8.self))
             tcpPort = try reader.take()
+            let flags = try reader.take(UInt8.self)
+            guard flags < 2 else { throw ByteError.value("flags") }
+            isComplete = flags == 1
             guard try reader.take(bytes: Self.reservedCount).allSatisfy({ $0 == 0 }) else { throw ByteError.value("reserved bytes") }
+            challenge = try reader.take()
             instance = try reader.take(bytes: NodeIdentity.instanceLength)
             sequence = try reader.take()
             kitHash = try reader.take(bytes: 32)
             (running, holdings) = try Self.decodedHoldings(&reader)
+            echoes = []
+            for _ in 0..<Limits.nodes.upperBound { echoes.append(try reader.take()) }
             try reader.end()
         } catch {
             throw .malformed

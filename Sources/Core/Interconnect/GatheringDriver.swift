@@ -2,7 +2,8 @@ import Contract
 import Platform
 
 /// Runs a ``Gathering`` over sockets: one thread, one poll, any number of streams at a time.
-struct GatheringDriver: ~Copyable {
+// SAFETY: unchecked because it belongs to one thread at a time: to who joins, then to the one that keeps the streams.
+final class GatheringDriver: @unchecked Sendable {
     private final class Stream {
         let id: StreamID
         private var socket: Socket?
@@ -60,8 +61,10 @@ struct GatheringDriver: ~Copyable {
     private var streams: [Stream] = []
     private var accepted: UInt64 = 0
     private var outcome: Result<Void, MeshError>?
+    private var random = SystemRandomNumberGenerator()
+    private let log: @Sendable (String) -> Void
 
-    init(_ configuration: MeshConfiguration) throws(InterconnectError) {
+    init(_ configuration: MeshConfiguration, log: @escaping @Sendable (String) -> Void) throws(InterconnectError) {
         let me = configuration.identity
         var interface: NetworkInterface?
         var listener: Socket?
@@ -82,6 +85,7 @@ struct GatheringDriver: ~Copyable {
         self.listener = consume listener
         self.beacons = consume beacons
         gathering = Gathering(configuration, now: monotonicNow())
+        self.log = log
     }
 
     private static func interface(_ name: String, mtu: Int?) throws(InterconnectError) -> NetworkInterface {
@@ -97,64 +101,77 @@ struct GatheringDriver: ~Copyable {
         return found
     }
 
-    mutating func run(
-        random: inout some RandomNumberGenerator, log: (String) -> Void
-    ) throws(InterconnectError) -> Result<[PeerLinks], MeshError> {
+    /// Blocks until every peer is there, or this node gives up.
+    func join() throws(InterconnectError) -> Result<[PeerLinks], MeshError> {
         while true {
-            try listen(random: &random, log)
-            feed(.tick, random: &random, log)
+            try listen()
+            feed(.tick)
             switch outcome {
             case .failure(let error)?: return .failure(error)
             // The last message is small and the socket's buffer empty, so this holds at once in practice.
             case .success? where !streams.contains { $0.delivered != nil && !$0.unsent.isEmpty }: return .success(try links())
-            default: wait(random: &random, log)
+            default: wait(nil)
             }
         }
     }
 
+    /// One round of a machine whose nodes have joined.
+    /// - Parameters:
+    ///   - interrupted: streams that ended since the last round.
+    ///   - wake: readable when this is not to wait.
+    /// - Returns: streams that take the place of such.
+    func keep(interrupted: [(NodeIndex, ConnectionRole)], wake: Int32) -> [ResumedStream] {
+        for (peer, role) in interrupted { feed(.interrupted(peer, role)) }
+        feed(.tick)
+        wait(wake)
+        let ready = streams.filter { $0.delivered != nil && $0.unsent.isEmpty }
+        streams.removeAll { stream in ready.contains { $0 === stream } }
+        return ready.compactMap { stream in stream.delivered.map { ResumedStream($0, stream.takeSocket()) } }
+    }
+
     // MARK: What comes in
 
-    private mutating func listen(random: inout some RandomNumberGenerator, _ log: (String) -> Void) throws(InterconnectError) {
+    private func listen() throws(InterconnectError) {
         guard listener == nil, let interface, let address = interface.linkLocalAddress(port: 0) else { return }
         // An address that is still tentative cannot be bound yet.
         guard let opened = try? Socket.listening(at: address) else { return }
         let bound = try system { () throws(SystemError) in try opened.localAddress() }
         listener = consume opened
-        feed(.listening(bound), random: &random, log)
+        feed(.listening(bound))
     }
 
-    private mutating func wait(random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+    private func wait(_ wake: Int32?) {
         var descriptors = DescriptorSet()
         let current = streams
         for stream in current { descriptors.add(stream.fileDescriptor, stream.events) }
-        for descriptor in [listener?.fileDescriptor, beacons?.fileDescriptor] {
+        for descriptor in [listener?.fileDescriptor, beacons?.fileDescriptor, wake] {
             if let descriptor { descriptors.add(descriptor, .input) }
         }
         _ = try? descriptors.wait(timeout: 50_000_000)
         for (index, stream) in current.enumerated() where streams.contains(where: { $0 === stream }) {
-            attend(stream, descriptors.ready(index), random: &random, log)
+            attend(stream, descriptors.ready(index))
         }
-        acceptAll(random: &random, log)
+        acceptAll()
         // Bounded, so that a flood cannot keep the loop from its handshakes.
         for _ in 0..<64 {
             guard let datagram = beacons?.receiveDatagram() ?? nil else { break }
-            feed(.datagram(datagram.bytes, from: datagram.from), random: &random, log)
+            feed(.datagram(datagram.bytes, from: datagram.from))
         }
     }
 
-    private mutating func attend(_ stream: Stream, _ ready: DescriptorEvents, random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+    private func attend(_ stream: Stream, _ ready: DescriptorEvents) {
         if stream.isConnecting {
             guard !ready.isDisjoint(with: [.output, .hangUp]) else { return }
             guard !stream.hasFailed else {
                 streams.removeAll { $0 === stream }
-                return feed(.unreachable(stream.id), random: &random, log)
+                return feed(.unreachable(stream.id))
             }
             stream.isConnecting = false
-            feed(.connected(stream.id), random: &random, log)
+            feed(.connected(stream.id))
         }
         stream.flush()
         if stream.delivered != nil {
-            if stream.isDead { feed(.ended(stream.id), random: &random, log) }
+            if stream.isDead { feed(.ended(stream.id)) }
             return
         }
         // Closing streams are read once a round, so that a peer who never stops sending costs no more.
@@ -162,27 +179,27 @@ struct GatheringDriver: ~Copyable {
         while rounds > 0, gathering.bytesWanted(stream.id) > 0 {
             rounds -= 1
             guard let bytes = stream.read(atMost: gathering.bytesWanted(stream.id)) else {
-                return feed(.ended(stream.id), random: &random, log)
+                return feed(.ended(stream.id))
             }
             if bytes.isEmpty { return }
-            feed(.bytes(stream.id, bytes), random: &random, log)
+            feed(.bytes(stream.id, bytes))
         }
     }
 
-    private mutating func acceptAll(random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+    private func acceptAll() {
         for _ in 0..<Gathering.maximumInbound {
             guard let socket = listener?.accept() ?? nil else { return }
             guard let from = socket.remote else { continue }
             _ = try? socket.setNoDelay()
             accepted += 1
             streams.append(Stream(.accepted(accepted), socket, isConnecting: false))
-            feed(.accepted(.accepted(accepted), from: from), random: &random, log)
+            feed(.accepted(.accepted(accepted), from: from))
         }
     }
 
     // MARK: What goes out
 
-    private mutating func feed(_ input: Gathering.Input, random: inout some RandomNumberGenerator, _ log: (String) -> Void) {
+    private func feed(_ input: Gathering.Input) {
         for effect in gathering.handle(input, now: monotonicNow(), random: &random) {
             switch effect {
             case .announce(let beacon): if let interface { beacons?.send(beacon, to: BeaconGroup.address(scope: interface.index)) }
@@ -191,7 +208,7 @@ struct GatheringDriver: ~Copyable {
                 if let socket = try? Socket.connecting(to: address) {
                     streams.append(Stream(id, socket, isConnecting: true))
                 } else {
-                    feed(.unreachable(id), random: &random, log)
+                    feed(.unreachable(id))
                 }
             case .send(let id, let bytes):
                 stream(id)?.unsent += bytes
@@ -229,6 +246,7 @@ struct GatheringDriver: ~Copyable {
                         adopting: coherence.takeSocket(), peer: peer, role: .coherence,
                         sendCapacity: configuration.coherenceSendCapacity)))
         }
+        streams.removeAll { $0.delivered != nil }
         return result
     }
 }

@@ -27,6 +27,8 @@ struct HandshakeAttempt: Sendable {
 
     var state: Handshake.State { handshake.state }
     var peerIsAuthenticated: Bool { handshake.peerIsAuthenticated }
+    /// Who it says that it is.
+    var peer: NodeIdentity? { handshake.statedPeer }
 
     /// The peer as messages call it.
     var name: String {
@@ -45,6 +47,8 @@ struct HandshakeAttempt: Sendable {
     mutating func ended() { handshake.connectionEnded() }
     mutating func admit() { handshake.admit() }
     mutating func refuse(_ refusal: Refusal) { handshake.refuse(refusal) }
+
+    mutating func extend(_ time: UInt64) { deadline += time }
 
     mutating func close(_ now: UInt64) {
         isClosing = true

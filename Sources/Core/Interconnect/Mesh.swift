@@ -53,7 +53,8 @@ package enum MeshError: Error, Sendable, CustomStringConvertible {
 }
 
 /// The two connections to one peer, each to be taken once.
-package final class PeerLinks {
+// SAFETY: unchecked because it belongs to one thread at a time, from who joined to who takes the connections.
+package final class PeerLinks: @unchecked Sendable {
     package let peer: NodeIdentity
     package let address: SocketAddress
     private var control: Connection?
@@ -81,20 +82,26 @@ package final class PeerLinks {
     }
 }
 
+/// A node that has joined: its connections, and what keeps them.
+package struct JoinedMesh: Sendable {
+    /// One entry a peer, in rising order of index.
+    package let links: [PeerLinks]
+    package let keeper: MeshKeeper
+}
+
 /// Connects this node with all its peers.
 package enum Mesh {
     /// Finds every peer, proves the cluster key in both directions, and connects twice to each. Blocks until all are
     /// there. Strangers are refused and logged and disturb nobody.
-    /// - Parameter log: hears one sentence at a time, for the firmware console.
-    /// - Returns: one entry a peer, in rising order of index.
-    package static func establish(
-        _ configuration: MeshConfiguration, log: (String) -> Void
-    ) throws(MeshError) -> [PeerLinks] {
-        var random = SystemRandomNumberGenerator()
-        let outcome: Result<[PeerLinks], MeshError>
+    /// - Parameter log: hears one sentence at a time, for the firmware console; later on a thread of the mesh's own.
+    package static func establish(_ configuration: MeshConfiguration, log: @escaping @Sendable (String) -> Void) throws(MeshError) -> JoinedMesh {
+        let outcome: Result<JoinedMesh, MeshError>
         do throws(InterconnectError) {
-            var driver = try GatheringDriver(configuration)
-            outcome = try driver.run(random: &random, log: log)
+            let driver = try GatheringDriver(configuration, log: log)
+            switch try driver.join() {
+            case .success(let links): outcome = .success(JoinedMesh(links: links, keeper: try MeshKeeper(driver)))
+            case .failure(let error): outcome = .failure(error)
+            }
         } catch {
             throw .interconnect(error)
         }

@@ -28,7 +28,7 @@ extension ConsoleEvent {
 
     /// Reads a sentence of the firmware, without ``prefix``.
     package init?(sentence: String) {
-        let readers: [(String) -> ConsoleEvent?] = [Self.started, Self.seen, Self.refusal, Self.licence, Self.end, Self.nodeEnded]
+        let readers: [(String) -> ConsoleEvent?] = [Self.started, Self.seen, Self.refusal, Self.licence, Self.end, Self.nodeEnded, Self.rejoins]
         guard let event = readers.lazy.compactMap({ $0(sentence) }).first else { return nil }
         self = event
     }
@@ -84,6 +84,13 @@ extension ConsoleEvent {
             return isLoss ? .lost(node: node, why: why, lent: Lent(tail)) : .failed(node: node, why: why)
         }
         return nil
+    }
+
+    private static func rejoins(_ sentence: String) -> ConsoleEvent? {
+        guard let (seconds, attempt) = sentence.dropping(prefix: "this board joins again in ")?.halves(atFirst: " s, attempt "), let seconds = Int(seconds),
+            let attempt = Int(attempt)
+        else { return nil }
+        return .rejoins(attempt: attempt, seconds: seconds)
     }
 
     private static func nodeEnded(_ sentence: String) -> ConsoleEvent? {

@@ -22,6 +22,8 @@ package enum ConsoleEvent: Sendable, Equatable {
     case statistics(String)
     /// The node's program ended with this status, other than success or a reboot.
     case nodeEnded(status: Int32)
+    /// The board starts joining again by itself, after so many seconds.
+    case rejoins(attempt: Int, seconds: Int)
 
     // MARK: Of the guest
 
@@ -62,6 +64,7 @@ extension ConsoleEvent: CustomStringConvertible {
         case .alone(let why): "LOST all other nodes (\(why)): guest stopped; look at this board's port, its cable and the switch"
         case .statistics(let json): "VSMP-STAT \(json)"
         case .nodeEnded(let status): "vsmpd ended with status \(status)"
+        case .rejoins(let attempt, let seconds): "this board joins again in \(seconds) s, attempt \(attempt)"
         case .guestExit(let code): "VSMP-EXIT \(code)"
         case .panic(let why): "Kernel panic - not syncing\(why)"
         }

@@ -2,16 +2,17 @@ extension FATVolume {
     /// Makes a file with an empty FAT file system of `size` bytes; equal arguments give equal bytes.
     ///
     /// - Parameters:
-    ///   - path: nothing must be there.
+    ///   - path: nothing must be there; or with `isThere` a file of `size` zeroes.
     ///   - size: a multiple of 1 KiB.
     ///   - bits: 16 or 32.
     ///   - volumeNumber: eight hexadecimal digits at most.
     ///   - sectorSize: not smaller than that of the disk that it goes to.
     package static func create(
-        at path: String, size: Int, bits: Int, label: String, volumeNumber: String, sectorSize: Int = GUIDPartitionTable.sectorSize
+        at path: String, isThere: Bool = false, size: Int, bits: Int, label: String, volumeNumber: String, sectorSize: Int = GUIDPartitionTable.sectorSize
     ) throws(DiskError) -> FATVolume {
+        let place = isThere ? [path] : ["-C", path, String(size / 1024)]
         try MTools.run(
-            "mkfs.fat", ["--invariant", "-S", String(sectorSize), "-F", String(bits), "-i", volumeNumber, "-n", label, "-C", path, String(size / 1024)], changing: path)
+            "mkfs.fat", ["--invariant", "-S", String(sectorSize), "-F", String(bits), "-i", volumeNumber, "-n", label] + place, changing: path)
         return FATVolume(file: path, size: size)
     }
 

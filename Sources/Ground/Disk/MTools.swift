@@ -28,8 +28,9 @@ struct MTools {
     }
 
     private static func link(_ place: String, to path: String) throws(DiskError) {
-        // SAFETY: realpath returns a C string of its own, which is freed once it is copied.
-        let target = unsafe realpath(path, nil).map { resolved in
+        // What a nameless file leads to has no path.
+        let target = path.hasPrefix("/proc/") ? path : unsafe realpath(path, nil).map { resolved in
+            // SAFETY: realpath returns a C string of its own, which is freed once it is copied.
             defer { unsafe free(resolved) }
             return unsafe String(cString: resolved)
         }

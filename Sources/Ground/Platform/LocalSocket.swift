@@ -41,6 +41,30 @@ package enum LocalSocket {
         return FileDescriptor(owning: try checked(raw, "accept", on: listener.subject), as: "a client of \(listener.subject)")
     }
 
+    /// Sends bytes, one or more, and an open file with them (unix(7), SCM_RIGHTS).
+    package static func send(_ bytes: [UInt8], with file: borrowing FileDescriptor, to server: borrowing FileDescriptor) throws(SystemError) {
+        // SAFETY: the bytes are the array's own.
+        let count = unsafe bytes.withUnsafeBytes { bytes in
+            uninterrupted { unsafe Int(cplatform_send_descriptor(server.rawValue, bytes.baseAddress, UInt(bytes.count), file.rawValue)) }
+        }
+        try checked(count, "sendmsg", on: server.subject)
+        if count < bytes.count { try server.write(Array(bytes[count...])) }
+    }
+
+    /// What has arrived, at most `limit` bytes, and the file that came with it.
+    package static func receive(
+        atMost limit: Int, from client: borrowing FileDescriptor
+    ) throws(SystemError) -> (bytes: [UInt8], file: SharedDescriptor?) {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        var file: Int32 = -1
+        // SAFETY: the bytes are the array's own, and the number is filled in before the call returns.
+        let count = unsafe bytes.withUnsafeMutableBytes { room in
+            uninterrupted { unsafe Int(cplatform_receive_descriptor(client.rawValue, room.baseAddress, UInt(limit), &file)) }
+        }
+        let shared = file < 0 ? nil : SharedDescriptor(FileDescriptor(owning: file, as: "the file of \(client.subject)"))
+        return (Array(bytes.prefix(try checked(count, "recvmsg", on: client.subject))), shared)
+    }
+
     private static let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
 
     private static func make(_ path: String) throws(SystemError) -> FileDescriptor {

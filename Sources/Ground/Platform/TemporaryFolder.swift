@@ -9,23 +9,8 @@ package final class TemporaryFolder: Sendable {
     private let undo: UndoEntry
 
     /// - Parameter purpose: a word of its name.
-    package convenience init(_ purpose: String) throws(TemporaryFolderError) { try self.init(purpose, in: Self.parent) }
-
-    /// One in memory where there is room for it, so that no disk ever holds a secret.
-    ///
-    /// - Parameter byteCount: of all files that it will hold.
-    package convenience init(secret purpose: String, byteCount: Int) throws(TemporaryFolderError) {
-        let places = ["/dev/shm", HostProgram.ownEnvironment["XDG_RUNTIME_DIR"] ?? ""]
-        let place = places.first { place in
-            var room = statvfs()
-            // SAFETY: the path is a C string, and the result has the type that the call fills in.
-            guard place.hasPrefix("/"), unsafe access(place, W_OK | X_OK) == 0, unsafe statvfs(place, &room) == 0 else { return false }
-            return UInt64(room.f_bavail) * UInt64(room.f_frsize) > UInt64(byteCount + byteCount / 8 + (1 << 20))
-        }
-        try self.init(purpose, in: place ?? Self.parent)
-    }
-
-    private init(_ purpose: String, in parent: String) throws(TemporaryFolderError) {
+    package init(_ purpose: String) throws(TemporaryFolderError) {
+        let parent = Self.parent
         while true {
             let path = parent + "/vsmp-" + purpose + "-" + String(UInt64.random(in: .min ... .max), radix: 36)
             do throws(SystemError) {

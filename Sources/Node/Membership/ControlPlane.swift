@@ -24,6 +24,7 @@ package final class ControlPlane: @unchecked Sendable {
     private let wake: WakeEvent
     /// Peers that are listened to no longer.
     private let gone = Mutex(NodeSet())
+    private let receiving = ThreadProgress()
     private let isStopping = Atomic<Bool>(false)
     /// Peers whose send ring was full.
     private let stalled = Atomic<UInt64>(0)
@@ -49,6 +50,12 @@ package final class ControlPlane: @unchecked Sendable {
         wake.raise()
         thread?.join()
         thread = nil
+    }
+
+    /// Rounds of the thread, which is woken, so that it comes round also where nobody sends.
+    var progress: [String: UInt64] {
+        wake.raise()
+        return ["vsmp-control": receiving.count]
     }
 
     // MARK: Sending
@@ -99,6 +106,7 @@ package final class ControlPlane: @unchecked Sendable {
         becomeRealtime(priority: 19)
         while !isStopping.load(ordering: .sequentiallyConsistent) {
             guard let count = try? poller.wait(timeout: nil) else { return }
+            receiving.step()
             for index in 0..<count {
                 let number = poller.ready(index)
                 guard number < links.count, let link = links[Int(number)], !gone.withLock({ $0.contains(link.peer) }) else {

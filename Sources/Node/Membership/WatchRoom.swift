@@ -33,6 +33,7 @@ package final class WatchRoom: @unchecked Sendable {
 
     private let shared: Mutex<Shared>
     private let wake: WakeEvent
+    private let beating = ThreadProgress()
     private let isStopping = Atomic<Bool>(false)
     private let say: @Sendable (String) -> Void
     private var line: HeartbeatLine
@@ -79,6 +80,9 @@ package final class WatchRoom: @unchecked Sendable {
     /// Takes the machine's outage in the place of this node's own.
     package func adopt(outageSeconds: Int) { shared.withLock { $0.watch.adopt(Watch.Timing(outageSeconds: outageSeconds)) } }
 
+    /// Rounds of the thread.
+    var progress: [String: UInt64] { ["vsmp-beat": beating.count] }
+
     /// What the report of this node says of the others.
     package var account: WatchAccount {
         shared.withLock { WatchAccount(peers: $0.watch.figures, stops: $0.watch.stops, longestStop: $0.watch.longestStop) }
@@ -104,6 +108,7 @@ package final class WatchRoom: @unchecked Sendable {
             let now = monotonicNow()
             guard now >= next else { continue }
             next = max(next + Watch.Timing.beat, now)
+            beating.step()
             tick(now)
         }
     }

@@ -35,6 +35,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     var events = [FaultEvent](repeating: FaultEvent(page: PageNumber(0), thread: 0, isWrite: false), count: 8)
     var isDraining = false
     let wake: WakeEvent
+    let progress = ThreadProgress()
     let orders = Mutex(LoopOrders())
     let answered = Parker()
     private let running = Atomic<Bool>(false)
@@ -92,6 +93,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     }
 
     private func turn() throws(SystemError) -> Bool {
+        progress.step()
         var now = monotonicNow()
         if !isDraining, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
             engine.expire(now: Instant(nanoseconds: now), effects: &effects)

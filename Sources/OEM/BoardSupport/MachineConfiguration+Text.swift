@@ -42,6 +42,8 @@ extension MachineConfiguration {
         case .processors: processors.map { "\($0)" }
         case .onFailure: onFailure?.rawValue
         case .outageSeconds: outageSeconds.map { "\($0)" }
+        case .rejoining: rejoining?.description
+        case .watchdog: watchdog?.rawValue
         case .policies: policies?.shortDescription
         }
     }
@@ -67,6 +69,12 @@ extension MachineConfiguration {
         case .onFailure:
             guard let action = FailureAction(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
             onFailure = action
+        case .rejoining:
+            guard let choice = Rejoining(field.value) else { throw text.wrong(field, "\(key.value)") }
+            rejoining = choice
+        case .watchdog:
+            guard let use = WatchdogUse(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
+            watchdog = use
         case .policies:
             do throws(PolicySet.UnknownPolicy) { policies = try PolicySet(parsing: field.value) } catch {
                 throw TextError(text.place, line: field.line, "\(key.rawValue): \(error)")

@@ -12,6 +12,38 @@ public struct MachineConfiguration: Sendable, Equatable {
         case wait
     }
 
+    /// How often a board starts joining again by itself, after a loss, a failure or a join that failed, before it does what ``FailureAction`` says.
+    public enum Rejoining: Sendable, Equatable, CustomStringConvertible {
+        case always, never
+        /// So often in a row; a machine that ran for ten minutes begins the count again.
+        case attempts(Int)
+
+        /// Most attempts that can be named; more are `always`.
+        package static let attemptLimits = 1...1000
+
+        /// `always`, `never` or a number.
+        public init?(_ text: String) {
+            switch text {
+            case "always": self = .always
+            case "never": self = .never
+            default:
+                guard let attempts = BoundedNumber(Self.attemptLimits).value(of: text) else { return nil }
+                self = .attempts(attempts)
+            }
+        }
+
+        public var description: String {
+            switch self {
+            case .always: "always"
+            case .never: "never"
+            case .attempts(let attempts): "\(attempts)"
+            }
+        }
+    }
+
+    /// Whether the board's watchdog timer resets a node that hangs.
+    public enum WatchdogUse: String, Sendable, CaseIterable { case on, off }
+
     public var kit: String
     /// Boards of the kit.
     public var nodes: Int
@@ -25,6 +57,8 @@ public struct MachineConfiguration: Sendable, Equatable {
     public var onFailure: FailureAction?
     /// Seconds of silence between two boards that the machine survives; nil takes ``Limits/standardOutageSeconds``. Node 0's counts.
     public var outageSeconds: Int?
+    public var rejoining: Rejoining?
+    public var watchdog: WatchdogUse?
     /// Coherence policies to start with; nil starts with the board's.
     public var policies: PolicySet?
 
@@ -49,6 +83,8 @@ extension MachineConfiguration {
         case processors
         case onFailure = "on-failure"
         case outageSeconds = "outage-seconds"
+        case rejoining = "rejoin"
+        case watchdog
         case policies
 
         /// What may stand behind the key's `=`.
@@ -79,6 +115,8 @@ extension MachineConfiguration {
             case .processors: .number(Limits.lentProcessors)
             case .outageSeconds: .number(Limits.outageSeconds, unit: "seconds")
             case .onFailure: .words(FailureAction.allCases.map(\.rawValue))
+            case .rejoining: .text("`always`, `never`, or \(BoundedNumber(Rejoining.attemptLimits, unit: "attempts"))")
+            case .watchdog: .words(WatchdogUse.allCases.map(\.rawValue))
             case .policies: .text("names with commas between them, `all`, `none`, or `all,-NAME`")
             }
         }
@@ -92,6 +130,8 @@ extension MachineConfiguration {
             case .processors: "all"
             case .onFailure: "`\(FailureAction.powerOff.rawValue)`"
             case .outageSeconds: "\(Limits.standardOutageSeconds)"
+            case .rejoining: "`\(Rejoining.always)`"
+            case .watchdog: "`\(WatchdogUse.on.rawValue)`"
             case .policies: "the board's, else all"
             }
         }
@@ -104,8 +144,10 @@ extension MachineConfiguration {
             case .sliceMiB: "memory that the node lends to the machine"
             case .cacheMiB: "memory for copies of other nodes' pages"
             case .processors: "processors that the node lends"
-            case .onFailure: "what the board does when `vsmpd` ends with an error"
+            case .onFailure: "what the board does when `vsmpd` ends with an error and does not join again"
             case .outageSeconds: "silence between two boards that the machine survives; node 0's counts ([interconnect.md](interconnect.md), \"Failure rules\")"
+            case .rejoining: "how often in a row the board joins again by itself ([machine.md](machine.md), \"The end\")"
+            case .watchdog: "whether the board's watchdog timer, if it has one, resets a node that hangs"
             case .policies: "coherence policies to start with ([coherence.md](coherence.md), \"Policies\")"
             }
         }

@@ -30,6 +30,8 @@ package struct BootProgress {
     private var pending: [(fault: FaultInjection, pattern: Regex<AnyRegexOutput>?, due: Duration?)] = []
     private var finished = false
     private var stopped: Set<NodeIndex> = []
+    /// Those that join again by themselves, and so stay on.
+    private var rejoining: Set<NodeIndex> = []
     private var guestEnd: Verdict?
     private var firmwarePanic: String?
     /// The last refusal that each node spoke of. It explains an ending, it is not one.
@@ -86,6 +88,7 @@ package struct BootProgress {
                 lastWords[node] = lastSentence[node]
             }
             end(at: now)
+        case .rejoins: rejoining.insert(node)
         case .statistics(let json): statistics.append(json)
         case .panic(let text):
             if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: Kernel panic\(text)" }
@@ -147,7 +150,7 @@ package struct BootProgress {
     }
 
     private func verdict(at now: Duration) -> Verdict? {
-        let allStopped = stopped.count == nodes
+        let allStopped = stopped.union(rejoining).count == nodes
         if !inflicted.isEmpty && pending.isEmpty { return faultVerdict(at: now, allStopped: allStopped) }
         if allStopped { return outcome() }
         // Such boards stay on, so that their consoles can be read.
@@ -196,7 +199,7 @@ package struct BootProgress {
     }
 
     private var running: String {
-        let names = NodeIndex.all(of: nodes).filter { !stopped.contains($0) }.map { "node \($0)" }
+        let names = NodeIndex.all(of: nodes).filter { !stopped.contains($0) && !rejoining.contains($0) }.map { "node \($0)" }
         return names.joined(separator: ", ")
     }
 }

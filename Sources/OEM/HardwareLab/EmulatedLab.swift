@@ -29,6 +29,8 @@ public struct EmulatedLabOptions {
     public var updates: [NodeIndex: String] = [:]
     /// Nodes whose stick has its write protection on while the board runs.
     public var writeProtected: Set<NodeIndex> = []
+    /// How often boards join again by themselves; without it they switch off after a loss or a failure, which ends a run.
+    public var rejoining = MachineConfiguration.Rejoining.never
     /// Coherence policies to start with; nil leaves the choice to the node.
     public var policies: PolicySet?
     /// A licence file that every stick gets, fitting or not.
@@ -101,7 +103,7 @@ public final class EmulatedLab {
             let personalisation = StickPersonalisation(
                 kit: options.strangers.contains(node) ? otherKey : kit, node: node, sliceMiB: options.sliceMiB.repeatingLast(node.position),
                 cacheMiB: options.cacheMiB.repeatingLast(node.position), processors: options.lentProcessors.repeatingLast(node.position),
-                policies: options.policies,
+                rejoining: options.rejoining, policies: options.policies,
                 guest: node == 0 ? options.guest : nil)
             if options.sticks.isEmpty {
                 try driver.prepareStick(image: options.otherImages[node] ?? options.image, personalisation: personalisation)

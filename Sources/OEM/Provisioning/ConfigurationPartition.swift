@@ -13,20 +13,21 @@ enum ConfigurationPartition {
 
     /// Makes the file system with mkfs.fat and mtools, without mounting anything, and returns it open for reading.
     ///
-    /// It is made in a private folder in memory (/dev/shm) where there is one, because it holds the cluster key. The
-    /// folder is gone before this returns, so nothing is left behind when the command is interrupted while writing.
+    /// It is made in memory where there is room, in a file without a name, because it holds the cluster key: nothing is left behind, whatever ends
+    /// the command.
     static func build(
         _ personalisation: StickPersonalisation, size: Int, sectorSize: Int = GUIDPartitionTable.sectorSize
     ) throws(ProvisioningError) -> FileStore {
-        let folder = try PrivateFolder(byteCount: size)
+        let file: NamelessFile
+        do { file = try NamelessFile(byteCount: size) } catch { throw .failed(.cannotCreate, error.description) }
         let number = String(CRC32.checksum("\(personalisation.kit.id)/\(personalisation.node)".utf8), radix: 16)
         let files = try files(of: personalisation)
         return try onDisk { () throws(DiskError) in
-            let image = folder.path + "/config.fat"
+            do throws(SystemError) { try file.truncate(to: size) } catch { throw DiskError(.cannotCreate, "cannot make a file of \(size) bytes: \(error.reason)") }
             let isLarge = sectorSize > GUIDPartitionTable.sectorSize
             let bits = isLarge ? FATVolume.bits(size: size, sectorSize: sectorSize) : ImageLayout.configurationBits(size: size)
-            try FATVolume.create(at: image, size: size, bits: bits, label: name, volumeNumber: number, sectorSize: sectorSize).put(files)
-            return try FileStore(reading: image)
+            try FATVolume.create(at: file.path, isThere: true, size: size, bits: bits, label: name, volumeNumber: number, sectorSize: sectorSize).put(files)
+            return try FileStore(reading: file.path)
         }
     }
 
@@ -76,16 +77,5 @@ enum ConfigurationPartition {
         files[StickFile.guestRAMDisk.rawValue] = guest.initrd.map { .file($0) }
         files[StickFile.guestCommandLine.rawValue] = .bytes(Array((guest.commandLine + "\n").utf8))
         return files
-    }
-}
-
-/// A folder that disappears with the value, in memory where there is room.
-struct PrivateFolder: ~Copyable {
-    private let folder: TemporaryFolder
-    var path: String { folder.path }
-
-    /// - Parameter byteCount: of all that it will hold.
-    init(byteCount: Int) throws(ProvisioningError) {
-        do { folder = try TemporaryFolder(secret: "private", byteCount: byteCount) } catch { throw .failed(.cannotCreate, error.description) }
     }
 }

@@ -36,7 +36,8 @@ public struct StickPersonalisation: Sendable, Equatable {
     ///   - policies: coherence policies to start with; nil leaves them to the board.
     public init(
         kit: Kit, node: NodeIndex, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
-        onFailure: MachineConfiguration.FailureAction? = nil, outageSeconds: Int? = nil, policies: PolicySet? = nil, guest: GuestPayload? = nil
+        onFailure: MachineConfiguration.FailureAction? = nil, outageSeconds: Int? = nil, rejoining: MachineConfiguration.Rejoining? = nil,
+        watchdog: MachineConfiguration.WatchdogUse? = nil, policies: PolicySet? = nil, guest: GuestPayload? = nil
     ) {
         self.kit = kit
         machine = MachineConfiguration(kit: kit.id, nodes: kit.nodes, node: node)
@@ -45,6 +46,8 @@ public struct StickPersonalisation: Sendable, Equatable {
         machine.processors = processors
         machine.onFailure = onFailure
         machine.outageSeconds = outageSeconds
+        machine.rejoining = rejoining
+        machine.watchdog = watchdog
         machine.policies = policies
         self.guest = guest
     }

@@ -117,7 +117,8 @@ final class JoinedMember {
     private let node: NodeIndex
     private let count: Int
     /// Kept open: a peer has joined only when it has both.
-    private let links: [PeerLinks]
+    private let mesh: JoinedMesh
+    private var links: [PeerLinks] { mesh.links }
 
     init(node: Int, count: Int, kit: String, reach: Reach, log: Log) throws {
         self.count = count
@@ -128,15 +129,15 @@ final class JoinedMember {
         let identity = try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: testHash, random: &random)
         let watch = try WatchRoom(identity, key: testKey, reach: reach, say: { log($0) })
         self.watch = watch
-        var mesh = MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000)
-        mesh.onPeer = { watch.expect($0, at: $1) }
+        var configuration = MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000)
+        configuration.onPeer = { watch.expect($0, at: $1) }
         watch.start()
-        do { links = try Mesh.establish(mesh, log: { log($0) }) } catch {
+        do { mesh = try Mesh.establish(configuration, log: { log($0) }) } catch {
             watch.stop()
             throw error
         }
         var controls = [ControlLink?](repeating: nil, count: count)
-        for link in links { controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index) }
+        for link in mesh.links { controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index) }
         control = try ControlPlane(links: controls)
         driver = MembershipDriver(Membership(node: index, count: count), control: control, session: SessionSlot(), say: { log($0) })
     }

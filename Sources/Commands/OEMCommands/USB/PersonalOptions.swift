@@ -30,19 +30,31 @@ struct PersonalOptions: ParsableArguments {
     @Option(in: Limits.outageSeconds, unit: "seconds", help: "Seconds of silence between two boards that the machine survives; node 0's stick counts.")
     var outageSeconds: Int?
 
+    @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: Self.rejoining)
+    var rejoin: MachineConfiguration.Rejoining?
+
+    @Option(help: "Whether the board's watchdog timer resets a node that hangs: on or off.")
+    var watchdog: MachineConfiguration.WatchdogUse?
+
+    @Sendable private static func rejoining(_ text: String) throws -> MachineConfiguration.Rejoining {
+        guard let rejoining = MachineConfiguration.Rejoining(text) else { throw ValidationError("'\(text)' is not always, never or a number from 1 to 1000") }
+        return rejoining
+    }
+
     func validate() throws {
         guard kernel != nil || (initrd == nil && append == nil) else { throw ValidationError("--initrd and --append need --kernel") }
     }
 
     /// Whether any of them was given.
     var isGiven: Bool {
-        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure, outageSeconds]
+        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure, outageSeconds, rejoin, watchdog]
         return all.contains { $0 != nil }
     }
 
     func personalisation(_ kit: Kit, _ node: NodeIndex) -> StickPersonalisation {
         StickPersonalisation(
             kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure, outageSeconds: outageSeconds,
+            rejoining: rejoin, watchdog: watchdog,
             guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
     }
 }

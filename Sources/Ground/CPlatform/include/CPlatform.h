@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "CPlatformConfinement.h"
 #include "CPlatformProcesses.h"
 
 int cplatform_realtime(int priority);

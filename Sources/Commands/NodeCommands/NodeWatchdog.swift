@@ -1,0 +1,65 @@
+import Glibc
+import Node
+import Platform
+import Synchronization
+
+/// Lets the board's watchdog timer reset it when this node hangs: a thread of its own feeds the timer while the others make progress. A process that is
+/// stopped, or a kernel that is, feeds nothing.
+final class NodeWatchdog: Sendable {
+    static let device = "/dev/watchdog"
+    /// Seconds without a meal until the board is reset.
+    static let timeout = 20
+    private static let period: UInt64 = 1_000_000_000
+
+    private let state: Mutex<Timer>
+    private let log: @Sendable (String) -> Void
+    private let isStopping = Atomic<Bool>(false)
+    private let wake = Parker()
+
+    private struct Timer: ~Copyable {
+        var watchdog: Watchdog?
+    }
+
+    /// Starts the timer; nil, with a line on the console, where the board has none that can be used.
+    init?(_ path: String = device, log: @escaping @Sendable (String) -> Void) {
+        self.log = log
+        let watchdog: Watchdog
+        do throws(SystemError) { watchdog = try Watchdog(path, timeout: Self.timeout) } catch {
+            log(error.code == ENOENT ? "watchdog: this board has none, so a node that hangs stays so until somebody comes" : "watchdog: not used: \(error)")
+            return nil
+        }
+        log("watchdog: this board is reset \(watchdog.timeout) s after this node stands still, \(HangDetector.limit / 1_000_000_000) s after one of its threads does")
+        state = Mutex(Timer(watchdog: watchdog))
+    }
+
+    /// Feeds the timer until ``stop()``, or until a thread hangs.
+    ///
+    /// - Parameter progress: rounds of each thread, asked every second.
+    func start(_ progress: @escaping @Sendable () -> [String: UInt64]) {
+        _ = SystemThread("vsmp-watchdog") { [self] in
+            var detector = HangDetector()
+            while !isStopping.load(ordering: .sequentiallyConsistent) {
+                if let thread = detector.hanging(progress(), now: monotonicNow()) {
+                    return log("watchdog: the thread \(thread) has stood still for \(HangDetector.limit / 1_000_000_000) s: this board is reset now")
+                }
+                state.withLock { timer in try? timer.watchdog?.feed() }
+                wake.park(timeout: Self.period)
+            }
+        }
+    }
+
+    /// A clean end: the timer stands still.
+    func stop() {
+        isStopping.store(true, ordering: .sequentiallyConsistent)
+        wake.unpark()
+        state.withLock { timer in
+            let watchdog = timer.watchdog.take()
+            do throws(SystemError) { try watchdog?.disarm() } catch { log("watchdog: the timer cannot be stopped: \(error)") }
+        }
+    }
+
+    /// Stops a timer that a `vsmpd run` which crashed has left running.
+    static func disarmLeftBehind(_ path: String = device) {
+        do throws(SystemError) { try Watchdog(path, timeout: timeout).disarm() } catch { return }
+    }
+}

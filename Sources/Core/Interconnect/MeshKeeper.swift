@@ -1,0 +1,70 @@
+package import Contract
+package import Platform
+import Synchronization
+
+/// A stream that takes the place of an interrupted one; its socket is to be taken once.
+package final class ResumedStream {
+    package let stream: Gathering.PeerStream
+    private var socket: Socket?
+
+    init(_ stream: Gathering.PeerStream, _ socket: consuming Socket) {
+        self.stream = stream
+        self.socket = consume socket
+    }
+
+    /// Taking it twice is a programming error.
+    package func takeSocket() -> Socket {
+        guard let socket = socket.take() else { preconditionFailure("the socket was taken before") }
+        return socket
+    }
+}
+
+/// Keeps the connections of a machine whose nodes have joined: beacons go on, so that those who still join hear this node; interrupted streams are
+/// dialled again, and whoever else comes is refused. Ends when it is let go.
+package final class MeshKeeper: Sendable {
+    private struct State {
+        var interrupted: [(NodeIndex, ConnectionRole)] = []
+        var resume: (@Sendable (ResumedStream) -> Void)?
+        var isStopping = false
+    }
+
+    private final class Shared: Sendable {
+        let state = Mutex(State())
+        let wake: WakeEvent
+        init() throws(SystemError) { wake = try WakeEvent() }
+    }
+
+    private let shared: Shared
+    private let thread: SystemThread
+
+    init(_ driver: GatheringDriver) throws(InterconnectError) {
+        let shared = try system { () throws(SystemError) in try Shared() }
+        self.shared = shared
+        thread = SystemThread("vsmp-mesh") {
+            while true {
+                let (interrupted, resume, isStopping) = shared.state.withLock { state in
+                    defer { state.interrupted = [] }
+                    return (state.interrupted, state.resume, state.isStopping)
+                }
+                if isStopping { return }
+                for stream in driver.keep(interrupted: interrupted, wake: shared.wake.rawDescriptor) { resume?(stream) }
+                shared.wake.clear()
+            }
+        }
+    }
+
+    /// The stream of that peer and role carries nothing any more. Any thread may say so.
+    package func interrupted(_ peer: NodeIndex, _ role: ConnectionRole) {
+        shared.state.withLock { $0.interrupted.append((peer, role)) }
+        shared.wake.raise()
+    }
+
+    /// - Parameter body: hears of every stream that takes an interrupted one's place, on the mesh's thread.
+    package func onResume(_ body: @escaping @Sendable (ResumedStream) -> Void) { shared.state.withLock { $0.resume = body } }
+
+    deinit {
+        shared.state.withLock { $0.isStopping = true }
+        shared.wake.raise()
+        thread.join()
+    }
+}
