@@ -24,6 +24,7 @@ package final class MachineSession: @unchecked Sendable {
     let devices: DeviceRoom
     private let room: ProcessorRoom
     private let control: ControlPlane
+    private let watch: WatchRoom
     private let running = Atomic<Int>(0)
     private let collected = Parker()
     private var loopThread: SystemThread?
@@ -32,9 +33,12 @@ package final class MachineSession: @unchecked Sendable {
     private let skew = Mutex(ClockFigures())
 
     /// Builds memory, processors and the coherence loop. Nothing runs yet.
-    /// - Parameter report: hears what ends the machine, on whichever thread it happens; must not block.
+    /// - Parameters:
+    ///   - interrupted: hears of each coherence connection that is interrupted: ``adopt(_:for:)`` is to follow. Must not block.
+    ///   - report: hears what ends the machine, on whichever thread it happens; must not block.
     package init(
-        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, coherence: [PageChannel<Connection>?], report: @escaping @Sendable (Membership.Input) -> Void
+        _ setup: Setup, machine: VirtualMachine, control: ControlPlane, watch: WatchRoom, coherence: [PageChannel<Connection>?],
+        interrupted: @escaping @Sendable (NodeIndex, ConnectionLoss) -> Void, report: @escaping @Sendable (Membership.Input) -> Void
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
@@ -63,10 +67,10 @@ package final class MachineSession: @unchecked Sendable {
         guestMemory = GuestMemoryAccess(memory: memory, ram: Self.slots(layout), life: life)
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
-            setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
-            onLoss: { lost, why in report(.lost(node: NodeIndex(lost), why: why)) },
+            setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals, interrupted: interrupted,
+            onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: why) : .lost(node: NodeIndex(lost), why: why)) },
             onFailure: { report($0.isOutOfMemory ? .outOfMemory(why: "\($0)") : .failed(why: "\($0)")) })
-        (self.setup, self.layout, self.clock, self.control) = (setup, layout, clock, control)
+        (self.setup, self.layout, self.clock, self.control, self.watch) = (setup, layout, clock, control, watch)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)
         stepper = ClockStepper(clock, signals)
     }
@@ -130,6 +134,9 @@ package final class MachineSession: @unchecked Sendable {
 
     // MARK: Other nodes
 
+    /// The coherence connection with `peer` goes on over another stream.
+    func adopt(_ next: EstablishedStream, for peer: NodeIndex) { loop.adopt(next, for: NodeID(of: peer)) }
+
     func take(_ message: InterruptMessage, from node: NodeIndex) throws(PeerViolation) {
         if !life.isOver { try router.accept(message, from: node) }
     }
@@ -160,6 +167,7 @@ package final class MachineSession: @unchecked Sendable {
     /// Waits for the coherence loop, up to 2 s; the figures of one that does not run yet are left out.
     package func report() -> NodeReport {
         var report = NodeReport(node: setup.node, resources: setup.plan.resources[node: setup.node])
+        report.take(watch.account, retransmissions: control.retransmissions)
         for processor in processors { processor.requestReport() }
         let snapshot = loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()

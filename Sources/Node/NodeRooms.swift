@@ -7,6 +7,8 @@ import Synchronization
 /// The rooms of a node that has joined, and the door between them and the other nodes: each message goes straight to the room that it is for.
 final class NodeRooms: Sendable {
     let control: ControlPlane
+    let links: LinkRoom
+    let watch: WatchRoom
     let session = SessionSlot()
     let membership: MembershipDriver
     let clock: ClockRoom
@@ -14,34 +16,52 @@ final class NodeRooms: Sendable {
     let policies: PolicyRoom
     let updates: UpdateRoom
 
-    /// - Parameter links: control connections by node; nil for this node.
-    init(_ setup: NodeRuntime.Setup, links: [ControlLink?], say: @escaping @Sendable (String) -> Void) throws(SystemError) {
+    /// - Parameters:
+    ///   - links: control connections by node; nil for this node.
+    ///   - watch: has met every peer.
+    init(_ setup: NodeRuntime.Setup, links connections: [ControlLink?], keeper: MeshKeeper, watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
-        control = try ControlPlane(links: links)
-        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, earlyResets: setup.earlyResets), control: control, session: session, say: say)
+        let outage = setup.configuration.outageSeconds ?? Limits.standardOutageSeconds
+        control = try ControlPlane(links: connections, interruptionLimit: LinkRoom.limit(outageSeconds: outage))
+        links = LinkRoom(keeper: keeper, control: control, session: session, say: say)
+        self.watch = watch
+        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: outage, earlyResets: setup.earlyResets),
+            control: control, session: session, say: say)
         clock = ClockRoom(node: node, count: count, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
         updates = UpdateRoom(node: node, count: count, stick: setup.stick, control: control, say: say)
     }
 
-    /// Opens the door: from now on messages, losses and beats come in on the control plane's threads, where nothing waits.
+    /// Opens the door: from now on messages, losses and beats come in on the control plane's and the watch's threads, where nothing waits.
     func start() {
         statistics.start()
+        links.start()
         control.start(
             ControlPlane.Handlers(
-                message: { [self] in take($0, from: $1, at: $2) },
-                loss: { [membership, updates] in
-                    membership.feed(.lost(node: $0, why: $1))
-                    updates.lost($0)
+                message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) },
+                interruption: { [links] in links.interrupted($0, .control, $1) }))
+        watch.judge(
+            WatchRoom.Handlers(
+                loss: { [membership, updates] loss in
+                    membership.feed(.unheard(loss))
+                    for peer in loss.nodes { updates.lost(peer) }
                 },
-                beat: { [membership, clock] in
+                beat: { [self] in
+                    for peer in control.lostByStalling() { lost(peer, why: ControlPlane.stalled) }
                     membership.feed(.tick)
                     clock.beat()
                 }))
     }
 
+    private func lost(_ peer: NodeIndex, why: String) {
+        membership.feed(.lost(node: peer, why: why))
+        updates.lost(peer)
+    }
+
     func stop() {
+        links.stop()
+        watch.stop()
         control.stop()
         updates.stop()
         statistics.stop()
@@ -58,7 +78,6 @@ final class NodeRooms: Sendable {
 
     private func deliver(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) throws(PeerViolation) {
         switch message {
-        case .heartbeat: break
         case .membership(let message): membership.feed(.message(message, from: node))
         case .timePing(let sent, let wish): try clock.answer(sent, wish: wish, from: node, received: timestamp)
         case .timePong(let sent, let received, let answered, let lead):

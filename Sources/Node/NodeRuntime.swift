@@ -23,6 +23,7 @@ package final class NodeRuntime: Sendable {
     private let kernelKilohertz = Atomic<UInt32>(0)
     private var node: NodeIndex { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
+    private var outageSeconds: Int { setup.configuration.outageSeconds ?? Limits.standardOutageSeconds }
 
     /// - Parameter machine: kept open by the caller for the process's life.
     package init(_ setup: Setup, machine: VirtualMachine) {
@@ -56,10 +57,17 @@ package final class NodeRuntime: Sendable {
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
-            holdings: setup.holdings, random: &random)
+            holdings: setup.holdings, protection: setup.configuration.interconnect ?? .encrypted, random: &random)
         let log = setup.log
-        let mesh = try Mesh.establish(
-            MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience), log: { log($0) })
+        let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, say: log)
+        var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
+        configuration.onPeer = { watch.expect($0, at: $1) }
+        watch.start()
+        let mesh: JoinedMesh
+        do throws(MeshError) { mesh = try Mesh.establish(configuration, log: { log($0) }) } catch {
+            watch.stop()
+            throw error
+        }
         var control = [ControlLink?](repeating: nil, count: count)
         var coherence = [PageChannel<Connection>?](repeating: nil, count: count)
         for link in mesh.links {
@@ -67,7 +75,7 @@ package final class NodeRuntime: Sendable {
             control[node: index] = ControlLink(link.takeControl(), peer: index)
             coherence[node: index] = PageChannel(link.takeCoherence(), nodes: count)
         }
-        return (try NodeRooms(setup, links: control, say: log), coherence, mesh.keeper)
+        return (try NodeRooms(setup, links: control, keeper: mesh.keeper, watch: watch, say: log), coherence, mesh.keeper)
     }
 
     /// Does what the membership asks for until it is over. A task that fails ends the machine on every node.
@@ -111,6 +119,8 @@ package final class NodeRuntime: Sendable {
     /// Builds this node's part, aligns its clock and, but for node 0, starts it: its processors wait for their start-up IPI.
     private func build(_ plan: MachinePlan, _ rooms: NodeRooms, _ pages: [PageChannel<Connection>?]) throws -> ClockFigures {
         try setup.memory?.check(plan, node)
+        if plan.outageSeconds != outageSeconds { setup.log(ConsoleWords.otherOutage(mine: outageSeconds, machine: plan.outageSeconds)) }
+        rooms.watch.adopt(outageSeconds: plan.outageSeconds)
         let speed = setup.portSpeed()
         setup.log(ConsoleWords.port(speed: speed))
         let (membership, node) = (rooms.membership, node)
@@ -121,8 +131,10 @@ package final class NodeRuntime: Sendable {
                 droppedLines: { [log] in log.droppedCount })
         part.kernelKilohertz = kernelKilohertz.load(ordering: .sequentiallyConsistent)
         let session = try MachineSession(
-            part, machine: machine, control: rooms.control, coherence: pages, report: { membership.feed($0) })
+            part, machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages,
+            interrupted: { [links = rooms.links] in links.interrupted($0, .coherence, $1) }, report: { membership.feed($0) })
         rooms.session.current = session
+        rooms.links.bring(to: session)
         rooms.policies.bring(to: session)
         let figures = try rooms.clock.align(session)
         guard node != 0 else { return figures }
@@ -162,7 +174,7 @@ package final class NodeRuntime: Sendable {
     /// How often each thread that everything waits for has come round its loop; none before this node has joined.
     package var progress: [String: UInt64] {
         guard let rooms = rooms.withLock({ $0 }) else { return [:] }
-        return rooms.control.progress.merging(rooms.session.current?.progress ?? [:]) { $1 }
+        return rooms.control.progress.merging(rooms.watch.progress) { $1 }.merging(rooms.session.current?.progress ?? [:]) { $1 }
     }
 
     // MARK: The operator's wishes

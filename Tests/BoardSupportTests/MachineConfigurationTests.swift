@@ -22,11 +22,12 @@ import Testing
             cache-mib=64
             processors=4
             on-failure=wait
+            outage-seconds=7
             policies=all,-stride-prefetch
             """)
         #expect(configuration.kit == "lab-7" && configuration.nodes == 3 && configuration.node == 2)
         #expect(configuration.sliceMiB == 512 && configuration.cacheMiB == 64 && configuration.processors == 4)
-        #expect(configuration.onFailure == .wait)
+        #expect(configuration.onFailure == .wait && configuration.outageSeconds == 7)
         #expect(configuration.policies == PolicySet.all.subtracting(.stridePrefetch))
     }
 
@@ -60,6 +61,9 @@ import Testing
         ("kit=a\nnodes=1\nnode=0\nslice-mib=1", "machine.conf:4: slice-mib: expected a number of MiB from 64"),
         ("kit=a\nnodes=1\nnode=0\ncache-mib=0", "machine.conf:4: cache-mib: expected a number of MiB from 1"),
         ("kit=a\nnodes=1\nnode=0\nprocessors=0", "machine.conf:4: processors: expected a number from 1 to 4096"),
+        ("kit=a\nnodes=1\nnode=0\noutage-seconds=0", "machine.conf:4: outage-seconds: expected a number of seconds from 1 to 60, found \"0\""),
+        ("kit=a\nnodes=1\nnode=0\noutage-seconds=61", "machine.conf:4: outage-seconds: expected a number of seconds from 1 to 60, found \"61\""),
+        ("kit=a\nnodes=1\nnode=0\ninterconnect=plain", "machine.conf:4: interconnect: expected `encrypted` or `authenticated`, found \"plain\""),
         ("kit=a\nnodes=1\nnode=0\non-failure=retry", "machine.conf:4: on-failure: expected `poweroff` or `wait`, found \"retry\""),
         ("kit=a\nnodes=1\nnode=0\nrejoin=0", "machine.conf:4: rejoin: expected `always`, `never`, or a number of attempts from 1 to 1000, found \"0\""),
         ("kit=a\nnodes=1\nnode=0\nrejoin=1001", "machine.conf:4: rejoin: expected `always`"),
@@ -90,9 +94,11 @@ import Testing
             configuration.sliceMiB = value(Limits.sliceMiB)
             configuration.cacheMiB = value(Limits.cacheMiB)
             configuration.processors = value(Limits.lentProcessors)
+            configuration.outageSeconds = value(Limits.outageSeconds)
             configuration.onFailure = [nil, .powerOff, .wait].randomElement()!
             configuration.rejoining = [nil, .always, .never, .attempts(Int.random(in: 1...1000))].randomElement()!
             configuration.watchdog = [nil, .on, .off].randomElement()!
+            configuration.interconnect = [nil, .encrypted, .authenticated].randomElement()!
             configuration.policies = [nil, .all, PolicySet.none, PolicySet(rawValue: UInt32.random(in: 0...PolicySet.all.rawValue)).intersection(.all)].randomElement()!
             #expect(try parse(try configuration.text) == configuration)
         }
@@ -133,7 +139,7 @@ import Testing
     /// The writer refuses what the node would refuse, in the same words.
     private static let wrongs: [(String, String, @Sendable (inout MachineConfiguration) -> Void)] = [
         ("slice-mib", "1", { $0.sliceMiB = 1 }), ("slice-mib", "63", { $0.sliceMiB = 63 }), ("cache-mib", "0", { $0.cacheMiB = 0 }),
-        ("processors", "4097", { $0.processors = 4097 }), ("nodes", "17", { $0.nodes = 17 }), ("nodes", "0", { $0.nodes = 0 }),
+        ("processors", "4097", { $0.processors = 4097 }), ("outage-seconds", "0", { $0.outageSeconds = 0 }), ("outage-seconds", "61", { $0.outageSeconds = 61 }), ("nodes", "17", { $0.nodes = 17 }), ("nodes", "0", { $0.nodes = 0 }),
         ("node", "3", { $0.node = 3 }), ("kit", "two words", { $0.kit = "two words" }), ("kit", "", { $0.kit = "" }),
     ]
 
@@ -169,6 +175,7 @@ import Testing
         configuration.cacheMiB = 64
         configuration.processors = 4
         configuration.onFailure = .wait
+        configuration.outageSeconds = 7
         configuration.policies = .all.subtracting(.stridePrefetch)
         return configuration
     }

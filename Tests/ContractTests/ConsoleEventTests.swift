@@ -15,6 +15,7 @@ import Testing
         .failed(node: 2, why: "waited 60 s for 'plan' of another node; look at that node's console"),
         .lost(node: 12, why: "silence (1500 ms)", lent: nil),
         .lost(node: 1, why: "reported by node 2: stream closed", lent: .init(processors: 4, memoryMiB: 1386)),
+        .cut(1, 12, why: "node 12 hears nothing of node 1 (5000 ms)"), .alone(why: "nothing heard for 5000 ms"),
         .statistics("{\"nodes\":[{\"node\":0}]}"), .nodeEnded(status: 81), .nodeEnded(status: -1), .rejoins(attempt: 3, seconds: 4),
     ]
 
@@ -34,7 +35,8 @@ import Testing
     @Test(arguments: [
         "another node refuses the machine's licence", "this image refuses to start: write the stick again", "node 99 refuses node 0: no such node",
         "rollback: this board has no TPM 2.0, so older images are not refused here", "licence check: none", "the guest LOST node 1 (x): guest stopped",
-        "vsmpd ended with status", "this board joins again in 4 s", "this board joins again in 4 s, attempt x", "vsmpd ended with status 0x51", "LOST node 16 (x): guest stopped", "board: seen nothing", "init at 3 s",
+        "vsmpd ended with status", "this board joins again in 4 s", "this board joins again in 4 s, attempt x", "vsmpd ended with status 0x51", "LOST node 16 (x): guest stopped",
+        "LOST link 1-16 (x): guest stopped", "LOST link 1 (x): guest stopped", "board: seen nothing", "init at 3 s",
         "node 1 said: node 0 refuses node 1: key", "end Kernel panic - not syncing: x",
     ])
     func looseWordsAreNoEvent(sentence: String) {

@@ -143,13 +143,13 @@ import Testing
         #expect(progress.tick(at: .seconds(5)) == [.inflict(FaultInjection(.kill, node: 1, at: .seconds(5)))])
         progress.boardStopped(node: 1)
         progress.firmwareLine("vsmp: LOST node 1 (closed): guest stopped", node: 0, at: .milliseconds(5300))
-        progress.firmwareLine("vsmp: LOST node 1 (closed): guest stopped", node: 2, at: .milliseconds(6900))
+        progress.firmwareLine("vsmp: LOST node 1 (closed): guest stopped", node: 2, at: .milliseconds(11_900))
         progress.boardStopped(node: 0)
         progress.boardStopped(node: 2)
-        let result = try #require(verdict(progress.tick(at: .seconds(8))))
+        let result = try #require(verdict(progress.tick(at: .seconds(13))))
         #expect(result.kind == .pass)
         #expect(result.status == ExitStatus.nodeLost.rawValue)
-        #expect(progress.lossDelays().map(\.delay) == [.milliseconds(300), .milliseconds(1900)])
+        #expect(progress.lossDelays().map(\.delay) == [.milliseconds(300), .milliseconds(6900)])
     }
 
     /// A board that joins again stays on, and that is as good as switching off.
@@ -168,19 +168,30 @@ import Testing
         var progress = try progress(2, FaultInjection(.kill, node: 0, at: .seconds(5)))
         _ = progress.tick(at: .seconds(5))
         progress.boardStopped(node: 0)
-        progress.firmwareLine("vsmp: LOST node 0 (silence): guest stopped", node: 1, at: .milliseconds(7100))
+        progress.firmwareLine("vsmp: LOST node 0 (silence): guest stopped", node: 1, at: .milliseconds(12_100))
         progress.boardStopped(node: 1)
-        let result = try #require(verdict(progress.tick(at: .seconds(8))))
+        let result = try #require(verdict(progress.tick(at: .seconds(13))))
         #expect(result.kind == .fail)
         #expect(result.status == ExitStatus.timeout.rawValue)
+    }
+
+    @Test func aLinkIsALossOfBothItsEnds() throws {
+        var progress = try progress(3, FaultInjection(.cut, node: 1, at: .seconds(5)))
+        _ = progress.tick(at: .seconds(5))
+        progress.firmwareLine("vsmp: LOST link 1-2 (silence): guest stopped; look at", node: 0, at: .seconds(11))
+        progress.firmwareLine("vsmp: LOST all other nodes (silence): guest stopped; look at", node: 1, at: .seconds(11))
+        progress.firmwareLine("vsmp: LOST link 1-2 (silence): guest stopped; look at", node: 2, at: .seconds(11))
+        #expect(progress.losses.map(\.lost) == [1, 0, 1])
+        for node in NodeIndex.all(of: 3) { progress.boardStopped(node: node) }
+        #expect(try #require(verdict(progress.tick(at: .seconds(13)))).kind == .pass)
     }
 
     @Test func silentSurvivorFails() throws {
         var progress = try progress(2, FaultInjection(.cut, node: 1, at: .seconds(5)))
         _ = progress.tick(at: .seconds(5))
         progress.firmwareLine("vsmp: LOST node 1 (silence): guest stopped", node: 0, at: .seconds(6))
-        #expect(verdict(progress.tick(at: .seconds(14))) == nil)
-        let result = try #require(verdict(progress.tick(at: .seconds(15))))
+        #expect(verdict(progress.tick(at: .seconds(18))) == nil)
+        let result = try #require(verdict(progress.tick(at: .seconds(19))))
         #expect(result.status == ExitStatus.timeout.rawValue)
         #expect(result.reason.contains("node 1"), "a board whose link is cut has lost a node too")
     }

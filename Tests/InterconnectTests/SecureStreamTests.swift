@@ -244,4 +244,26 @@ private final class Wire {
         }
         #expect(count == 0)
     }
+
+    /// A record that is left out as the last for now shows when the other end is asked; asking in vain changes nothing.
+    @Test func askingShowsWhatWasLeftOut() throws {
+        let wire = try Wire()
+        try wire.open()
+        #expect(wire.write(0, body: [1]))
+        wire.send(0)
+        #expect(try wire.receive(1) == [[1]])
+        #expect(wire.one.isWaiting)
+        wire.one.ask()
+        wire.send(0)
+        #expect(try wire.receive(1) == [])
+        wire.send(1)
+        #expect(try wire.receive(0) == [])
+        #expect(!wire.one.isWaiting && !wire.one.hasOutput && !wire.other.hasOutput)
+        #expect(wire.write(0, body: [2]))
+        wire.send(0)
+        wire.inFlight = ([], [])
+        wire.one.ask()
+        wire.send(0)
+        #expect(throws: StreamError.altered(.record(expected: 3, found: 4))) { try wire.receive(1) }
+    }
 }

@@ -339,8 +339,10 @@ struct LoopbackTests {
     @Test(arguments: [false, true]) func aPeerThatDiesWhileJoiningIsNamed(silent: Bool) throws {
         let ports = try freePorts(2)
         let (pipe, log) = (ConsolePipe(), Log())
-        let setup = try LoopbackMachine().setup(0, ports: ports, guest: nil, console: pipe.console, log: log)
-        let zero = onThread { Result { try NodeRuntime(setup, machine: try VirtualMachine()).run() } }
+        var setup = try LoopbackMachine().setup(0, ports: ports, guest: nil, console: pipe.console, log: log)
+        setup.configuration.outageSeconds = 1
+        let final = setup
+        let zero = onThread { Result { try NodeRuntime(final, machine: try VirtualMachine()).run() } }
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(index: 1, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
         let mesh = try Mesh.establish(
@@ -367,6 +369,7 @@ struct LoopbackTests {
         program.spin()
         var setup = try LoopbackMachine().setup(
             0, ports: ports, guest: .flat(TinyMachine.guest([program])), console: pipe.console, log: log)
+        setup.configuration.outageSeconds = 1
         setup.log = { line in
             if line.hasPrefix("LOST") { usleep(300_000) }
             log(line)
@@ -374,7 +377,7 @@ struct LoopbackTests {
         let final = setup
         let zero = onThread { Result { try NodeRuntime(final, machine: try VirtualMachine()).run() } }
         let peer = try JoinedMember(node: 1, count: 2, kit: "loopback", reach: try reach(1, ports: ports), log: Log())
-        defer { peer.control.stop() }
+        defer { peer.stop() }
         _ = try peer.reachTerms(.test(.development))
         let machine = try VirtualMachine()
         var resources = LoopbackMachine.resources

@@ -3,6 +3,7 @@ import Contract
 import Coherence
 import Foundation
 import HardwareLab
+import Interconnect
 import Machine
 import Testing
 
@@ -65,6 +66,27 @@ import Testing
         #expect(processors[0]["requested"] as? [Int] == [0xEC] && processors[0]["in_service"] as? [Int] == [0xF0])
         #expect(processors[0]["timer_us"] as? Int == 5000 && processors[1]["timer_us"] is NSNull)
         #expect(processors[1]["waits_for_page"] as? Int == 0x1234)
+    }
+
+    /// Who hears whom how well, under each other, and with the keys of a histogram.
+    @Test func howNodesHearEachOtherIsShown() throws {
+        var report = report
+        var peer = PeerReport(node: 1, beats: PeerFigures())
+        (peer.beats.heard, peer.beats.late, peer.beats.nearMisses, peer.beats.longestSilence) = (123_456, 7, 2, 2_600_000_000)
+        peer.beats.silences = [123_000, 400, 40, 9, 5, 2, 0]
+        (peer.controlRetransmissions, peer.coherenceRetransmissions) = (30, 4)
+        report.nodes[0].peers = [peer]
+        report.nodes[1].peers = [PeerReport(node: 0, beats: PeerFigures())]
+        let lines = report.text.split(separator: "\n").dropFirst(3)
+        #expect(lines.count == 3 && Set(lines.map(\.count)).count == 1, "\(report.text)")
+        #expect(lines.dropFirst().first?.split(separator: " ").map(String.init) == [
+            "0", "1", "123456", "0", "7", "2", "2600", "ms", "0", "us", "34", "123000", "400", "40", "9", "5", "2", "0",
+        ])
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
+        let nodes = try #require(object["nodes"] as? [[String: Any]])
+        let peers = try #require(nodes[0]["peers"] as? [[String: Any]])
+        #expect(peers.count == 1 && peers[0]["beats_late"] as? Int == 7 && peers[0]["control_retransmits"] as? Int == 30)
+        #expect((peers[0]["silences_ms"] as? [String: Int]) == ["150": 123_000, "250": 400, "500": 40, "1000": 9, "2000": 5, "5000": 2, "more": 0])
     }
 
     @Test func policiesAreShownByNode() {

@@ -1,4 +1,5 @@
 import Contract
+import Interconnect
 import Machine
 import Licensing
 import Testing
@@ -79,6 +80,76 @@ import Testing
             if case .send(.userSpace, to: 0) = effect { "user space" } else { "\(effect)" }
         }
         #expect(told == ["user space"])
+    }
+
+    // MARK: Links and nodes
+
+    private func joined(_ node: NodeIndex, of count: Int) -> Membership {
+        var member = Membership(node: node, count: count)
+        _ = member.handle(.joined(Self.statement(node)), now: 0)
+        return member
+    }
+
+    private func hear(_ causes: [MachineEnd], from peer: NodeIndex, isFinal: Bool = false) -> Membership.Input {
+        .message(.end(EndWord(causes: causes, isFinal: isFinal)), from: peer)
+    }
+
+    private static let link = Watch.Loss.link(1, 2, .unheard(1, of: 2, 5 * second))
+
+    /// Nothing comes over the link from the other end, so its word is not waited for; the third node's is.
+    @Test func theEndsOfACutLinkAgreeByWayOfTheOthers() {
+        for node in [1, 2] as [NodeIndex] {
+            var member = joined(node, of: 3)
+            #expect(stops(member.handle(.unheard(Self.link), now: 1)) && member.end == nil)
+            _ = member.handle(hear([.cut(1, 2, why: "reported")], from: 0), now: 2)
+            guard case .cut(1, 2, let why)? = member.end else { Issue.record("node \(node): \(String(describing: member.end))"); return }
+            #expect(why == "node 1 has heard nothing of node 2 for 5000 ms, and both live" && member.end?.exitStatus == .nodeLost)
+        }
+        var third = joined(0, of: 3)
+        _ = third.handle(hear([.cut(1, 2, why: "silence")], from: 1), now: 1)
+        #expect(third.end == nil)
+        let effects = third.handle(hear([.cut(1, 2, why: "silence")], from: 2), now: 2)
+        let words = effects.compactMap { if case .say(let line) = $0 { line } else { nil } }
+        #expect(words.count == 1 && words[0].hasPrefix("LOST link 1-2 (reported by node 1: silence): guest stopped"), "\(words)")
+    }
+
+    /// A link whose ends both live counts before what one of them makes of its silence.
+    @Test func aLinkCountsBeforeANode() {
+        var member = joined(0, of: 4)
+        _ = member.handle(hear([.lost(node: 2, why: "silence")], from: 1), now: 1)
+        for peer in [3, 1] as [NodeIndex] { _ = member.handle(hear([.cut(1, 2, why: "silence"), .lost(node: 2, why: "silence")], from: peer), now: 2) }
+        guard case .cut(1, 2, _)? = member.end else { Issue.record("\(String(describing: member.end))"); return }
+    }
+
+    /// Of two nodes one hears nothing and says that the other is lost; the other lives, and knows that it is the link.
+    @Test func ofTwoNodesThatLiveNoneIsLost() {
+        var member = joined(0, of: 2)
+        _ = member.handle(hear([.lost(node: 0, why: "silence")], from: 1, isFinal: true), now: 1)
+        guard case .cut(0, 1, "reported by node 1: silence")? = member.end else { Issue.record("\(String(describing: member.end))"); return }
+    }
+
+    /// A node that hears nobody ends at once and blames nobody; who hears it say so knows that its port is deaf.
+    @Test func aNodeThatHearsNobodyBlamesNobody() {
+        var alone = joined(2, of: 4)
+        let effects = alone.handle(.unheard(.alone(.silent(5 * Self.second))), now: 1)
+        #expect(tasks(effects) == ["collect"] && alone.end == .alone(why: "no heartbeat for 5000 ms"))
+        #expect(tasks(alone.handle(.collected(nil), now: 2)) == ["leave"])
+        var other = joined(0, of: 4)
+        _ = other.handle(hear([.alone(why: "x")], from: 2), now: 1)
+        for peer in [1, 3] as [NodeIndex] { _ = other.handle(hear([.lost(node: 2, why: "deaf")], from: peer), now: 2) }
+        guard case .lost(2, let why)? = other.end else { Issue.record("\(String(describing: other.end))"); return }
+        #expect(why.hasPrefix("it hears none of the other nodes"))
+    }
+
+    /// The first cause is what was lost. Who falls silent while the nodes agree is not waited for, and is no second cause.
+    @Test func whoFallsSilentWhileTheNodesAgreeIsNoCause() {
+        var member = joined(1, of: 4)
+        _ = member.handle(.unheard(.node(3, .silent(5 * Self.second))), now: 1)
+        _ = member.handle(hear([.lost(node: 3, why: "silence")], from: 2), now: 2)
+        #expect(member.end == nil)
+        let effects = member.handle(.lost(node: 0, why: "closed"), now: 3)
+        #expect(tasks(effects) == ["collect"])
+        guard case .lost(3, "no heartbeat for 5000 ms")? = member.end else { Issue.record("\(String(describing: member.end))"); return }
     }
 
     /// Only a reset counts: what else ends the machine begins the count again.

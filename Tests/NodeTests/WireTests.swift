@@ -62,6 +62,10 @@ import Testing
         waiting.state = .running
         waiting.waiting = .init(page: PageNumber(0x1234), nanoseconds: 7_000_000)
         report.processors = [halted, waiting]
+        var peer = PeerReport(node: 0, beats: PeerFigures())
+        (peer.beats.heard, peer.beats.late, peer.beats.quickestRoundTrip, peer.coherenceRetransmissions) = (.max, 2, 3, 4)
+        peer.beats.silences = [5, 6, 7, 8, 9, 10, .max]
+        report.peers = [peer, PeerReport(node: 2, beats: PeerFigures())]
         return report
     }
 
@@ -92,11 +96,11 @@ import Testing
         let membership: [MembershipMessage] = [
             .licence(statement), .verdict(LicenceVerdictMessage(violations: ["L301", "L302"])), .verdict(LicenceVerdictMessage(violations: [])),
             .hello(NodeHello(resources: resources, counter: CounterReading(statedKilohertz: 2_400_000, ratio: 0.999_9, bound: 1e-6), cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start, .userSpace,
-            .end(EndWord(causes: [.refused, .poweredOff, .guestFailed(resets: 3), .reboot, unsuitable, failed, lost], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
+            .end(EndWord(causes: [.refused, .poweredOff, .guestFailed(resets: 3), .reboot, unsuitable, failed, .cut(1, 15, why: "both live"), lost, .alone(why: "x")], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
             .report(report), .report(nil), .goodbye,
         ]
         let others: [ControlMessage] = [
-            .heartbeat, .interrupt(InterruptMessage(destination: 300, vector: Vector(0x41), source: APICID(2))),
+            .interrupt(InterruptMessage(destination: 300, vector: Vector(0x41), source: APICID(2))),
             .logicalDestination(APICID(3), LogicalDestination(.cluster, id: 0x21)), .deviceReply(DeviceReply(sequence: 9, value: .max)),
             .timePing(sent: 1, wish: .max), .timePong(sent: 1, received: 2, answered: 3, ClockLead(gained: .max, gain: 5)), .timestampMove(UInt64(bitPattern: -5)), .statRequest, .statReply(report),
             .policies(.all), .policies(.none), .policies(.stridePrefetch),
@@ -142,11 +146,15 @@ import Testing
         #expect(try MachinePlan(decoding: Self.plan.encoded()) == Self.plan)
         var far = Self.plan
         far.devices.append(.serialPort(node: 1, base: 0x2F8, wire: 3))
+        far.outageSeconds = Limits.outageSeconds.upperBound
         #expect(try MachinePlan(decoding: far.encoded()) == far)
+        far.outageSeconds = Limits.outageSeconds.upperBound + 1
+        #expect(throws: ByteError.self) { try MachinePlan(decoding: far.encoded()) }
         #expect(try NodeHello(decoding: NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded()).cpuid == Self.cpuid)
         let report = try NodeReport(decoding: Self.report.encoded(), from: 1)
         #expect(report.node == 1 && report.resources == Self.resources && report.counters == Self.report.counters)
         #expect(report.uptimeNanoseconds == 123_456_789_012 && report.processors == Self.report.processors)
+        #expect(report.peers == Self.report.peers)
         #expect(report.policies == [.readReplication, .refaultProtection])
         #expect(report.hottest.map(\.page.rawValue) == [77, 1 << 31] && report.hottest.map(\.remoteFaults) == [5, .max])
         #expect(try NodeReport(decoding: NodeReport(node: 0, resources: Self.resources).encoded(), from: 0).policies == nil)
@@ -158,6 +166,9 @@ import Testing
             return
         }
         #expect(heard == word)
+        // The lower end of a link stands first.
+        let wrong = ControlMessage.membership(.end(EndWord(causes: [.cut(2, 1, why: "")], isFinal: false))).frame
+        #expect(throws: ByteError.self) { try ControlMessage(wrong, from: 1) }
     }
 
     @Test func everyTruncationAndEveryExtraByteIsRefused() {
@@ -172,7 +183,7 @@ import Testing
             }
             for count in frame.body.indices { refuses({ $0.body = Array($0.body.prefix(count)) }, "body cut to \(count)") }
             for count in frame.payload.indices { refuses({ $0.payload = Array($0.payload.prefix(count)) }, "payload cut to \(count)") }
-            if frame.kind != .heartbeat { refuses({ $0.body.append(0) }, "a longer body") }
+            refuses({ $0.body.append(0) }, "a longer body")
             refuses({ $0.payload.append(0) }, "a longer payload")
         }
     }

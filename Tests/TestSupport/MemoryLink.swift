@@ -115,6 +115,8 @@ package struct MemoryLink: PageLink, ~Copyable {
 
     package var hasOutput: Bool { isUnflushed }
 
+    package mutating func tick(now: UInt64) -> ConnectionLoss? { nil }
+
     package mutating func adopt(_ next: Never, now: UInt64) {}
 
     package mutating func flush() -> FlushOutcome {

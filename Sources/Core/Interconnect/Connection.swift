@@ -18,7 +18,9 @@ package struct Connection: ~Copyable, Sendable {
     private var loss: ConnectionLoss?
     private var lastInterruption = ConnectionLoss.closed
     /// What sending met: the end that is read says less.
-    private var isReset = false
+    private var sendingEnd: SocketEnd?
+    /// What the other end had acknowledged when it last acknowledged something new, and since when nothing was.
+    private var quiet: (acknowledged: UInt64, since: UInt64)?
     private var budget = InterruptionBudget()
     /// `poll` has read all that the kernel had.
     private var isDrained = false
@@ -67,6 +69,29 @@ package struct Connection: ~Copyable, Sendable {
         self.socket = consume socket
         stream.begin(next.keys)
         _ = flush()
+    }
+
+    /// Nanoseconds without an acknowledgement after which the other end is asked, and after which the stream is over.
+    private static let (asksAfter, endsAfter): (UInt64, UInt64) = (250_000_000, 3_000_000_000)
+
+    /// To be called every quarter of a second: TCP alone says nothing when somebody between the nodes leaves out records.
+    /// - Returns: why the stream is over, if it is.
+    package mutating func tick(now: UInt64) -> ConnectionLoss? {
+        guard loss == nil, fileDescriptor >= 0, stream.isWaiting || sendingEnd != nil else {
+            quiet = nil
+            return nil
+        }
+        guard let quiet, quiet.acknowledged == stream.acknowledged else {
+            quiet = (stream.acknowledged, now)
+            return nil
+        }
+        if let sendingEnd { return interrupt(.ended(sendingEnd)) }
+        guard now &- quiet.since < Self.endsAfter else { return interrupt(.ended(.failed(errno: ETIMEDOUT))) }
+        if now &- quiet.since >= Self.asksAfter {
+            stream.ask()
+            _ = flush()
+        }
+        return nil
     }
 
     // MARK: Sending
@@ -122,11 +147,10 @@ package struct Connection: ~Copyable, Sendable {
             case nil: return .drained
             case .bytes(let count): stream.sent(count)
             case .wouldBlock: return .wouldBlock
-            // What the peer said before it went is still to be read, and that it went is read behind it.
-            case .ended(.reset):
-                isReset = true
+            // What the peer said before it went is still to be read, and that it went is read behind it, or found by `tick`.
+            case .ended(let end):
+                sendingEnd = end
                 return .drained
-            case .ended(let end): return .interrupted(interrupt(.ended(end)))
             }
         }
     }
@@ -150,7 +174,7 @@ package struct Connection: ~Copyable, Sendable {
                 if count < room.count { return .received(total) }
             case .wouldBlock: return .received(total)
             case .ended(let read):
-                let end = isReset ? .reset : read
+                let end = sendingEnd ?? read
                 // Frames that arrived before the end are still to be handled; the next call reports it.
                 guard total > 0 else { return .interrupted(interrupt(.ended(end))) }
                 ending = .ended(end)
@@ -188,8 +212,9 @@ package struct Connection: ~Copyable, Sendable {
 
     private mutating func close() {
         socket = nil
-        isReset = false
+        sendingEnd = nil
         fileDescriptor = -1
+        quiet = nil
     }
 }
 
@@ -242,8 +267,6 @@ package enum FlushOutcome: Sendable, Equatable {
     case drained
     /// The kernel takes no more now; wait for writability.
     case wouldBlock
-    /// The TCP stream is over; what is queued waits for the next.
-    case interrupted(ConnectionLoss)
     case lost(ConnectionLoss)
 }
 

@@ -217,7 +217,9 @@ final class GatheringDriver: @unchecked Sendable {
                 stream(id)?.endsAfterSending = true
                 stream(id)?.flush()
             case .close(let id): streams.removeAll { $0.id == id }
-            case .deliver(let id, let peer): stream(id)?.delivered = peer
+            case .deliver(let id, let peer):
+                stream(id)?.delivered = peer
+                if peer.role == .control { configuration.onPeer(peer.peer, peer.address) }
             case .say(let sentence): log(sentence)
             case .joined: outcome = .success(())
             case .failed(let error): outcome = .failure(error)

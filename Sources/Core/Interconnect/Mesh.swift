@@ -20,6 +20,8 @@ package struct MeshConfiguration: Sendable {
     package var handshakeTimeout: UInt64 = 3_000_000_000
     /// How often the console hears who is missing, in nanoseconds.
     package var reportInterval: UInt64 = 5_000_000_000
+    /// Hears of each start of a peer when its control stream stands, for who sends it heartbeats; must not block.
+    package var onPeer: @Sendable (NodeIdentity, SocketAddress) -> Void = { _, _ in }
     /// Bytes of the send rings.
     package var coherenceSendCapacity = 4 << 20
     package var controlSendCapacity = 1 << 20

@@ -41,6 +41,9 @@ package protocol PageLink: ~Copyable {
     /// To be called until it says `empty` or `lost`.
     mutating func poll() -> PollOutcome
 
+    /// To be called every quarter of a second. Says why the link is interrupted, if nothing has arrived at the other end for long.
+    mutating func tick(now: UInt64) -> ConnectionLoss?
+
     /// Goes on after an interruption, or instead of what served until now. The descriptor changes. `now` is in nanoseconds.
     mutating func adopt(_ next: Renewal, now: UInt64)
 }

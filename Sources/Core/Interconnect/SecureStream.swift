@@ -9,6 +9,8 @@ package struct SecureStream: ~Copyable, Sendable {
     package private(set) var counters = ConnectionCounters()
     private var sending: SendingHalf
     private var receiving: ReceivingHalf
+    /// A record is to go, also without a frame.
+    private var isAsked = false
 
     /// So many bytes may wait at the other end to be acknowledged before a record of its own says so.
     package static let acknowledgedAt = 64 << 10
@@ -35,6 +37,7 @@ package struct SecureStream: ~Copyable, Sendable {
 
     /// The TCP stream is over; frames are kept for the next one. A frame that is lent stays valid.
     package mutating func interrupt() {
+        isAsked = false
         sending.interrupt()
         receiving.interrupt()
     }
@@ -55,12 +58,26 @@ package struct SecureStream: ~Copyable, Sendable {
         counters.framesSent += 1
     }
 
+    /// The other end has not said yet which frame it waits for, or does not have all frames.
+    var isWaiting: Bool { !sending.isOpen || sending.kept < sending.next }
+
+    /// How far the other end is.
+    var acknowledged: UInt64 { sending.kept }
+
+    /// Has the other end say what it has: the answer to a record without a frame. Records that were left out on the way show then.
+    mutating func ask() { isAsked = true }
+
+    private var isAcknowledging: Bool { isAsked || receiving.owed >= Self.acknowledgedAt }
+
     /// Whether `output` has something, or would have.
-    package var hasOutput: Bool { sending.hasWork(acknowledging: receiving.owed >= Self.acknowledgedAt) }
+    package var hasOutput: Bool { sending.hasWork(acknowledging: isAcknowledging) }
 
     /// Sealed bytes for the network, empty when there are none.
     package mutating func output() -> UnsafeRawBufferPointer {
-        if sending.seal(due: receiving.due, acknowledging: receiving.owed >= Self.acknowledgedAt) { receiving.acknowledged() }
+        if sending.seal(due: receiving.due, acknowledging: isAcknowledging) {
+            receiving.acknowledged()
+            isAsked = false
+        }
         return unsafe sending.output
     }
 
@@ -89,7 +106,9 @@ package struct SecureStream: ~Copyable, Sendable {
             switch record {
             case nil: return nil
             case .first(let due): guard sending.open(from: due) else { throw .violation("it waits for frame \(due), which this node does not have") }
-            case .acknowledgement(let due): try acknowledge(due)
+            case .acknowledgement(let due):
+                try acknowledge(due)
+                if receiving.owed > 0 { isAsked = true }
             case .frame(let frame, let due):
                 guard sending.isOpen else { throw .violation("it sends a frame before it has said which one it waits for") }
                 try acknowledge(due)

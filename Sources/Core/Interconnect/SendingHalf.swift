@@ -3,9 +3,9 @@ import Contract
 /// One direction of a connection at its sending end: frames stay as they were written until the other end has them, and are sealed on their way to
 /// the network, under another key for each TCP stream.
 struct SendingHalf: ~Copyable, Sendable {
-    /// Number of the next frame to be written, and of the first that is kept.
+    /// Number of the next frame to be written, and of the first that the other end has not acknowledged.
     private(set) var next: UInt64 = 0
-    private var kept: UInt64 = 0
+    private(set) var kept: UInt64 = 0
     private var frames: ByteRing
     /// Bytes at the front of `frames` that were sealed for this stream already.
     private var sealedLength = 0

@@ -71,6 +71,12 @@ extension ConsoleEvent {
     }
 
     private static func end(_ sentence: String) -> ConsoleEvent? {
+        if let (place, more) = sentence.dropping(prefix: "LOST ")?.halves(atFirst: " ("), let (why, _) = more.halves(atLast: "): guest stopped") {
+            if place == "all other nodes" { return .alone(why: why) }
+            if let (one, other) = place.dropping(prefix: "link ")?.halves(atFirst: "-"), let low = NodeIndex(one), let high = NodeIndex(other) {
+                return .cut(low, high, why: why)
+            }
+        }
         for isLoss in [true, false] {
             guard let rest = sentence.dropping(prefix: isLoss ? "LOST node " : "FAILED node "), let (number, more) = rest.halves(atFirst: " ("),
                 let node = NodeIndex(number), let (why, tail) = more.halves(atLast: "): guest stopped")

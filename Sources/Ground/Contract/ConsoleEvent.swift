@@ -14,6 +14,10 @@ package enum ConsoleEvent: Sendable, Equatable {
     case failed(node: NodeIndex, why: String)
     /// A node died or its link was cut; what it lent is known once the machine had a plan.
     case lost(node: NodeIndex, why: String, lent: Lent?)
+    /// Two nodes live and do not hear each other; the lower one stands first.
+    case cut(NodeIndex, NodeIndex, why: String)
+    /// This node hears none of the others any more.
+    case alone(why: String)
     /// The machine's account of its life, as JSON.
     case statistics(String)
     /// The node's program ended with this status, other than success or a reboot.
@@ -55,6 +59,9 @@ extension ConsoleEvent: CustomStringConvertible {
         case .lost(let node, let why, let lent):
             "LOST node \(node) (\(why)): guest stopped;" + (lent.map { " it lent \($0.processors) processors and \($0.memoryMiB) MiB;" } ?? "")
                 + " power-cycle that board, then start all boards again"
+        case .cut(let low, let high, let why):
+            "LOST link \(low)-\(high) (\(why)): guest stopped; look at the cable, the ports and the switch between those boards, then start all boards again"
+        case .alone(let why): "LOST all other nodes (\(why)): guest stopped; look at this board's port, its cable and the switch"
         case .statistics(let json): "VSMP-STAT \(json)"
         case .nodeEnded(let status): "vsmpd ended with status \(status)"
         case .rejoins(let attempt, let seconds): "this board joins again in \(seconds) s, attempt \(attempt)"

@@ -9,6 +9,9 @@ public enum Limits {
     public static let cacheMiB = 1...(1 << 26)
     /// Processors that a node lends.
     public static let lentProcessors = 1...4096
+    /// Seconds of silence between two boards that a machine survives, and what it survives unless told otherwise.
+    public static let outageSeconds = 1...60
+    public static let standardOutageSeconds = 5
     /// Characters of a kit's name.
     public static let kitName = 1...32
 

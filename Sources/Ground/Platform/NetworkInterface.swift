@@ -16,20 +16,23 @@ package struct NetworkInterface: Sendable {
     /// Sets the largest packet (MTU) that it sends and takes, in bytes, unless it is that already: some drivers restart the
     /// link for it. The other end's may differ: TCP uses the smaller one.
     package func setMTU(_ mtu: Int) throws(SystemError) {
+        if (try? self.mtu()) == mtu { return }
+        _ = try control(UInt(SIOCSIFMTU), Int32(clamping: mtu), "ioctl(SIOCSIFMTU)")
+    }
+
+    /// The largest packet (MTU) that it sends and takes, in bytes.
+    package func mtu() throws(SystemError) -> Int { Int(try control(UInt(SIOCGIFMTU), 0, "ioctl(SIOCGIFMTU)")) }
+
+    /// An ioctl on struct ifreq (netdevice(7)): the name in 16 bytes, then an int, which the kernel reads or writes.
+    private func control(_ number: UInt, _ value: Int32, _ call: String) throws(SystemError) -> Int32 {
         let kind = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let socket = FileDescriptor(owning: try checked(uninterrupted { Glibc.socket(AF_INET6, kind, 0) }, "socket", on: name), as: name)
-        // struct ifreq (netdevice(7)): the name in 16 bytes, then an int.
         var request = [UInt8](repeating: 0, count: 40)
         for (index, byte) in name.utf8.prefix(15).enumerated() { request[index] = byte }
-        func control(_ number: UInt) -> Int32 {
-            // SAFETY: the request is an ifreq, which the kernel reads and writes in place.
-            uninterrupted { unsafe request.withUnsafeMutableBytes { unsafe ioctl(socket.rawValue, number, $0.baseAddress!) } }
-        }
-        let value = 16..<20
-        let wanted = unsafe withUnsafeBytes(of: Int32(clamping: mtu)) { unsafe Array($0) }
-        if control(UInt(SIOCGIFMTU)) >= 0, Array(request[value]) == wanted { return }
-        request.replaceSubrange(value, with: wanted)
-        try checked(control(UInt(SIOCSIFMTU)), "ioctl(SIOCSIFMTU)", on: name)
+        request.replaceSubrange(16..<20, with: unsafe withUnsafeBytes(of: value) { unsafe Array($0) })
+        // SAFETY: the request is an ifreq, which the kernel reads and writes in place.
+        try checked(uninterrupted { unsafe request.withUnsafeMutableBytes { unsafe ioctl(socket.rawValue, number, $0.baseAddress!) } }, call, on: name)
+        return unsafe request.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: 16, as: Int32.self) }
     }
 
     /// Its IPv6 link-local address with `port`; nil while it has none.

@@ -40,6 +40,16 @@ extension Socket {
         try set(Int32(IPPROTO_TCP), TCP_NODELAY, 1, name: "TCP_NODELAY")
     }
 
+    /// A stream that stands still ends after so many milliseconds, however often the kernel would have tried again, and whether or not something
+    /// was to be sent (tcp(7), TCP_USER_TIMEOUT and keepalive).
+    package borrowing func setLongestSilence(_ milliseconds: Int32) throws(SystemError) {
+        let level = Int32(IPPROTO_TCP)
+        try set(level, TCP_USER_TIMEOUT, milliseconds, name: "TCP_USER_TIMEOUT")
+        try set(level, TCP_KEEPIDLE, 1, name: "TCP_KEEPIDLE")
+        try set(level, TCP_KEEPINTVL, 1, name: "TCP_KEEPINTVL")
+        try set(SOL_SOCKET, SO_KEEPALIVE, 1, name: "SO_KEEPALIVE")
+    }
+
     package borrowing func localAddress() throws(SystemError) -> SocketAddress {
         var status: Int32 = 0
         let address = unsafe SocketAddress.filled { address, length in
@@ -78,19 +88,19 @@ extension Socket {
 
     // MARK: Helpers
 
-    private static func make(_ family: Int32, _ type: __socket_type, on subject: String) throws(SystemError) -> Socket {
+    static func make(_ family: Int32, _ type: __socket_type, on subject: String) throws(SystemError) -> Socket {
         let kind = Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let number = try checked(uninterrupted { socket(family, kind, 0) }, "socket", on: subject)
         return Socket(FileDescriptor(owning: number, as: subject))
     }
 
-    private borrowing func bind(to address: SocketAddress) throws(SystemError) {
+    borrowing func bind(to address: SocketAddress) throws(SystemError) {
         // SAFETY: the address lives through the call.
         let status = unsafe address.withKernelForm { unsafe Glibc.bind(fileDescriptor, $0, $1) < 0 ? -errno : 0 }
         try checked(status, "bind", on: subject)
     }
 
-    private borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32, name: String) throws(SystemError) {
+    borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32, name: String) throws(SystemError) {
         var value = value
         // SAFETY: the option's value is an int that lives through the call.
         let status = uninterrupted {

@@ -1,4 +1,6 @@
 import Contract
+import Interconnect
+import Interconnect
 
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {
@@ -58,10 +60,43 @@ package enum ConsoleWords {
         case .lost(let node, let why):
             let resources = plan?.resources[node: node]
             return ConsoleEvent.lost(node: node, why: why, lent: resources.map { .init(processors: $0.processors, memoryMiB: $0.sliceMiB) }).description
+        case .cut(let low, let high, let why): return ConsoleEvent.cut(low, high, why: why).description
+        case .alone(let why): return ConsoleEvent.alone(why: why).description
         }
     }
 
     static func withdrawn(_ sets: [String]) -> String { "this node does not run what its CPUID names, so no node offers it to the guest: \(sets.joined(separator: ", "))" }
+
+    // MARK: The wire
+
+    static func narrowPath(to node: NodeIndex, full: Int, carried: Int, problem: String?) -> String {
+        "packets of \(full) bytes do not arrive at node \(node), such of \(carried) bytes do: "
+            + (problem.map { "this port cannot be set to \(carried) bytes (\($0)), so the machine may not start" } ?? "this port goes on with \(carried) bytes")
+            + "; let the switch carry \(full) bytes (jumbo frames), or write mtu = <\(carried)> into the board's description"
+    }
+
+    static func warning(_ event: Watch.Event, outage: UInt64) -> String? {
+        switch event {
+        case .lost, .narrowPath: nil
+        case .slow(let node, let late, let longest, let stops):
+            "node \(node) answers slowly: \(late) heartbeats came late, the longest silence was \(longest / 1_000_000) ms, \(outage / 1_000_000) ms end the machine; "
+                + (stops > 0 ? "it was stopped \(stops) times: look at what stops that board" : "look at that board's load, its cable and the switch (vsmp machine stat)")
+        case .stoodStill(let times, let longest):
+            "this board was stopped \(times) times, for up to \(longest / 1_000_000) ms, and the machine waited for it: look at what stops it (firmware, power, hypervisor)"
+        }
+    }
+
+    static func otherOutage(mine: Int, machine: Int) -> String {
+        "this stick says outage-seconds=\(mine), node 0's stick says \(machine), which counts; write both sticks with one value"
+    }
+
+    static func resumed(_ peer: NodeIndex, _ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+        "the \(role) connection with node \(peer) was interrupted (\(why)) and goes on after \(nanoseconds / 1_000_000) ms"
+    }
+
+    static func notResumed(_ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+        "its \(role) connection was interrupted (\(why)) and did not come back within \(nanoseconds / 1_000_000_000) s"
+    }
 
     static let notCollected = "a processor did not come back in time"
 }

@@ -1,17 +1,16 @@
 package import Contract
 import Bytes
 package import Interconnect
+import Platform
 import Synchronization
 
 /// One peer's control connection; any thread may send.
 package final class ControlLink: Sendable {
     package let peer: NodeIndex
-    package let fileDescriptor: Int32
     private let connection: Mutex<Connection>
 
     package init(_ connection: consuming Connection, peer: NodeIndex) {
         self.peer = peer
-        fileDescriptor = connection.fileDescriptor
         self.connection = Mutex(connection)
     }
 
@@ -27,6 +26,20 @@ package final class ControlLink: Sendable {
 
     /// Hands what the kernel did not take earlier, and what the peer is owed, to the kernel.
     func flush() { connection.withLock { if $0.hasOutput { _ = $0.flush() } } }
+
+    /// Sends what the kernel did not take earlier, and asks for what should have been acknowledged.
+    func tick(now: UInt64) -> ConnectionLoss? {
+        connection.withLock { connection in
+            if connection.hasOutput { _ = connection.flush() }
+            return connection.tick(now: now)
+        }
+    }
+
+    /// Another one for each TCP stream; -1 while there is none.
+    package var fileDescriptor: Int32 { connection.withLock { $0.fileDescriptor } }
+
+    /// Goes on over another stream.
+    func adopt(_ next: EstablishedStream) { connection.withLock { $0.adopt(next, now: monotonicNow()) } }
 
     package var counters: ConnectionCounters { connection.withLock { $0.counters } }
 

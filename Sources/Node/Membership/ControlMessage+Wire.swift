@@ -17,7 +17,6 @@ extension ControlMessage {
 
     var frame: Frame {
         switch self {
-        case .heartbeat: Frame(kind: .heartbeat)
         case .membership(let message): Frame(kind: .membership, body: [message.kind.rawValue], payload: message.payload)
         case .interrupt(let message): Frame(kind: .interrupt, body: [InterruptKind.message.rawValue] + message.encoded())
         case .logicalDestination(let id, let destination):
@@ -57,7 +56,6 @@ extension ControlMessage {
         var body = ByteReader(frame.body)
         if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long(frame.payload.count) }
         switch frame.kind {
-        case .heartbeat: self = .heartbeat
         case .membership: self = .membership(try MembershipMessage(kind: try body.take(), payload: frame.payload, from: node))
         case .interrupt: self = try Self.readInterrupt(&body)
         case .deviceRequest: self = .deviceRequest(try DeviceRequest(decoding: body.takeRest()))
@@ -74,7 +72,7 @@ extension ControlMessage {
             guard policies.isSubset(of: .all) else { throw .value("set of policies") }
             self = .policies(policies)
         case .update: self = .update(try UpdateMessage(&body, payload: frame.payload))
-        case .coherence: throw .value("kind of frame")
+        case .coherence, .heartbeat: throw .value("kind of frame")
         }
         try body.end()
     }
@@ -173,7 +171,7 @@ extension MembershipMessage {
 }
 
 extension MachineEnd {
-    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, unsuitable }
+    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, unsuitable, cut, alone }
 
     /// Characters of a sentence that every node says; of other reasons, which a node completes itself.
     private static let (longestSentence, longestReason) = (1000, 160)
@@ -198,6 +196,14 @@ extension MachineEnd {
             writer.put(sanitized(why.utf8, limit: Self.longestSentence))
         case .failed(let node, let why): put(.failed, node, why)
         case .lost(let node, let why): put(.lost, node, why)
+        case .cut(let low, let high, let why):
+            writer.put(Kind.cut.rawValue)
+            writer.put(low)
+            writer.put(high)
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
+        case .alone(let why):
+            writer.put(Kind.alone.rawValue)
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
         }
     }
 
@@ -213,6 +219,11 @@ extension MachineEnd {
         case .failed: self = .failed(node: try reader.takeNode(), why: try Self.text(from: &reader, limit: Self.longestReason))
         case .lost: self = .lost(node: try reader.takeNode(), why: try Self.text(from: &reader, limit: Self.longestReason))
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
+        case .cut:
+            let (low, high) = (try reader.takeNode(), try reader.takeNode())
+            guard low < high else { throw .value("link") }
+            self = .cut(low, high, why: try Self.text(from: &reader, limit: Self.longestReason))
+        case .alone: self = .alone(why: try Self.text(from: &reader, limit: Self.longestReason))
         case nil: throw .value("end")
         }
     }

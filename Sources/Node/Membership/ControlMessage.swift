@@ -3,8 +3,6 @@ package import Machine
 
 /// Everything that nodes tell each other but pages: what the control connections carry.
 package enum ControlMessage: Sendable {
-    /// Nothing but a sign of life.
-    case heartbeat
     case membership(MembershipMessage)
     case interrupt(InterruptMessage)
     case logicalDestination(APICID, LogicalDestination)

@@ -1,11 +1,10 @@
 package import Contract
 package import Platform
-internal import Interconnect
+package import Interconnect
 import Synchronization
 
-/// Everything between nodes that is not coherence: one thread receives, one beats and watches, any thread sends. Neither thread waits for anything
-/// but the network and the clock.
-// SAFETY: unchecked because `poller` belongs to the receiving thread once it runs, and `threads` to who starts and stops the plane.
+/// Everything between nodes that is neither coherence nor heartbeat: one thread receives, any thread sends. It waits for nothing but the network.
+// SAFETY: unchecked because `poller` belongs to the receiving thread once it runs, and `thread` to who starts and stops the plane.
 package final class ControlPlane: @unchecked Sendable {
     /// Called on the plane's threads; none may block.
     package struct Handlers: Sendable {
@@ -13,36 +12,45 @@ package final class ControlPlane: @unchecked Sendable {
         package var message: @Sendable (ControlMessage, NodeIndex, UInt64) -> Void
         /// A peer is lost, and why; once a peer.
         package var loss: @Sendable (NodeIndex, String) -> Void
-        /// Every 100 ms, on the beating thread.
-        package var beat: @Sendable () -> Void
+        /// A peer's connection is interrupted, and why: ``ControlPlane/adopt(_:for:)`` is to follow. Nil: that is a loss.
+        package var interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)?
 
         package init(
             message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void,
-            beat: @escaping @Sendable () -> Void
+            interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)? = nil
         ) {
             self.message = message
             self.loss = loss
-            self.beat = beat
+            self.interruption = interruption
         }
     }
 
     private let links: [ControlLink?]
     private var poller: Poller
     private let wake: WakeEvent
-    private let (receiving, beating) = (ThreadProgress(), ThreadProgress())
-    private let detector: Mutex<FailureDetector>
+    /// Peers that are listened to no longer.
+    private let gone = Mutex(NodeSet())
+    private let receiving = ThreadProgress()
     private let isStopping = Atomic<Bool>(false)
+    /// Streams that connections go on with, until the receiving thread takes them.
+    private let renewals = Mutex<[(peer: NodeIndex, next: EstablishedStream)]>([])
+    /// Of the receiving thread: connections that wait for one.
+    private var interruptions: [Interruption?]
+    private let interruptionLimit: UInt64
+    private var nextTick: UInt64 = 0
     /// Peers whose send ring was full.
     private let stalled = Atomic<UInt64>(0)
-    private let beat = Parker()
-    private var threads: [SystemThread] = []
+    private var thread: SystemThread?
 
-    /// - Parameter links: by node index; nil for this node.
-    package init(links: [ControlLink?]) throws(SystemError) {
+    /// - Parameters:
+    ///   - links: by node index; nil for this node.
+    ///   - interruptionLimit: nanoseconds after which a connection that is interrupted is lost.
+    package init(links: [ControlLink?], interruptionLimit: UInt64 = 0) throws(SystemError) {
         self.links = links
+        self.interruptionLimit = interruptionLimit
+        interruptions = Array(repeating: nil, count: links.count)
         wake = try WakeEvent()
         poller = try Poller()
-        detector = Mutex(FailureDetector(watching: NodeSet(links.compactMap { $0?.peer }), now: monotonicNow()))
         try poller.add(wake.rawDescriptor, as: UInt32(links.count))
         for link in links {
             if let link { try poller.add(link.fileDescriptor, as: UInt32(link.peer.rawValue)) }
@@ -50,24 +58,20 @@ package final class ControlPlane: @unchecked Sendable {
     }
 
     package func start(_ handlers: Handlers) {
-        threads = [
-            SystemThread("vsmp-control") { [self] in receive(handlers) },
-            SystemThread("vsmp-beat") { [self] in beats(handlers) },
-        ]
+        thread = SystemThread("vsmp-control") { [self] in receive(handlers) }
     }
 
     package func stop() {
         isStopping.store(true, ordering: .sequentiallyConsistent)
         wake.raise()
-        beat.unpark()
-        for thread in threads { thread.join() }
-        threads = []
+        thread?.join()
+        thread = nil
     }
 
-    /// Rounds of both threads. The one that receives is woken, so that it comes round also where nobody sends.
+    /// Rounds of the thread, which is woken, so that it comes round also where nobody sends.
     var progress: [String: UInt64] {
         wake.raise()
-        return ["vsmp-control": receiving.count, "vsmp-beat": beating.count]
+        return ["vsmp-control": receiving.count]
     }
 
     // MARK: Sending
@@ -84,13 +88,28 @@ package final class ControlPlane: @unchecked Sendable {
         for link in links { if let link { send(frame, over: link) } }
     }
 
-    /// A frame that finds no room is missing for ever: an interrupt, an answer. The next beat says that this peer is lost.
+    /// A frame that finds no room is missing for ever: an interrupt, an answer. ``lostByStalling()`` says that this peer is lost.
     @discardableResult
     private func send(_ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
         let isQueued = link.send(frame)
         if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer.rawValue), ordering: .relaxed) }
         return isQueued
     }
+
+    package static let stalled = "it has read nothing for long, and no more fits into the connection"
+
+    /// Peers whose send ring was full since the last call, each once.
+    package func lostByStalling() -> [NodeIndex] {
+        NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members.filter { peer in
+            gone.withLock { gone in
+                defer { gone.insert(peer) }
+                return !gone.contains(peer)
+            }
+        }
+    }
+
+    /// Segments that the control connections have sent again, by node; nil for this one.
+    package var retransmissions: [UInt64?] { links.map { $0.flatMap { TransportFigures(of: $0.fileDescriptor)?.retransmissions } } }
 
     /// Frames and bytes that have passed on all control connections, both ways.
     package var bytes: UInt64 {
@@ -101,74 +120,111 @@ package final class ControlPlane: @unchecked Sendable {
 
     private func receive(_ handlers: Handlers) {
         becomeRealtime(priority: 19)
-        var gone = NodeSet()
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            guard let count = try? poller.wait(timeout: nil) else { return }
+            guard let count = try? poller.wait(timeout: Self.tickInterval) else { return }
             receiving.step()
             for index in 0..<count {
                 let number = poller.ready(index)
-                guard number < links.count, let link = links[Int(number)], !gone.contains(link.peer) else {
+                guard number < links.count, let link = links[Int(number)] else {
                     wake.clear()
+                    takeRenewals(handlers)
                     continue
                 }
-                if let why = take(from: link, handlers) {
-                    gone.insert(link.peer)
-                    try? poller.remove(link.fileDescriptor)
-                    if detector.withLock({ $0.streamEnded(link.peer, .closed) }) { handlers.loss(link.peer, why) }
-                }
+                attend(link, handlers)
             }
+            tick(handlers)
         }
     }
 
+    private func attend(_ link: ControlLink, _ handlers: Handlers) {
+        guard !gone.withLock({ $0.contains(link.peer) }) else { return }
+        if let why = take(from: link, handlers) { end(link, why, handlers) }
+    }
+
+    private func end(_ link: ControlLink, _ why: LinkEnd, _ handlers: Handlers) {
+        switch why {
+        case .lost(let why): lose(link, why, handlers)
+        case .interrupted(let why):
+            guard let interruption = handlers.interruption else { return lose(link, "\(why)", handlers) }
+            interruptions[link.peer.position] = Interruption(since: monotonicNow(), why: why)
+            interruption(link.peer, why)
+        }
+    }
+
+    private func lose(_ link: ControlLink, _ why: String, _ handlers: Handlers) {
+        interruptions[link.peer.position] = nil
+        try? poller.remove(link.fileDescriptor)
+        let isNews = gone.withLock { gone in
+            defer { gone.insert(link.peer) }
+            return !gone.contains(link.peer)
+        }
+        if isNews { handlers.loss(link.peer, why) }
+    }
+
+    // MARK: Streams
+
+    /// The connection with `peer` goes on over `next`, from where both ends are. Any thread.
+    func adopt(_ next: EstablishedStream, for peer: NodeIndex) {
+        renewals.withLock { $0.append((peer, next)) }
+        wake.raise()
+    }
+
+    private func takeRenewals(_ handlers: Handlers) {
+        let taken = renewals.withLock { renewals in
+            defer { renewals = [] }
+            return renewals
+        }
+        for (peer, next) in taken {
+            guard let link = links[node: peer], !gone.withLock({ $0.contains(peer) }) else { continue }
+            interruptions[peer.position] = nil
+            link.adopt(next)
+            if link.fileDescriptor >= 0 { try? poller.add(link.fileDescriptor, as: UInt32(peer.rawValue)) } else { attend(link, handlers) }
+        }
+    }
+
+    /// Nanoseconds between two looks at connections on which nothing comes in.
+    private static let tickInterval: UInt64 = 100_000_000
+
+    private func tick(_ handlers: Handlers) {
+        let now = monotonicNow()
+        guard now >= nextTick else { return }
+        nextTick = now + Self.tickInterval
+        for link in links {
+            guard let link, !gone.withLock({ $0.contains(link.peer) }), let why = link.tick(now: now) else { continue }
+            end(link, .interrupted(why), handlers)
+        }
+        for (index, interruption) in interruptions.enumerated() {
+            guard let interruption, now &- interruption.since > interruptionLimit, let link = links[index] else { continue }
+            lose(link, ConsoleWords.notResumed(.control, after: interruptionLimit, interruption.why), handlers)
+        }
+    }
+
+    private enum LinkEnd {
+        case interrupted(ConnectionLoss)
+        case lost(String)
+    }
+
     /// - Returns: why this peer is listened to no longer.
-    private func take(from link: ControlLink, _ handlers: Handlers) -> String? {
+    private func take(from link: ControlLink, _ handlers: Handlers) -> LinkEnd? {
         while true {
             let outcome = link.fill()
             let timestamp = hostTimestamp()
             do throws(ControlLinkError) {
                 while let message = try link.nextMessage() {
-                    detector.withLock { $0.heard(link.peer, now: monotonicNow()) }
-                    if case .heartbeat = message { continue }
                     handlers.message(message, link.peer, timestamp)
                 }
             } catch {
-                return "\(error)"
+                if case .connection(.interrupted(let why)) = error { return .interrupted(why) }
+                return .lost("\(error)")
             }
             switch outcome {
             case .received:
                 link.flush()
                 return nil
             case .full: continue
-            case .interrupted(let loss), .lost(let loss): return "\(loss)"
+            case .interrupted(let why): return .interrupted(why)
+            case .lost(let loss): return .lost("\(loss)")
             }
-        }
-    }
-
-    // MARK: Beating
-
-    private func beats(_ handlers: Handlers) {
-        becomeRealtime(priority: 21)
-        let period = FailureDetector.Timing().beat
-        var next = monotonicNow() + period
-        while !isStopping.load(ordering: .sequentiallyConsistent) {
-            let now = monotonicNow()
-            if now < next {
-                beat.park(timeout: next - now)
-                continue
-            }
-            next = max(next + period, now)
-            beating.step()
-            broadcast(.heartbeat)
-            for link in links { link?.flush() }
-            for peer in NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members where detector.withLock({ $0.streamEnded(peer, .closed) }) {
-                handlers.loss(peer, "it has read nothing for long, and no more fits into the connection")
-            }
-            let lost = detector.withLock { $0.tick(now: now) }
-            for peer in lost.members {
-                let reason = detector.withLock { $0.reason(peer) }
-                handlers.loss(peer, reason.map { "\($0)" } ?? "no heartbeat")
-            }
-            handlers.beat()
         }
     }
 }

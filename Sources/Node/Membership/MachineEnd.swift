@@ -1,5 +1,6 @@
 import Bytes
 package import Contract
+package import Interconnect
 
 /// How the one machine ended, as every node sees it.
 package enum MachineEnd: Sendable, Equatable {
@@ -13,8 +14,12 @@ package enum MachineEnd: Sendable, Equatable {
     case unsuitable(node: NodeIndex, Unsuitability, why: String)
     /// A processor or a node's own hypervisor gave up.
     case failed(node: NodeIndex, why: String)
-    /// A node died or its link was cut.
+    /// A node died, or every link to it was cut.
     case lost(node: NodeIndex, why: String)
+    /// Two nodes live and do not hear each other; the lower one stands first.
+    case cut(NodeIndex, NodeIndex, why: String)
+    /// This node hears none of several others. No other node agrees with that.
+    case alone(why: String)
 
     package var exitStatus: ExitStatus {
         switch self {
@@ -24,7 +29,7 @@ package enum MachineEnd: Sendable, Equatable {
         case .reboot: .guestReboot
         case .unsuitable(_, .clock, _): .clocksDiffer
         case .unsuitable(_, .memory, _): .notEnoughMemory
-        case .lost: .nodeLost
+        case .lost, .cut, .alone: .nodeLost
         case .failed: .internalError
         }
     }
@@ -33,8 +38,9 @@ package enum MachineEnd: Sendable, Equatable {
     struct Rank: Comparable, Hashable {
         var kind: Int
         var node: NodeIndex
+        var other: NodeIndex = 0
 
-        static func < (a: Rank, b: Rank) -> Bool { (a.kind, a.node) < (b.kind, b.node) }
+        static func < (a: Rank, b: Rank) -> Bool { (a.kind, a.node, a.other) < (b.kind, b.node, b.other) }
     }
 
     var rank: Rank {
@@ -46,8 +52,22 @@ package enum MachineEnd: Sendable, Equatable {
         case .unsuitable(let node, .clock, _): Rank(kind: 4, node: node)
         case .unsuitable(let node, .memory, _): Rank(kind: 5, node: node)
         case .failed(let node, _): Rank(kind: 6, node: node)
-        case .lost(let node, _): Rank(kind: 7, node: node)
+        // Both ends of a cut link live, which counts before what one of them concludes from its silence.
+        case .cut(let low, let high, _): Rank(kind: 7, node: low, other: high)
+        case .lost(let node, _): Rank(kind: 8, node: node)
+        case .alone: Rank(kind: 9, node: 0)
         }
+    }
+}
+
+extension MachineEnd {
+    package init(_ loss: Watch.Loss) {
+        self =
+            switch loss {
+            case .node(let node, let reason): .lost(node: node, why: "\(reason)")
+            case .link(let low, let high, let reason): .cut(low, high, why: "\(reason)")
+            case .alone(let reason): .alone(why: "\(reason)")
+            }
     }
 }
 

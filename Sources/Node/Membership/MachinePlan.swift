@@ -1,4 +1,5 @@
 import Bytes
+import Contract
 package import Machine
 
 /// What node 0 decides for all nodes before the machine exists.
@@ -9,6 +10,8 @@ package struct MachinePlan: Sendable, Equatable {
     package var clockOrigin: UInt64
     /// The machine's devices, wherever they stand.
     package var devices: [PlacedDevice]
+    /// Silence between two nodes that the machine survives, in seconds.
+    package var outageSeconds: Int
 
     package var layout: MachineLayout {
         get throws(MachineLayoutError) { try MachineLayout(nodes: resources.map(\.description)) }
@@ -23,13 +26,18 @@ package struct MachinePlan: Sendable, Equatable {
         writer.put(UInt8(resources.count))
         for node in resources { node.write(to: &writer) }
         writer.put(clockOrigin)
+        writer.put(UInt8(outageSeconds))
         writer.put(UInt8(devices.count))
         for device in devices { device.write(to: &writer) }
         writer.put(raw: cpuid.encoded())
         return writer.bytes
     }
 
-    init(resources: [NodeResources], cpuid: CPUIDTable, clockOrigin: UInt64, devices: [PlacedDevice] = PlacedDevice.chipset()) {
+    init(
+        resources: [NodeResources], cpuid: CPUIDTable, clockOrigin: UInt64, devices: [PlacedDevice] = PlacedDevice.chipset(),
+        outageSeconds: Int = Limits.standardOutageSeconds
+    ) {
+        self.outageSeconds = outageSeconds
         self.devices = devices
         self.resources = resources
         self.cpuid = cpuid
@@ -43,6 +51,8 @@ package struct MachinePlan: Sendable, Equatable {
         resources = []
         for _ in 0..<count { resources.append(try NodeResources(from: &reader)) }
         clockOrigin = try reader.take()
+        outageSeconds = Int(try reader.take(UInt8.self))
+        guard Limits.outageSeconds.contains(outageSeconds) else { throw .value("outage") }
         devices = []
         for _ in 0..<Int(try reader.take(UInt8.self)) { devices.append(try PlacedDevice(from: &reader)) }
         do {

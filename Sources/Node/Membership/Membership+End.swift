@@ -1,4 +1,5 @@
 import Contract
+import Interconnect
 
 /// From the first cause of an end to the last word.
 extension Membership {
@@ -7,7 +8,16 @@ extension Membership {
     /// Nodes that nobody waits for any more.
     private var isGone: [Bool] {
         var gone = Array(repeating: false, count: count)
-        for case .lost(let peer, _) in causes { gone[node: peer] = true }
+        for peer in unheard { gone[node: peer] = true }
+        for cause in causes {
+            switch cause {
+            case .lost(let peer, _): gone[node: peer] = true
+            // Words go by other nodes.
+            case .cut(node, let peer, _), .cut(let peer, node, _): gone[node: peer] = true
+            case .alone: for peer in gone.indices where peer != node.position { gone[peer] = true }
+            case .refused, .poweredOff, .guestFailed, .reboot, .failed, .cut: break
+            }
+        }
         return gone
     }
 
@@ -19,7 +29,22 @@ extension Membership {
             let before = collector
             leaves(peer)
             if collector != before { report() } else { sayGoodbyeWhenAllHaveReported() }
+        case .ending:
+            // The cause is known; another one now would be told to some only. This peer is not waited for.
+            unheard.insert(peer)
+            settleWhenAllKnowTheSame()
         default: add((isRefused ? [.refused] : []) + [.lost(node: peer, why: why)])
+        }
+    }
+
+    mutating func lose(_ loss: Watch.Loss) {
+        switch loss {
+        case .node(let peer, let reason): lose(peer, "\(reason)")
+        case .link(let low, let high, let reason):
+            let peer = low == node ? high : low
+            if end == nil, phase != .ending { add([MachineEnd(loss)]) } else { lose(peer, "\(reason)") }
+        case .alone:
+            if end == nil { add([MachineEnd(loss)]) } else { for peer in NodeIndex.all(of: count) where peer != node { lose(peer, "") } }
         }
     }
 
@@ -34,7 +59,15 @@ extension Membership {
         guard end == nil, !isGone[node: peer] else { return }
         peers[node: peer].word = word
         let heard = word.causes.map { cause -> MachineEnd in
-            if case .lost(let node, let why) = cause { .lost(node: node, why: ConsoleWords.reported(why, by: peer)) } else { cause }
+            switch cause {
+            // Of two that live, none is lost.
+            case .lost(node, let why) where count == 2: .cut(0, 1, why: ConsoleWords.reported(why, by: peer))
+            case .lost(let node, let why): .lost(node: node, why: ConsoleWords.reported(why, by: peer))
+            case .cut(let low, let high, let why): .cut(low, high, why: ConsoleWords.reported(why, by: peer))
+            // It speaks, and hears nobody.
+            case .alone: .lost(node: peer, why: "it hears none of the other nodes; look at its port and cable")
+            case .refused, .poweredOff, .guestFailed, .reboot, .failed: cause
+            }
         }
         add(heard)
         if word.isFinal, end == nil { settle(heard[0]) }

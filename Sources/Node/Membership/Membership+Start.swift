@@ -100,7 +100,7 @@ extension Membership {
         }
         var resources = hellos.map(\.resources)
         for index in resources.indices { resources[index].timestampKilohertz = frequency.kilohertz }
-        let plan = MachinePlan(resources: resources, cpuid: common, clockOrigin: clockOrigin, devices: devices)
+        let plan = MachinePlan(resources: resources, cpuid: common, clockOrigin: clockOrigin, devices: devices, outageSeconds: outageSeconds)
         act(.broadcast(.plan(plan)))
         adopt(plan)
     }

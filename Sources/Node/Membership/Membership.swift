@@ -1,4 +1,5 @@
 package import Contract
+package import Interconnect
 package import Licensing
 package import Machine
 
@@ -32,8 +33,10 @@ package struct Membership: Sendable {
         /// The links to all other nodes stand.
         case joined(LicenceStatement)
         case message(MembershipMessage, from: NodeIndex)
-        /// A peer died, fell silent, or sent what no node sends.
+        /// A peer died, or sent what no node sends.
         case lost(node: NodeIndex, why: String)
+        /// What the heartbeats say.
+        case unheard(Watch.Loss)
         /// Answers to tasks.
         case judged(LicenceOutcome)
         case measured(NodeHello, clock: UInt64)
@@ -99,8 +102,8 @@ package struct Membership: Sendable {
     package enum Patience {
         package static let phase: UInt64 = 60_000_000_000
         package static let start: UInt64 = 120_000_000_000
-        /// For the other nodes' words after a cause; longer than the silence that counts as loss.
-        package static let agreement: UInt64 = 4_000_000_000
+        /// For the other nodes' words after a cause. Who does not answer within it is not waited for: its own loss would take longer.
+        package static let agreement: UInt64 = 1_000_000_000
         package static let reports: UInt64 = 2_000_000_000
         package static let goodbye: UInt64 = 5_000_000_000
     }
@@ -108,6 +111,8 @@ package struct Membership: Sendable {
     package let node: NodeIndex
     package let count: Int
     let devices: [PlacedDevice]
+    /// Silence in seconds that the machine survives; node 0's counts.
+    let outageSeconds: Int
     /// How often in a row the guest has reset before it reached user space, until this start. Node 0's counts.
     private let earlierResets: Int
     /// Some processor of the machine has run user space: on node 0 what every node says, on others their own.
@@ -125,6 +130,8 @@ package struct Membership: Sendable {
     /// Node 0's time-stamp counter at guest time zero.
     var clockOrigin: UInt64 = 0
     var causes: [MachineEnd] = []
+    /// Nodes that this node does not hear any more while the nodes agree, whatever the cause.
+    var unheard: Set<NodeIndex> = []
     /// Nodes from which nothing comes any more.
     var hasLeft: Set<NodeIndex> = []
     var hasTakenGoodbye = false
@@ -135,12 +142,14 @@ package struct Membership: Sendable {
 
     /// - Parameters:
     ///   - devices: the machine's, and where they stand; node 0's list counts.
+    ///   - outageSeconds: silence that the machine survives; node 0's counts.
     ///   - earlyResets: what the last start's ``earlyResets`` was; node 0's counts.
-    package init(node: NodeIndex, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), earlyResets: Int = 0) {
+    package init(node: NodeIndex, count: Int, devices: [PlacedDevice] = PlacedDevice.chipset(), outageSeconds: Int = Limits.standardOutageSeconds, earlyResets: Int = 0) {
         precondition(node.position < count, "a node outside of its machine")
         self.node = node
         self.count = count
         self.devices = devices
+        self.outageSeconds = outageSeconds
         earlierResets = earlyResets
         peers = Array(repeating: Peer(), count: count)
     }
@@ -154,6 +163,7 @@ package struct Membership: Sendable {
         case .joined(let statement): join(statement)
         case .message(let message, let peer): take(message, from: peer)
         case .lost(let peer, let why): lose(peer, why)
+        case .unheard(let loss): lose(loss)
         case .judged(let outcome): judged(outcome)
         case .measured(let hello, let clock): measured(hello, clock)
         case .built(let figures): built(figures)
@@ -203,7 +213,7 @@ package struct Membership: Sendable {
             guard peer == 0 else { return misbehave(peer, "it started the guest, which only node 0 has") }
             if phase == .awaitingStart { run() }
         case .end(let word):
-            guard word.causes.allSatisfy({ ($0.node ?? 0).position < count }) else { return misbehave(peer, "it tells of a node that there is not") }
+            guard word.causes.allSatisfy({ $0.nodes.allSatisfy { $0.position < count } }) else { return misbehave(peer, "it tells of a node that there is not") }
             take(word, from: peer)
         case .report(let report): take(report, of: peer)
         case .goodbye: takeGoodbye(from: peer)
@@ -237,11 +247,12 @@ package struct Membership: Sendable {
 }
 
 extension MachineEnd {
-    /// The node that it is about.
-    var node: NodeIndex? {
+    /// The nodes that it is about.
+    var nodes: [NodeIndex] {
         switch self {
-        case .unsuitable(let node, _, _), .failed(let node, _), .lost(let node, _): node
-        case .refused, .poweredOff, .guestFailed, .reboot: nil
+        case .unsuitable(let node, _, _), .failed(let node, _), .lost(let node, _): [node]
+        case .cut(let low, let high, _): [low, high]
+        case .refused, .poweredOff, .guestFailed, .reboot, .alone: []
         }
     }
 }

@@ -39,11 +39,18 @@ extension CoherenceLoop where Link: ~Copyable {
         if channel.fileDescriptor >= 0 { try poller.add(channel.fileDescriptor, as: UInt32(peer.rawValue)) }
     }
 
+    func tickLinks(_ now: UInt64) {
+        nextTick = now + LoopTimes.tickInterval
+        for channel in channels {
+            if let channel, let end = channel.tick(now: now) { handle(end, of: channel) }
+        }
+    }
+
     /// A link that nothing brings back is lost, also where the peer itself is heard.
     func loseInterrupted(_ now: UInt64) {
         for (index, interruption) in interruptions.enumerated() {
             guard let interruption, now &- interruption.since > interruptionLimit, let channel = channels[index] else { continue }
-            lose(channel, "not connected again within \(interruptionLimit / 1_000_000_000) s: \(interruption.why)")
+            lose(channel, ConsoleWords.notResumed(.coherence, after: interruptionLimit, interruption.why))
         }
     }
 

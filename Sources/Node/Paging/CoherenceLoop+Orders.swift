@@ -1,5 +1,6 @@
 import Platform
 package import Coherence
+import Contract
 package import Interconnect
 import KVM
 import Synchronization
@@ -96,6 +97,7 @@ extension CoherenceLoop where Link: ~Copyable {
             snapshot.sendOverflows += channel.overflowed
             snapshot.differencesSent += channel.differencesSent
             snapshot.bytesSpared += channel.bytesSpared
+            snapshot.retransmissions[NodeIndex(channel.peer)] = TransportFigures(of: channel.fileDescriptor)?.retransmissions
         }
         snapshot.shadowsForgotten = forgetter?.forgotten ?? 0
         snapshot.shadowsSpared = forgetter?.spared ?? 0

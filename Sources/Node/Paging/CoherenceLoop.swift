@@ -49,6 +49,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     var interruptions: [Interruption?]
     let interruptionLimit: UInt64
     var nextWatch: UInt64 = 0
+    var nextTick: UInt64 = 0
 
     /// - Parameters:
     ///   - channels: by node; nil for this node.
@@ -122,7 +123,8 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
             logLongWaits(now)
             loseInterrupted(now)
         }
-        var timeout = LoopTimes.watchInterval
+        if now >= nextTick { tickLinks(now) }
+        var timeout = LoopTimes.tickInterval
         if !isDraining, !isHalted, let deadline = engine.nextDeadline {
             timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
         }
@@ -170,6 +172,8 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
 enum LoopTimes {
     /// How often the loop looks for processors that have waited long.
     static let watchInterval: UInt64 = 1_000_000_000
+    /// How often links are asked whether anything still arrives at their other ends.
+    static let tickInterval: UInt64 = 250_000_000
     /// A wait that is logged.
     static let longWait: UInt64 = 5_000_000_000
 }

@@ -145,7 +145,6 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
         while true {
             switch link.flush() {
             case .lost(let loss): return .lost(loss)
-            case .interrupted(let why): return .interrupted(why)
             case .wouldBlock:
                 try watchForRoom(true, poller, number)
                 return nil
@@ -158,6 +157,9 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
             }
         }
     }
+
+    /// To be called every quarter of a second.
+    func tick(now: UInt64) -> LinkEnd? { link.tick(now: now).map { .interrupted($0) } }
 
     /// The link goes on over something else; its descriptor is one that no poller knows.
     func adopt(_ next: Link.Renewal, now: UInt64) {

@@ -13,13 +13,15 @@ package struct NodeReport: Sendable {
     package var counters: [UInt64] = Array(repeating: 0, count: NodeReport.names.count)
     package var hottest: [HotPage] = []
     package var processors: [ProcessorReport] = []
+    /// How well this node hears each other one.
+    package var peers: [PeerReport] = []
 
     /// Keys of `counters`, in order, as they appear in JSON.
     package static let names =
         [
             "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "held_pages", "interrupts_forwarded", "device_accesses_forwarded",
-            "device_accesses_unclaimed", "device_queue_high_water", "guest_output_dropped", "console_lines_dropped", "exits", "shadows_forgotten", "shadows_spared", "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns",
-            "clock_round_trip_ns",
+            "device_accesses_unclaimed", "device_queue_high_water", "guest_output_dropped", "console_lines_dropped", "exits", "shadows_forgotten",
+            "shadows_spared", "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns", "clock_round_trip_ns", "stopped_times", "longest_stop_ns",
         ] + Statistics.counters.map(\.name)
 
     package init(node: NodeIndex, resources: NodeResources) {
@@ -49,10 +51,25 @@ package struct NodeReport: Sendable {
         self["send_overflows"] = snapshot.sendOverflows
         self["differences_sent"] = snapshot.differencesSent
         self["bytes_spared"] = snapshot.bytesSpared
+        for (peer, count) in snapshot.retransmissions {
+            if let index = peers.firstIndex(where: { $0.node == peer }) { peers[index].coherenceRetransmissions = count }
+        }
         for wait in snapshot.waiting where processors.indices.contains(wait.processor) {
             processors[wait.processor].waiting = .init(page: wait.page, nanoseconds: wait.nanoseconds)
         }
         hottest = snapshot.hottest
+    }
+
+    /// - Parameter retransmissions: of the control connections, by node.
+    package mutating func take(_ account: WatchAccount, retransmissions: [UInt64?]) {
+        self["stopped_times"] = account.stops
+        self["longest_stop_ns"] = account.longestStop
+        peers = zip(NodeIndex.all(of: account.peers.count), account.peers).compactMap { node, figures in
+            guard let figures else { return nil }
+            var peer = PeerReport(node: node, beats: figures)
+            peer.controlRetransmissions = retransmissions[node: node] ?? 0
+            return peer
+        }
     }
 
     // MARK: Wire
@@ -72,6 +89,8 @@ package struct NodeReport: Sendable {
         }
         writer.put(UInt16(processors.count))
         for processor in processors { processor.write(to: &writer) }
+        writer.put(UInt8(peers.count))
+        for peer in peers { peer.write(to: &writer) }
         return writer.bytes
     }
 
@@ -94,6 +113,7 @@ package struct NodeReport: Sendable {
             hottest.append(HotPage(page: PageNumber(try reader.take()), remoteFaults: try reader.take()))
         }
         for _ in 0..<(try reader.take(UInt16.self)) { processors.append(try ProcessorReport(from: &reader)) }
+        for _ in 0..<(try reader.take(UInt8.self)) { peers.append(try PeerReport(from: &reader)) }
         try reader.end()
     }
 }
@@ -130,6 +150,7 @@ package struct MachineReport: Sendable {
         text += report.hottest.map { "{\"page\":\($0.page.rawValue),\"faults\":\($0.remoteFaults)}" }.joined(separator: ",")
         text += "],\"processor_states\":["
         text += report.processors.map(Self.json).joined(separator: ",")
+        text += "],\"peers\":[" + report.peers.map(\.json).joined(separator: ",")
         return text + "]}"
     }
 
@@ -169,7 +190,7 @@ package struct MachineReport: Sendable {
                     + pad("\(report["messages"])", 11) + pad(Self.amount(report["bytes"]), 11)
                     + pad("\(report["mean_fault_ns"] / 1000) us", 12))
         }
-        return lines.joined(separator: "\n")
+        return (lines + PeerReport.table(nodes)).joined(separator: "\n")
     }
 
     /// The pages that cost most remote faults on each node.

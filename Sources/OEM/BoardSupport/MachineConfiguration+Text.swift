@@ -41,9 +41,11 @@ extension MachineConfiguration {
         case .cacheMiB: cacheMiB.map { "\($0)" }
         case .processors: processors.map { "\($0)" }
         case .onFailure: onFailure?.rawValue
+        case .outageSeconds: outageSeconds.map { "\($0)" }
         case .rejoining: rejoining?.description
         case .watchdog: watchdog?.rawValue
         case .policies: policies?.shortDescription
+        case .interconnect: interconnect?.rawValue
         }
     }
 
@@ -64,6 +66,7 @@ extension MachineConfiguration {
         case .sliceMiB: sliceMiB = try number()
         case .cacheMiB: cacheMiB = try number()
         case .processors: processors = try number()
+        case .outageSeconds: outageSeconds = try number()
         case .onFailure:
             guard let action = FailureAction(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
             onFailure = action
@@ -73,6 +76,9 @@ extension MachineConfiguration {
         case .watchdog:
             guard let use = WatchdogUse(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
             watchdog = use
+        case .interconnect:
+            guard let protection = InterconnectProtection(rawValue: field.value) else { throw text.wrong(field, "\(key.value)") }
+            interconnect = protection
         case .policies:
             do throws(PolicySet.UnknownPolicy) { policies = try PolicySet(parsing: field.value) } catch {
                 throw TextError(text.place, line: field.line, "\(key.rawValue): \(error)")

@@ -55,10 +55,14 @@ public struct MachineConfiguration: Sendable, Equatable {
     /// Processors lent to the machine; nil lends all.
     public var processors: Int?
     public var onFailure: FailureAction?
+    /// Seconds of silence between two boards that the machine survives; nil takes ``Limits/standardOutageSeconds``. Node 0's counts.
+    public var outageSeconds: Int?
     public var rejoining: Rejoining?
     public var watchdog: WatchdogUse?
     /// Coherence policies to start with; nil starts with the board's.
     public var policies: PolicySet?
+    /// What protects the frames between nodes; nil encrypts them.
+    public var interconnect: InterconnectProtection?
 
     public init(kit: String, nodes: Int, node: NodeIndex) {
         self.kit = kit
@@ -80,9 +84,11 @@ extension MachineConfiguration {
         case cacheMiB = "cache-mib"
         case processors
         case onFailure = "on-failure"
+        case outageSeconds = "outage-seconds"
         case rejoining = "rejoin"
         case watchdog
         case policies
+        case interconnect
 
         /// What may stand behind the key's `=`.
         package enum Value: Sendable, CustomStringConvertible {
@@ -110,9 +116,11 @@ extension MachineConfiguration {
             case .sliceMiB: .number(Limits.sliceMiB, unit: "MiB")
             case .cacheMiB: .number(Limits.cacheMiB, unit: "MiB")
             case .processors: .number(Limits.lentProcessors)
+            case .outageSeconds: .number(Limits.outageSeconds, unit: "seconds")
             case .onFailure: .words(FailureAction.allCases.map(\.rawValue))
             case .rejoining: .text("`always`, `never`, or \(BoundedNumber(Rejoining.attemptLimits, unit: "attempts"))")
             case .watchdog: .words(WatchdogUse.allCases.map(\.rawValue))
+            case .interconnect: .words(InterconnectProtection.allCases.map(\.rawValue))
             case .policies: .text("names with commas between them, `all`, `none`, or `all,-NAME`")
             }
         }
@@ -125,9 +133,11 @@ extension MachineConfiguration {
             case .cacheMiB: "an eighth of the memory"
             case .processors: "all"
             case .onFailure: "`\(FailureAction.powerOff.rawValue)`"
+            case .outageSeconds: "\(Limits.standardOutageSeconds)"
             case .rejoining: "`\(Rejoining.always)`"
             case .watchdog: "`\(WatchdogUse.on.rawValue)`"
             case .policies: "the board's, else all"
+            case .interconnect: "`\(InterconnectProtection.encrypted.rawValue)`"
             }
         }
 
@@ -140,9 +150,11 @@ extension MachineConfiguration {
             case .cacheMiB: "memory for copies of other nodes' pages"
             case .processors: "processors that the node lends"
             case .onFailure: "what the board does when `vsmpd` ends with an error and does not join again"
+            case .outageSeconds: "silence between two boards that the machine survives; node 0's counts ([interconnect.md](interconnect.md), \"Failure rules\")"
             case .rejoining: "how often in a row the board joins again by itself ([machine.md](machine.md), \"The end\")"
             case .watchdog: "whether the board's watchdog timer, if it has one, resets a node that hangs"
             case .policies: "coherence policies to start with ([coherence.md](coherence.md), \"Policies\")"
+            case .interconnect: "protection of the wire, the same on every stick; `authenticated` leaves it readable ([interconnect.md](interconnect.md))"
             }
         }
     }

@@ -11,8 +11,8 @@ package struct BootProgress {
         case finish(Verdict)
     }
 
-    /// How soon a survivor must have said which node was lost.
-    package static let lossLimit: Duration = .seconds(2)
+    /// How soon a survivor must have said which node was lost: the outage that is survived, and 2 s to agree.
+    package static let lossLimit: Duration = .seconds(Limits.standardOutageSeconds + 2)
     /// How long boards may take to switch off after the machine's end.
     package static let powerOffLimit: Duration = .seconds(90)
 
@@ -72,6 +72,12 @@ package struct BootProgress {
         switch ConsoleEvent(firmwareLine: line) {
         case .lost(let lost, _, _):
             losses.append(Loss(reporter: node, lost: lost, at: now))
+            end(at: now)
+        case .cut(let low, let high, _):
+            losses.append(Loss(reporter: node, lost: low == node ? high : low, at: now))
+            end(at: now)
+        case .alone:
+            losses.append(Loss(reporter: node, lost: node == 0 ? 1 : 0, at: now))
             end(at: now)
         case .refusal?: refusals[node] = ConsoleEvent.sentence(of: line)
         case .licence?:
@@ -217,7 +223,7 @@ extension BootProgress {
         let late = delays.filter { $0.delay ?? .zero > Self.lossLimit }
         if !silent.isEmpty {
             // Late words are worth waiting for: they say by how much the limit was missed.
-            guard allStopped || now - last >= Self.lossLimit * 5 else { return nil }
+            guard allStopped || now - last >= Self.lossLimit * 2 else { return nil }
             return Verdict(
                 .fail, .timeout,
                 "node \(silent.map { "\($0)" }.joined(separator: ", ")) never said that a node was lost")

@@ -32,10 +32,11 @@ public struct StickPersonalisation: Sendable, Equatable {
     ///   - sliceMiB: MiB of guest memory that this node is home of; nil leaves it to the node.
     ///   - cacheMiB: MiB of copies of other nodes' pages; nil leaves it to the node.
     ///   - processors: lent to the machine; nil lends all.
+    ///   - outageSeconds: silence between two boards that the machine survives; nil takes the standard one.
     ///   - policies: coherence policies to start with; nil leaves them to the board.
     public init(
         kit: Kit, node: NodeIndex, sliceMiB: Int? = nil, cacheMiB: Int? = nil, processors: Int? = nil,
-        onFailure: MachineConfiguration.FailureAction? = nil, rejoining: MachineConfiguration.Rejoining? = nil,
+        onFailure: MachineConfiguration.FailureAction? = nil, outageSeconds: Int? = nil, rejoining: MachineConfiguration.Rejoining? = nil,
         watchdog: MachineConfiguration.WatchdogUse? = nil, policies: PolicySet? = nil, guest: GuestPayload? = nil
     ) {
         self.kit = kit
@@ -44,6 +45,7 @@ public struct StickPersonalisation: Sendable, Equatable {
         machine.cacheMiB = cacheMiB
         machine.processors = processors
         machine.onFailure = onFailure
+        machine.outageSeconds = outageSeconds
         machine.rejoining = rejoining
         machine.watchdog = watchdog
         machine.policies = policies

@@ -28,9 +28,9 @@ func freePorts(_ count: Int) throws -> [UInt16] {
     return ports
 }
 
-func reach(_ node: Int, ports: [UInt16]) throws -> Reach {
+func reach(_ node: Int, ports: [UInt16], detours: [Int: UInt16] = [:]) throws -> Reach {
     var peers: [NodeIndex: SocketAddress] = [:]
-    for (index, port) in ports.enumerated() where index != node { peers[NodeIndex(index)] = try SocketAddress("127.0.0.1:\(port)") }
+    for (index, port) in ports.enumerated() where index != node { peers[NodeIndex(index)] = try SocketAddress("127.0.0.1:\(detours[index] ?? port)") }
     return .fixed(listen: try SocketAddress("127.0.0.1:\(ports[node])"), peers: peers)
 }
 
@@ -82,6 +82,10 @@ struct LoopbackMachine {
     }
 
     var nodes = 2
+    /// Where the nodes listen; nil takes free ports.
+    var ports: [UInt16]?
+    /// Nodes that the others reach at another port.
+    var detours: [Int: UInt16] = [:]
     var keys: [ClusterKey] = []
     var hold: UInt64 = 300_000
     var patience: UInt64? = 20_000_000_000
@@ -101,7 +105,7 @@ struct LoopbackMachine {
     func setup(_ node: Int, ports: [UInt16], guest: GuestSource?, console: GuestConsole, log: Log) throws -> NodeRuntime.Setup {
         var setup = NodeRuntime.Setup(
             configuration: MachineConfiguration(kit: "loopback", nodes: nodes, node: NodeIndex(node)), policies: policies,
-            key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports),
+            key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports, detours: detours),
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
         setup.devices = devices
@@ -111,8 +115,13 @@ struct LoopbackMachine {
     }
 
     /// - Parameter during: called while the nodes run.
-    func run(_ guest: FlatGuest?, during: ([NodeRuntime], ConsolePipe) -> Void = { _, _ in }) throws -> Outcome {
-        let ports = try freePorts(nodes)
+    func run(_ guest: FlatGuest?, during: ([NodeRuntime], ConsolePipe) -> Void) throws -> Outcome {
+        try run(guest) { runtimes, pipe, _ in during(runtimes, pipe) }
+    }
+
+    /// - Parameter during: called while the nodes run, also with what they say.
+    func run(_ guest: FlatGuest?, during: ([NodeRuntime], ConsolePipe, [Log]) -> Void = { _, _, _ in }) throws -> Outcome {
+        let ports = try ports ?? freePorts(nodes)
         let pipe = ConsolePipe()
         let logs = (0..<nodes).map { _ in Log() }
         let runtimes = try (0..<nodes).map { node in
@@ -122,7 +131,7 @@ struct LoopbackMachine {
         let promises = runtimes.map { runtime in
             onThread { () -> Result<MachineEnd, any Error> in Result { try runtime.run() } }
         }
-        during(runtimes, pipe)
+        during(runtimes, pipe, logs)
         let ends = promises.map { $0.wait() }
         return Outcome(ends: ends, words: pipe.words(), logs: logs)
     }

@@ -103,7 +103,7 @@ final class Member: Sendable {
 
     func run(_ reach: Reach) throws -> LicenceOutcome {
         let joined = try JoinedMember(node: node, count: count, kit: "members", reach: reach, log: log)
-        defer { joined.control.stop() }
+        defer { joined.stop() }
         defer { withExtendedLifetime(joined) {} }
         return try joined.reachTerms(licensing)
     }
@@ -112,6 +112,7 @@ final class Member: Sendable {
 /// A node that has joined, with its membership and nothing else.
 final class JoinedMember {
     let control: ControlPlane
+    let watch: WatchRoom
     let driver: MembershipDriver
     private let node: NodeIndex
     private let count: Int
@@ -126,8 +127,15 @@ final class JoinedMember {
         let index = NodeIndex(exactly: node) ?? 0
         self.node = index
         let identity = try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: testHash, random: &random)
-        mesh = try Mesh.establish(
-            MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000), log: { log($0) })
+        let watch = try WatchRoom(identity, key: testKey, reach: reach, say: { log($0) })
+        self.watch = watch
+        var configuration = MeshConfiguration(identity: identity, key: testKey, reach: reach, patience: 60_000_000_000)
+        configuration.onPeer = { watch.expect($0, at: $1) }
+        watch.start()
+        do { mesh = try Mesh.establish(configuration, log: { log($0) }) } catch {
+            watch.stop()
+            throw error
+        }
         var controls = [ControlLink?](repeating: nil, count: count)
         for link in mesh.links { controls[node: link.peer.index] = ControlLink(link.takeControl(), peer: link.peer.index) }
         control = try ControlPlane(links: controls)
@@ -141,7 +149,8 @@ final class JoinedMember {
         control.start(
             ControlPlane.Handlers(
                 message: { [driver] message, node, _ in if case .membership(let message) = message { driver.feed(.message(message, from: node)) } },
-                loss: { [driver] in driver.feed(.lost(node: $0, why: $1)) }, beat: { [driver] in driver.feed(.tick) }))
+                loss: { [driver] in driver.feed(.lost(node: $0, why: $1)) }))
+        watch.judge(WatchRoom.Handlers(loss: { [driver] in driver.feed(.unheard($0)) }, beat: { [driver] in driver.feed(.tick) }))
         while true {
             switch driver.nextTask() {
             case .judge(let statements): driver.feed(.judged(agreement.judge(statements)))
@@ -155,6 +164,11 @@ final class JoinedMember {
             case .build, .start, .celebrate, .tell: Issue.record("a machine without guest is built")
             }
         }
+    }
+
+    func stop() {
+        watch.stop()
+        control.stop()
     }
 
     /// Lets the peer's coherence connection go, and keeps the control connection.

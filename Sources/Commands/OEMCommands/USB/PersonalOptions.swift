@@ -27,6 +27,9 @@ struct PersonalOptions: ParsableArguments {
     @Option(help: "What a node does after a failure: poweroff or wait.")
     var onFailure: MachineConfiguration.FailureAction?
 
+    @Option(in: Limits.outageSeconds, unit: "seconds", help: "Seconds of silence between two boards that the machine survives; node 0's stick counts.")
+    var outageSeconds: Int?
+
     @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: MachineConfiguration.Rejoining.parsed)
     var rejoin: MachineConfiguration.Rejoining?
 
@@ -39,14 +42,14 @@ struct PersonalOptions: ParsableArguments {
 
     /// Whether any of them was given.
     var isGiven: Bool {
-        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure, rejoin, watchdog]
+        let all: [Any?] = [kernel, initrd, append, sliceMib, cacheMib, processors, onFailure, outageSeconds, rejoin, watchdog]
         return all.contains { $0 != nil }
     }
 
     func personalisation(_ kit: Kit, _ node: NodeIndex) -> StickPersonalisation {
         StickPersonalisation(
-            kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure, rejoining: rejoin,
-            watchdog: watchdog,
+            kit: kit, node: node, sliceMiB: sliceMib, cacheMiB: cacheMib, processors: processors, onFailure: onFailure, outageSeconds: outageSeconds,
+            rejoining: rejoin, watchdog: watchdog,
             guest: node == 0 ? kernel.map { .init(kernel: $0, initrd: initrd, commandLine: append ?? "") } : nil)
     }
 }

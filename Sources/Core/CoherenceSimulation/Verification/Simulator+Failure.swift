@@ -1,7 +1,7 @@
 import Coherence
 
 extension Simulator {
-    /// Who has died, and who has noticed: heartbeats as `FailureDetector` of the product counts them.
+    /// Who has died, and who has noticed: heartbeats over the channels, and a silence, shorter than the product's, that counts as loss.
     struct FailureState {
         /// Nanoseconds between two heartbeats, and of silence after which a node counts as lost.
         static let beat: UInt64 = 100_000_000
