@@ -29,7 +29,11 @@ import Testing
         plane.start(
             ControlPlane.Handlers(
                 message: { message, node, _ in heard.messages("\(node): \(message)") }, loss: { heard.losses("\($0): \($1)") }))
-        return Pair(plane: plane, peer: try Connection(adopting: Socket(adopting: far), peer: 0, role: .control), heard: heard)
+        var peer = try Connection(adopting: Socket(adopting: far), peer: 0, role: .control)
+        // Nothing is sent before the other end has said what it waits for.
+        _ = peer.fill()
+        _ = try peer.nextFrame()
+        return Pair(plane: plane, peer: peer, heard: heard)
     }
 
     private static var longStatement: ControlMessage {

@@ -18,8 +18,14 @@ import Testing
         var peers: [SharedConnection] = []
         for index in 1..<count {
             let (near, far) = socketPair()
-            links.append(ControlLink(try Connection(adopting: Socket(adopting: near), peer: NodeIndex(index), role: .control), peer: NodeIndex(index)))
-            peers.append(SharedConnection(try Connection(adopting: Socket(adopting: far), peer: 0, role: .control)))
+            let link = ControlLink(try Connection(adopting: Socket(adopting: near), peer: NodeIndex(index), role: .control), peer: NodeIndex(index))
+            let peer = SharedConnection(try Connection(adopting: Socket(adopting: far), peer: 0, role: .control))
+            // Nothing is sent before the other end has said what it waits for.
+            _ = link.fill()
+            _ = try link.nextMessage()
+            _ = peer.kinds()
+            links.append(link)
+            peers.append(peer)
         }
         return (links, peers)
     }
