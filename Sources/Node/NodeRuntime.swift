@@ -120,7 +120,8 @@ package final class NodeRuntime: Sendable {
             MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
-                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
+                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log,
+                droppedLines: { [log] in log.droppedCount }),
             machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages,
             interrupted: { [links = rooms.links] in links.interrupted($0, .coherence, $1) }, report: { membership.feed($0) })
         rooms.session.current = session
