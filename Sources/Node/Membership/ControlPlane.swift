@@ -80,6 +80,9 @@ package final class ControlPlane: @unchecked Sendable {
         return isQueued
     }
 
+    /// Hands to the kernel what it did not take earlier, and what the peers are owed: due every 100 ms.
+    package func flush() { for link in links { link?.flush() } }
+
     package static let stalled = "it has read nothing for long, and no more fits into the connection"
 
     /// Peers whose send ring was full since the last call, each once.
@@ -135,9 +138,11 @@ package final class ControlPlane: @unchecked Sendable {
                 return "\(error)"
             }
             switch outcome {
-            case .received: return nil
+            case .received:
+                link.flush()
+                return nil
             case .full: continue
-            case .lost(let loss): return "\(loss)"
+            case .interrupted(let loss), .lost(let loss): return "\(loss)"
             }
         }
     }
