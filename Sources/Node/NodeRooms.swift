@@ -48,6 +48,7 @@ final class NodeRooms: Sendable {
                     for peer in loss.nodes { updates.lost(peer) }
                 },
                 beat: { [self] in
+                    control.flush()
                     for peer in control.lostByStalling() { lost(peer, why: ControlPlane.stalled) }
                     membership.feed(.tick)
                     clock.beat()

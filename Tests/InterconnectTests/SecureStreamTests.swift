@@ -252,13 +252,15 @@ private final class Wire {
         #expect(wire.write(0, body: [1]))
         wire.send(0)
         #expect(try wire.receive(1) == [[1]])
-        #expect(wire.one.isWaiting)
+        let isWaiting = wire.one.isWaiting
+        #expect(isWaiting)
         wire.one.ask()
         wire.send(0)
         #expect(try wire.receive(1) == [])
         wire.send(1)
         #expect(try wire.receive(0) == [])
-        #expect(!wire.one.isWaiting && !wire.one.hasOutput && !wire.other.hasOutput)
+        let isIdle = !wire.one.isWaiting && !wire.one.hasOutput && !wire.other.hasOutput
+        #expect(isIdle)
         #expect(wire.write(0, body: [2]))
         wire.send(0)
         wire.inFlight = ([], [])

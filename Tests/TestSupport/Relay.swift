@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+package import Platform
 import Synchronization
 
 /// Somebody between two nodes who carries every byte and has no key: it knows where handshake messages and records begin, and does to one record

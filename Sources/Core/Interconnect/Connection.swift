@@ -60,7 +60,7 @@ package struct Connection: ~Copyable, Sendable {
         stream.interrupt()
         (ending, isDrained) = (nil, false)
         close()
-        guard budget.spend(now: now) else {
+        guard budget.spend(cause, now: now) else {
             loss = .unsteady(cause)
             return
         }

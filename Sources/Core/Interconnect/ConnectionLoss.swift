@@ -22,13 +22,14 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
         case .altered(let error): "connection altered on the way: \(error)"
         case .violation(let what): "malformed stream: \(what)"
         case .unsteady(let last):
-            "interrupted more than \(InterruptionBudget.limit) times within \(InterruptionBudget.window / 1_000_000_000) s, the last time: \(last)"
+            "interrupted again and again within \(InterruptionBudget.window / 1_000_000_000) s, the last time: \(last)"
         case .unread(let bytes): "it has read nothing for long, and \(bytes >> 20) MiB wait for it"
         }
     }
 }
 
-/// How often a connection may be interrupted: whoever alters every stream is not to be answered for ever. Times are nanoseconds.
+/// How often a connection may be interrupted: whoever alters every stream is not to be answered for ever. Times are nanoseconds. What was altered counts
+/// twice, so that the end that knows why is the first to give up.
 struct InterruptionBudget: Sendable {
     static let limit = 16
     static let window: UInt64 = 10_000_000_000
@@ -37,9 +38,9 @@ struct InterruptionBudget: Sendable {
     private var began: UInt64 = 0
 
     /// - Returns: whether the connection may go on.
-    mutating func spend(now: UInt64) -> Bool {
+    mutating func spend(_ cause: ConnectionLoss, now: UInt64) -> Bool {
         if count == 0 || now &- began > Self.window { (count, began) = (0, now) }
-        count += 1
+        if case .altered = cause { count += 2 } else { count += 1 }
         return count <= Self.limit
     }
 }

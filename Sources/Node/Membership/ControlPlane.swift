@@ -96,6 +96,9 @@ package final class ControlPlane: @unchecked Sendable {
         return isQueued
     }
 
+    /// Hands to the kernel what it did not take earlier, and what the peers are owed: due every 100 ms.
+    package func flush() { for link in links { link?.flush() } }
+
     package static let stalled = "it has read nothing for long, and no more fits into the connection"
 
     /// Peers whose send ring was full since the last call, each once.
