@@ -1,6 +1,7 @@
 import Contract
 internal import Foundation
 internal import BoardSupport
+internal import Platform
 
 /// The image has no shared libraries, so a dynamically linked `vsmpd` would only fail on the board.
 enum NodeExecutable {
