@@ -18,8 +18,9 @@ final class NodeRooms: Sendable {
 
     /// - Parameters:
     ///   - links: control connections by node; nil for this node.
+    ///   - keeper: brings interrupted connections back; without one an interruption is a loss.
     ///   - watch: has met every peer.
-    init(_ setup: NodeRuntime.Setup, links connections: [ControlLink?], keeper: MeshKeeper, watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
+    init(_ setup: NodeRuntime.Setup, links connections: [ControlLink?], keeper: MeshKeeper?, watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         let outage = setup.configuration.outageSeconds ?? Limits.standardOutageSeconds
         control = try ControlPlane(links: connections, interruptionLimit: LinkRoom.limit(outageSeconds: outage))
@@ -37,10 +38,9 @@ final class NodeRooms: Sendable {
     func start() {
         statistics.start()
         links.start()
-        control.start(
-            ControlPlane.Handlers(
-                message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) },
-                interruption: { [links] in links.interrupted($0, .control, $1) }))
+        var handlers = ControlPlane.Handlers(message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) })
+        if links.isKept { handlers.interruption = { [links] in links.interrupted($0, .control, $1) } }
+        control.start(handlers)
         watch.judge(
             WatchRoom.Handlers(
                 loss: { [membership, updates] loss in

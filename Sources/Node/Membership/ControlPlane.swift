@@ -15,13 +15,9 @@ package final class ControlPlane: @unchecked Sendable {
         /// A peer's connection is interrupted, and why: ``ControlPlane/adopt(_:for:)`` is to follow. Nil: that is a loss.
         package var interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)?
 
-        package init(
-            message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void,
-            interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)? = nil
-        ) {
+        package init(message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void) {
             self.message = message
             self.loss = loss
-            self.interruption = interruption
         }
     }
 

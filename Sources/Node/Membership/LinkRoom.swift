@@ -27,12 +27,15 @@ final class LinkRoom: Sendable {
     private let session: SessionSlot
     private let say: @Sendable (String) -> Void
 
-    init(keeper: MeshKeeper, control: ControlPlane, session: SessionSlot, say: @escaping @Sendable (String) -> Void) {
+    init(keeper: MeshKeeper?, control: ControlPlane, session: SessionSlot, say: @escaping @Sendable (String) -> Void) {
         state = Mutex(State(keeper: keeper))
         self.control = control
         self.session = session
         self.say = say
     }
+
+    /// Whether somebody brings connections back.
+    var isKept: Bool { state.withLock { $0.keeper != nil } }
 
     func start() { state.withLock { $0.keeper }?.onResume { [weak self] in self?.resumed($0) } }
 
