@@ -57,7 +57,7 @@ package final class NodeRuntime: Sendable {
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
             holdings: setup.holdings, random: &random)
         let log = setup.log
-        let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, say: log)
+        let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, sizer: setup.portSizer, say: log)
         var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
         configuration.onPeer = { watch.expect($0, at: $1) }
         watch.start()
@@ -120,7 +120,8 @@ package final class NodeRuntime: Sendable {
             MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
-                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
+                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log,
+                droppedLines: { [log] in log.droppedCount }),
             machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages, report: { membership.feed($0) })
         rooms.session.current = session
         rooms.policies.bring(to: session)

@@ -134,7 +134,7 @@ enum RunCommand {
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
             reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
             identity: firmware.machine(version: hash.short, kit: configuration.kit), forgetsShadows: paging == .shadow,
-            minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
+            minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.show("vsmp: \($0)\n", patience: nil) })
         setup.holdings = banks.withLock { $0.holdings }
         setup.onStart = {
             do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {
@@ -156,6 +156,11 @@ enum RunCommand {
         let count = configuration.node == 0 ? options.last("--restarts").map { RestartCount(file: $0) } : nil
         let watchdog = configuration.watchdog == .off ? nil : NodeWatchdog { NodeProgram.report($0) }
         defer { watchdog?.stop() }
+        if case .discovery(let name, let mtu) = reach, let interface = try? NetworkInterface(name) {
+            // What is wrong with it, joining says.
+            if let mtu { try? interface.setMTU(mtu) }
+            setup.portSizer = try PortSizer(name)
+        }
         NodeConfinement(
             boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow
         ).begin { NodeProgram.report($0) }

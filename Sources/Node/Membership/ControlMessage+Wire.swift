@@ -159,12 +159,14 @@ extension MembershipMessage {
 
 extension MachineEnd {
     private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, cut, alone }
+    /// In characters.
+    private static let longestReason = 160
 
     fileprivate func write(to writer: inout ByteWriter) {
         func put(_ kind: Kind, _ node: NodeIndex, _ why: String) {
             writer.put(kind.rawValue)
             writer.put(node)
-            writer.put(String(why.prefix(160)))
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
         }
         switch self {
         case .refused: writer.put(Kind.refused.rawValue)
@@ -179,10 +181,10 @@ extension MachineEnd {
             writer.put(Kind.cut.rawValue)
             writer.put(low)
             writer.put(high)
-            writer.put(String(why.prefix(160)))
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
         case .alone(let why):
             writer.put(Kind.alone.rawValue)
-            writer.put(String(why.prefix(160)))
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
         }
     }
 
@@ -191,15 +193,23 @@ extension MachineEnd {
         case .refused: self = .refused
         case .poweredOff: self = .poweredOff
         case .reboot: self = .reboot
-        case .failed: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
-        case .lost: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
+        case .failed: self = .failed(node: try reader.takeNode(), why: try Self.reason(from: &reader))
+        case .lost: self = .lost(node: try reader.takeNode(), why: try Self.reason(from: &reader))
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
         case .cut:
             let (low, high) = (try reader.takeNode(), try reader.takeNode())
             guard low < high else { throw .value("link") }
-            self = .cut(low, high, why: try reader.takeText())
-        case .alone: self = .alone(why: try reader.takeText())
+            self = .cut(low, high, why: try Self.reason(from: &reader))
+        case .alone: self = .alone(why: try Self.reason(from: &reader))
         case nil: throw .value("end")
         }
+    }
+
+    /// A console repeats it: nothing in it moves a cursor or begins a line.
+    private static func reason(from reader: inout ByteReader) throws(ByteError) -> String {
+        let bytes = try reader.takeSized()
+        let text = sanitized(bytes, limit: longestReason)
+        guard Array(text.utf8) == bytes else { throw .value("reason: a console does not show it") }
+        return text
     }
 }

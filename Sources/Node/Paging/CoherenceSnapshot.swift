@@ -17,7 +17,7 @@ package struct CoherenceSnapshot: Sendable {
     /// TCP segments that were sent again, by peer.
     package var retransmissions: [NodeIndex: UInt64] = [:]
     /// Processors that wait for a page now.
-    package var waiting: [FaultWaiters.Wait] = []
+    package var waiting: [PageWait] = []
     /// The policies in effect.
     package var policies = PolicySet.none
 }
