@@ -68,7 +68,11 @@ import Testing
         let (links, peers) = try Self.links(2)
         let log = Log()
         let setup = try LoopbackMachine().setup(0, ports: freePorts(2), guest: nil, console: GuestConsole(input: -1, output: -1), log: log)
-        let rooms = try NodeRooms(setup, links: links, say: { log($0) })
+        var random = SystemRandomNumberGenerator()
+        let identity = try NodeIdentity(index: 0, count: 2, kit: "loopback", firmwareHash: testHash, random: &random)
+        let watch = try WatchRoom(identity, key: testKey, reach: setup.reach, say: { log($0) })
+        watch.start()
+        let rooms = try NodeRooms(setup, links: links, watch: watch, say: { log($0) })
         rooms.start()
         defer { rooms.stop() }
         peers[0].send(message)
