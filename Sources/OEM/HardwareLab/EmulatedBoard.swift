@@ -75,8 +75,6 @@ public struct EmulatedBoard: Equatable, Sendable {
             "-machine", model.machine, "-accel", "tcg,tb-size=256,thread=\(processors == 1 ? "single" : "multi")",
             "-cpu", model.processorModel, "-smp", "\(processors)" + topology, "-m", "\(memoryMiB)M",
         ]
-        // The chip set's watchdog timer may reset the board, as on a real one.
-        if model.machine.hasPrefix("q35") { words += ["-global", "ICH9-LPC.noreboot=off"] }
         // A board of its own, as a licence that is bound to boards or sticks needs it.
         words += ["-uuid", "76736d70-6c61-4b00-8000-0000000000\(Hexadecimal.encode(node.rawValue))"]
         words += memoryLayout + identity + (clock.map { ["-rtc", "base=\($0)"] } ?? [])
