@@ -8,7 +8,7 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")],
     targets: [
         .target(
-            name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
+            name: "Interconnect", dependencies: ["CSealing", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
@@ -17,6 +17,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
         .target(name: "CPlatform"),
+        .target(name: "CSealing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CFuzzDriver"),
     ]
         + [

@@ -36,22 +36,29 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     var isDraining = false
     let wake: WakeEvent
     let progress = ThreadProgress()
-    let orders = Mutex(LoopOrders())
+    let orders = Mutex(LoopOrders<Link.Renewal>())
     let answered = Parker()
     private let running = Atomic<Bool>(false)
     let onLoss: @Sendable (NodeID, String) -> Void
     let onFailure: @Sendable (SystemError) -> Void
+    let onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)?
     let log: @Sendable (String) -> Void
+    /// By node: links that wait for what they go on with, and how long one may, in nanoseconds.
+    var interruptions: [Interruption?]
+    let interruptionLimit: UInt64
     var nextWatch: UInt64 = 0
 
     /// - Parameters:
     ///   - channels: by node; nil for this node.
-    ///   - onLoss: called once from the loop's thread when a peer's stream ends or makes no sense.
+    ///   - interruptionLimit: nanoseconds after which a link that is interrupted is lost.
+    ///   - onInterruption: called from the loop's thread when a link is interrupted: `adopt` is to follow. Nil: that is a loss.
+    ///   - onLoss: called once from the loop's thread when a peer's link is lost or makes no sense.
     ///   - onFailure: called once from the loop's thread when this node's kernel refuses what the loop needs, memory for one.
     package init(
         configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, channels: [PageChannel<Link>?],
-        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void,
-        onFailure: @escaping @Sendable (SystemError) -> Void, log: @escaping @Sendable (String) -> Void
+        processors: [ProcessorSignal], interruptionLimit: UInt64 = 0, onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)? = nil,
+        onLoss: @escaping @Sendable (NodeID, String) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void,
+        log: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         engine = Engine(configuration: configuration)
         node = configuration.node
@@ -66,6 +73,9 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         poller = try Poller()
         self.onLoss = onLoss
         self.onFailure = onFailure
+        self.onInterruption = onInterruption
+        self.interruptionLimit = interruptionLimit
+        interruptions = Array(repeating: nil, count: channels.count)
         self.log = log
         try poller.add(memory.faults.rawValue, as: Number.faults)
         try poller.add(wake.rawDescriptor, as: Number.wake)
@@ -89,10 +99,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         do throws(SystemError) {
             while try turn() {}
         } catch {
-            onFailure(error)
-            // What the guest had nobody reads any more, and each processor that waits needs a page to leave.
-            if error.isOutOfMemory { memory.release() }
-            beginDraining()
+            fail(error)
             while (try? turn()) == true {}
         }
     }
@@ -106,7 +113,10 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
             try flush()
             now = monotonicNow()
         }
-        if now >= nextWatch { logLongWaits(now) }
+        if now >= nextWatch {
+            logLongWaits(now)
+            loseInterrupted(now)
+        }
         var timeout = LoopTimes.watchInterval
         if !isDraining, let deadline = engine.nextDeadline {
             timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
@@ -118,7 +128,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
             case Number.faults: try takeFaults()
             case Number.wake:
                 wake.clear()
-                guard takeOrders() else { return false }
+                guard try takeOrders() else { return false }
             default:
                 if let channel = channels[Int(number)] { takeMessages(channel) }
             }
@@ -146,7 +156,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     private func flush() throws(SystemError) {
         for channel in channels {
             guard let channel else { continue }
-            if let loss = try channel.flush(poller, number: UInt32(channel.peer.rawValue)) { lose(channel, "\(loss)") }
+            if let end = try channel.flush(poller, number: UInt32(channel.peer.rawValue)) { handle(end, of: channel) }
         }
     }
 }

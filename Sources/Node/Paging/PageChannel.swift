@@ -132,21 +132,31 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
     }
 
     /// Hands what is queued to the link's network; asks the poller to tell when it takes more.
-    func flush(_ poller: borrowing Poller, number: UInt32) throws(SystemError) -> ConnectionLoss? {
-        guard isFlushPending else { return nil }
+    /// - Returns: what happened to the link; nil as long as it serves.
+    func flush(_ poller: borrowing Poller, number: UInt32) throws(SystemError) -> LinkEnd? {
+        guard isFlushPending || link.hasOutput else { return nil }
         while true {
             switch link.flush() {
-            case .lost(let loss): return loss
+            case .lost(let loss): return .lost(loss)
+            case .interrupted(let why): return .interrupted(why)
             case .wouldBlock:
                 try watchForRoom(true, poller, number)
                 return nil
             case .drained:
                 if drainOverflow() { continue }
+                // What found no room goes on when the peer has been heard.
                 isFlushPending = !overflow.isEmpty
-                try watchForRoom(isFlushPending, poller, number)
+                try watchForRoom(false, poller, number)
                 return nil
             }
         }
+    }
+
+    /// The link goes on over something else; its descriptor is one that no poller knows.
+    func adopt(_ next: Link.Renewal, now: UInt64) {
+        link.adopt(next, now: now)
+        isWatchedForRoom = false
+        isFlushPending = true
     }
 
     private func watchForRoom(_ isWanted: Bool, _ poller: borrowing Poller, _ number: UInt32) throws(SystemError) {
@@ -188,4 +198,10 @@ private struct WaitingMessage {
     var flags: FrameFlags
     var body: [UInt8]
     var contents: [UInt8]
+}
+
+/// Why a link moves nothing.
+enum LinkEnd {
+    case interrupted(ConnectionLoss)
+    case lost(ConnectionLoss)
 }
