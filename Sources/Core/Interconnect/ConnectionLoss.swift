@@ -9,6 +9,8 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
     case violation(String)
     /// Too many streams were interrupted in a short time, the last one for this reason.
     indirect case unsteady(ConnectionLoss)
+    /// The peer has not read for so long that more than its due waits for it.
+    case unread(bytes: Int)
 
     package static let closed = ConnectionLoss.ended(.closed)
 
@@ -21,6 +23,7 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
         case .violation(let what): "malformed stream: \(what)"
         case .unsteady(let last):
             "interrupted more than \(InterruptionBudget.limit) times within \(InterruptionBudget.window / 1_000_000_000) s, the last time: \(last)"
+        case .unread(let bytes): "it has read nothing for long, and \(bytes >> 20) MiB wait for it"
         }
     }
 }

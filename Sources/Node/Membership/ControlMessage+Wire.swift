@@ -174,15 +174,15 @@ extension MembershipMessage {
 
 extension MachineEnd {
     private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, unsuitable }
-
-    /// Characters of a sentence that every node says; of other reasons, which a node completes itself.
-    private static let (sentence, reason) = (1000, 160)
+    /// In characters: of a sentence that every node says; of other reasons, which a node completes itself.
+    private static let longestSentence = 1000
+    private static let longestReason = 160
 
     fileprivate func write(to writer: inout ByteWriter) {
         func put(_ kind: Kind, _ node: NodeIndex, _ why: String) {
             writer.put(kind.rawValue)
             writer.put(node)
-            writer.put(String(why.prefix(Self.reason)))
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
         }
         switch self {
         case .refused: writer.put(Kind.refused.rawValue)
@@ -195,7 +195,7 @@ extension MachineEnd {
             writer.put(Kind.unsuitable.rawValue)
             writer.put(node)
             writer.put(what.rawValue)
-            writer.put(String(why.prefix(Self.sentence)))
+            writer.put(sanitized(why.utf8, limit: Self.longestSentence))
         case .failed(let node, let why): put(.failed, node, why)
         case .lost(let node, let why): put(.lost, node, why)
         }
@@ -209,11 +209,19 @@ extension MachineEnd {
         case .unsuitable:
             let node = try reader.takeNode()
             guard let what = Unsuitability(rawValue: try reader.take()) else { throw .value("end") }
-            self = .unsuitable(node: node, what, why: try reader.takeText())
-        case .failed: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
-        case .lost: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
+            self = .unsuitable(node: node, what, why: try Self.reason(from: &reader, limit: Self.longestSentence))
+        case .failed: self = .failed(node: try reader.takeNode(), why: try Self.reason(from: &reader))
+        case .lost: self = .lost(node: try reader.takeNode(), why: try Self.reason(from: &reader))
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
         case nil: throw .value("end")
         }
+    }
+
+    /// A console repeats it: nothing in it moves a cursor or begins a line.
+    private static func reason(from reader: inout ByteReader, limit: Int = longestReason) throws(ByteError) -> String {
+        let bytes = try reader.takeSized()
+        let text = sanitized(bytes, limit: limit)
+        guard Array(text.utf8) == bytes else { throw .value("reason: a console does not show it") }
+        return text
     }
 }

@@ -8,7 +8,7 @@ extension CoherenceLoop where Link: ~Copyable {
         while true {
             switch channel.poll() {
             case .message(let delivery):
-                if !isDraining, !take(delivery, from: channel) { return }
+                if !isDraining, !isHalted, !take(delivery, from: channel) { return }
             case .empty: return
             case .interrupted(let why): return handle(.interrupted(why), of: channel)
             case .lost(let loss): return handle(.lost(loss), of: channel)
@@ -62,6 +62,7 @@ extension CoherenceLoop where Link: ~Copyable {
             try engine.receive(message, from: channel.peer, now: Instant(nanoseconds: now), effects: &effects)
         } catch {
             effects.removeAll()
+            isHalted = true
             lose(channel, "\(error)")
             return false
         }

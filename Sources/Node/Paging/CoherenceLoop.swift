@@ -34,6 +34,8 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     var dropped: [PageNumber] = []
     var events = [FaultEvent](repeating: FaultEvent(page: PageNumber(0), thread: 0, isWrite: false), count: 8)
     var isDraining = false
+    /// A peer has broken the protocol: engine and memory may differ, so nothing is done any more until the machine's end has come here.
+    var isHalted = false
     let wake: WakeEvent
     let progress = ThreadProgress()
     let orders = Mutex(LoopOrders<Link.Renewal>())
@@ -107,7 +109,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     private func turn() throws(SystemError) -> Bool {
         progress.step()
         var now = monotonicNow()
-        if !isDraining, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
+        if !isDraining, !isHalted, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
             engine.expire(now: Instant(nanoseconds: now), effects: &effects)
             try executeWithoutContents(now: now)
             try flush()
@@ -118,7 +120,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
             loseInterrupted(now)
         }
         var timeout = LoopTimes.watchInterval
-        if !isDraining, let deadline = engine.nextDeadline {
+        if !isDraining, !isHalted, let deadline = engine.nextDeadline {
             timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
         }
         let count = try awaitEvents(timeout: timeout, now: now)

@@ -31,6 +31,8 @@ final class ClockRoom: Sendable {
     }
 
     private static let exchangesPerBeat = 4
+    /// Pings whose answers may still come: half a minute of beats.
+    static let pingLimit = 1024
 
     private let node: NodeIndex
     private let control: ControlPlane
@@ -39,6 +41,8 @@ final class ClockRoom: Sendable {
     /// Node 0: what each node asks for.
     private let wishes: Mutex<[UInt32]>
     private let answer = Parker()
+    /// When those pings left, oldest first.
+    private let pings = Mutex<[UInt64]>([])
 
     init(node: NodeIndex, count: Int, control: ControlPlane, session: SessionSlot) {
         self.node = node
@@ -49,13 +53,20 @@ final class ClockRoom: Sendable {
 
     // MARK: Control thread
 
-    func answer(_ sent: UInt64, wish: UInt32, from peer: NodeIndex, received: UInt64) {
-        if node == 0 { wishes.withLock { $0[node: peer] = wish } }
+    func answer(_ sent: UInt64, wish: UInt32, from peer: NodeIndex, received: UInt64) throws(PeerViolation) {
+        guard node == 0 else { throw PeerViolation("it asks this node for the time, which only node 0 tells") }
+        wishes.withLock { $0[node: peer] = wish }
         let lead = session.current?.clock.lead ?? ClockLead()
         control.send(.timePong(sent: sent, received: received, answered: hostTimestamp(), lead), to: peer)
     }
 
-    func take(sent: UInt64, received: UInt64, answered: UInt64, _ lead: ClockLead, at arrival: UInt64) {
+    func take(sent: UInt64, received: UInt64, answered: UInt64, _ lead: ClockLead, at arrival: UInt64, from peer: NodeIndex) throws(PeerViolation) {
+        let wasAsked = pings.withLock { pings in
+            guard let index = pings.firstIndex(of: sent) else { return false }
+            pings.remove(at: index)
+            return true
+        }
+        guard peer == 0, wasAsked else { throw PeerViolation("it tells a time that nobody asked it for") }
         state.withLock { state in
             state.relation.add(t0: sent, t1: received, t2: answered, t3: arrival)
             (state.lead, state.answered) = (lead, answered)
@@ -137,7 +148,14 @@ final class ClockRoom: Sendable {
         }
     }
 
-    private func ping() { control.send(.timePing(sent: hostTimestamp(), wish: state.withLock { $0.wish }), to: 0) }
+    private func ping() {
+        let (now, wish) = (hostTimestamp(), state.withLock { $0.wish })
+        pings.withLock { pings in
+            if pings.count == Self.pingLimit { pings.removeFirst() }
+            pings.append(now)
+        }
+        control.send(.timePing(sent: now, wish: wish), to: 0)
+    }
 
     private func record(_ estimate: CounterRelation.Estimate, in session: MachineSession) -> ClockFigures {
         func nanoseconds(_ ticks: Int64) -> UInt64 { UInt64(max(0, session.clock.nanoseconds(ofTicks: ticks))) }

@@ -3,7 +3,8 @@ import KVM
 import Synchronization
 
 /// The guest's time-stamp counter on this node: the host's counter plus an offset that all of the node's processors
-/// share. Corrections only move it forward, in steps; processors apply a new offset before they next run guest code.
+/// share. Corrections only move it forward, in steps, a guest's write moves it as far as it says; processors apply a new offset before they
+/// next run guest code.
 package final class MachineClock: Sendable {
     /// Steps are at least so long, in nanoseconds: less than the fastest message between two processors of one board, so that the one that has not
     /// taken a step yet is not seen behind.
@@ -31,8 +32,10 @@ package final class MachineClock: Sendable {
     /// Counts changes of the offset.
     var generation: UInt32 { changes.load(ordering: .sequentiallyConsistent) }
 
-    /// Moves the clock because the guest wrote to it; its course goes on from there.
-    package func advance(by ticks: UInt64) {
+    /// A guest's write, on whichever node, moved the machine's counter by `ticks`; the course goes on from there.
+    package func move(by ticks: UInt64) { add(ticks) }
+
+    private func add(_ ticks: UInt64) {
         offsetStorage.wrappingAdd(ticks, ordering: .sequentiallyConsistent)
         changes.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
@@ -58,7 +61,7 @@ package final class MachineClock: Sendable {
             let isDue = due >= step
             if isDue {
                 state.told &+= due
-                advance(by: due)
+                add(due)
             }
             return (isDue, state.course.ticks(gaining: isDue ? step : step - due))
         }
