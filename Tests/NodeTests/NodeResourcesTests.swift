@@ -1,9 +1,9 @@
 import BoardSupport
 import Contract
-import Interconnect
 import TestSupport
 import Testing
 
+@testable import Interconnect
 @testable import Node
 
 @Suite struct NodeResourcesTests {
@@ -43,6 +43,7 @@ import Testing
         let mesh = MeshConfiguration(identity: identity, key: testKey, reach: .discovery(interface: "lo"))
         #expect(MemoryBudget.Links.coherenceSendRing == mesh.coherenceSendCapacity && MemoryBudget.Links.ring == mesh.controlSendCapacity)
         #expect(MemoryBudget.Links.ring == Connection.defaultRingCapacity)
+        #expect(MemoryBudget.Links.sealed == SendingHalf.sealedCapacity && MemoryBudget.Links.acknowledgedAt == SecureStream.acknowledgedAt)
         #expect(MemoryBudget.Links.histories == PageChannel<Connection>.historyMiB << 20 && MemoryBudget.Links.differences == 2 * PageChannel<Connection>.bufferSize)
     }
 }

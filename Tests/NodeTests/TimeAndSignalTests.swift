@@ -28,8 +28,26 @@ import Testing
     @Test func correctionsStepTheClockForwardAndAreNoticed() {
         let clock = MachineClock(kilohertz: 1_000_000, offset: .max)
         let generation = clock.generation
-        clock.move(by: 11)
-        #expect(clock.offset == 10 && clock.generation != generation)
+        let now = hostTimestamp()
+        clock.steer { _ in ClockCourse(offset: 199, since: now) }
+        #expect(clock.step(of: 0, at: now) == (true, nil) && clock.offset == 199 && clock.generation == generation + 1)
+        clock.steer { _ in ClockCourse(offset: 250, since: now) }
+        #expect(clock.step(of: 0, at: now) == (false, nil) && clock.offset == 199 && clock.generation == generation + 1, "no step is that short")
+    }
+
+    /// Node 0's counter says nothing of what a guest has written: forwards or backwards, it stays, and corrections go on from there.
+    @Test(arguments: [5_000_000, -5_000_000, Int64.min]) func whatAGuestWroteIsNotUndone(ticks: Int64) {
+        let clock = MachineClock(kilohertz: 1_000_000, offset: 100)
+        let (moved, now) = (UInt64(bitPattern: ticks), hostTimestamp())
+        clock.move(by: moved)
+        clock.steer { _ in ClockCourse(offset: 100, since: now) }
+        _ = clock.step(of: 0, at: now)
+        #expect(clock.offset == 100 &+ moved && clock.lead.gained == 0)
+        clock.steer { _ in ClockCourse(offset: 250, since: now) }
+        _ = clock.step(of: 0, at: now)
+        #expect(clock.offset == 250 &+ moved && clock.lead.gained == 150)
+        clock.move(by: 0 &- moved)
+        #expect(clock.offset == 250)
     }
 
     /// What the guest wrote stays, whatever corrections come; corrections are steps, forward only.

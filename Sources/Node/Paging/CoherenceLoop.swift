@@ -102,10 +102,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         do throws(SystemError) {
             while try turn() {}
         } catch {
-            onFailure(error)
-            // What the guest had nobody reads any more, and each processor that waits needs a page to leave.
-            if error.isOutOfMemory { memory.release() }
-            beginDraining()
+            fail(error)
             while (try? turn()) == true {}
         }
     }

@@ -34,11 +34,14 @@ public struct MemoryBudget: Sendable {
         /// Send ring of the coherence connection; all other rings.
         public static let coherenceSendRing = 4 << 20
         public static let ring = 1 << 20
+        /// A connection's ring of sealed records, and what its send ring keeps beyond its size until it is acknowledged.
+        public static let sealed = 256 << 10
+        public static let acknowledgedAt = 64 << 10
         /// Buffers for differences of pages, out and in.
         public static let differences = 2 * 16 * 4104
         /// The kernel's buffers of both sockets. Linux lets them grow to 4 and 6 MiB; a page protocol with its few messages under way does not.
         public static let sockets = 1 << 20
-        public static let peer = coherenceSendRing + 3 * ring + differences + sockets
+        public static let peer = coherenceSendRing + 3 * ring + 2 * (sealed + acknowledgedAt) + differences + sockets
         /// Histories of the pages that travelled, of all links together.
         public static let histories = 32 << 20
     }
