@@ -55,7 +55,8 @@ var core: [Target] {
         room("Core", "Machine", ["Bytes", "Contract"]),
         room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
-        room("Core", "Interconnect", ["Platform", "Bytes", "Contract", crypto]),
+        room("Core", "Interconnect", ["CSealing", "Platform", "Bytes", "Contract", crypto]),
+        room("Core", "CSealing", [crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
     ]
 }
@@ -147,7 +148,7 @@ var tests: [Target] {
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
-        test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract"]),
+        test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),

@@ -15,7 +15,7 @@ let package = Package(
         .executableTarget(
             name: "node-benchmark",
             dependencies: [
-                "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Contract", "KVM", "Interconnect", "Machine", "Node", "Pages", "Platform",
+                "CSealing", "LoopbackCalibration", "Coherence", "CoherenceSimulation", "Contract", "KVM", "Interconnect", "Machine", "Node", "Pages", "Platform",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: settings),
@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "Machine", dependencies: ["Bytes", "Contract"], swiftSettings: settings),
         .target(name: "KVM", dependencies: ["CKVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
         .target(
-            name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
+            name: "Interconnect", dependencies: ["CSealing", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
         .target(
             name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
@@ -41,6 +41,7 @@ let package = Package(
         .target(name: "Pages", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
         .target(name: "CPlatform"),
+        .target(name: "CSealing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CKVM"),
         .target(name: "CAllocationCount"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),

@@ -8,23 +8,34 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")],
     targets: [
         .target(
-            name: "Interconnect", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
+            name: "Interconnect", dependencies: ["CSealing", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(
+            name: "Node", dependencies: ["Machine", "Coherence", "Interconnect", "Licensing", "Bytes", "Contract"],
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library", "-enable-testing"])]),
+        .target(name: "Machine", dependencies: ["Bytes", "Contract"], swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(name: "Coherence", dependencies: ["Pages"], swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
+        .target(name: "Pages", swiftSettings: settings),
         .target(name: "Platform", dependencies: ["CPlatform", "Bytes"], swiftSettings: settings),
         .target(name: "Bytes", swiftSettings: settings),
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
         .target(name: "CPlatform"),
+        .target(name: "CSealing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CFuzzDriver"),
     ]
         + [
             ("FuzzFrames", "Interconnect"), ("FuzzHandshake", "Interconnect"), ("FuzzEnvelope", "Licensing"), ("FuzzArmour", "Licensing"),
-            ("FuzzDenyList", "Licensing"), ("FuzzRequest", "Licensing"),
+            ("FuzzDenyList", "Licensing"), ("FuzzRequest", "Licensing"), ("FuzzEngine", "Coherence"),
         ].map { name, module in
             .executableTarget(name: name, dependencies: ["CFuzzDriver", .init(stringLiteral: module)], swiftSettings: settings + fuzzer, linkerSettings: link)
-        }
+        } + [
+            .executableTarget(
+                name: "FuzzControl", dependencies: ["CFuzzDriver", "Node", "Machine", "Interconnect", "Pages", "Contract"],
+                swiftSettings: settings + fuzzer, linkerSettings: link)
+        ]
 )
 
 var settings: [SwiftSetting] {

@@ -15,10 +15,13 @@ extension MachineSession {
         /// What the guest is told of the machine's maker.
         package var identity: MachineIdentity
         package var log: @Sendable (String) -> Void
+        /// Sentences that `log` had no place for.
+        package var droppedLines: @Sendable () -> UInt64
 
         package init(
             node: NodeIndex, plan: MachinePlan, policies: PolicySet, minimumHold: UInt64, pageTime: UInt64, forgetsShadows: Bool, console: GuestConsole,
-            identity: MachineIdentity = MachineIdentity(), log: @escaping @Sendable (String) -> Void
+            identity: MachineIdentity = MachineIdentity(), log: @escaping @Sendable (String) -> Void,
+            droppedLines: @escaping @Sendable () -> UInt64
         ) {
             self.node = node
             self.plan = plan
@@ -29,6 +32,7 @@ extension MachineSession {
             self.console = console
             self.identity = identity
             self.log = log
+            self.droppedLines = droppedLines
         }
     }
 }

@@ -48,7 +48,7 @@ package final class MachineSession: @unchecked Sendable {
             map: try setup.plan.addressMap, node: node, layout: layout, console: node == 0 ? setup.console : nil, control: control, life: life,
             route: { if !life.isOver { router.route($0) } }, onPower: { report($0 == .reset ? .guestReset : .guestPoweredOff) })
         let room = ProcessorRoom(
-            clock: clock, life: life, router: router, timers: timers, devices: devices, signals: signals, control: control,
+            clock: clock, node: node, life: life, router: router, timers: timers, devices: devices, signals: signals, control: control,
             stopped: { processor, reason in
                 switch reason {
                 case .tripleFault: report(.guestReset)
@@ -123,15 +123,21 @@ package final class MachineSession: @unchecked Sendable {
 
     // MARK: Other nodes
 
-    func take(_ message: InterruptMessage) { if !life.isOver { router.accept(message) } }
+    func take(_ message: InterruptMessage, from node: NodeIndex) throws(PeerViolation) {
+        if !life.isOver { try router.accept(message, from: node) }
+    }
 
-    func take(_ destination: LogicalDestination, of processor: APICID) { router.update(processor, destination) }
+    func take(_ destination: LogicalDestination, of processor: APICID, from node: NodeIndex) throws(PeerViolation) {
+        try router.update(processor, destination, from: node)
+    }
 
-    func take(_ request: DeviceRequest, from node: NodeIndex) { devices.take(request, from: node) }
+    func take(_ request: DeviceRequest, from node: NodeIndex) throws(PeerViolation) { if !life.isOver { try devices.take(request, from: node) } }
 
-    func take(_ reply: DeviceReply) { devices.answered(reply) }
+    func take(_ reply: DeviceReply, from node: NodeIndex) throws(PeerViolation) { try devices.answered(reply, by: node) }
 
-    func takeTimestampMove(_ ticks: UInt64) { room.takeTimestampMove(ticks) }
+    func takeTimestampMove(_ ticks: UInt64, from node: NodeIndex) throws(PeerViolation) {
+        if !life.isOver { try room.takeTimestampMove(ticks, from: node, of: setup.plan.resources.count) }
+    }
 
     // MARK: Figures
 
@@ -152,6 +158,9 @@ package final class MachineSession: @unchecked Sendable {
         report["interrupts_forwarded"] = router.forwardedCount
         report["device_accesses_forwarded"] = devices.forwardedCount
         report["device_accesses_unclaimed"] = devices.unclaimedCount
+        report["device_queue_high_water"] = devices.queueHighWater
+        report["guest_output_dropped"] = devices.droppedOutput
+        report["console_lines_dropped"] = setup.droppedLines()
         report["exits"] = processors.reduce(0) { $0 + $1.exitCount }
         report["bytes"] += control.bytes
         let skew = skew.withLock { $0 }

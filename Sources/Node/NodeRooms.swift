@@ -48,21 +48,37 @@ final class NodeRooms: Sendable {
         session.current = nil
     }
 
+    /// A message that this peer may not send, or that nobody asked it for, is its loss.
     private func take(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) {
+        do throws(PeerViolation) { try deliver(message, from: node, at: timestamp) } catch {
+            membership.feed(.lost(node: node, why: error.description))
+            updates.lost(node)
+        }
+    }
+
+    private func deliver(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) throws(PeerViolation) {
         switch message {
         case .heartbeat: break
         case .membership(let message): membership.feed(.message(message, from: node))
-        case .timePing(let sent): clock.answer(sent, from: node, received: timestamp)
-        case .timePong(let sent, let received, let answered): clock.take(sent: sent, received: received, answered: answered, at: timestamp)
+        case .timePing(let sent): try clock.answer(sent, from: node, received: timestamp)
+        case .timePong(let sent, let received, let answered):
+            try clock.take(sent: sent, received: received, answered: answered, at: timestamp, from: node)
         case .statRequest: statistics.asked(by: node)
-        case .statReply(let report): statistics.take(report, from: node)
-        case .policies(let choice): policies.take(choice)
+        case .statReply(let report): try statistics.take(report, from: node)
+        case .policies(let choice): try policies.take(choice)
         case .update(let message): updates.take(message, from: node)
-        case .interrupt(let message): session.current?.take(message)
-        case .logicalDestination(let id, let destination): session.current?.take(destination, of: id)
-        case .deviceRequest(let request): session.current?.take(request, from: node)
-        case .deviceReply(let reply): session.current?.take(reply)
-        case .timestampMove(let ticks): session.current?.takeTimestampMove(ticks)
+        case .interrupt(let message): try session.current?.take(message, from: node)
+        case .logicalDestination(let id, let destination): try session.current?.take(destination, of: id, from: node)
+        case .deviceRequest(let request): try session.current?.take(request, from: node)
+        case .deviceReply(let reply): try session.current?.take(reply, from: node)
+        case .timestampMove(let ticks): try session.current?.takeTimestampMove(ticks, from: node)
         }
     }
+}
+
+/// What a peer said and may not say, in words that begin with it: the peer is lost.
+package struct PeerViolation: Error, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
 }

@@ -110,7 +110,8 @@ package final class NodeRuntime: Sendable {
             MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
-                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log),
+                forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log,
+                droppedLines: { [log] in log.droppedCount }),
             machine: machine, control: rooms.control, coherence: pages, report: { membership.feed($0) })
         rooms.session.current = session
         rooms.policies.bring(to: session)

@@ -49,6 +49,8 @@ import Testing
         both.run(chunk: chunk)
         #expect(both.dialer.state == .established(identity(0), .coherence))
         #expect(both.listener.state == .established(identity(1), .coherence))
+        let (dialer, listener) = (both.dialer.streamKeys, both.listener.streamKeys)
+        #expect(dialer.send == listener.receive && dialer.receive == listener.send && dialer.send != dialer.receive)
     }
 
     @Test func wrongKeyIsRefusedOnBothSides() {
@@ -104,14 +106,41 @@ import Testing
         var random = SeededGenerator(seed: 1)
         var listener = Handshake(listeningAs: identity(0), key: testKey, random: &random)
         listener.receive(HandshakeMessage.encode(.hello, version: 7, [UInt8](repeating: 0, count: 99)))
-        #expect(refusal(listener.state) == .protocolVersion(mine: 1, theirs: 7))
+        #expect(refusal(listener.state) == .protocolVersion(mine: 2, theirs: 7))
         let answer = listener.takeOutput()
         var dialer = Handshake(dialing: 0, role: .control, as: identity(1), key: testKey, random: &random)
         dialer.receive(HandshakeMessage.encode(.hello, version: 7, []))
-        #expect(refusal(dialer.state) == .protocolVersion(mine: 1, theirs: 7))
+        #expect(refusal(dialer.state) == .protocolVersion(mine: 2, theirs: 7))
         #expect(HandshakeMessage.Prefix(answer)?.kind == HandshakeMessage.Kind.hello.rawValue)
-        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 4 + HandshakeMessage.Hello.kitLength
+        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 5 + HandshakeMessage.Hello.kitLength + 32
         #expect(HandshakeMessage.Prefix(Array(answer.dropFirst(helloLength)))?.code == 2)
+    }
+
+    /// A relay that speaks in a proved peer's name, or alters its verdict, ends that handshake and nothing else.
+    @Test func aVerdictWithoutItsCodeIsNotThePeers() {
+        for (kind, code) in [(HandshakeMessage.Kind.refusal, UInt8(3)), (.accept, 0)] {
+            var both = Conversation()
+            both.run(admit: false)
+            both.fromListener = HandshakeMessage.encode(kind, code: code, [UInt8](repeating: 0x41, count: 40))
+            both.run()
+            let refusal = refusal(both.dialer.state)
+            #expect(refusal != nil && refusal?.isMismatch == false, "\(both.dialer.state)")
+        }
+    }
+
+    @Test func aPeersRefusalIsKnownByItsCode() {
+        var both = Conversation(dialer: identity(1, protection: .authenticated))
+        both.run()
+        #expect(refusal(both.dialer.state) == .protection(mine: .authenticated, theirs: .encrypted))
+        #expect(refusal(both.listener.state) == .protection(mine: .encrypted, theirs: .authenticated))
+        let said = refusal(both.listener.state)?.message(me: "node 0", peer: "node 1") ?? ""
+        #expect(said.contains("interconnect=authenticated") && said.contains("interconnect=encrypted"))
+        var late = Conversation()
+        late.run(admit: false)
+        late.listener.refuse(.duplicateIndex(1, holder: "the board at here"))
+        late.run()
+        guard case .byPeer(6, let text, true)? = refusal(late.dialer.state) else { return #expect(Bool(false), "\(late.dialer.state)") }
+        #expect(text.contains("the board at here") && text.utf8.allSatisfy { (0x20...0x7E).contains($0) })
     }
 
     @Test func echoedBytesProveNothing() {
@@ -154,11 +183,11 @@ import Testing
     func aKitsNameIsWhatTheDeskAllows(name: String) throws {
         var random = SeededGenerator(seed: 1)
         #expect(throws: InterconnectError.self) { try NodeIdentity(index: 0, count: 2, kit: name, firmwareHash: testHash, random: &random) }
-        let hello = HandshakeMessage.Hello(nonce: [UInt8](repeating: 1, count: 32), identity: identity(1), role: .control)
+        let hello = HandshakeMessage.Hello(nonce: [UInt8](repeating: 1, count: 32), publicKey: [UInt8](repeating: 9, count: 32), identity: identity(1), role: .control)
         #expect(HandshakeMessage.Hello(hello.bytes) == hello)
         var bytes = hello.bytes
         let text = Array(name.utf8)
-        bytes.replaceSubrange(83..., with: [UInt8(text.count)] + text + [UInt8](repeating: 0, count: 64 - text.count))
+        bytes.replaceSubrange(84..<149, with: [UInt8(text.count)] + text + [UInt8](repeating: 0, count: 64 - text.count))
         #expect(bytes.count == hello.bytes.count && HandshakeMessage.Hello(bytes) == nil)
     }
 

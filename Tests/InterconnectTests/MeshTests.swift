@@ -57,6 +57,8 @@ enum Joined: Sendable {
                         let end = monotonicNow() + 5_000_000_000
                         while found == nil, monotonicNow() < end {
                             usleep(1000)
+                            _ = control.flush()
+                            _ = coherence.flush()
                             if expected == .heartbeat {
                                 _ = control.fill()
                                 found = try control.nextFrame()?.bodyBytes.first.flatMap { NodeIndex(exactly: $0) }
@@ -65,6 +67,8 @@ enum Joined: Sendable {
                                 found = try coherence.nextFrame()?.bodyBytes.first.flatMap { NodeIndex(exactly: $0) }
                             }
                         }
+                        _ = control.flush()
+                        _ = coherence.flush()
                         if found != link.peer.index { return .failed("no \(expected) from node \(link.peer.index)") }
                     }
                 }
@@ -240,7 +244,7 @@ enum Joined: Sendable {
             Issue.record("\(String(describing: zero.current))")
             return
         }
-        #expect(log.contains("it speaks protocol version 7, node 0 speaks 1"))
+        #expect(log.contains("it speaks protocol version 7, node 0 speaks 2"))
     }
 
     @Test(

@@ -9,11 +9,11 @@ import Testing
 
 func identity(
     _ index: NodeIndex, of count: Int = 2, kit: String = "kit-1", hash: FirmwareHash = testHash,
-    holdings: [FirmwareHolding] = [], seed: UInt64? = nil
+    holdings: [FirmwareHolding] = [], protection: InterconnectProtection = .encrypted, seed: UInt64? = nil
 ) -> NodeIdentity {
     var random = SeededGenerator(seed: seed ?? UInt64(index.rawValue) + 100)
     do {
-        return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, holdings: holdings, random: &random)
+        return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, holdings: holdings, protection: protection, random: &random)
     } catch {
         preconditionFailure("\(error)")
     }
@@ -48,6 +48,16 @@ struct ConnectionPair: ~Copyable {
         self.near = near
         self.far = far
     }
+
+    /// Moves what waits from near to far, hands over each frame that arrives there, and brings back what far acknowledges.
+    mutating func carry(_ taken: (ReceivedFrame) -> Void) throws {
+        _ = near.fill()
+        while try near.nextFrame() != nil { Issue.record("far has sent a frame") }
+        _ = near.flush()
+        _ = far.fill()
+        while let frame = try far.nextFrame() { taken(frame) }
+        _ = far.flush()
+    }
 }
 
 /// A TCP port on 127.0.0.1 that was free a moment ago.
@@ -59,7 +69,7 @@ func freePort() throws -> UInt16 {
 extension FrameHeader {
     /// The header as it stands on the wire.
     var bytes: [UInt8] {
-        let words = words
+        let words = FrameHeader.words(firstWord: firstWord, record: record, due: due)
         return words.0.bytes() + words.1.bytes() + words.2.bytes()
     }
 }

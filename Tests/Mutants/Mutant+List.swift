@@ -112,8 +112,8 @@ extension Mutant {
             "            effects.append(.install(message.page, writable: false, from: .received(index: 0)))\n", "",
             breaks: "the contents are lost"),
         Mutant(
-            "write-back-from-anyone", in: "Engine+Home.swift", "if directory[position].owner == sender {\n            directory[position].owner = node",
-            "if true {\n            directory[position].owner = node", breaks: "old contents replace new ones"),
+            "write-back-from-anyone", in: "Engine+Home.swift", "if directory[position].owner == sender {\n            // Who still waits",
+            "if true {\n            // Who still waits", breaks: "old contents replace new ones"),
         Mutant(
             "relayed-reader-not-noted", in: "Engine+Home.swift",
             "            entry.sharers.insert(requester)\n            directory[position] = entry\n            send(Message(.forwardShared, page, requester: requester, zero: true)",

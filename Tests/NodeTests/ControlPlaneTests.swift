@@ -1,5 +1,6 @@
 import Contract
 import Glibc
+import Machine
 import Platform
 import Synchronization
 import TestSupport
@@ -28,7 +29,17 @@ import Testing
         plane.start(
             ControlPlane.Handlers(
                 message: { message, node, _ in heard.messages("\(node): \(message)") }, loss: { heard.losses("\($0): \($1)") }, beat: {}))
-        return Pair(plane: plane, peer: try Connection(adopting: Socket(adopting: far), peer: 0, role: .control), heard: heard)
+        var peer = try Connection(adopting: Socket(adopting: far), peer: 0, role: .control)
+        // Nothing is sent before the other end has said what it waits for.
+        _ = peer.fill()
+        _ = try peer.nextFrame()
+        return Pair(plane: plane, peer: peer, heard: heard)
+    }
+
+    private static var longStatement: ControlMessage {
+        var long = MembershipTests.statement(0)
+        long.denyList = [UInt8](repeating: 0, count: LicenceStatement.longestDenyList)
+        return .membership(.licence(long))
     }
 
     private func awaitLoss(_ heard: Heard) {
@@ -54,16 +65,19 @@ import Testing
         #expect(heard.messages.all == ["1: statRequest"])
     }
 
-    @Test func aPeerThatReadsNothingIsLost() throws {
+    /// What finds no room is a loss with words, not an interrupt or an answer that never comes.
+    @Test(arguments: [
+        (.interrupt(InterruptMessage(destination: 1, vector: Vector(0x41))), 1_000_000), (.deviceReply(DeviceReply(sequence: 1, value: 1)), 1_000_000),
+        (longStatement, 1000),
+    ] as [(ControlMessage, Int)])
+    func aPeerThatReadsNothingIsLost(message: ControlMessage, most: Int) throws {
         let pair = try pair()
         let (plane, heard) = (pair.plane, pair.heard)
         defer { plane.stop() }
-        var long = MembershipTests.statement(0)
-        long.denyList = [UInt8](repeating: 0, count: LicenceStatement.longestDenyList)
         var count = 0
-        while plane.send(.membership(.licence(long)), to: 1), count < 1000 { count += 1 }
+        while plane.send(message, to: 1), count < most { count += 1 }
         awaitLoss(heard)
-        #expect(count < 1000 && heard.losses.contains("1: it has read nothing for long"), "\(heard.losses.all)")
+        #expect(count < most && heard.losses.contains("1: it has read nothing for long"), "\(heard.losses.all)")
         _ = pair.peer.fileDescriptor
     }
 }

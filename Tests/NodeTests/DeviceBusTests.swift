@@ -12,7 +12,7 @@ import Testing
 @Suite struct DeviceBusTests {
     private final class Pair: Sendable {
         let sent = Mutex<[(from: NodeIndex, request: DeviceRequest)]>([])
-        let replies = Mutex<[DeviceReply]>([])
+        let replies = Mutex<[(from: NodeIndex, reply: DeviceReply)]>([])
         let routed = Mutex<[InterruptMessage]>([])
         let dead = Atomic<Bool>(false)
         let hasRoom = Atomic<Bool>(true)
@@ -34,7 +34,7 @@ import Testing
                 let host = DeviceHost(
                     map: map, node: node, layout: layout, route: { [self] message in routed.withLock { $0.append(message) } },
                     drive: { forwarder.post($0.access, $0.value, to: 0) },
-                    answer: { [self] _, reply in replies.withLock { $0.append(reply) } }, onPower: { _ in })
+                    answer: { [self] _, reply in replies.withLock { $0.append((node, reply)) } }, onPower: { _ in })
                 let bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
                 forwarders.withLock { $0.append(forwarder) }
                 hosts.withLock { $0.append(host) }
@@ -55,15 +55,16 @@ import Testing
                     defer { sent = [] }
                     return sent
                 }
-                for (from, request) in requests {
-                    bus(1 - from.position).accept(request, from: from) { reply in replies.withLock { $0.append(reply) } }
-                }
-                let answers = replies.withLock { replies -> [DeviceReply] in
+                let answers = replies.withLock { replies in
                     defer { replies = [] }
                     return replies
                 }
-                for reply in answers {
-                    for node in 0..<2 { forwarder(node).answered(reply) }
+                do throws(PeerViolation) {
+                    for (from, request) in requests { try bus(1 - from.position).accept(request, from: from) }
+                    for (from, reply) in answers { try forwarder(1 - from.position).answered(reply, by: from) }
+                } catch {
+                    Issue.record("\(error)")
+                    return false
                 }
                 if condition() { return true }
                 usleep(500)
@@ -141,27 +142,77 @@ import Testing
         inside.park(timeout: 5_000_000_000)
         let begun = monotonicNow()
         for sequence: UInt32 in 1...100 {
-            pair.bus(0).accept(DeviceRequest(sequence: sequence, access: port(0x70), value: 1), from: 1) { _ in }
+            try pair.bus(0).accept(DeviceRequest(sequence: sequence, access: port(0x70), value: 1), from: 1)
         }
         #expect(monotonicNow() - begun < 1_000_000_000 && pair.replies.withLock { $0.isEmpty })
         leave.unpark()
         #expect(holder.wait(seconds: 5) != nil)
         let end = monotonicNow() + 5_000_000_000
         while pair.replies.withLock({ $0.count }) < 100, monotonicNow() < end { usleep(1000) }
-        #expect(pair.replies.withLock { $0.map(\.sequence) } == Array(1...100))
+        #expect(pair.replies.withLock { $0.map(\.reply.sequence) } == Array(1...100))
     }
 
-    /// Answers to something else are not taken.
+    /// One that sends and sends is lost; what it has sent takes no memory without end.
+    @Test func moreAccessesThanANodeEverSendsAreItsLoss() throws {
+        let pair = try Pair()
+        defer { pair.stop() }
+        let (inside, leave) = (Parker(), Parker())
+        let holder = onThread {
+            pair.host(0).use { _ in
+                inside.unpark()
+                leave.park(timeout: 20_000_000_000)
+            }
+        }
+        inside.park(timeout: 5_000_000_000)
+        let request = DeviceRequest(sequence: nil, access: port(0x80), value: 1)
+        // The devices' thread has taken one batch at most.
+        let error = #expect(throws: PeerViolation.self) { for _ in 0...2 * DeviceHost.requestLimit { try pair.bus(0).accept(request, from: 1) } }
+        #expect(error?.description.contains("device accesses wait") == true)
+        #expect(pair.host(0).queueHighWater >= DeviceHost.requestLimit)
+        leave.unpark()
+        #expect(holder.wait(seconds: 5) != nil)
+    }
+
+    /// KVM splits what crosses a page into what lies before and behind it: 3 and 5 bytes, say. From another node each size does what it does here.
+    @Test func anAccessOfAnySizeIsTheSameFromEveryNode() throws {
+        let pair = try Pair()
+        defer { pair.stop() }
+        let base = MachineLayout.ioAPICBase.rawValue
+        let accesses = (1...8).flatMap { size in
+            ([0, 1, 5, 0x0E, 0x10, 0x3D] as [UInt64]).map { DeviceAccess(space: .memory, address: base + $0, size: size) }
+        } + (1...8).map { DeviceAccess(space: .port, address: 0x3FC, size: $0) }
+        pair.bus(0).write(DeviceAccess(space: .memory, address: base, size: 4), 1)
+        let here = accesses.map { pair.bus(0).read($0) }
+        let there = onThread { () -> [UInt64] in
+            let values = accesses.map { pair.bus(1).read($0) }
+            pair.bus(1).write(DeviceAccess(space: .memory, address: base + 0x1D, size: 3), 0)
+            pair.bus(1).write(DeviceAccess(space: .memory, address: base, size: 5), 0x2_0000_0001)
+            return values
+        }
+        var values: [UInt64]?
+        #expect(pair.carry {
+            values = there.current
+            return values != nil
+        })
+        #expect(values == here)
+        #expect(here[4 * 6 - 2] & 0xFFFF == here[3 * 6 - 2] & 0xFFFF && here[0] == 1)
+    }
+
+    /// Answers to something else, and from somebody else, are not taken.
     @Test func aForwardedAccessGetsItsOwnAnswer() throws {
         let pair = try Pair()
         defer { pair.stop() }
         let reader = onThread { pair.bus(1).read(port(0x70)) }
         while pair.sent.withLock({ $0.isEmpty }) { usleep(500) }
         let sequence = try #require(pair.sent.withLock { $0.first?.request.sequence })
-        pair.forwarder(1).answered(DeviceReply(sequence: sequence &+ 1, value: 1))
+        #expect(throws: PeerViolation.self) { try pair.forwarder(1).answered(DeviceReply(sequence: sequence &+ 1, value: 1), by: 0) }
+        #expect(throws: PeerViolation.self) { try pair.forwarder(1).answered(DeviceReply(sequence: sequence, value: 1), by: 2) }
         #expect(reader.wait(seconds: 0.2) == nil)
-        pair.forwarder(1).answered(DeviceReply(sequence: sequence, value: 0x17))
+        try pair.forwarder(1).answered(DeviceReply(sequence: sequence, value: 0x17), by: 0)
         #expect(reader.wait(seconds: 5) == 0x17)
+        #expect(throws: PeerViolation.self) { try pair.forwarder(1).answered(DeviceReply(sequence: sequence, value: 1), by: 0) }
+        pair.dead.store(true, ordering: .relaxed)
+        try pair.forwarder(1).answered(DeviceReply(sequence: sequence, value: 1), by: 0)
     }
 
     /// The other node does not answer, or has not read for long: the end of the machine is the end of the wait.
@@ -183,9 +234,18 @@ import Testing
         #expect(pair.bus(1).read(DeviceAccess(space: .memory, address: 0xFED0_0000, size: 8)) == .max)
         pair.bus(1).write(port(0x1234), 1)
         #expect(pair.bus(1).unclaimedCount == 10 && pair.forwarder(1).count == 0)
-        // A peer of another mind asks for what is not here.
-        var answers: [DeviceReply] = []
-        pair.bus(1).accept(DeviceRequest(sequence: 7, access: port(0x70), value: nil), from: 0) { answers.append($0) }
-        #expect(answers == [DeviceReply(sequence: 7, value: .max)])
+    }
+
+    /// A peer of another mind asks for what is not here, or drives a wire of somebody else's.
+    @Test func accessesThatNoNodeMakesAreRefused() throws {
+        let pair = try Pair()
+        defer { pair.stop() }
+        func wire(_ number: UInt64) -> DeviceRequest {
+            DeviceRequest(sequence: nil, access: DeviceAccess(space: .wire, address: number, size: 1), value: 1)
+        }
+        #expect(throws: PeerViolation.self) { try pair.bus(1).accept(DeviceRequest(sequence: 7, access: port(0x70), value: nil), from: 0) }
+        #expect(throws: PeerViolation.self) { try pair.bus(0).accept(wire(UInt64(PlacedDevice.Wire.serial)), from: 1) }
+        #expect(throws: PeerViolation.self) { try pair.bus(0).accept(wire(20), from: 1) }
+        try pair.bus(0).accept(wire(3), from: 1)
     }
 }

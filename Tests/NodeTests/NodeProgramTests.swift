@@ -1,4 +1,5 @@
 import Contract
+import Glibc
 import Testing
 
 @testable import NodeCommands
@@ -24,5 +25,19 @@ import Testing
     @Test(arguments: cases)
     func mistakesHaveTheirExitStatus(arguments: [String], status: Int32) {
         #expect(NodeProgram.main(arguments) == status)
+    }
+
+    /// What a command says to a console that stands still is dropped after a while, and the command goes on.
+    @Test(.timeLimit(.minutes(1))) func aConsoleThatStandsStillHoldsNobodyUp() throws {
+        var ends: [Int32] = [0, 0]
+        try #require(unsafe pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let size = fcntl(ends[1], 1032)  // F_GETPIPE_SZ
+        for _ in 0..<size / 4096 + 2 { NodeProgram.show(String(repeating: "x", count: 4096), patience: 1_000_000, on: ends[1]) }
+        // There is room again: nothing is broken.
+        var room = [UInt8](repeating: 0, count: Int(size))
+        #expect(unsafe read(ends[0], &room, room.count) == Int(size))
+        NodeProgram.show("said", on: ends[1])
+        #expect(unsafe read(ends[0], &room, room.count) == 4)
     }
 }

@@ -63,8 +63,22 @@ import Testing
         #expect(!forwarded.all.isEmpty)
     }
 
-    @Test func whatAnotherNodeSentIsNotForwardedAgain() {
-        router.accept(InterruptMessage(destination: 0xFFFF_FFFF, vector: Vector(0x44)))
+    @Test func whatAnotherNodeSentIsNotForwardedAgain() throws {
+        try router.accept(InterruptMessage(destination: 0xFFFF_FFFF, vector: Vector(0x44)), from: 1)
         #expect(isPosted(0, 0x44) && isPosted(1, 0x44) && forwarded.all.isEmpty)
+    }
+
+    @Test func nobodySpeaksForAnotherNodesProcessor() throws {
+        let (mine, theirs) = (layout.processors[0].apicID, layout.processors[2].apicID)
+        for foreign in [mine, APICID(77)] {
+            #expect(throws: PeerViolation.self) {
+                try router.accept(InterruptMessage(destination: 0xFFFF_FFFF, vector: Vector(0x45), source: foreign), from: 1)
+            }
+            #expect(throws: PeerViolation.self) { try router.update(foreign, LogicalDestination(.flat, id: 1), from: 1) }
+        }
+        #expect(!isPosted(0, 0x45) && !isPosted(1, 0x45))
+        try router.accept(InterruptMessage(destination: 0xFFFF_FFFF, vector: Vector(0x46), source: theirs), from: 1)
+        try router.update(theirs, LogicalDestination(.flat, id: 1), from: 1)
+        #expect(isPosted(0, 0x46) && isPosted(1, 0x46))
     }
 }

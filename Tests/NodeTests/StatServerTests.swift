@@ -29,6 +29,19 @@ import Testing
         #expect(error?.code == ETIMEDOUT)
     }
 
+    /// It asks and hangs up: its answer goes nowhere, and the next one is served.
+    @Test func aClientThatHangsUpHarmsNobody() throws {
+        let server = try Self.clientThatIsGone()
+        let error = #expect(throws: SystemError.self) { try StatServer.serve(server.descriptor, within: patience) { _, _ in "answer" } }
+        #expect(error?.code == EPIPE)
+    }
+
+    private static func clientThatIsGone() throws -> SharedDescriptor {
+        let (server, client) = try LocalSocket.pair()
+        try client.descriptor.sendAll(Array("stat\n".utf8))
+        return server
+    }
+
     @Test(arguments: [StatAnswer.said(""), .said("two\nlines\n"), .refused(.inputOutput, "node 1: the stick is full")])
     func anAnswerArrivesAsItWas(answer: StatAnswer) { #expect(StatAnswer(text: answer.text) == answer) }
 

@@ -28,8 +28,25 @@ import Testing
     @Test func correctionsStepTheClockForwardAndAreNoticed() {
         let clock = MachineClock(kilohertz: 1_000_000, offset: .max)
         let generation = clock.generation
-        clock.advance(by: 11)
+        clock.correct(toward: 10, bound: 10)
         #expect(clock.offset == 10 && clock.generation != generation)
+        clock.correct(toward: 10 &- 5, bound: 1)
+        clock.correct(toward: 15, bound: 5)
+        #expect(clock.offset == 10, "neither back, nor for less than can be known")
+    }
+
+    /// Node 0's counter says nothing of what a guest has written: forwards or backwards, it stays, and corrections go on from there.
+    @Test(arguments: [5_000_000, -5_000_000, Int64.min]) func whatAGuestWroteIsNotUndone(ticks: Int64) {
+        let clock = MachineClock(kilohertz: 1_000_000)
+        clock.setOffset(100)
+        let moved = UInt64(bitPattern: ticks)
+        clock.move(by: moved)
+        clock.correct(toward: 100, bound: 10)
+        #expect(clock.offset == 100 &+ moved)
+        clock.correct(toward: 150, bound: 10)
+        #expect(clock.offset == 150 &+ moved)
+        clock.move(by: 0 &- moved)
+        #expect(clock.offset == 150)
     }
 
     @Test func timerInterruptsAreSpacedByTheirStalls() {

@@ -85,7 +85,7 @@ import Testing
     }
 
     /// One of each kind of message, and of each form that it takes.
-    private static var messages: [ControlMessage] {
+    static var messages: [ControlMessage] {
         let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
         let (lost, failed) = (MachineEnd.lost(node: 15, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
         let membership: [MembershipMessage] = [
@@ -220,6 +220,29 @@ import Testing
         }
         let empty = MachinePlan(resources: [], cpuid: Self.cpuid, clockOrigin: 0).encoded()
         #expect(throws: ByteError.self) { try MachinePlan(decoding: empty) }
+    }
+
+    /// What a peer says of an end goes to the console: a node that there is not, escape sequences and forged lines do not.
+    @Test func endsThatNameNoNodeOrForgeLinesAreRefused() throws {
+        func frame(_ node: UInt8, _ text: String) -> ControlMessage.Frame {
+            let bytes = Array(text.utf8)
+            // Not final, one cause, lost.
+            let payload: [UInt8] = [0, 1, 4, node, UInt8(bytes.count), 0] + bytes
+            return ControlMessage.Frame(kind: .membership, body: [MembershipMessage.Kind.end.rawValue], payload: payload)
+        }
+        guard case .membership(.end(let word)) = try ControlMessage(frame(1, "no heartbeat"), from: 2) else {
+            Issue.record("no end")
+            return
+        }
+        #expect(word.causes == [.lost(node: 1, why: "no heartbeat")])
+        for text in ["\u{1B}[2J\u{1B}]0;owned\u{7}", "gone\nvsmp: LOST node 7", "gone\r", "\u{9B}2J", "\u{202E}tsol", String(repeating: "x", count: 161)] {
+            #expect(throws: ByteError.self, "\(text.debugDescription)") { try ControlMessage(frame(1, text), from: 2) }
+        }
+        #expect(throws: ByteError.self) { try ControlMessage(frame(200, "gone"), from: 2) }
+        // A node's own words fit, whatever they repeat.
+        let said = MembershipMessage.end(EndWord(causes: [.failed(node: 0, why: "mmap of ‘x’\nfailed " + String(repeating: "é", count: 200))], isFinal: true))
+        let sent = ControlMessage.membership(said).frame
+        #expect(try ControlMessage(sent, from: 0).frame == sent)
     }
 
     @Test func policiesThatThereAreNotAreRefused() {

@@ -61,6 +61,8 @@ package final class MemoryWire: Sendable {
 }
 
 package struct MemoryLink: PageLink, ~Copyable {
+    package typealias Renewal = Never
+
     package static var roomSignal: RoomSignal { .readable }
 
     package let peer: NodeIndex
@@ -110,6 +112,10 @@ package struct MemoryLink: PageLink, ~Copyable {
         reserved = nil
         isUnflushed = true
     }
+
+    package var hasOutput: Bool { isUnflushed }
+
+    package mutating func adopt(_ next: Never, now: UInt64) {}
 
     package mutating func flush() -> FlushOutcome {
         if outgoing.state.withLock({ $0.isClosed }) { return .lost(.closed) }

@@ -10,10 +10,10 @@ final class Owner {
     private let input = Pipe()
     private let output = Pipe()
 
-    init() throws {
+    init(_ wire: Wire) throws {
         ports = try (0..<2).map { _ in try Socket.listening(at: SocketAddress("127.0.0.1:0")).localAddress().port }
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["--owner"] + ports.map(String.init)
+        process.arguments = ["--owner", wire.rawValue] + ports.map(String.init)
         process.standardInput = input
         process.standardOutput = output
         try process.run()

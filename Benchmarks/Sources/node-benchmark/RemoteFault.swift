@@ -29,7 +29,7 @@ final class RemoteFault {
     /// Of reads: from reading the event to waking the processor, in nanoseconds.
     private(set) var meanInLoop = 0.0
 
-    init() throws {
+    init(_ wire: Wire) throws {
         var program = GuestProgram()
         program.beginTour()
         let begin = program.bytes.count
@@ -42,8 +42,8 @@ final class RemoteFault {
         }
         program.again(from: begin)
         nanosecondsPerTick = calibrate()
-        owner = try Owner()
-        let link = try join(0, ports: owner.ports)
+        owner = try Owner(wire)
+        let link = try join(0, ports: owner.ports, wire)
         reader = try LoopNode(
             node: 0, slices: Self.slices, channels: [nil, link], base: 0, program: program, cacheMiB: Int(Self.dataMiB) + 2)
         try reader.populate(PageNumber(0))
@@ -55,12 +55,12 @@ final class RemoteFault {
     }
 
     /// Node 1, the process that `Owner` starts: says "written" and ends when its input does. A second processor stays halted.
-    static func runOwner(ports: [UInt16]) throws {
+    static func runOwner(_ wire: Wire, ports: [UInt16]) throws {
         var program = GuestProgram()
         program.mark()
         program.incrementEach(4096, from: UInt32(ownerBase) + GuestProgram.dataOffset, size: dataMiB << 20)
         program.again()
-        let link = try join(1, ports: ports)
+        let link = try join(1, ports: ports, wire)
         let node = try LoopNode(node: 1, slices: slices, channels: [link, nil], base: ownerBase, program: program, idle: 1)
         node.start()
         _ = node.guest.run()
@@ -89,6 +89,12 @@ final class RemoteFault {
         return snapshot
     }
 
+    /// Bytes that have passed on the coherence connection so far, both ways.
+    var bytes: UInt64 {
+        let snapshot = snapshot()
+        return snapshot.bytesSent + snapshot.bytesReceived
+    }
+
     func stop() throws {
         reader.stop()
         try owner.stop()
@@ -109,20 +115,21 @@ final class RemoteFault {
 }
 
 /// The coherence link from `node` to the other, made as nodes make it. The control connection is not needed.
-private func join(_ node: NodeIndex, ports: [UInt16]) throws -> PageChannel<Connection> {
+private func join(_ node: NodeIndex, ports: [UInt16], _ wire: Wire) throws -> PageChannel<Connection> {
     var random = SystemRandomNumberGenerator()
     guard let key = ClusterKey(bytes: [UInt8](0..<32)), let hash = FirmwareHash(bytes: [UInt8](repeating: 0xA5, count: 32)) else {
         fail("no key")
     }
     let other: NodeIndex = node == 0 ? 1 : 0
     let addresses = try ports.map { try SocketAddress("127.0.0.1:\($0)") }
-    let identity = try NodeIdentity(index: node, count: 2, kit: "benchmark", firmwareHash: hash, random: &random)
-    let links = try Mesh.establish(
+    let identity = try NodeIdentity(index: node, count: 2, kit: "benchmark", firmwareHash: hash, protection: wire.protection, random: &random)
+    wire.choose()
+    let mesh = try Mesh.establish(
         MeshConfiguration(
             identity: identity, key: key,
             reach: .fixed(listen: addresses[node: node], peers: [other: addresses[node: other]]), patience: 10_000_000_000),
         log: { _ in })
-    return PageChannel(links[0].takeCoherence(), nodes: 2)
+    return PageChannel(mesh.links[0].takeCoherence(), nodes: 2)
 }
 
 /// Nanoseconds a tick of the time-stamp counter.

@@ -13,7 +13,8 @@ import LoopbackCalibration
 var words = Array(CommandLine.arguments.dropFirst())
 if words.first == "--owner" {
     keepToProcessor(1)
-    try RemoteFault.runOwner(ports: words.dropFirst().compactMap { UInt16($0) })
+    guard let wire = words.dropFirst().first.flatMap(Wire.init) else { fail("--owner says what protects the wire") }
+    try RemoteFault.runOwner(wire, ports: words.dropFirst(2).compactMap { UInt16($0) })
     exit(0)
 }
 let isCheck = words.contains("--check")
@@ -47,12 +48,19 @@ if wantsRemoteFault, hasTwoProcessors {
     let calibration = try Calibration.measure()
     // Each node keeps to a processor of its own, as boards have their own; so do the ends of the ping-pong that counts.
     keepToProcessor(0)
-    let fault = try RemoteFault()
+    let fault = try RemoteFault(.encrypted)
+    // The same machine again with another wire, each in turn with the others.
+    let others = try [Wire.plain, .authenticated].map { (wire: $0, fault: try RemoteFault($0)) }
+    var otherReads = others.map { _ in Times() }
     let together = try PingPong(request: request, reply: reply, isApart: false)
     let apart = try PingPong(request: request, reply: reply, isApart: true)
     var (local, read, write, shared, separate) = (Times(), Times(), Times(), Times(), Times())
     for _ in 0..<RemoteFault.runs {
         fault.run(local: &local, read: &read, write: &write)
+        for index in others.indices {
+            var (local, write) = (Times(), Times())
+            others[index].fault.run(local: &local, read: &otherReads[index], write: &write)
+        }
         shared.add(together.run(Int(RemoteFault.accessesPerRun)))
         separate.add(apart.run(Int(RemoteFault.accessesPerRun)))
     }
@@ -75,6 +83,18 @@ if wantsRemoteFault, hasTwoProcessors {
             + "\(digits(ratio(separate, 99), 2)) at p99; with both ends of the ping-pong on one processor "
             + "\(digits(ratio(shared, 50), 2)) and \(digits(ratio(shared, 99), 2))")
     isGood = isGood && ratio(separate, 50) <= 3
+    let faults = Double(expected)
+    for (other, times) in zip(others, otherReads) {
+        line("remote read fault, frames \(other.wire)", times)
+        print(
+            "encrypted against \(other.wire): \(digits(read.percentile(50) / times.percentile(50), 2)) at p50, "
+                + "\(digits(read.percentile(99) / times.percentile(99), 2)) at p99; "
+                + "\(digits(Double(fault.bytes) / faults, 0)) and \(digits(Double(other.fault.bytes) / faults, 0)) bytes a fault")
+        try other.fault.stop()
+    }
+    let price = read.percentile(50) / otherReads[0].percentile(50)
+    print("encryption costs a remote read fault \(digits(price, 2)) of a plain one (at most 1.05)")
+    isGood = isGood && price <= 1.05
     let worst = try Prediction(calibration).printTable(local: local, read: read, write: write)
     isGood = isGood && worst <= 2
     try fault.stop()

@@ -54,11 +54,24 @@ enum MachineCommand {
         }
     }
 
+    /// How long an answer may take, in nanoseconds: the clients before this one, all nodes' figures, and every stick's writing for an update.
+    private static func patience(_ request: StatRequest) -> UInt64 { if case .update = request { 3_600_000_000_000 } else { 60_000_000_000 } }
+
     private static func ask(_ request: StatRequest, _ file: SharedDescriptor?, path: String) -> String? {
         do throws(SystemError) {
             let server = try LocalSocket.connect(to: path)
             if let file { try LocalSocket.send(request.line, with: file.descriptor, to: server) } else { try server.sendAll(request.line) }
-            return try server.readAll().map { String(decoding: $0, as: UTF8.self) }
+            let deadline = monotonicNow() + patience(request)
+            var answer: [UInt8] = []
+            while true {
+                let now = monotonicNow()
+                guard try server.wait(for: .input, timeout: deadline - min(now, deadline)) else {
+                    return StatAnswer.refused(.timeout, "the vsmpd that serves \(path) does not answer; look at this node's console").text
+                }
+                let piece = try server.read(atMost: 1 << 16)
+                if piece.isEmpty { return String(decoding: answer, as: UTF8.self) }
+                answer += piece
+            }
         } catch {
             return nil
         }

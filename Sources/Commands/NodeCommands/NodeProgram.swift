@@ -79,11 +79,22 @@ package enum NodeProgram {
         85 not licensed, 89 image too old, 90 guest asked for a reboot, 91 the machine runs the firmware of the other bank.
         """
 
+    /// How long a console that stands still (Ctrl-S, a full pipe) is waited for, in nanoseconds.
+    static let consolePatience: UInt64 = 2_000_000_000
+
     static func report(_ text: String) { show("vsmp: " + text + "\n") }
 
     /// Writes text as it is on the console.
-    static func show(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    /// - Parameter patience: nanoseconds after which it is dropped, so that nobody hangs for what he has to say; nil for who may.
+    static func show(_ text: String, patience: UInt64? = consolePatience, on number: Int32 = STDERR_FILENO) {
+        var rest = Array(text.utf8)[...]
+        do throws(SystemError) {
+            let console = try FileDescriptor(duplicating: number, as: "standard error")
+            while !rest.isEmpty, try console.wait(for: .output, timeout: patience) {
+                // A pipe that takes anything takes PIPE_BUF bytes (pipe(7)).
+                try console.write(Array(rest.prefix(4096)))
+                rest = rest.dropFirst(4096)
+            }
+        } catch { return }
     }
 }

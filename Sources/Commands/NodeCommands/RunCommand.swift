@@ -134,7 +134,7 @@ enum RunCommand {
             configuration: configuration, policies: configuration.policies(on: board), key: key, firmwareHash: hash,
             reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
             identity: firmware.machine(version: hash.short, kit: configuration.kit), forgetsShadows: paging == .shadow,
-            minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.report($0) })
+            minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.show("vsmp: \($0)\n", patience: nil) })
         setup.holdings = banks.withLock { $0.holdings }
         setup.onStart = {
             do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {

@@ -6,11 +6,13 @@ extension Engine {
     ) throws(ProtocolViolation) {
         let page = message.page
         guard sender == range.home, message.requester != node else { throw message.violation(from: sender) }
-        if message.kind == .forwardShared, message.zero { return try relay(message, effects: &effects) }
+        if message.kind == .forwardShared, message.zero { return try relay(message, from: sender, effects: &effects) }
+        guard !deferrals.isFull else { throw message.violation(from: sender) }
         let flags = states[Int(page.rawValue)]
         if flags.deferred {
             // Behind what waits already: the node loses the page once.
-            guard let first = deferrals.next(of: page), let last = deferrals.last(of: page), last.kind == .forwardShared
+            guard let first = deferrals.next(of: page), let last = deferrals.last(of: page), last.kind == .forwardShared,
+                !deferrals.contains(page, message.requester)
             else { throw message.violation(from: sender) }
             postpone(
                 message.kind, page, message.requester, acks: message.acks, until: first.deadline, behindRequest: first.isBehindRequest)
@@ -47,14 +49,14 @@ extension Engine {
     }
 
     /// The home asks this node, as a reader of the page, to give another reader its copy.
-    private mutating func relay(_ message: Message, effects: inout EffectBuffer) throws(ProtocolViolation) {
+    private mutating func relay(_ message: Message, from sender: NodeID, effects: inout EffectBuffer) throws(ProtocolViolation) {
         let page = message.page
         switch states[Int(page.rawValue)].access {
         case .read:
             statistics.readsRelayed &+= 1
             send(Message(.data, page), to: message.requester, .page(page), &effects)
         case .none: send(Message(.refusal, page), to: message.requester, .none, &effects)
-        case .write: throw message.violation(from: message.requester)
+        case .write: throw message.violation(from: sender)
         }
     }
 
@@ -101,7 +103,13 @@ extension Engine {
         }
         states[Int(page.rawValue)] = flags
         effects.append(.drop(page))
-        if !isHome(range) { cache.remove(page) }
+        guard !isHome(range) else { return }
+        cache.remove(page)
+        // A writer that loses the copy it read from gets the page as a whole: its place in the cache stays taken.
+        if flags.requested, let slot = requests.slot(of: page), !requests[slot].fills {
+            requests[slot].fills = true
+            fills &+= 1
+        }
     }
 
     /// The processor that brought the page in may be waiting for another page of the same instruction.
@@ -131,10 +139,10 @@ extension Engine {
     }
 
     /// When the page's hold ends for `requester`, or nil when it may have it now. A processor here that waits to write the
-    /// page can not go on with the copy it has, so such a copy is not held.
+    /// page can not go on with the copy it has, so such a copy is not held. Where no more can wait nothing is held.
     @inline(__always)
     func holdDeadline(_ page: PageNumber, against requester: NodeID, now: Instant) -> Instant? {
-        guard let hold = holds.hold(of: page), !states[Int(page.rawValue)].requested else { return nil }
+        guard let hold = holds.hold(of: page), !states[Int(page.rawValue)].requested, !deferrals.isFull else { return nil }
         let deadline = requester < node ? hold.firmUntil : hold.until
         return now < deadline ? deadline : nil
     }

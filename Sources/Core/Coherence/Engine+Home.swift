@@ -12,7 +12,7 @@ extension Engine {
         let exclusive = message.kind == .getExclusive
         let holdsAlready = entry.owner == sender || entry.sharers.contains(sender)
         guard entry.transaction != sender.rawValue, exclusive || !holdsAlready,
-            !entry.isBusy || !queues.contains(sender, tail: entry.queueTail)
+            !entry.isBusy || !queues.contains(sender, tail: entry.queueTail), queues.count < queueLimit
         else { throw message.violation(from: sender) }
         if entry.isBusy {
             guard enqueue(message.page, range, sender, exclusive: exclusive) else { throw message.violation(from: sender) }
@@ -227,9 +227,13 @@ extension Engine {
     /// forwarded to someone else, and the owner has answered or will answer that forward.
     mutating func writtenBack(
         _ message: Message, _ range: HomeRange, from sender: NodeID, effects: inout EffectBuffer
-    ) {
+    ) throws(ProtocolViolation) {
         let position = directoryIndex(message.page, range)
         if directory[position].owner == sender {
+            // Who still waits for the page has nothing to write back.
+            guard !directory[position].isBusy, states[Int(message.page.rawValue)].access == .none else {
+                throw message.violation(from: sender)
+            }
             directory[position].owner = node
             directory[position].sharers.insert(sender)
             states[Int(message.page.rawValue)].access = .read

@@ -30,7 +30,7 @@ extension Engine {
             guard sender == range.home else { throw message.violation(from: sender) }
             try prefetched(message, range, from: sender, now: now, effects: &effects)
         case .writeBack:
-            writtenBack(message, range, from: sender, effects: &effects)
+            try writtenBack(message, range, from: sender, effects: &effects)
         case .writeBackAck:
             try writeBackAcknowledged(message, range, from: sender, now: now, effects: &effects)
         case .replacementHint:

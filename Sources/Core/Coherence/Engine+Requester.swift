@@ -6,7 +6,8 @@ extension Engine {
     ) throws(ProtocolViolation) {
         let page = message.page
         guard let slot = requests.slot(of: page), requests[slot].kind != .prefetch, requests[slot].arrival == .nothing,
-            !requests[slot].unsent, message.exclusive || requests[slot].kind == .shared
+            !requests[slot].unsent, message.exclusive || requests[slot].kind == .shared, isServed(page, range),
+            requests[slot].acksReceived <= Int16(message.acks)
         else { throw message.violation(from: sender) }
         var request = requests[slot]
         request.exclusive = message.exclusive
@@ -45,7 +46,7 @@ extension Engine {
     ) throws(ProtocolViolation) {
         let page = message.page
         guard sender == range.home, let slot = requests.slot(of: page), requests[slot].kind != .prefetch,
-            requests[slot].arrival == .nothing, !requests[slot].unsent,
+            requests[slot].arrival == .nothing, !requests[slot].unsent, requests[slot].acksReceived <= Int16(message.acks),
             message.zero == (states[Int(page.rawValue)].access == .none)
         else { throw message.violation(from: sender) }
         requests[slot].exclusive = true
@@ -62,7 +63,7 @@ extension Engine {
         _ message: Message, _ range: HomeRange, from sender: NodeID, now: Instant, effects: inout EffectBuffer
     ) throws(ProtocolViolation) {
         guard let slot = requests.slot(of: message.page), requests[slot].kind == .exclusive, !requests[slot].unsent,
-            Int(requests[slot].acksReceived) < nodeCount,
+            Int(requests[slot].acksReceived) < nodeCount, isServed(message.page, range),
             requests[slot].acksNeeded < 0 || requests[slot].acksReceived < requests[slot].acksNeeded
         else { throw message.violation(from: sender) }
         requests[slot].acksReceived &+= 1
@@ -72,6 +73,11 @@ extension Engine {
             slot, message.page, range, from: request.arrival == .parked ? .parked(slot: slot) : .zero, now: now,
             effects: &effects)
         afterArrival(range, now: now, effects: &effects)
+    }
+
+    /// Whether an answer to this node's request for `page` can come: at the page's home not before its turn in the queue.
+    private func isServed(_ page: PageNumber, _ range: HomeRange) -> Bool {
+        !isHome(range) || directory[directoryIndex(page, range)].transaction == node.rawValue
     }
 
     /// Contents and acknowledgements are in: the page is this node's. `source` is not looked at when it has a copy already.

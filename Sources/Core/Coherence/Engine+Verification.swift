@@ -22,6 +22,7 @@ extension Engine {
         touchedInBlock = other.touchedInBlock.copy()
         requests = other.requests.copy()
         queues = other.queues.copy()
+        queueLimit = other.queueLimit
         holds = other.holds.copy()
         deferrals = other.deferrals.copy()
         cache = other.cache.copy()

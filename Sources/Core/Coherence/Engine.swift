@@ -34,6 +34,8 @@ public struct Engine: ~Copyable {
 
     var requests: RequestTable
     var queues: RequestQueues
+    /// Most requests that wait at this home before another node's is refused, which no correct node causes: this node's own find room still.
+    let queueLimit: Int
     var holds: HoldTable
     var deferrals: DeferralTable
     var cache: RemotePageCache
@@ -96,7 +98,8 @@ public struct Engine: ~Copyable {
 
         let tableBits: UInt64 = outstanding < 64 ? 1 : 6
         requests = RequestTable(capacity: outstanding + prefetchSlots)
-        queues = RequestQueues(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
+        queueLimit = configuration.nodeCount * (outstanding + prefetchSlots)
+        queues = RequestQueues(capacity: queueLimit + outstanding + prefetchSlots)
         holds = HoldTable(capacity: outstanding * 8)
         deferrals = DeferralTable(capacity: configuration.nodeCount * (outstanding + prefetchSlots))
         sentRequests = Table(count: configuration.nodeCount, repeating: 0)

@@ -4,7 +4,7 @@ import Crypto
 extension ClusterKey {
     /// What a proof is for: one for another purpose is worthless.
     enum Purpose: String {
-        case handshake = "vsmp interconnect handshake v1"
+        case handshake = "vsmp interconnect handshake v2"
         case beacon = "vsmp interconnect beacon v1"
     }
 
@@ -17,8 +17,13 @@ extension ClusterKey {
 
 /// HMAC-SHA256 (RFC 2104) with a key for one purpose.
 struct AuthenticationKey: Sendable {
-    fileprivate let key: SymmetricKey
+    private let key: SymmetricKey
     static let codeLength = 32
+
+    init(key: SymmetricKey) { self.key = key }
+
+    /// To derive others from.
+    var bytes: [UInt8] { unsafe key.withUnsafeBytes { unsafe [UInt8]($0) } }
 
     func code(for message: [UInt8]) -> [UInt8] {
         Array(HMAC<SHA256>.authenticationCode(for: message, using: key))

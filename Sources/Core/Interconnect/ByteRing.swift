@@ -51,6 +51,12 @@ import Platform
         unsafe UnsafeRawBufferPointer(start: base + start, count: count)
     }
 
+    /// The same, for who changes them where they lie.
+    var writableFilled: UnsafeMutableRawBufferPointer {
+        // SAFETY: as above.
+        unsafe UnsafeMutableRawBufferPointer(start: base + start, count: count)
+    }
+
     /// The room behind them.
     var room: UnsafeMutableRawBufferPointer {
         let end = (start + count) % capacity
@@ -66,7 +72,10 @@ import Platform
 
     mutating func removeFirst(_ removed: Int) {
         precondition(removed >= 0 && removed <= count, "more bytes removed than the ring holds")
-        start = (start + removed) % capacity
         count -= removed
+        // An empty ring begins again in memory that is still in the processor's cache.
+        start = count == 0 ? 0 : (start + removed) % capacity
     }
+
+    mutating func removeAll() { removeFirst(count) }
 }

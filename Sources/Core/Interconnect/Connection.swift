@@ -1,52 +1,78 @@
 package import Contract
-package import Platform
+import Platform
 import Glibc
 
-/// One TCP stream of frames to one peer, after the handshake. Owned by one thread at a time; nothing here blocks,
-/// allocates or calls back.
+/// One connection of frames to one peer, over one TCP stream after the other. Owned by one thread at a time; nothing here blocks, allocates or calls
+/// back, but `adopt`, which allocates.
 package struct Connection: ~Copyable, Sendable {
     package let role: ConnectionRole
     /// Index of the node at the other end.
     package let peer: NodeIndex
-    /// Frames and bytes that have passed, both directions.
-    package private(set) var counters = ConnectionCounters()
 
-    private let socket: Socket
-    private var outgoing: ByteRing
-    private var incoming: ByteRing
-    private var reservation = 0
-    private var lentLength = 0
+    /// Nil while the connection is interrupted.
+    private var socket: Socket?
+    private var stream: SecureStream
+    /// What is to be told when the frames that came before it are taken.
+    private var ending: ConnectionLoss?
+    /// Once told, for ever.
     private var loss: ConnectionLoss?
+    private var lastInterruption = ConnectionLoss.closed
+    /// What sending met: the end that is read says less.
+    private var isReset = false
+    private var budget = InterruptionBudget()
     /// `poll` has read all that the kernel had.
     private var isDrained = false
 
     package static let defaultRingCapacity = 1 << 20
 
-    /// Takes over a connected socket.
     /// - Parameters:
     ///   - sendCapacity: bytes of the send ring; room for the largest burst the caller may have to reserve.
     ///   - receiveCapacity: at least the largest frame; 1 MiB unless told otherwise.
     package init(
-        adopting socket: consuming Socket, peer: NodeIndex, role: ConnectionRole,
+        adopting first: EstablishedStream, peer: NodeIndex, role: ConnectionRole,
         sendCapacity: Int = defaultRingCapacity, receiveCapacity: Int = defaultRingCapacity
     ) throws(InterconnectError) {
-        let largest = FrameHeader.byteCount + 256 + FrameHeader.maximumPayload
-        let outgoing = try ByteRing(capacity: max(sendCapacity, largest))
-        let incoming = try ByteRing(capacity: max(receiveCapacity, largest))
-        self.outgoing = outgoing
-        self.incoming = incoming
-        self.socket = socket
+        var stream = try SecureStream(role: role, sendCapacity: sendCapacity, receiveCapacity: receiveCapacity)
+        stream.begin(first.keys)
+        self.stream = stream
+        let socket = first.takeSocket()
+        fileDescriptor = socket.fileDescriptor
+        self.socket = consume socket
         self.peer = peer
         self.role = role
+        // The first record, for which the other end waits.
+        _ = flush()
     }
 
-    /// For epoll: readable means `fill`, writable means `flush` (only after it would have blocked).
-    package var fileDescriptor: Int32 { socket.fileDescriptor }
+    /// Frames and bytes that have passed, both directions.
+    package var counters: ConnectionCounters { stream.counters }
+
+    /// For epoll: readable means `fill`, writable means `flush` (only after it would have blocked). -1 while interrupted.
+    package private(set) var fileDescriptor: Int32
+
+    /// Goes on over another TCP stream, from where both ends are, whatever became of the last one. The descriptor changes.
+    /// - Parameter now: nanoseconds of any monotonic clock.
+    package mutating func adopt(_ next: EstablishedStream, now: UInt64) {
+        guard loss == nil else { return }
+        let cause = ending ?? lastInterruption
+        stream.interrupt()
+        (ending, isDrained) = (nil, false)
+        close()
+        guard budget.spend(now: now) else {
+            loss = .unsteady(cause)
+            return
+        }
+        let socket = next.takeSocket()
+        fileDescriptor = socket.fileDescriptor
+        self.socket = consume socket
+        stream.begin(next.keys)
+        _ = flush()
+    }
 
     // MARK: Sending
 
-    /// Bytes a frame takes in the send ring, for reserving room.
-    package static func frameLength(body: Int, payload: Int) -> Int { FrameHeader.byteCount + body + payload }
+    /// Bytes a frame takes on the wire.
+    package static func frameLength(body: Int, payload: Int) -> Int { FrameHeader.byteCount + body + payload + SealingKey.tagLength }
 
     /// Opens room for one frame in the send ring so that the caller can write body and payload in place, or returns
     /// nil when the ring is full. Nothing is queued before `commit`; a second `reserve` replaces the first.
@@ -54,35 +80,11 @@ package struct Connection: ~Copyable, Sendable {
     package mutating func reserve(
         _ kind: FrameKind, flags: FrameFlags = [], bodyLength: Int, payloadLength: Int
     ) -> FrameReservation? {
-        precondition(kind.role == role, "a frame was sent on the connection of the other role")
-        precondition(
-            FrameHeader.lengthsAreLegal(kind: kind, flags: flags, body: bodyLength, payload: payloadLength),
-            "a frame was sent with lengths its kind does not allow")
-        let header = FrameHeader(
-            kind: kind, flags: flags, bodyLength: bodyLength, payloadLength: payloadLength,
-            sequence: counters.framesSent)
-        guard header.frameLength <= outgoing.free else { return nil }
-        reservation = header.frameLength
-        let words = header.words
-        // SAFETY: the room was checked to hold the whole frame, and is one piece of memory.
-        let start = unsafe outgoing.room.baseAddress!
-        unsafe start.storeBytes(of: words.0.littleEndian, as: UInt64.self)
-        unsafe start.storeBytes(of: words.1.littleEndian, toByteOffset: 8, as: UInt64.self)
-        unsafe start.storeBytes(of: words.2.littleEndian, toByteOffset: 16, as: UInt64.self)
-        return unsafe FrameReservation(
-            body: UnsafeMutableRawBufferPointer(start: start + FrameHeader.byteCount, count: bodyLength),
-            payload: UnsafeMutableRawBufferPointer(
-                start: start + FrameHeader.byteCount + bodyLength, count: payloadLength))
+        unsafe stream.reserve(kind, flags: flags, bodyLength: bodyLength, payloadLength: payloadLength)
     }
 
     /// Queues the frame that `reserve` opened.
-    package mutating func commit() {
-        precondition(reservation > 0, "commit without a reservation")
-        outgoing.append(reservation)
-        counters.framesSent += 1
-        counters.bytesSent += UInt64(reservation)
-        reservation = 0
-    }
+    package mutating func commit() { stream.commit() }
 
     /// Queues one frame; false when the ring is full (then nothing is queued).
     package mutating func enqueue(
@@ -108,19 +110,25 @@ package struct Connection: ~Copyable, Sendable {
         }
     }
 
-    /// Hands queued bytes to the kernel until none are left or it takes no more.
+    package var hasOutput: Bool { stream.hasOutput }
+
+    /// Hands queued frames to the kernel until none are left or it takes no more. An interrupted connection keeps them.
     package mutating func flush() -> FlushOutcome {
         if let loss { return .lost(loss) }
-        while outgoing.count > 0 {
-            switch unsafe socket.send(outgoing.filled) {
-            case .bytes(let count): outgoing.removeFirst(count)
+        while true {
+            let output = unsafe stream.output()
+            guard output.count > 0 else { return .drained }
+            switch unsafe socket?.send(output) {
+            case nil: return .drained
+            case .bytes(let count): stream.sent(count)
             case .wouldBlock: return .wouldBlock
-            case .ended(let end):
-                loss = .ended(end)
-                return .lost(.ended(end))
+            // What the peer said before it went is still to be read, and that it went is read behind it.
+            case .ended(.reset):
+                isReset = true
+                return .drained
+            case .ended(let end): return .interrupted(interrupt(.ended(end)))
             }
         }
-        return .drained
     }
 
     // MARK: Receiving
@@ -128,53 +136,60 @@ package struct Connection: ~Copyable, Sendable {
     /// Reads what the kernel has, as far as the ring has room. The frame lent by `nextFrame` stays valid.
     package mutating func fill() -> FillOutcome {
         if let loss { return .lost(loss) }
+        if let ending { return .interrupted(interrupt(ending)) }
         var total = 0
-        while incoming.free > 0 {
-            let room = unsafe incoming.room
-            switch unsafe socket.receive(into: room) {
+        while true {
+            let room = unsafe stream.room
+            guard room.count > 0 else { return .full }
+            switch unsafe socket?.receive(into: room) {
+            case nil: return .received(total)
             case .bytes(let count):
-                incoming.append(count)
-                counters.bytesReceived += UInt64(count)
+                stream.received(count)
                 total += count
                 // A short read means that the kernel has no more; asking again would cost a call to hear so.
                 if count < room.count { return .received(total) }
             case .wouldBlock: return .received(total)
-            case .ended(let end):
-                // Frames that arrived before the end are still to be handled; the next call reports the loss.
-                loss = .ended(end)
-                return total > 0 ? .received(total) : .lost(.ended(end))
+            case .ended(let read):
+                let end = isReset ? .reset : read
+                // Frames that arrived before the end are still to be handled; the next call reports it.
+                guard total > 0 else { return .interrupted(interrupt(.ended(end))) }
+                ending = .ended(end)
+                return .received(total)
             }
         }
-        return .full
     }
 
     /// Lends the next complete frame, or nil when it has not all arrived. The frame stays valid until the next call
     /// of `nextFrame`; sending and filling do not disturb it.
-    package mutating func nextFrame() throws(FrameError) -> ReceivedFrame? {
-        if lentLength > 0 {
-            incoming.removeFirst(lentLength)
-            lentLength = 0
-        }
-        guard incoming.count >= FrameHeader.byteCount else { return nil }
-        // SAFETY: the ring holds a whole header, and the span does not outlive this function.
-        let filled = unsafe incoming.filled
-        let header: FrameHeader
-        do throws(FrameError) {
-            header = unsafe try FrameHeader.parse(
-                filled.bytes, role: role, expectedSequence: counters.framesReceived)
+    /// - Throws: that the connection is interrupted, or lost.
+    package mutating func nextFrame() throws(ConnectionError) -> ReceivedFrame? {
+        do throws(StreamError) {
+            return try stream.nextFrame()
         } catch {
-            loss = .malformed(error)
-            throw error
+            switch error {
+            case .altered(let error): throw .interrupted(interrupt(.altered(error)))
+            case .violation(let what):
+                interrupt(.violation(what))
+                loss = .violation(what)
+                throw .lost(.violation(what))
+            }
         }
-        guard header.frameLength <= incoming.count else { return nil }
-        lentLength = header.frameLength
-        counters.framesReceived += 1
-        return unsafe ReceivedFrame(
-            header: header,
-            body: UnsafeRawBufferPointer(
-                rebasing: filled[FrameHeader.byteCount..<FrameHeader.byteCount + header.bodyLength]),
-            payload: UnsafeRawBufferPointer(
-                rebasing: filled[FrameHeader.byteCount + header.bodyLength..<header.frameLength]))
+    }
+
+    /// Closes the socket, so that the peer hears of it too.
+    @discardableResult
+    private mutating func interrupt(_ why: ConnectionLoss) -> ConnectionLoss {
+        close()
+        stream.interrupt()
+        ending = nil
+        lastInterruption = why
+        return why
+    }
+
+    private mutating func close() {
+        socket = nil
+        isReset = false
+        fileDescriptor = -1
     }
 }
 
@@ -189,10 +204,14 @@ extension Connection: PageLink {
 
     package mutating func poll() -> PollOutcome {
         while true {
-            do throws(FrameError) {
+            do throws(ConnectionError) {
                 if let frame = try nextFrame() { return .message(frame.delivery) }
             } catch {
-                return .lost(.malformed(error))
+                isDrained = false
+                return switch error {
+                case .interrupted(let why): .interrupted(why)
+                case .lost(let why): .lost(why)
+                }
             }
             if isDrained {
                 isDrained = false
@@ -201,6 +220,7 @@ extension Connection: PageLink {
             switch fill() {
             case .received: isDrained = true
             case .full: break
+            case .interrupted(let why): return .interrupted(why)
             case .lost(let loss): return .lost(loss)
             }
         }
@@ -212,6 +232,8 @@ package struct ConnectionCounters: Sendable, Equatable {
     package var framesReceived: UInt64 = 0
     package var bytesSent: UInt64 = 0
     package var bytesReceived: UInt64 = 0
+    /// TCP streams so far.
+    package var streams: UInt64 = 0
 
     package init() {}
 }
@@ -220,6 +242,8 @@ package enum FlushOutcome: Sendable, Equatable {
     case drained
     /// The kernel takes no more now; wait for writability.
     case wouldBlock
+    /// The TCP stream is over; what is queued waits for the next.
+    case interrupted(ConnectionLoss)
     case lost(ConnectionLoss)
 }
 
@@ -228,5 +252,12 @@ package enum FillOutcome: Sendable, Equatable {
     case received(Int)
     /// The ring is full: handle frames, then call again.
     case full
+    /// The TCP stream is over, told once; nothing comes until the next.
+    case interrupted(ConnectionLoss)
+    case lost(ConnectionLoss)
+}
+
+package enum ConnectionError: Error, Sendable, Equatable {
+    case interrupted(ConnectionLoss)
     case lost(ConnectionLoss)
 }

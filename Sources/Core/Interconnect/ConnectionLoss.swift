@@ -1,9 +1,16 @@
 package import Platform
 
-/// How a connection ended.
+/// Why a TCP stream of a connection is over, or the connection itself.
 package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
     case ended(SocketEnd)
-    case malformed(FrameError)
+    /// What arrived is not what the peer sent. Another TCP stream can go on.
+    case altered(FrameError)
+    /// The peer sent, itself, what no node of this firmware sends.
+    case violation(String)
+    /// Too many streams were interrupted in a short time, the last one for this reason.
+    indirect case unsteady(ConnectionLoss)
+    /// The peer has not read for so long that more than its due waits for it.
+    case unread(bytes: Int)
 
     package static let closed = ConnectionLoss.ended(.closed)
 
@@ -12,7 +19,27 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
         case .ended(.closed): "connection closed by the peer"
         case .ended(.reset): "connection reset"
         case .ended(.failed(let code)): "connection failed: \(SystemError.reason(code))"
-        case .malformed(let error): "malformed stream: \(error)"
+        case .altered(let error): "connection altered on the way: \(error)"
+        case .violation(let what): "malformed stream: \(what)"
+        case .unsteady(let last):
+            "interrupted more than \(InterruptionBudget.limit) times within \(InterruptionBudget.window / 1_000_000_000) s, the last time: \(last)"
+        case .unread(let bytes): "it has read nothing for long, and \(bytes >> 20) MiB wait for it"
         }
+    }
+}
+
+/// How often a connection may be interrupted: whoever alters every stream is not to be answered for ever. Times are nanoseconds.
+struct InterruptionBudget: Sendable {
+    static let limit = 16
+    static let window: UInt64 = 10_000_000_000
+
+    private var count = 0
+    private var began: UInt64 = 0
+
+    /// - Returns: whether the connection may go on.
+    mutating func spend(now: UInt64) -> Bool {
+        if count == 0 || now &- began > Self.window { (count, began) = (0, now) }
+        count += 1
+        return count <= Self.limit
     }
 }

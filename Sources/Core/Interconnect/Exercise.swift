@@ -3,28 +3,44 @@ internal import Platform
 
 /// Entry points for arbitrary bytes, shared by the fuzz target and the unit tests: whatever the bytes are, these return.
 package enum FrameStream {
-    /// Parses `bytes` as the start of a stream of frames.
-    /// - Returns: frames that were whole and legal.
+    /// Parses `bytes` as the start of a stream of records, and gives them to an end of a connection, which must not take a frame from them.
+    /// - Returns: records whose headers are legal, and that are whole.
     @discardableResult
     package static func exercise(_ bytes: [UInt8]) -> Int {
         var frames = 0
         for role in ConnectionRole.allCases {
             var offset = 0
-            var sequence: UInt64 = 0
+            var record: UInt64 = 0
             while bytes.count - offset >= FrameHeader.byteCount {
                 let header = unsafe bytes.withUnsafeBytes { buffer in
                     // SAFETY: the buffer holds a whole header behind `offset`.
                     let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[offset...])
-                    return unsafe try? FrameHeader.parse(rest.bytes, role: role, expectedSequence: sequence)
+                    return unsafe try? FrameHeader.parse(rest.bytes, role: role, expectedRecord: record)
                 }
-                guard let header, header.frameLength <= bytes.count - offset else { break }
-                precondition(header.frameLength >= FrameHeader.byteCount, "a frame that does not advance")
-                offset += header.frameLength
-                sequence += 1
+                guard let header, header.recordLength <= bytes.count - offset else { break }
+                precondition(header.recordLength >= FrameHeader.byteCount, "a frame that does not advance")
+                offset += header.recordLength
+                record += 1
                 frames += 1
             }
+            precondition(!isTaken(bytes, role), "arbitrary bytes became a frame")
         }
         return frames
+    }
+
+    private static func isTaken(_ bytes: [UInt8], _ role: ConnectionRole) -> Bool {
+        guard var stream = try? SecureStream(role: role, sendCapacity: 0, receiveCapacity: 0) else { return false }
+        stream.begin(StreamKeys(send: [UInt8](repeating: 1, count: 32), receive: [UInt8](repeating: 2, count: 32), protection: .encrypted))
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe min(stream.room.count, rest.count)
+            guard count > 0 else { return false }
+            unsafe stream.room.copyBytes(from: rest.prefix(count))
+            rest = rest.dropFirst(count)
+            stream.received(count)
+            do throws(StreamError) { if try stream.nextFrame() != nil { return true } } catch { return false }
+        }
+        return false
     }
 }
 

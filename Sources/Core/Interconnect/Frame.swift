@@ -59,32 +59,39 @@ package struct FrameFlags: OptionSet, Sendable, Equatable {
     static let known: FrameFlags = .differences
 }
 
-/// The 24 bytes in front of every frame, little endian; docs/interconnect.md has the table.
+/// The 24 bytes in front of every frame, little endian; docs/interconnect.md has the table. Readable on the wire, but nothing in it can be changed
+/// there. A record without a frame has a header only.
 package struct FrameHeader: Sendable, Equatable {
     package static let byteCount = 24
     package static let pageSize = 4096
     package static let maximumPages = 16
     package static let maximumPayload = maximumPages * pageSize
-    /// The bytes "vSMP".
-    static let magic: UInt32 = 0x504D_5376
+    /// Longest frame, without its tag, in bytes.
+    static let maximumFrame = byteCount + 256 + maximumPayload
 
-    package var kind: FrameKind
+    /// Nil: no frame, only what is due.
+    package var kind: FrameKind?
     package var flags: FrameFlags
     package var bodyLength: Int
     package var payloadLength: Int
-    /// Counts the frames of one direction of one connection from 0, so that a lost or repeated piece of the stream shows.
-    package var sequence: UInt64
+    /// Counts the records of one direction of one TCP stream from 0: the nonce.
+    package var record: UInt64
+    /// Number of the next frame of the connection that the sender of this one waits for: it has all frames before.
+    package var due: UInt64
 
-    package init(kind: FrameKind, flags: FrameFlags = [], bodyLength: Int, payloadLength: Int, sequence: UInt64) {
+    package init(kind: FrameKind?, flags: FrameFlags = [], bodyLength: Int = 0, payloadLength: Int = 0, record: UInt64 = 0, due: UInt64 = 0) {
         self.kind = kind
         self.flags = flags
         self.bodyLength = bodyLength
         self.payloadLength = payloadLength
-        self.sequence = sequence
+        self.record = record
+        self.due = due
     }
 
-    /// Length of the whole frame on the wire, in bytes.
+    /// Length of header, body and payload, in bytes.
     package var frameLength: Int { Self.byteCount + bodyLength + payloadLength }
+    /// Length on the wire, in bytes.
+    var recordLength: Int { frameLength + SealingKey.tagLength }
 
     /// Whether lengths fit the kind and the flags. Coherence payloads are whole pages, or shorter as differences.
     static func lengthsAreLegal(kind: FrameKind, flags: FrameFlags, body: Int, payload: Int) -> Bool {
@@ -94,35 +101,36 @@ package struct FrameHeader: Sendable, Equatable {
     }
 }
 
-/// Why a peer's bytes are not a frame. The stream cannot be resynchronised after it: the connection ends.
+/// Why a peer's bytes are not the record that is due. The TCP stream cannot be resynchronised after it: it ends.
 package enum FrameError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Fewer bytes than a header has.
     case short(Int)
-    case magic(UInt32)
-    case version(UInt16)
+    /// The header does not agree with its own check.
+    case damaged(record: UInt64)
     case kind(UInt8)
     /// The kind exists but belongs on the other connection.
     case wrongConnection(FrameKind, ConnectionRole)
     case flags(UInt8)
-    case lengths(FrameKind, body: UInt32, payload: UInt32)
-    case reserved
-    case sequence(expected: UInt64, found: UInt64)
+    case lengths(FrameKind?, body: UInt32, payload: UInt32)
+    case record(expected: UInt64, found: UInt64)
+    /// Its code is not what the stream's key makes of it.
+    case seal(record: UInt64)
 
     package var description: String {
         switch self {
-        case .short(let count): "frame of \(count) bytes, and a header has \(FrameHeader.byteCount)"
-        case .magic(let value): "frame starts with 0x\(Hexadecimal.encode(value)) instead of the magic number"
-        case .version(let value): "frame of protocol version \(value), this node speaks \(protocolVersion)"
+        case .short(let count): "record of \(count) bytes, and a header has \(FrameHeader.byteCount)"
+        case .damaged(let record): "the header of record \(record) was altered on the way"
         case .kind(let value): "unknown frame kind \(value)"
         case .wrongConnection(let kind, let role): "frame kind \(kind) on the \(role) connection"
         case .flags(let value): "unknown frame flags 0x\(Hexadecimal.encode(value))"
         case .lengths(let kind, let body, let payload):
-            "\(kind) frame with a body of \(body) and a payload of \(payload) bytes"
-        case .reserved: "reserved bytes of a frame header are not zero"
-        case .sequence(let expected, let found): "frame number \(found) arrived where \(expected) was due"
+            "\(kind.map { "\($0)" } ?? "empty") frame with a body of \(body) and a payload of \(payload) bytes"
+        case .record(let expected, let found):
+            "record \(found) arrived where \(expected) was due: repeated, out of order, or others were cut out"
+        case .seal(let record): "record \(record) was altered or forged on the way"
         }
     }
 }
 
-/// Version of everything on the wire: frames, handshake and beacons.
-package let protocolVersion: UInt16 = 1
+/// Version of what is on the wire: handshake and frames.
+package let protocolVersion: UInt16 = 2

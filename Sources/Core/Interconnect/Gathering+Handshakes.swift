@@ -100,7 +100,7 @@ extension Gathering {
         case .inProgress, .awaitingAdmission: break
         case .established(let peer, let role):
             let attempt = attempts.remove(at: index)
-            keep(PeerStream(peer: peer, role: role, address: attempt.remote), id, now)
+            keep(PeerStream(peer: peer, role: role, address: attempt.remote, keys: attempt.streamKeys), id, now)
         case .refused(let refusal):
             attempts[index].close(now)
             act(.finish(id))

@@ -56,6 +56,8 @@ package struct Gathering: Sendable {
         package let peer: NodeIdentity
         package let role: ConnectionRole
         package let address: SocketAddress
+        /// What its records are sealed with from now on.
+        package let keys: StreamKeys
     }
 
     private enum Phase {

@@ -28,10 +28,10 @@ final class GatheringDriver: @unchecked Sendable {
         var hasFailed: Bool { socket?.connectionError() != nil }
         var isDead: Bool { socket?.isDead() ?? true }
 
-        /// Gives the socket away.
-        func takeSocket() -> Socket {
-            guard let socket = socket.take() else { preconditionFailure("the socket was taken before") }
-            return socket
+        /// Gives the stream away, once it is delivered.
+        func takeStream() -> EstablishedStream {
+            guard let socket = socket.take(), let delivered else { preconditionFailure("the stream was taken before, or is nobody's") }
+            return EstablishedStream(socket, keys: delivered.keys)
         }
 
         func read(atMost limit: Int) -> [UInt8]? { socket?.read(atMost: limit) }
@@ -126,7 +126,7 @@ final class GatheringDriver: @unchecked Sendable {
         wait(wake)
         let ready = streams.filter { $0.delivered != nil && $0.unsent.isEmpty }
         streams.removeAll { stream in ready.contains { $0 === stream } }
-        return ready.compactMap { stream in stream.delivered.map { ResumedStream($0, stream.takeSocket()) } }
+        return ready.compactMap { stream in stream.delivered.map { ResumedStream(peer: $0.peer.index, role: $0.role, next: stream.takeStream()) } }
     }
 
     // MARK: What comes in
@@ -238,10 +238,10 @@ final class GatheringDriver: @unchecked Sendable {
                 PeerLinks(
                     peer: delivered.peer, address: delivered.address,
                     control: try Connection(
-                        adopting: control.takeSocket(), peer: peer, role: .control,
+                        adopting: control.takeStream(), peer: peer, role: .control,
                         sendCapacity: configuration.controlSendCapacity),
                     coherence: try Connection(
-                        adopting: coherence.takeSocket(), peer: peer, role: .coherence,
+                        adopting: coherence.takeStream(), peer: peer, role: .coherence,
                         sendCapacity: configuration.coherenceSendCapacity)))
         }
         streams.removeAll { $0.delivered != nil }

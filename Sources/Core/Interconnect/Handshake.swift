@@ -4,17 +4,21 @@ import Bytes
 /// One side of the handshake that starts every connection: a pure state machine, bytes in and bytes out.
 ///
 ///     dialer                         listener
-///     hello (nonce, identity)   ->
-///                               <-   hello (nonce, identity)
+///     hello (nonce, identity, X25519) ->
+///                               <-   hello (nonce, identity, X25519)
 ///     proof (HMAC)              ->
 ///                               <-   proof (HMAC)
-///     accept                    ->
-///                               <-   accept
+///     accept (HMAC)             ->
+///                               <-   accept (HMAC)
 ///
-/// Each proof covers both hellos and the side that makes it, so neither an echo nor a proof from another run is worth
-/// anything. Either side may answer any message with a refusal, which ends the handshake.
+/// Each code covers both hellos and the side that makes it, under a key that takes the cluster key and the X25519 secret, so neither an echo
+/// nor a code from another run is worth anything. Either side may answer any message with a refusal, which ends the handshake.
 package struct Handshake: Sendable {
-    package enum Side: String, Sendable { case dialer, listener }
+    package enum Side: String, Sendable {
+        case dialer, listener
+
+        var other: Side { self == .dialer ? .listener : .dialer }
+    }
 
     package enum State: Sendable, Equatable {
         case inProgress
@@ -37,6 +41,9 @@ package struct Handshake: Sendable {
     private let expectedPeer: NodeIndex?
     private let key: AuthenticationKey
     private let nonce: [UInt8]
+    private let secret: EphemeralSecret
+    /// Once both hellos are known.
+    private var schedule: KeySchedule?
     private var role: ConnectionRole
     private var expectation = Expectation.hello
     private var buffer: [UInt8] = []
@@ -69,6 +76,13 @@ package struct Handshake: Sendable {
         self.expectedPeer = expectedPeer
         self.key = key.derived(for: .handshake)
         nonce = randomBytes(HandshakeMessage.Hello.nonceLength, &random)
+        secret = EphemeralSecret(random: &random)
+    }
+
+    /// Of the stream that begins behind an established handshake.
+    package var streamKeys: StreamKeys {
+        guard case .established = state, let schedule else { preconditionFailure("stream keys before the handshake is established") }
+        return schedule.streamKeys(of: side, local.protection)
     }
 
     /// How many bytes to read at most now, so that nothing behind the handshake is taken from the stream.
@@ -117,7 +131,7 @@ package struct Handshake: Sendable {
         guard case .awaitingAdmission(let peer, let role) = state else {
             preconditionFailure("admit outside awaitingAdmission")
         }
-        output += HandshakeMessage.encode(.accept, [])
+        output += ownAccept()
         state = .established(peer, role)
     }
 
@@ -126,8 +140,16 @@ package struct Handshake: Sendable {
         if case .refused = state { return }
         let peer =
             if peerIsAuthenticated, let statedPeer { "node \(statedPeer.index)" } else { "this peer" }
-        output += HandshakeMessage.encode(refusal, text: refusal.message(me: "node \(local.index)", peer: peer))
+        let text = HandshakeMessage.text(of: refusal.message(me: "node \(local.index)", peer: peer))
+        // Whoever has not proved the key could not check it.
+        let code = peerIsAuthenticated ? schedule?.code(for: [refusal.code] + text, by: side) ?? [] : []
+        output += HandshakeMessage.encode(.refusal, code: refusal.code, text + code)
         state = .refused(refusal)
+    }
+
+    private func ownAccept() -> [UInt8] {
+        guard let schedule else { preconditionFailure("accepted before the hellos") }
+        return HandshakeMessage.encode(.accept, schedule.code(for: [], by: side))
     }
 
     // MARK: One message
@@ -135,18 +157,22 @@ package struct Handshake: Sendable {
     private mutating func handle(_ prefix: HandshakeMessage.Prefix, _ message: [UInt8]) {
         let content = Array(message.dropFirst(HandshakeMessage.Prefix.byteCount))
         let kind = HandshakeMessage.Kind(rawValue: prefix.kind)
-        if kind == .refusal {
-            let text = sanitized(content, limit: HandshakeMessage.maximumRefusalText)
-            state = .refused(.byPeer(code: prefix.code, text: text, authenticated: peerIsAuthenticated))
-            if prefix.code == Refusal.wrongKey.code { nameOtherKit() }
-            return
-        }
+        if kind == .refusal { return handleRefusal(prefix.code, content) }
         switch (kind, expectation) {
         case (.hello, .hello): handleHello(prefix, message, content)
         case (.proof, .proof): handleProof(content)
-        case (.accept, .verdict) where content.isEmpty: handleAccept()
+        case (.accept, .verdict): handleAccept(content)
         default: refuse(.malformed("it sent handshake message \(prefix.kind) out of turn"))
         }
+    }
+
+    /// Only one with the right code is the peer's own word; anybody on the wire can send the others.
+    private mutating func handleRefusal(_ code: UInt8, _ content: [UInt8]) {
+        let text = Array(content.dropLast(AuthenticationKey.codeLength))
+        let isPeers = schedule?.isCode(content.suffix(AuthenticationKey.codeLength), for: [code] + text, by: side.other) ?? false
+        let words = sanitized(isPeers ? text : content, limit: HandshakeMessage.maximumRefusalText)
+        state = .refused(.byPeer(code: code, text: words, authenticated: isPeers))
+        if code == Refusal.wrongKey.code { nameOtherKit() }
     }
 
     private mutating func handleHello(_ prefix: HandshakeMessage.Prefix, _ message: [UInt8], _ content: [UInt8]) {
@@ -165,35 +191,45 @@ package struct Handshake: Sendable {
             dialerHello = message
             listenerHello = ownHello()
             output += listenerHello
+            guard agree(with: hello.publicKey) != nil else { return }
         case .dialer:
             listenerHello = message
             guard hello.nonce != nonce, hello.role == role else {
                 return refuse(.malformed("its hello does not answer this node's"))
             }
-            output += HandshakeMessage.encode(.proof, key.code(for: transcript(provedBy: .dialer)))
+            guard let schedule = agree(with: hello.publicKey) else { return }
+            output += HandshakeMessage.encode(.proof, schedule.proof(by: .dialer))
         }
         expectation = .proof
     }
 
+    private mutating func agree(with publicKey: [UInt8]) -> KeySchedule? {
+        guard let shared = secret.shared(with: publicKey) else {
+            refuse(.malformed("its hello has an X25519 key that nobody can share a secret with"))
+            return nil
+        }
+        schedule = KeySchedule(shared, salt: key, dialerHello: dialerHello, listenerHello: listenerHello)
+        return schedule
+    }
+
     private mutating func handleProof(_ content: [UInt8]) {
-        let prover = side == .dialer ? Side.listener : .dialer
-        guard content.count == AuthenticationKey.codeLength,
-            key.isValid(content, for: transcript(provedBy: prover)), let peer = statedPeer
-        else {
+        guard let schedule, let peer = statedPeer, schedule.isProof(content, by: side.other) else {
             refuse(.wrongKey)
             return nameOtherKit()
         }
         peerIsAuthenticated = true
         if side == .listener {
-            output += HandshakeMessage.encode(.proof, key.code(for: transcript(provedBy: .listener)))
+            output += HandshakeMessage.encode(.proof, schedule.proof(by: .listener))
         }
         if let refusal = mismatch(with: peer) { return refuse(refusal) }
-        if side == .dialer { output += HandshakeMessage.encode(.accept, []) }
+        if side == .dialer { output += ownAccept() }
         expectation = .verdict
     }
 
-    private mutating func handleAccept() {
-        guard let peer = statedPeer else { return refuse(.malformed("it accepted before it said who it is")) }
+    private mutating func handleAccept(_ content: [UInt8]) {
+        guard let peer = statedPeer, let schedule, schedule.isCode(content, for: [], by: side.other) else {
+            return refuse(.malformed("its acceptance was altered on the way"))
+        }
         expectation = .nothing
         state = side == .dialer ? .established(peer, role) : .awaitingAdmission(peer, role)
     }
@@ -210,6 +246,7 @@ package struct Handshake: Sendable {
             return .firmwareHash(mine: local.firmwareHash, theirs: peer.firmwareHash)
         }
         if peer.count != local.count { return .nodeCount(mine: local.count, theirs: peer.count) }
+        if peer.protection != local.protection { return .protection(mine: local.protection, theirs: peer.protection) }
         if peer.index == local.index { return .duplicateIndex(local.index, holder: "node \(local.index) itself") }
         if let expectedPeer, peer.index != expectedPeer {
             return .unexpectedPeer("it is node \(peer.index), but node \(expectedPeer) was expected at its address")
@@ -222,11 +259,6 @@ package struct Handshake: Sendable {
 
     private func ownHello() -> [UInt8] {
         HandshakeMessage.encode(
-            .hello, HandshakeMessage.Hello(nonce: nonce, identity: local, role: role).bytes)
-    }
-
-    private func transcript(provedBy prover: Side) -> [UInt8] {
-        Array("vsmp interconnect handshake v1 proof by ".utf8) + Array(prover.rawValue.utf8) + [0]
-            + dialerHello + listenerHello
+            .hello, HandshakeMessage.Hello(nonce: nonce, publicKey: secret.publicKey, identity: local, role: role).bytes)
     }
 }

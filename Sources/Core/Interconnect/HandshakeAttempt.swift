@@ -26,6 +26,8 @@ struct HandshakeAttempt: Sendable {
     }
 
     var state: Handshake.State { handshake.state }
+    /// Once established.
+    var streamKeys: StreamKeys { handshake.streamKeys }
     var peerIsAuthenticated: Bool { handshake.peerIsAuthenticated }
     /// Who it says that it is.
     var peer: NodeIdentity? { handshake.statedPeer }

@@ -49,9 +49,8 @@ enum HandshakeMessage {
 
     static let maximumRefusalText = 240
 
-    static func encode(_ refusal: Refusal, text: String) -> [UInt8] {
-        encode(.refusal, code: refusal.code, Array(sanitized(text.utf8, limit: maximumRefusalText).utf8))
-    }
+    /// What a refusal says, as it stands on the wire.
+    static func text(of refusal: String) -> [UInt8] { Array(sanitized(refusal.utf8, limit: maximumRefusalText).utf8) }
 
     /// What a hello states. Nothing in it counts before the proof was checked.
     struct Hello: Equatable {
@@ -60,18 +59,21 @@ enum HandshakeMessage {
         static let kitLength = 64
 
         var nonce: [UInt8]
+        /// X25519, of this handshake only.
+        var publicKey: [UInt8]
         var identity: NodeIdentity
         var role: ConnectionRole
 
         var bytes: [UInt8] {
             var bytes = nonce + identity.firmwareHash.bytes + identity.instance
             let kit = Array(identity.kit.utf8)
-            bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, UInt8(kit.count)]
-            return bytes + kit + [UInt8](repeating: 0, count: Self.kitLength - kit.count)
+            bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, identity.protection.number, UInt8(kit.count)]
+            return bytes + kit + [UInt8](repeating: 0, count: Self.kitLength - kit.count) + publicKey
         }
 
-        init(nonce: [UInt8], identity: NodeIdentity, role: ConnectionRole) {
+        init(nonce: [UInt8], publicKey: [UInt8], identity: NodeIdentity, role: ConnectionRole) {
             self.nonce = nonce
+            self.publicKey = publicKey
             self.identity = identity
             self.role = role
         }
@@ -86,18 +88,30 @@ enum HandshakeMessage {
                 let index = try reader.takeNode()
                 let count = Int(try reader.take(UInt8.self))
                 let role = ConnectionRole(rawValue: try reader.take())
+                let protection = InterconnectProtection(number: try reader.take())
                 let length = Int(try reader.take(UInt8.self))
                 guard length <= Self.kitLength else { return nil }
                 let kit = NodeIdentity.kitName(try reader.take(bytes: length))
                 guard try reader.take(bytes: Self.kitLength - length).allSatisfy({ $0 == 0 }) else { return nil }
+                publicKey = try reader.take(bytes: EphemeralSecret.publicKeyLength)
                 try reader.end()
-                guard let hash, let role, Limits.nodes.contains(count), index.position < count, let kit else { return nil }
+                guard let hash, let role, let protection, Limits.nodes.contains(count), index.position < count, let kit else { return nil }
                 self.role = role
                 identity = NodeIdentity(
-                    index: index, count: count, kit: kit, firmwareHash: hash, instance: instance)
+                    index: index, count: count, kit: kit, firmwareHash: hash, protection: protection, instance: instance)
             } catch {
                 return nil
             }
         }
+    }
+}
+
+extension InterconnectProtection {
+    /// As it stands in a hello.
+    fileprivate var number: UInt8 { self == .encrypted ? 1 : 2 }
+
+    fileprivate init?(number: UInt8) {
+        guard let protection = Self.allCases.first(where: { $0.number == number }) else { return nil }
+        self = protection
     }
 }

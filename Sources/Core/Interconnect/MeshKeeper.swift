@@ -1,22 +1,12 @@
 package import Contract
-package import Platform
+import Platform
 import Synchronization
 
-/// A stream that takes the place of an interrupted one; its socket is to be taken once.
-package final class ResumedStream {
-    package let stream: Gathering.PeerStream
-    private var socket: Socket?
-
-    init(_ stream: Gathering.PeerStream, _ socket: consuming Socket) {
-        self.stream = stream
-        self.socket = consume socket
-    }
-
-    /// Taking it twice is a programming error.
-    package func takeSocket() -> Socket {
-        guard let socket = socket.take() else { preconditionFailure("the socket was taken before") }
-        return socket
-    }
+/// A stream that takes the place of an interrupted one.
+package struct ResumedStream: Sendable {
+    package let peer: NodeIndex
+    package let role: ConnectionRole
+    package let next: EstablishedStream
 }
 
 /// Keeps the connections of a machine whose nodes have joined: beacons go on, so that those who still join hear this node; interrupted streams are

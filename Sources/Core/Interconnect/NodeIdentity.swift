@@ -14,12 +14,14 @@ package struct NodeIdentity: Sendable, Equatable {
     package let firmwareHash: FirmwareHash
     /// Every firmware on the node's stick, the running one among them; beacons tell it.
     package let holdings: [FirmwareHolding]
+    /// What protects this node's frames; both ends of a connection must state the same.
+    package let protection: InterconnectProtection
     /// Random for each start of the node, so that a restarted node is told from a second one with its index.
     package let instance: [UInt8]
 
     package init(
         index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
-        random: inout some RandomNumberGenerator
+        protection: InterconnectProtection = .encrypted, random: inout some RandomNumberGenerator
     ) throws(InterconnectError) {
         guard Limits.nodes.contains(count) else {
             throw .configuration("a kit has 1 to \(Limits.nodes.upperBound) nodes, not \(count)")
@@ -29,13 +31,14 @@ package struct NodeIdentity: Sendable, Equatable {
         }
         guard Limits.allowsKit(named: kit) else { throw .configuration("the kit's name \"\(printable(kit))\": expected \(Limits.kitNameText)") }
         self.init(
-            index: index, count: count, kit: kit, firmwareHash: firmwareHash, holdings: holdings,
+            index: index, count: count, kit: kit, firmwareHash: firmwareHash, holdings: holdings, protection: protection,
             instance: randomBytes(Self.instanceLength, &random))
     }
 
     /// From fields that were checked.
     init(
-        index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [], instance: [UInt8]
+        index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
+        protection: InterconnectProtection = .encrypted, instance: [UInt8]
     ) {
         precondition(holdings.count <= FirmwareElection.maximumHoldings, "a stick has two banks")
         self.index = index
@@ -43,6 +46,7 @@ package struct NodeIdentity: Sendable, Equatable {
         self.kit = kit
         self.firmwareHash = firmwareHash
         self.holdings = holdings.isEmpty ? [FirmwareHolding(hash: firmwareHash, version: 0)] : holdings
+        self.protection = protection
         self.instance = instance
     }
 

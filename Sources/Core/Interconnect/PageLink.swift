@@ -8,7 +8,10 @@ package import Contract
 /// buffers at both ends: a sender writes into what `reserve` lends, a receiver reads what `poll` lends. Nothing here blocks,
 /// allocates or calls back, and one thread at a time uses a link.
 package protocol PageLink: ~Copyable {
-    /// How `fileDescriptor` tells that a link without room has room again.
+    /// What an interrupted link goes on with.
+    associatedtype Renewal: Sendable
+
+    /// How `fileDescriptor` tells that the network takes more again, after `flush` would have blocked.
     static var roomSignal: RoomSignal { get }
 
     /// Index of the node at the other end.
@@ -21,11 +24,15 @@ package protocol PageLink: ~Copyable {
     var counters: ConnectionCounters { get }
 
     /// Lends room for one message, or nil while the link has none: its send buffer is full, or the peer has given no more
-    /// credits. Nothing is sent before `commit`; a second `reserve` replaces the first.
+    /// credits. Nothing is sent before `commit`; a second `reserve` replaces the first. A link with nothing to flush has room again when
+    /// something of the peer was polled.
     mutating func reserve(flags: FrameFlags, bodyLength: Int, contentsLength: Int) -> FrameReservation?
 
     /// The message that `reserve` lent room for is written.
     mutating func commit()
+
+    /// Whether `flush` has something to do, also without a new message.
+    var hasOutput: Bool { get }
 
     /// Hands committed messages to the network, as far as it takes them.
     mutating func flush() -> FlushOutcome
@@ -33,6 +40,9 @@ package protocol PageLink: ~Copyable {
     /// The next message that has arrived. What it lends stays valid until the next `poll`; sending does not disturb it.
     /// To be called until it says `empty` or `lost`.
     mutating func poll() -> PollOutcome
+
+    /// Goes on after an interruption, or instead of what served until now. The descriptor changes. `now` is in nanoseconds.
+    mutating func adopt(_ next: Renewal, now: UInt64)
 }
 
 package enum RoomSignal: Sendable {
@@ -46,6 +56,8 @@ package enum PollOutcome {
     case message(PageDelivery)
     /// Nothing has arrived: wait for the descriptor.
     case empty
+    /// Nothing moves until the link is given something to go on with; told once. No message is lost.
+    case interrupted(ConnectionLoss)
     case lost(ConnectionLoss)
 }
 

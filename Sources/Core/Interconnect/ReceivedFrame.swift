@@ -11,18 +11,17 @@
 
 /// A frame lent from a receive ring: valid until its connection's next `nextFrame`.
 @safe package struct ReceivedFrame {
-    package let header: FrameHeader
+    package let kind: FrameKind
+    package let flags: FrameFlags
     private let body: UnsafeRawBufferPointer
     private let payload: UnsafeRawBufferPointer
 
-    init(header: FrameHeader, body: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) {
-        self.header = header
+    init(kind: FrameKind, flags: FrameFlags, body: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer) {
+        self.kind = kind
+        self.flags = flags
         unsafe self.body = unsafe body
         unsafe self.payload = unsafe payload
     }
-
-    package var kind: FrameKind { header.kind }
-    package var flags: FrameFlags { header.flags }
 
     /// The frame as a message of the coherence connection.
     var delivery: PageDelivery { unsafe PageDelivery(flags: flags, body: body, contents: payload) }

@@ -10,6 +10,7 @@ package enum Refusal: Error, Sendable, Equatable {
     case firmwareHash(mine: FirmwareHash, theirs: FirmwareHash)
     case kit(mine: String, theirs: String)
     case nodeCount(mine: Int, theirs: Int)
+    case protection(mine: InterconnectProtection, theirs: InterconnectProtection)
     /// Another node already has this index; `holder` says where it is.
     case duplicateIndex(NodeIndex, holder: String)
     /// The peer's index or role is not the one that belongs on this connection.
@@ -33,6 +34,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .malformed: 8
         case .timeout: 9
         case .otherKit: 10
+        case .protection: 11
         case .byPeer(let code, _, _): code
         }
     }
@@ -40,8 +42,8 @@ package enum Refusal: Error, Sendable, Equatable {
     /// Whether the two nodes do belong to one kit, so that only a person can mend it.
     package var isMismatch: Bool {
         switch self {
-        case .firmwareHash, .kit, .nodeCount, .duplicateIndex: true
-        case .byPeer(let code, _, let authenticated): authenticated && (3...6).contains(code)
+        case .firmwareHash, .kit, .nodeCount, .duplicateIndex, .protection: true
+        case .byPeer(let code, _, let authenticated): authenticated && ((3...6).contains(code) || code == 11)
         default: false
         }
     }
@@ -66,6 +68,9 @@ package enum Refusal: Error, Sendable, Equatable {
             refusal("it states firmware \(theirs.short), \(me) runs \(mine.short); write both sticks from the same image")
         case .kit(let mine, let theirs): refusal("its stick belongs to kit '\(theirs)', the stick of \(me) to kit '\(mine)'")
         case .nodeCount(let mine, let theirs): refusal("its stick says that the kit has \(theirs) nodes, the stick of \(me) says \(mine)")
+        case .protection(let mine, let theirs):
+            refusal(
+                "its stick says interconnect=\(theirs.rawValue), the stick of \(me) interconnect=\(mine.rawValue); give both the same in machine.conf")
         case .duplicateIndex(let index, let holder):
             refusal("both it and \(holder) claim to be node \(index); give every board its own stick")
         case .unexpectedPeer(let problem): refusal(problem)

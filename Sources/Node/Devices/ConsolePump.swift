@@ -9,6 +9,8 @@ final class ConsolePump: @unchecked Sendable {
     private let console: GuestConsole
     private let output = Parker()
     private let isStopping = Atomic<Bool>(false)
+    private let hasWrittenAll = Atomic<Bool>(false)
+    private let written = Parker()
     private var threads: [SystemThread] = []
 
     /// Nil where no serial port stands on the host's node.
@@ -22,18 +24,28 @@ final class ConsolePump: @unchecked Sendable {
 
     func start() {
         threads = [
-            SystemThread("vsmp-console") { [self] in writeConsole() },
+            SystemThread("vsmp-console") { [self] in
+                writeConsole()
+                hasWrittenAll.store(true, ordering: .sequentiallyConsistent)
+                written.unpark()
+            },
             SystemThread("vsmp-input") { [self] in readConsole() },
         ]
     }
 
-    /// Ends the threads after the last output has been written.
-    func stop() {
+    /// Ends the threads after the last output has been written, or after so many nanoseconds: a console that stands still (Ctrl-S, a full pipe) keeps
+    /// no machine from its end. The thread that writes to it ends with the process then.
+    func stop(patience: UInt64 = 2_000_000_000) {
         isStopping.store(true, ordering: .sequentiallyConsistent)
         output.unpark()
-        for thread in threads { thread.join() }
+        let deadline = monotonicNow() + patience
+        while !hasWrittenAll.load(ordering: .sequentiallyConsistent), monotonicNow() < deadline { written.park(timeout: 50_000_000) }
+        if hasWrittenAll.load(ordering: .sequentiallyConsistent) { for thread in threads { thread.join() } }
         threads = []
     }
+
+    /// Bytes that the guest wrote while the console stood still, beyond what waits for it.
+    var droppedCount: UInt64 { host.use { _ in UInt64(port.droppedOutput) } }
 
     private func writeConsole() {
         while true {

@@ -30,7 +30,7 @@ final class DeviceBus: Sendable {
 
     // MARK: This node's processors
 
-    /// All ones where nothing is, and when the machine dies first.
+    /// All ones where nothing is, and when the machine dies first. Any size up to 8 bytes: KVM splits an access at a page's end.
     func read(_ access: DeviceAccess) -> UInt64 {
         map.read(access) { access, target in
             guard let target else { return nothingThere() }
@@ -63,11 +63,13 @@ final class DeviceBus: Sendable {
     // MARK: The control thread
 
     /// Another node's processor accesses a device here. Queues it: the devices' own thread performs and answers it.
-    func accept(_ request: DeviceRequest, from node: NodeIndex, answer: (DeviceReply) -> Void) {
+    func accept(_ request: DeviceRequest, from node: NodeIndex) throws(PeerViolation) {
         guard let target = map.target(of: request.access), target.node == self.node else {
-            if let sequence = request.sequence { answer(DeviceReply(sequence: sequence, value: .max)) }
-            return
+            throw PeerViolation("it accesses a device that is not here")
         }
-        host.queue(DeviceHost.Request(from: node, request: request, target: target))
+        if request.access.space == .wire, map.driver(ofWire: request.access.address)?.node != node {
+            throw PeerViolation("it drives interrupt wire \(request.access.address), and no device of its own is on it")
+        }
+        try host.queue(DeviceHost.Request(from: node, request: request, target: target))
     }
 }

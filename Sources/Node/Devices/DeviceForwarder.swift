@@ -6,6 +6,8 @@ import Synchronization
 /// Carries device accesses of this node to other nodes, and the answers to who waits for them.
 final class DeviceForwarder: Sendable {
     private struct Waiting {
+        /// Who is to answer.
+        let node: NodeIndex
         let parker: Parker
         var answer: UInt64?
     }
@@ -38,7 +40,7 @@ final class DeviceForwarder: Sendable {
         var sequence = next.wrappingAdd(1, ordering: .relaxed).oldValue
         if sequence == 0 { sequence = next.wrappingAdd(1, ordering: .relaxed).oldValue }
         let parker = Parker()
-        waiting.withLock { $0[sequence] = Waiting(parker: parker) }
+        waiting.withLock { $0[sequence] = Waiting(node: node, parker: parker) }
         defer { waiting.withLock { _ = $0.removeValue(forKey: sequence) } }
         sendWhenThereIsRoom(DeviceRequest(sequence: sequence, access: access, value: value), to: node)
         while !isDead() {
@@ -52,12 +54,14 @@ final class DeviceForwarder: Sendable {
         while !send(node, request), !isDead() { Parker().park(timeout: 1_000_000) }
     }
 
-    /// Another node has answered. Any thread.
-    func answered(_ reply: DeviceReply) {
-        let parker = waiting.withLock { waiting in
+    /// Another node has answered. Any thread. After the end of the machine nobody waits, and any answer is late.
+    func answered(_ reply: DeviceReply, by node: NodeIndex) throws(PeerViolation) {
+        let parker = waiting.withLock { waiting -> Parker? in
+            guard let asked = waiting[reply.sequence], asked.node == node, asked.answer == nil else { return nil }
             waiting[reply.sequence]?.answer = reply.value
-            return waiting[reply.sequence]?.parker
+            return asked.parker
         }
+        guard parker != nil || isDead() else { throw PeerViolation("it answers a device access that nobody asked it for") }
         parker?.unpark()
     }
 }

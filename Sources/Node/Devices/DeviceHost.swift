@@ -19,7 +19,17 @@ final class DeviceHost: @unchecked Sendable {
     private let parker = Parker()
     private let isStopping = Atomic<Bool>(false)
     private let sleepingUntil = Atomic<UInt64>(.max)
-    private let requests = Mutex<[Request]>([])
+    /// Accesses of one other node that may wait here. A correct node's processors have one or 63 posted writes each under way; its timers' wires
+    /// change some thousand times a second, and a link that comes back brings those of seconds at once.
+    static let requestLimit = 1 << 16
+
+    private struct Requests {
+        var waiting: [Request] = []
+        var ofNode: [NodeIndex: Int] = [:]
+        var highWater = 0
+    }
+
+    private let requests = Mutex(Requests())
     private let route: @Sendable (InterruptMessage) -> Void
     private let drive: @Sendable (DeviceSet.WireChange) -> Void
     private let answer: @Sendable (NodeIndex, DeviceReply) -> Void
@@ -72,10 +82,20 @@ final class DeviceHost: @unchecked Sendable {
     }
 
     /// Leaves another node's access to the devices' own thread, in the order of arrival.
-    func queue(_ request: Request) {
-        requests.withLock { $0.append(request) }
+    func queue(_ request: Request) throws(PeerViolation) {
+        let hasRoom = requests.withLock { requests in
+            guard requests.ofNode[request.from, default: 0] < Self.requestLimit else { return false }
+            requests.ofNode[request.from, default: 0] += 1
+            requests.waiting.append(request)
+            requests.highWater = max(requests.highWater, requests.waiting.count)
+            return true
+        }
+        guard hasRoom else { throw PeerViolation("\(Self.requestLimit) of its device accesses wait, more than a node ever sends") }
         parker.unpark()
     }
+
+    /// Most accesses of other nodes that have ever waited here.
+    var queueHighWater: Int { requests.withLock { $0.highWater } }
 
     /// Runs one access under the lock, then does what it caused.
     @discardableResult
@@ -95,8 +115,11 @@ final class DeviceHost: @unchecked Sendable {
     private func serve() {
         while !isStopping.load(ordering: .sequentiallyConsistent) {
             for request in requests.withLock({ requests in
-                defer { requests.removeAll(keepingCapacity: true) }
-                return requests
+                defer {
+                    requests.waiting.removeAll(keepingCapacity: true)
+                    requests.ofNode.removeAll(keepingCapacity: true)
+                }
+                return requests.waiting
             }) { perform(request) }
             perform { devices, now in devices.advance(to: now) }
             let next = lock.withLock { _ in devices.nextDeadline } ?? .max

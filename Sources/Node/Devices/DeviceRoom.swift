@@ -22,7 +22,11 @@ package final class DeviceRoom: Sendable {
             isDead: { life.isOver }, send: { node, request in control.offer(.deviceRequest(request), to: node) })
         host = DeviceHost(
             map: map, node: node, layout: layout, route: route,
-            drive: { change in if let target = map.target(of: change.access) { forwarder.post(change.access, change.value, to: target.node) } },
+            drive: { change in
+                guard let target = map.target(of: change.access) else { return }
+                // Under the devices' lock nobody waits for room: a level that finds none is the loss of its node.
+                control.send(.deviceRequest(DeviceRequest(sequence: nil, access: change.access, value: change.value)), to: target.node)
+            },
             answer: { node, reply in control.send(.deviceReply(reply), to: node) }, onPower: onPower)
         bus = DeviceBus(map: map, node: node, host: host, forwarder: forwarder)
         self.console = console.flatMap { [host] in ConsolePump(host, console: $0) }
@@ -34,6 +38,10 @@ package final class DeviceRoom: Sendable {
     package var forwardedCount: UInt64 { forwarder.count }
     /// Accesses to addresses of no device.
     package var unclaimedCount: UInt64 { bus.unclaimedCount }
+    /// Most accesses of other nodes that have waited for this node's devices at once.
+    package var queueHighWater: UInt64 { UInt64(host.queueHighWater) }
+    /// Bytes of the guest's console that found no place.
+    package var droppedOutput: UInt64 { console?.droppedCount ?? 0 }
 
     package func start() {
         host.start()
@@ -60,10 +68,8 @@ package final class DeviceRoom: Sendable {
     // MARK: Other nodes
 
     /// Another node's processor accesses a device of this node.
-    func take(_ request: DeviceRequest, from node: NodeIndex) {
-        bus.accept(request, from: node) { control.send(.deviceReply($0), to: node) }
-    }
+    func take(_ request: DeviceRequest, from node: NodeIndex) throws(PeerViolation) { try bus.accept(request, from: node) }
 
     /// Another node has answered an access of this node.
-    func answered(_ reply: DeviceReply) { forwarder.answered(reply) }
+    func answered(_ reply: DeviceReply, by node: NodeIndex) throws(PeerViolation) { try forwarder.answered(reply, by: node) }
 }

@@ -55,12 +55,22 @@ package final class InterruptRouter: Sendable {
     }
 
     /// A message that another node routed here: only this node's processors are looked at.
-    package func accept(_ message: InterruptMessage) {
+    package func accept(_ message: InterruptMessage, from node: NodeIndex) throws(PeerViolation) {
+        if let source = message.source, nodeOfProcessor[source] != node {
+            throw PeerViolation("it sends an interrupt of processor \(source), which is not its own")
+        }
         for id in resolver.withLock({ $0.resolve(message) }) {
             if let target = local[id] { deliver(message, to: target) }
         }
     }
 
+    /// What another node says of its processor.
+    package func update(_ id: APICID, _ destination: LogicalDestination, from node: NodeIndex) throws(PeerViolation) {
+        guard nodeOfProcessor[id] == node else { throw PeerViolation("it tells the logical destination of processor \(id), which is not its own") }
+        update(id, destination)
+    }
+
+    /// What a processor of this node has set.
     package func update(_ id: APICID, _ destination: LogicalDestination) {
         resolver.withLock { $0.update(id, destination) }
     }

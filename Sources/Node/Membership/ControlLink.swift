@@ -25,6 +25,9 @@ package final class ControlLink: Sendable {
         }
     }
 
+    /// Hands what the kernel did not take earlier, and what the peer is owed, to the kernel.
+    func flush() { connection.withLock { if $0.hasOutput { _ = $0.flush() } } }
+
     package var counters: ConnectionCounters { connection.withLock { $0.counters } }
 
     func fill() -> FillOutcome { connection.withLock { $0.fill() } }
@@ -33,8 +36,8 @@ package final class ControlLink: Sendable {
     /// - Throws: what makes the peer one that is no longer listened to.
     func nextMessage() throws(ControlLinkError) -> ControlMessage? {
         // A frame is lent by the connection, so it is copied under the lock.
-        let frame = connection.withLock { connection -> Result<ControlMessage.Frame?, FrameError> in
-            do throws(FrameError) {
+        let frame = connection.withLock { connection -> Result<ControlMessage.Frame?, ConnectionError> in
+            do throws(ConnectionError) {
                 guard let frame = try connection.nextFrame() else { return .success(nil) }
                 return .success(ControlMessage.Frame(kind: frame.kind, body: frame.bodyBytes, payload: frame.payloadBytes))
             } catch {
@@ -42,7 +45,7 @@ package final class ControlLink: Sendable {
             }
         }
         switch frame {
-        case .failure(let error): throw .frame(error)
+        case .failure(let error): throw .connection(error)
         case .success(nil): return nil
         case .success(let frame?):
             do throws(ByteError) { return try ControlMessage(frame, from: peer) } catch { throw .message(frame.kind, error) }
@@ -52,12 +55,12 @@ package final class ControlLink: Sendable {
 
 /// What a peer sent that no node of this firmware sends.
 enum ControlLinkError: Error, CustomStringConvertible {
-    case frame(FrameError)
+    case connection(ConnectionError)
     case message(FrameKind, ByteError)
 
     var description: String {
         switch self {
-        case .frame(let error): "malformed stream: \(error)"
+        case .connection(.interrupted(let why)), .connection(.lost(let why)): "\(why)"
         case .message(let kind, let error): "malformed \(kind): \(error)"
         }
     }

@@ -161,12 +161,14 @@ extension MembershipMessage {
 
 extension MachineEnd {
     private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed }
+    /// In characters.
+    private static let longestReason = 160
 
     fileprivate func write(to writer: inout ByteWriter) {
         func put(_ kind: Kind, _ node: NodeIndex, _ why: String) {
             writer.put(kind.rawValue)
             writer.put(node)
-            writer.put(String(why.prefix(160)))
+            writer.put(sanitized(why.utf8, limit: Self.longestReason))
         }
         switch self {
         case .refused: writer.put(Kind.refused.rawValue)
@@ -185,10 +187,18 @@ extension MachineEnd {
         case .refused: self = .refused
         case .poweredOff: self = .poweredOff
         case .reboot: self = .reboot
-        case .failed: self = .failed(node: try reader.takeNode(), why: try reader.takeText())
-        case .lost: self = .lost(node: try reader.takeNode(), why: try reader.takeText())
+        case .failed: self = .failed(node: try reader.takeNode(), why: try Self.reason(from: &reader))
+        case .lost: self = .lost(node: try reader.takeNode(), why: try Self.reason(from: &reader))
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
         case nil: throw .value("end")
         }
+    }
+
+    /// A console repeats it: nothing in it moves a cursor or begins a line.
+    private static func reason(from reader: inout ByteReader) throws(ByteError) -> String {
+        let bytes = try reader.takeSized()
+        let text = sanitized(bytes, limit: longestReason)
+        guard Array(text.utf8) == bytes else { throw .value("reason: a console does not show it") }
+        return text
     }
 }

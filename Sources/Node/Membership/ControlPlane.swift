@@ -135,9 +135,11 @@ package final class ControlPlane: @unchecked Sendable {
                 return "\(error)"
             }
             switch outcome {
-            case .received: return nil
+            case .received:
+                link.flush()
+                return nil
             case .full: continue
-            case .lost(let loss): return "\(loss)"
+            case .interrupted(let loss), .lost(let loss): return "\(loss)"
             }
         }
     }
@@ -157,6 +159,7 @@ package final class ControlPlane: @unchecked Sendable {
             next = max(next + period, now)
             beating.step()
             broadcast(.heartbeat)
+            for link in links { link?.flush() }
             for peer in NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members where detector.withLock({ $0.streamEnded(peer, .closed) }) {
                 handlers.loss(peer, "it has read nothing for long, and no more fits into the connection")
             }

@@ -51,6 +51,11 @@ package struct MachinePlan: Sendable, Equatable {
             throw .value("address map (\(error))")
         }
         do {
+            _ = try MachineLayout(nodes: resources.map(\.description))
+        } catch {
+            throw .value("machine layout (\(error))")
+        }
+        do {
             cpuid = try CPUIDTable(decoding: reader.takeRest())
         } catch {
             throw .value("CPUID table (\(error))")

@@ -17,6 +17,7 @@ extension CoherenceLoop where Link: ~Copyable {
                     fill(event.page)
                     continue
                 }
+                if isHalted { continue }
                 engine.fault(
                     event.page, isWrite: event.isWrite, processor: UInt16(truncatingIfNeeded: event.thread),
                     now: Instant(nanoseconds: now), effects: &effects)

@@ -8,14 +8,42 @@ extension CoherenceLoop where Link: ~Copyable {
         while true {
             switch channel.poll() {
             case .message(let delivery):
-                if !isDraining, !take(delivery, from: channel) { return }
+                if !isDraining, !isHalted, !take(delivery, from: channel) { return }
             case .empty: return
-            case .lost(let loss):
-                // A dead machine's peers may go. Their descriptors are readable for ever then: a loop that never sleeps at this
-                // priority keeps every other thread from ending.
-                if isDraining { remove(channel) } else { lose(channel, "\(loss)") }
-                return
+            case .interrupted(let why): return handle(.interrupted(why), of: channel)
+            case .lost(let loss): return handle(.lost(loss), of: channel)
             }
+        }
+    }
+
+    /// A link that is interrupted waits for what it goes on with, as long as there is somebody to bring that.
+    func handle(_ end: LinkEnd, of channel: PageChannel<Link>) {
+        // A dead machine's peers may go. Their descriptors are readable for ever then: a loop that never sleeps at this
+        // priority keeps every other thread from ending.
+        if isDraining { return remove(channel) }
+        switch end {
+        case .lost(let why): lose(channel, "\(why)")
+        case .interrupted(let why):
+            guard let onInterruption else { return lose(channel, "\(why)") }
+            interruptions[Int(channel.peer.rawValue)] = Interruption(since: monotonicNow(), why: why)
+            onInterruption(channel.peer, why)
+        }
+    }
+
+    /// Another stream for the link to `peer`, whatever became of the last one.
+    func adopt(_ next: Link.Renewal, for peer: NodeID, now: UInt64) throws(SystemError) {
+        guard !isDraining, let channel = channels[Int(peer.rawValue)] else { return }
+        channel.adopt(next, now: now)
+        interruptions[Int(peer.rawValue)] = nil
+        // Without a descriptor it was interrupted once too often, as flushing will say.
+        if channel.fileDescriptor >= 0 { try poller.add(channel.fileDescriptor, as: UInt32(peer.rawValue)) }
+    }
+
+    /// A link that nothing brings back is lost, also where the peer itself is heard.
+    func loseInterrupted(_ now: UInt64) {
+        for (index, interruption) in interruptions.enumerated() {
+            guard let interruption, now &- interruption.since > interruptionLimit, let channel = channels[index] else { continue }
+            lose(channel, "not connected again within \(interruptionLimit / 1_000_000_000) s: \(interruption.why)")
         }
     }
 
@@ -34,6 +62,7 @@ extension CoherenceLoop where Link: ~Copyable {
             try engine.receive(message, from: channel.peer, now: Instant(nanoseconds: now), effects: &effects)
         } catch {
             effects.removeAll()
+            isHalted = true
             lose(channel, "\(error)")
             return false
         }
@@ -53,6 +82,13 @@ extension CoherenceLoop where Link: ~Copyable {
     /// Others may hold the channel still, so its descriptor stays open: the poller is told as well.
     private func remove(_ channel: PageChannel<Link>) {
         channels[Int(channel.peer.rawValue)] = nil
+        interruptions[Int(channel.peer.rawValue)] = nil
         try? poller.remove(channel.fileDescriptor)
     }
+}
+
+/// Of one link.
+struct Interruption {
+    var since: UInt64
+    var why: ConnectionLoss
 }

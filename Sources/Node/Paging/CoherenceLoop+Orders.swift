@@ -1,17 +1,19 @@
 import Platform
 package import Coherence
-import Interconnect
+package import Interconnect
 import KVM
 import Synchronization
 
 /// What other threads want of the loop, until it takes it.
-struct LoopOrders {
+struct LoopOrders<Renewal: Sendable> {
     /// Snapshots asked for so far, and how many of them `snapshot` answers.
     var asked: UInt64 = 0
     var answered: UInt64 = 0
     var snapshot = CoherenceSnapshot()
     /// To go over to.
     var policies: PolicySet?
+    /// Streams that links go on with.
+    var renewals: [(peer: NodeID, next: Renewal)] = []
     var drain = false
     var quit = false
 }
@@ -45,17 +47,24 @@ extension CoherenceLoop where Link: ~Copyable {
         wake.raise()
     }
 
+    /// The link to `peer` goes on over `next`, from where both ends are.
+    package func adopt(_ next: Link.Renewal, for peer: NodeID) {
+        orders.withLock { $0.renewals.append((peer, next)) }
+        wake.raise()
+    }
+
     package func quit() {
         orders.withLock { $0.quit = true }
         wake.raise()
     }
 
     /// On the loop's thread; false: it is to end.
-    func takeOrders() -> Bool {
-        let (asked, isAnswered, policies, drain, quit) = orders.withLock { orders in
-            defer { orders.policies = nil }
-            return (orders.asked, orders.asked == orders.answered, orders.policies, orders.drain, orders.quit)
+    func takeOrders() throws(SystemError) -> Bool {
+        let (asked, isAnswered, policies, renewals, drain, quit) = orders.withLock { orders in
+            defer { (orders.policies, orders.renewals) = (nil, []) }
+            return (orders.asked, orders.asked == orders.answered, orders.policies, orders.renewals, orders.drain, orders.quit)
         }
+        for (peer, next) in renewals { try adopt(next, for: peer, now: monotonicNow()) }
         if let policies {
             engine.use(policies)
             for channel in channels { channel?.sendsDifferences = policies.contains(.differenceTransfer) }

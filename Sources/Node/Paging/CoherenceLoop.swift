@@ -34,22 +34,30 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     var dropped: [PageNumber] = []
     var events = [FaultEvent](repeating: FaultEvent(page: PageNumber(0), thread: 0, isWrite: false), count: 8)
     var isDraining = false
+    /// A peer has broken the protocol: engine and memory may differ, so nothing is done any more until the machine's end has come here.
+    var isHalted = false
     let wake: WakeEvent
     let progress = ThreadProgress()
-    let orders = Mutex(LoopOrders())
+    let orders = Mutex(LoopOrders<Link.Renewal>())
     let answered = Parker()
     private let running = Atomic<Bool>(false)
     let onLoss: @Sendable (NodeID, String) -> Void
+    let onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)?
     let log: @Sendable (String) -> Void
+    /// By node: links that wait for what they go on with, and how long one may, in nanoseconds.
+    var interruptions: [Interruption?]
+    let interruptionLimit: UInt64
     var nextWatch: UInt64 = 0
 
     /// - Parameters:
     ///   - channels: by node; nil for this node.
-    ///   - onLoss: called once from the loop's thread when a peer's stream ends or makes no sense.
+    ///   - interruptionLimit: nanoseconds after which a link that is interrupted is lost.
+    ///   - onInterruption: called from the loop's thread when a link is interrupted: `adopt` is to follow. Nil: that is a loss.
+    ///   - onLoss: called once from the loop's thread when a peer's link is lost or makes no sense.
     package init(
         configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, channels: [PageChannel<Link>?],
-        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void,
-        log: @escaping @Sendable (String) -> Void
+        processors: [ProcessorSignal], interruptionLimit: UInt64 = 0, onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)? = nil,
+        onLoss: @escaping @Sendable (NodeID, String) -> Void, log: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         engine = Engine(configuration: configuration)
         node = configuration.node
@@ -63,6 +71,9 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         wake = try WakeEvent()
         poller = try Poller()
         self.onLoss = onLoss
+        self.onInterruption = onInterruption
+        self.interruptionLimit = interruptionLimit
+        interruptions = Array(repeating: nil, count: channels.count)
         self.log = log
         try poller.add(memory.faults.rawValue, as: Number.faults)
         try poller.add(wake.rawDescriptor, as: Number.wake)
@@ -95,15 +106,18 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     private func turn() throws(SystemError) -> Bool {
         progress.step()
         var now = monotonicNow()
-        if !isDraining, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
+        if !isDraining, !isHalted, let deadline = engine.nextDeadline, deadline.nanoseconds <= now {
             engine.expire(now: Instant(nanoseconds: now), effects: &effects)
             try executeWithoutContents(now: now)
             try flush()
             now = monotonicNow()
         }
-        if now >= nextWatch { logLongWaits(now) }
+        if now >= nextWatch {
+            logLongWaits(now)
+            loseInterrupted(now)
+        }
         var timeout = LoopTimes.watchInterval
-        if !isDraining, let deadline = engine.nextDeadline {
+        if !isDraining, !isHalted, let deadline = engine.nextDeadline {
             timeout = min(timeout, deadline.nanoseconds > now ? deadline.nanoseconds - now : 0)
         }
         let count = try awaitEvents(timeout: timeout, now: now)
@@ -113,7 +127,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
             case Number.faults: try takeFaults()
             case Number.wake:
                 wake.clear()
-                guard takeOrders() else { return false }
+                guard try takeOrders() else { return false }
             default:
                 if let channel = channels[Int(number)] { takeMessages(channel) }
             }
@@ -141,7 +155,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     private func flush() throws(SystemError) {
         for channel in channels {
             guard let channel else { continue }
-            if let loss = try channel.flush(poller, number: UInt32(channel.peer.rawValue)) { lose(channel, "\(loss)") }
+            if let end = try channel.flush(poller, number: UInt32(channel.peer.rawValue)) { handle(end, of: channel) }
         }
     }
 }

@@ -14,7 +14,7 @@ package struct CoherenceSnapshot: Sendable {
     package var differencesSent: UInt64 = 0
     package var bytesSpared: UInt64 = 0
     /// Processors that wait for a page now.
-    package var waiting: [FaultWaiters.Wait] = []
+    package var waiting: [PageWait] = []
     /// The policies in effect.
     package var policies = PolicySet.none
 }

@@ -1,5 +1,5 @@
 import KVM
-package import Coherence
+import Coherence
 
 /// What page each local processor waits for, so that a kick is not wasted on it (it would only spin inside KVM) and
 /// the time of a remote fault is known.
@@ -8,13 +8,6 @@ package struct FaultWaiters {
         var page: PageNumber?
         var since: UInt64 = 0
         var isReported = false
-    }
-
-    /// A processor of this node that waits for a page, and how long already.
-    package struct Wait: Sendable {
-        package let processor: Int
-        package let page: PageNumber
-        package let nanoseconds: UInt64
     }
 
     private let processors: [ProcessorSignal]
@@ -54,16 +47,16 @@ package struct FaultWaiters {
     }
 
     /// Waits longer than `limit` nanoseconds that were not told before.
-    mutating func takeOverdue(limit: UInt64, now: UInt64) -> [Wait] {
+    mutating func takeOverdue(limit: UInt64, now: UInt64) -> [PageWait] {
         let overdue = waits(now: now).filter { $0.nanoseconds > limit && !waiters[$0.processor].isReported }
         for wait in overdue { waiters[wait.processor].isReported = true }
         return overdue
     }
 
     /// Everyone who waits now.
-    func waits(now: UInt64) -> [Wait] {
+    func waits(now: UInt64) -> [PageWait] {
         waiters.indices.compactMap { index in
-            waiters[index].page.map { Wait(processor: index, page: $0, nanoseconds: now &- waiters[index].since) }
+            waiters[index].page.map { PageWait(processor: index, page: $0, nanoseconds: now &- waiters[index].since) }
         }
     }
 
@@ -72,19 +65,4 @@ package struct FaultWaiters {
 
     /// The pages waited for now.
     var pages: [PageNumber] { waiters.compactMap(\.page) + otherPages }
-}
-
-/// Times of faults that needed another node, from reading the event to waking the processor.
-package struct FaultTimes: Sendable {
-    package private(set) var count: UInt64 = 0
-    package private(set) var totalNanoseconds: UInt64 = 0
-    package private(set) var maximumNanoseconds: UInt64 = 0
-
-    mutating func add(_ nanoseconds: UInt64) {
-        count += 1
-        totalNanoseconds += nanoseconds
-        maximumNanoseconds = max(maximumNanoseconds, nanoseconds)
-    }
-
-    package var meanMicroseconds: Double { count == 0 ? 0 : Double(totalNanoseconds) / Double(count) / 1000 }
 }

@@ -11,6 +11,9 @@ package import Interconnect
 package final class PageChannel<Link: PageLink & ~Copyable> {
     /// Most bytes of one message's contents, whole or as differences.
     private static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
+    /// Bytes that may wait for a peer beyond what its link takes: a peer that reads nothing for so long is lost. Its processors' requests alone can
+    /// bring a quarter of it.
+    private static var overflowLimit: Int { 128 << 20 }
     /// MiB that a node gives to the histories of all its channels together.
     private static var historyMiB: Int { 32 }
 
@@ -28,6 +31,7 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
     private let outgoing: UnsafeMutableRawPointer
     private let incoming: UnsafeMutableRawPointer
     private var overflow: [WaitingMessage] = []
+    private var overflowBytes = 0
     private var isFlushPending = false
     private var isWatchedForRoom = false
 
@@ -85,6 +89,7 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
                 unsafe fill(body, contents, message, flags, pages, memory)
             }
         }
+        overflowBytes += Message.encodedSize + length
         overflow.append(waiting)
     }
 
@@ -125,6 +130,7 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
             unsafe room.body.copyBytes(from: next.body)
             unsafe room.payload.copyBytes(from: next.contents)
             link.commit()
+            overflowBytes -= next.body.count + next.contents.count
             overflow.removeFirst()
             isMoving = true
         }
@@ -132,21 +138,32 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
     }
 
     /// Hands what is queued to the link's network; asks the poller to tell when it takes more.
-    func flush(_ poller: borrowing Poller, number: UInt32) throws(SystemError) -> ConnectionLoss? {
-        guard isFlushPending else { return nil }
+    /// - Returns: what happened to the link; nil as long as it serves.
+    func flush(_ poller: borrowing Poller, number: UInt32) throws(SystemError) -> LinkEnd? {
+        guard isFlushPending || link.hasOutput else { return nil }
+        guard overflowBytes <= Self.overflowLimit else { return .lost(.unread(bytes: overflowBytes)) }
         while true {
             switch link.flush() {
-            case .lost(let loss): return loss
+            case .lost(let loss): return .lost(loss)
+            case .interrupted(let why): return .interrupted(why)
             case .wouldBlock:
                 try watchForRoom(true, poller, number)
                 return nil
             case .drained:
                 if drainOverflow() { continue }
+                // What found no room goes on when the peer has been heard.
                 isFlushPending = !overflow.isEmpty
-                try watchForRoom(isFlushPending, poller, number)
+                try watchForRoom(false, poller, number)
                 return nil
             }
         }
+    }
+
+    /// The link goes on over something else; its descriptor is one that no poller knows.
+    func adopt(_ next: Link.Renewal, now: UInt64) {
+        link.adopt(next, now: now)
+        isWatchedForRoom = false
+        isFlushPending = true
     }
 
     private func watchForRoom(_ isWanted: Bool, _ poller: borrowing Poller, _ number: UInt32) throws(SystemError) {
@@ -188,4 +205,10 @@ private struct WaitingMessage {
     var flags: FrameFlags
     var body: [UInt8]
     var contents: [UInt8]
+}
+
+/// Why a link moves nothing.
+enum LinkEnd {
+    case interrupted(ConnectionLoss)
+    case lost(ConnectionLoss)
 }

@@ -24,7 +24,10 @@ final class PolicyRoom: Sendable {
     }
 
     /// Another node's word, which may come before this one has its part of the machine.
-    func take(_ policies: PolicySet) { if membership.membership.isPolicyChoiceFree { adopt(policies) } }
+    func take(_ policies: PolicySet) throws(PeerViolation) {
+        guard membership.membership.isPolicyChoiceFree else { throw PeerViolation("it chooses coherence policies, which the licence does not permit") }
+        adopt(policies)
+    }
 
     private func adopt(_ policies: PolicySet) {
         self.policies.withLock { $0 = policies }

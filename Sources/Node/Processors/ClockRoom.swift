@@ -5,11 +5,16 @@ import Synchronization
 
 /// Keeps this node's guest clock at node 0's by exchanges of time stamps. Node 0 only answers.
 final class ClockRoom: Sendable {
+    /// Pings whose answers may still come: two minutes of beats.
+    static let pingLimit = 1024
+
     private let node: NodeIndex
     private let control: ControlPlane
     private let session: SessionSlot
     private let estimator = Mutex(ClockOffsetEstimator())
     private let answered = Parker()
+    /// When those pings left, oldest first.
+    private let pings = Mutex<[UInt64]>([])
 
     init(node: NodeIndex, control: ControlPlane, session: SessionSlot) {
         self.node = node
@@ -19,11 +24,18 @@ final class ClockRoom: Sendable {
 
     // MARK: Control thread
 
-    func answer(_ sent: UInt64, from peer: NodeIndex, received: UInt64) {
+    func answer(_ sent: UInt64, from peer: NodeIndex, received: UInt64) throws(PeerViolation) {
+        guard node == 0 else { throw PeerViolation("it asks this node for the time, which only node 0 tells") }
         control.send(.timePong(sent: sent, received: received, answered: hostTimestamp()), to: peer)
     }
 
-    func take(sent: UInt64, received: UInt64, answered remote: UInt64, at arrival: UInt64) {
+    func take(sent: UInt64, received: UInt64, answered remote: UInt64, at arrival: UInt64, from peer: NodeIndex) throws(PeerViolation) {
+        let wasAsked = pings.withLock { pings in
+            guard let index = pings.firstIndex(of: sent) else { return false }
+            pings.remove(at: index)
+            return true
+        }
+        guard peer == 0, wasAsked else { throw PeerViolation("it tells a time that nobody asked it for") }
         estimator.withLock { _ = $0.add(t0: sent, t1: received, t2: remote, t3: arrival) }
         answered.unpark()
     }
@@ -50,12 +62,18 @@ final class ClockRoom: Sendable {
         guard node != 0, let session = session.current, !session.isOver else { return }
         ping()
         guard let estimate = estimator.withLock({ $0.estimate }) else { return }
-        let behind = Int64(bitPattern: offset(session, estimate) &- session.clock.offset)
-        if behind > estimate.errorBound { session.clock.advance(by: UInt64(behind)) }
+        session.clock.correct(toward: offset(session, estimate), bound: estimate.errorBound)
         _ = record(estimate, in: session)
     }
 
-    private func ping() { control.send(.timePing(sent: hostTimestamp()), to: 0) }
+    private func ping() {
+        let now = hostTimestamp()
+        pings.withLock { pings in
+            if pings.count == Self.pingLimit { pings.removeFirst() }
+            pings.append(now)
+        }
+        control.send(.timePing(sent: now), to: 0)
+    }
 
     private func offset(_ session: MachineSession, _ estimate: ClockOffsetEstimator.Estimate) -> UInt64 {
         0 &- session.setup.plan.clockOrigin &+ UInt64(bitPattern: estimate.offset)

@@ -3,12 +3,15 @@ import KVM
 import Synchronization
 
 /// The guest's time-stamp counter on this node: the host's counter plus an offset that all of the node's processors
-/// share. Corrections only step it forward; processors apply a new offset before they next run guest code.
+/// share. Corrections only step it forward, a guest's write moves it as far as it says; processors apply a new offset before they
+/// next run guest code.
 package final class MachineClock: Sendable {
     /// Ticks a millisecond.
     package let kilohertz: UInt64
     private let offsetStorage: Atomic<UInt64>
     private let changes = Atomic<UInt32>(1)
+    /// How far guests' writes have moved the machine's counter, modulo 2^64. Its lock orders all changes of the offset.
+    private let moved = Mutex<UInt64>(0)
 
     package init(kilohertz: UInt64, offset: UInt64 = 0) {
         self.kilohertz = kilohertz
@@ -19,12 +22,30 @@ package final class MachineClock: Sendable {
     /// Counts changes of the offset.
     var generation: UInt32 { changes.load(ordering: .sequentiallyConsistent) }
 
-    package func setOffset(_ offset: UInt64) {
+    /// Where node 0's counter is, before the machine runs.
+    package func setOffset(_ offset: UInt64) { moved.withLock { _ in store(offset) } }
+
+    /// A guest's write, on whichever node, moved the machine's counter by `ticks`.
+    package func move(by ticks: UInt64) {
+        moved.withLock { moved in
+            moved &+= ticks
+            store(offset &+ ticks)
+        }
+    }
+
+    /// Steps forward to node 0's counter where this one is behind it by more than `bound` ticks.
+    /// - Parameter reference: the offset that node 0's counter has here, without what guests' writes have moved it.
+    package func correct(toward reference: UInt64, bound: Int64) {
+        moved.withLock { moved in
+            let behind = Int64(bitPattern: reference &+ moved &- offset)
+            if behind > bound { store(offset &+ UInt64(behind)) }
+        }
+    }
+
+    private func store(_ offset: UInt64) {
         offsetStorage.store(offset, ordering: .sequentiallyConsistent)
         changes.add(1, ordering: .sequentiallyConsistent)
     }
-
-    package func advance(by ticks: UInt64) { setOffset(offset &+ ticks) }
 
     /// The guest's counter now.
     package var guestTimestamp: UInt64 { hostTimestamp() &+ offset }

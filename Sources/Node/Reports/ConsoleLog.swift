@@ -6,6 +6,8 @@ package final class ConsoleLog: Sendable {
     private struct Queue {
         var lines: [String] = []
         var dropped = 0
+        /// Since the start.
+        var droppedInAll: UInt64 = 0
         var isWriting = false
         var isClosed = false
     }
@@ -26,10 +28,18 @@ package final class ConsoleLog: Sendable {
 
     package func say(_ line: String) {
         queue.withLock { queue in
-            if queue.lines.count < Self.limit { queue.lines.append(line) } else { queue.dropped += 1 }
+            if queue.lines.count < Self.limit {
+                queue.lines.append(line)
+            } else {
+                queue.dropped += 1
+                queue.droppedInAll += 1
+            }
         }
         hasLine.unpark()
     }
+
+    /// Sentences that were not kept since the start.
+    package var droppedCount: UInt64 { queue.withLock { $0.droppedInAll } }
 
     /// Waits until everything has been written, or for so many nanoseconds, and ends the log.
     package func close(patience: UInt64 = 2_000_000_000) {

@@ -18,7 +18,7 @@ package struct NodeReport: Sendable {
     package static let names =
         [
             "messages", "bytes", "mean_fault_ns", "maximum_fault_ns", "held_pages", "interrupts_forwarded", "device_accesses_forwarded",
-            "device_accesses_unclaimed", "exits", "shadows_forgotten", "shadows_spared", "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns",
+            "device_accesses_unclaimed", "device_queue_high_water", "guest_output_dropped", "console_lines_dropped", "exits", "shadows_forgotten", "shadows_spared", "send_overflows", "differences_sent", "bytes_spared", "clock_skew_ns",
             "clock_round_trip_ns",
         ] + Statistics.counters.map(\.name)
 

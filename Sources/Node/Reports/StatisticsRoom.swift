@@ -9,7 +9,13 @@ final class StatisticsRoom: @unchecked Sendable {
     private let count: Int
     private let control: ControlPlane
     private let session: SessionSlot
-    private let replies = Mutex<[NodeIndex: NodeReport]>([:])
+    private struct Replies {
+        var reports: [NodeIndex: NodeReport] = [:]
+        /// Questions that each node may still answer; several at once may have one answer.
+        var due: [NodeIndex: Int] = [:]
+    }
+
+    private let replies = Mutex(Replies())
     private let hasReply = Parker()
     private let askers = Mutex<Set<NodeIndex>>([])
     private let isAsked = Parker()
@@ -38,8 +44,14 @@ final class StatisticsRoom: @unchecked Sendable {
         isAsked.unpark()
     }
 
-    func take(_ report: NodeReport, from node: NodeIndex) {
-        replies.withLock { $0[node] = report }
+    func take(_ report: NodeReport, from node: NodeIndex) throws(PeerViolation) {
+        let wasAsked = replies.withLock { replies in
+            guard let due = replies.due[node], due > 0 else { return false }
+            replies.due[node] = due - 1
+            replies.reports[node] = report
+            return true
+        }
+        guard wasAsked else { throw PeerViolation("it sends figures that nobody asked for") }
         hasReply.unpark()
     }
 
@@ -62,11 +74,14 @@ final class StatisticsRoom: @unchecked Sendable {
     /// Every node's figures, of those that answer within 2 s; nil while there is no machine.
     func ask() -> [NodeReport]? {
         guard let session = session.current else { return nil }
-        replies.withLock { $0 = [:] }
+        replies.withLock { replies in
+            replies.reports = [:]
+            for node in NodeIndex.all(of: count) { replies.due[node, default: 0] += 1 }
+        }
         control.broadcast(.statRequest)
         let mine = session.report()
         let deadline = monotonicNow() + 2_000_000_000
-        while replies.withLock({ $0.count }) < count - 1, monotonicNow() < deadline { hasReply.park(timeout: 100_000_000) }
-        return ([mine] + replies.withLock { Array($0.values) }).sorted { $0.node < $1.node }
+        while replies.withLock({ $0.reports.count }) < count - 1, monotonicNow() < deadline { hasReply.park(timeout: 100_000_000) }
+        return ([mine] + replies.withLock { Array($0.reports.values) }).sorted { $0.node < $1.node }
     }
 }

@@ -37,6 +37,16 @@ struct DeferralTable: ~Copyable {
 
     subscript(position: Int) -> Deferral { items[position] }
 
+    /// Nothing more can wait. No correct node brings it so far: each has one request for a page, and so many in all.
+    var isFull: Bool { count == items.count }
+
+    /// Whether a request of `requester` for `page` waits. O(deferrals).
+    func contains(_ page: PageNumber, _ requester: NodeID) -> Bool {
+        for position in 0..<count where items[position].page == page && items[position].requester == requester { return true }
+        return false
+    }
+
+    /// - Precondition: the table is not full.
     mutating func add(_ deferral: Deferral) {
         items[count] = deferral
         count &+= 1

@@ -122,9 +122,15 @@ package struct AddressMap: Sendable, Equatable {
             register: DeviceRegister(space: access.space, offset: entry.offset + (access.address - entry.base)), isPosted: entry.isPosted)
     }
 
-    /// Performs a read: one of the device's inside a block, else one a byte. `body` gets nil where nothing is.
+    /// The device that drives an input of the I/O APIC; nil when none does.
+    package func driver(ofWire wire: UInt64) -> PlacedDevice? { devices.first { $0.wire.map(UInt64.init) == wire } }
+
+    /// The register of an access that a device can be given whole: one of 1, 2, 4 or 8 bytes inside one block.
+    private func whole(_ access: DeviceAccess) -> Target? { access.size.nonzeroBitCount == 1 ? target(of: access) : nil }
+
+    /// Performs a read of 1 to 8 bytes: one of the device's where it can be whole, else one a byte. `body` gets nil where nothing is.
     package func read(_ access: DeviceAccess, _ body: (DeviceAccess, Target?) -> UInt64) -> UInt64 {
-        let target = target(of: access)
+        let target = whole(access)
         guard target == nil, access.size > 1 else { return body(access, target) & access.ones }
         var value: UInt64 = 0
         for index in 0..<access.size {
@@ -136,7 +142,7 @@ package struct AddressMap: Sendable, Equatable {
 
     /// Performs a write, as `read` does.
     package func write(_ access: DeviceAccess, _ value: UInt64, _ body: (DeviceAccess, Target?, UInt64) -> Void) {
-        let target = target(of: access)
+        let target = whole(access)
         guard target == nil, access.size > 1 else { return body(access, target, value & access.ones) }
         for index in 0..<access.size {
             let byte = access.byte(index)

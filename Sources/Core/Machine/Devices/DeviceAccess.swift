@@ -23,7 +23,7 @@ package struct DeviceAccess: Sendable, Hashable {
 
     package var space: Space
     package var address: UInt64
-    /// 1, 2, 4 or 8 bytes.
+    /// 1 to 8 bytes; between nodes and in devices 1, 2, 4 or 8.
     package var size: Int
 
     package init(space: Space, address: UInt64, size: Int) {

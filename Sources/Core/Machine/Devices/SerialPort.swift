@@ -35,7 +35,7 @@ package final class SerialPort: Device {
     private var input: [UInt16] = []
     private var inputHead = 0
     private(set) var output: [UInt8] = []
-    private(set) var droppedOutput = 0
+    package private(set) var droppedOutput = 0
 
     private var isLoopback: Bool { modemControl & 0x10 != 0 }
     private var fifoEnabled: Bool { fifoControl & 1 != 0 }

@@ -1,0 +1,1 @@
+../../../Sources/Node/Devices/DeviceMessages.swift

@@ -1,0 +1,1 @@
+../../../Sources/Node/NodeIndex+Coherence.swift

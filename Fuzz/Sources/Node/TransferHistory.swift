@@ -1,0 +1,1 @@
+../../../Sources/Node/Paging/TransferHistory.swift

@@ -1,0 +1,1 @@
+../../../Sources/Node/Update/UpdateCoordinator.swift

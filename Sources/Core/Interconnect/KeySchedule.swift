@@ -1,0 +1,77 @@
+import Contract
+import Crypto
+
+/// One side's secret of one handshake (X25519, RFC 7748). It is gone when the handshake is: who learns the cluster key later cannot open what was
+/// recorded.
+struct EphemeralSecret: Sendable {
+    static let publicKeyLength = 32
+    private let key: Curve25519.KeyAgreement.PrivateKey
+
+    init(random: inout some RandomNumberGenerator) {
+        do { key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: randomBytes(32, &random)) } catch {
+            preconditionFailure("32 bytes are an X25519 key")
+        }
+    }
+
+    var publicKey: [UInt8] { Array(key.publicKey.rawRepresentation) }
+
+    /// The secret shared with the holder of `publicKey`; nil when that is none of a proper key (RFC 7748, 6.1: the result is all zeros).
+    func shared(with publicKey: [UInt8]) -> SharedSecret? {
+        guard let other = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: publicKey) else { return nil }
+        guard let shared = try? key.sharedSecretFromKeyAgreement(with: other),
+            unsafe shared.withUnsafeBytes({ unsafe $0.reduce(0, |) }) != 0
+        else { return nil }
+        return shared
+    }
+}
+
+/// Everything that is derived in one handshake: HKDF-SHA256 (RFC 5869) of the X25519 secret, salted with the key derived from the cluster key, for a
+/// purpose and the SHA-256 of both hellos. Who lacks the cluster key, or both ephemeral secrets, has none of it.
+struct KeySchedule: Sendable {
+    private enum Purpose: String {
+        case proof = "vsmp interconnect v2 proof by "
+        case verdict = "vsmp interconnect v2 verdict by "
+        case frames = "vsmp interconnect v2 frames of "
+    }
+
+    private let shared: SharedSecret
+    private let salt: AuthenticationKey
+    private let transcript: [UInt8]
+
+    init(_ shared: SharedSecret, salt: AuthenticationKey, dialerHello: [UInt8], listenerHello: [UInt8]) {
+        self.shared = shared
+        self.salt = salt
+        transcript = Array(SHA256.hash(data: dialerHello + listenerHello))
+    }
+
+    func proof(by side: Handshake.Side) -> [UInt8] { authentication(.proof, side).code(for: transcript) }
+
+    func isProof(_ code: [UInt8], by side: Handshake.Side) -> Bool { authentication(.proof, side).isValid(code, for: transcript) }
+
+    /// What makes an accept or a refusal, as it stands before its code, one that `side` sent.
+    func code(for verdict: [UInt8], by side: Handshake.Side) -> [UInt8] { authentication(.verdict, side).code(for: verdict) }
+
+    func isCode(_ code: some Sequence<UInt8>, for verdict: [UInt8], by side: Handshake.Side) -> Bool {
+        authentication(.verdict, side).isValid(code, for: verdict)
+    }
+
+    func streamKeys(of side: Handshake.Side, _ protection: InterconnectProtection) -> StreamKeys {
+        StreamKeys(send: bytes(.frames, side), receive: bytes(.frames, side.other), protection: protection)
+    }
+
+    private func authentication(_ purpose: Purpose, _ side: Handshake.Side) -> AuthenticationKey { AuthenticationKey(key: derive(purpose, side)) }
+
+    private func bytes(_ purpose: Purpose, _ side: Handshake.Side) -> [UInt8] { unsafe derive(purpose, side).withUnsafeBytes { unsafe [UInt8]($0) } }
+
+    private func derive(_ purpose: Purpose, _ side: Handshake.Side) -> SymmetricKey {
+        shared.hkdfDerivedSymmetricKey(
+            using: SHA256.self, salt: salt.bytes, sharedInfo: Array((purpose.rawValue + side.rawValue).utf8) + [0] + transcript, outputByteCount: 32)
+    }
+}
+
+/// The keys of one TCP stream, for one of its ends: one for each direction, used for nothing else.
+package struct StreamKeys: Sendable {
+    let send: [UInt8]
+    let receive: [UInt8]
+    let protection: InterconnectProtection
+}

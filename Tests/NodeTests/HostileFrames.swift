@@ -1,0 +1,1 @@
+../../Fuzz/Sources/FuzzControl/HostileFrames.swift
