@@ -64,12 +64,6 @@ struct BootJudge {
         _ = try check(kept, program: state.program, manifest, files, reader)
 
         let other = kept.other
-        // systemd-boot takes any name; a half changed one of a whole program is none of boot counting's.
-        for (path, entry) in files where path.hasPrefix(BootProgramName.folder.lowercased()) && path.hasSuffix(".efi") && BootProgramName(path: path) == nil {
-            guard let own = files["\(other.folder)/\(Bank.manifest)".lowercased()] else { throw Problem(description: "\(path) starts without a manifest") }
-            let program = try BankManifest(try content(own, reader), place: path).files.first { $0.name == Bank.program }
-            guard try file(entry, reader).digest == program?.digest else { throw Problem(description: "\(path) starts and is no whole program") }
-        }
         let program = states.banks[other].flatMap { $0.programTries == .left(0) ? nil : $0.program }
         guard program != nil || Self.isStartedByBIOS(other, states.environment) else { return nil }
         guard let entry = files["\(other.folder)/\(Bank.manifest)".lowercased()] else { throw Problem(description: "bank \(other.rawValue) starts without a manifest") }
