@@ -107,6 +107,7 @@ struct USBWriteCommand: ParsableCommand {
         try book?.take(firmware)
         for kit in kits { try kit.check(against: firmware, at: start.time) }
         let jobs = sticks.map(\.job)
+        for word in Set(try jobs.compactMap { try $0.personalisation?.checkMemory(against: firmware) }).sorted() { printError("vsmp: \(word)") }
         for job in jobs { book?.take(job.personalisation, for: job.target) }
         // Of which kit the image is a stick.
         let source = WrittenStick(of: firmware).kit
