@@ -9,6 +9,8 @@ package enum MachineEnd: Sendable, Equatable {
     /// The guest restarted so many times in a row before it reached user space: another start would only end the same.
     case guestFailed(resets: Int)
     case reboot
+    /// A node cannot carry its part: `why` is the whole sentence, the same on every console.
+    case unsuitable(node: NodeIndex, Unsuitability, why: String)
     /// A processor or a node's own hypervisor gave up.
     case failed(node: NodeIndex, why: String)
     /// A node died or its link was cut.
@@ -20,6 +22,8 @@ package enum MachineEnd: Sendable, Equatable {
         case .poweredOff: .success
         case .guestFailed: .guestFailed
         case .reboot: .guestReboot
+        case .unsuitable(_, .clock, _): .clocksDiffer
+        case .unsuitable(_, .memory, _): .notEnoughMemory
         case .lost: .nodeLost
         case .failed: .internalError
         }
@@ -39,8 +43,18 @@ package enum MachineEnd: Sendable, Equatable {
         case .poweredOff: Rank(kind: 1, node: 0)
         case .guestFailed: Rank(kind: 2, node: 0)
         case .reboot: Rank(kind: 3, node: 0)
-        case .failed(let node, _): Rank(kind: 4, node: node)
-        case .lost(let node, _): Rank(kind: 5, node: node)
+        case .unsuitable(let node, .clock, _): Rank(kind: 4, node: node)
+        case .unsuitable(let node, .memory, _): Rank(kind: 5, node: node)
+        case .failed(let node, _): Rank(kind: 6, node: node)
+        case .lost(let node, _): Rank(kind: 7, node: node)
         }
     }
+}
+
+/// What a node lacks for its part of the machine.
+package enum Unsuitability: UInt8, Sendable, Equatable {
+    /// A time-stamp counter that one guest clock can follow.
+    case clock = 0
+    /// Memory for what it lends and what that needs beside itself.
+    case memory
 }
