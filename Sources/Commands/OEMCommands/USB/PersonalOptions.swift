@@ -27,16 +27,11 @@ struct PersonalOptions: ParsableArguments {
     @Option(help: "What a node does after a failure: poweroff or wait.")
     var onFailure: MachineConfiguration.FailureAction?
 
-    @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: Self.rejoining)
+    @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: MachineConfiguration.Rejoining.parsed)
     var rejoin: MachineConfiguration.Rejoining?
 
     @Option(help: "Whether the board's watchdog timer resets a node that hangs: on or off.")
     var watchdog: MachineConfiguration.WatchdogUse?
-
-    @Sendable private static func rejoining(_ text: String) throws -> MachineConfiguration.Rejoining {
-        guard let rejoining = MachineConfiguration.Rejoining(text) else { throw ValidationError("'\(text)' is not always, never or a number from 1 to 1000") }
-        return rejoining
-    }
 
     func validate() throws {
         guard kernel != nil || (initrd == nil && append == nil) else { throw ValidationError("--initrd and --append need --kernel") }
