@@ -7,16 +7,18 @@ internal import Synchronization
 
 /// Keeps what sticks are written from as long as their writer, so that a station reads its image once, and notices when somebody changes it.
 final class ImageShelf: Sendable {
-    /// What another content of a file changes, or another file in its place. A disk has no such time.
+    /// What another content of a file changes, or another file in its place. A disk has no such time. How many blocks a file takes is not looked at: that
+    /// may change when the system writes it back.
     private struct Stamp: Equatable {
-        let status: FileStatus?
+        private var (fileSystem, inode, size) = ("", UInt64(0), 0)
         private var (seconds, nanoseconds) = (0, 0)
 
         init(_ path: String) {
-            status = FileStatus(path)
+            guard let status = FileStatus(path) else { return }
+            (fileSystem, inode, size) = (status.fileSystem, status.inode, status.size)
             var found = stat()
             // SAFETY: the string lives until the call returns, and stat only writes into `found`.
-            guard status?.kind == .file, unsafe stat(path, &found) == 0 else { return }
+            guard status.kind == .file, unsafe stat(path, &found) == 0 else { return }
             (seconds, nanoseconds) = (found.st_mtim.tv_sec, found.st_mtim.tv_nsec)
         }
     }
