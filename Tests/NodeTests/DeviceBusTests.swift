@@ -60,7 +60,13 @@ import Testing
                     return replies
                 }
                 do throws(PeerViolation) {
-                    for (from, request) in requests { try bus(1 - from.position).accept(request, from: from) }
+                    for (from, sent) in requests {
+                        guard let request = try? DeviceRequest(decoding: sent.encoded()) else {
+                            Issue.record("no node reads \(sent)")
+                            return false
+                        }
+                        try bus(1 - from.position).accept(request, from: from)
+                    }
                     for (from, reply) in answers { try forwarder(1 - from.position).answered(reply, by: from) }
                 } catch {
                     Issue.record("\(error)")
