@@ -38,7 +38,8 @@ extension MachineSession {
 
     static func makeLoop(
         _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, memory: GuestMemory, channels: [PageChannel<Connection>?],
-        processors: [ProcessorSignal], interrupted: @escaping @Sendable (NodeIndex, ConnectionLoss) -> Void, onLoss: @escaping @Sendable (NodeID, String) -> Void
+        processors: [ProcessorSignal], interrupted: @escaping @Sendable (NodeIndex, ConnectionLoss) -> Void,
+        onLoss: @escaping @Sendable (NodeID, String) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void
     ) throws -> CoherenceLoop<Connection> {
         var configuration = EngineConfiguration(
             node: NodeID(of: setup.node), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),
@@ -53,7 +54,7 @@ extension MachineSession {
         }
         return try CoherenceLoop(
             configuration: configuration, memory: memory, forgetter: forgetter, channels: channels, processors: processors,
-            interruptionLimit: LinkRoom.limit(outageSeconds: setup.plan.outageSeconds), onInterruption: { interrupted(NodeIndex($0), $1) }, onLoss: onLoss,
+            interruptionLimit: LinkRoom.limit(outageSeconds: setup.plan.outageSeconds), onInterruption: { interrupted(NodeIndex($0), $1) }, onLoss: onLoss, onFailure: onFailure,
             log: setup.log)
     }
 }
