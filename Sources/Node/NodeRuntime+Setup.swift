@@ -3,6 +3,7 @@ package import BoardSupport
 package import Machine
 package import Coherence
 package import Interconnect
+package import Platform
 
 extension NodeRuntime {
     /// Everything that a node needs of the outside, so that tests run several in one process.
@@ -31,6 +32,8 @@ extension NodeRuntime {
         package var minimumHold: UInt64
         /// Bits a second of the port to the other nodes, asked once they are joined; nil when nobody knows.
         package var portSpeed: @Sendable () -> UInt64?
+        /// Sets the port's largest packet where this process may not; nil where it may.
+        package var portSizer: PortSizer?
         /// How long to wait for the other nodes, in nanoseconds; nil for ever.
         package var patience: UInt64?
         /// How often in a row the guest has reset before it reached user space; node 0's counts.

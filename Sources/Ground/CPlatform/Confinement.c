@@ -8,6 +8,7 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <linux/watchdog.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -240,9 +241,10 @@ int cplatform_keep_to_calls(int status) {
     return code_or_thread > 0 ? -ESRCH : result(code_or_thread);
 }
 
-// MARK: The remounter
+// MARK: Helpers
 
-int cplatform_remounter(const char *folder) {
+// A process with one capability: the parent's end of a socket to it, or -errno; in the new process 0 and its own end in `keep`.
+static int helper(const char *name, int capability, int *keep) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
     pid_t parent = getpid(), child = fork();
@@ -256,14 +258,45 @@ int cplatform_remounter(const char *folder) {
         return ends[0];
     }
     // Nothing of the parent's is open here, and its signals are its own.
-    int keep = ends[1];
-    if (keep > 3) dup2(keep, 3), keep = 3;
-    syscall(SYS_close_range, keep + 1, ~0U, 0);
+    *keep = ends[1];
+    if (*keep > 3) dup2(*keep, 3), *keep = 3;
+    syscall(SYS_close_range, *keep + 1, ~0U, 0);
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(0);
-    prctl(PR_SET_NAME, "vsmp-remounter", 0, 0, 0);
-    if (cplatform_keep_capabilities(UINT64_C(1) << CAP_SYS_ADMIN) < 0) _exit(1);
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (cplatform_keep_capabilities(UINT64_C(1) << capability) < 0) _exit(1);
+    return 0;
+}
+
+// Sends a wish to a helper and takes its answer: 0 or -errno.
+static int ask(int helper, const void *wish, size_t size) {
+    int code;
+    ssize_t count;
+    do count = send(helper, wish, size, MSG_NOSIGNAL); while (count < 0 && errno == EINTR);
+    if (count != (ssize_t)size) return -errno;
+    do count = read(helper, &code, sizeof code); while (count < 0 && errno == EINTR);
+    return count == sizeof code ? code : count < 0 ? -errno : -EPIPE;
+}
+
+int cplatform_port_sizer(const char *interface) {
+    int keep, end = helper("vsmp-port-sizer", CAP_NET_ADMIN, &keep);
+    if (end != 0) return end;
+    int mtu, control = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    while (read(keep, &mtu, sizeof mtu) == sizeof mtu) {
+        struct ifreq request = {.ifr_mtu = mtu};
+        strncpy(request.ifr_name, interface, sizeof request.ifr_name - 1);
+        int code = ioctl(control, SIOCSIFMTU, &request) < 0 ? -errno : 0;
+        if (write(keep, &code, sizeof code) != sizeof code) break;
+    }
+    _exit(0);
+}
+
+int cplatform_size_port(int sizer, int mtu) { return ask(sizer, &mtu, sizeof mtu); }
+
+int cplatform_remounter(const char *folder) {
+    int keep, end = helper("vsmp-remounter", CAP_SYS_ADMIN, &keep);
+    if (end != 0) return end;
     char wish;
     while (read(keep, &wish, 1) == 1) {
         unsigned long flags = MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC | (wish == 'w' ? 0 : MS_RDONLY);
@@ -275,12 +308,7 @@ int cplatform_remounter(const char *folder) {
 
 int cplatform_remount(int remounter, bool writable) {
     char wish = writable ? 'w' : 'r';
-    int code;
-    ssize_t count;
-    do count = send(remounter, &wish, 1, MSG_NOSIGNAL); while (count < 0 && errno == EINTR);
-    if (count != 1) return -errno;
-    do count = read(remounter, &code, sizeof code); while (count < 0 && errno == EINTR);
-    return count == sizeof code ? code : count < 0 ? -errno : -EPIPE;
+    return ask(remounter, &wish, 1);
 }
 
 // MARK: The rest

@@ -96,6 +96,24 @@ package final class Remounter: Sendable {
     }
 }
 
+/// A process of its own that sets the largest packet (MTU) of one network interface, for one that has given up the capability. It ends with this process.
+package final class PortSizer: Sendable {
+    private let helper: FileDescriptor
+    private let name: String
+
+    /// Make it before other threads, and before a ``Confinement``.
+    package init(_ interface: String) throws(SystemError) {
+        name = interface
+        // SAFETY: the name is a C string, and the new process has its own copy.
+        helper = FileDescriptor(owning: try checked(unsafe cplatform_port_sizer(interface), "fork", on: interface), as: "the sizer of \(interface)")
+    }
+
+    /// Lets the interface carry packets of `mtu` bytes at most.
+    package func setMTU(_ mtu: Int) throws(SystemError) {
+        try checked(cplatform_size_port(helper.rawValue, Int32(clamping: mtu)), "ioctl(SIOCSIFMTU)", on: name)
+    }
+}
+
 extension [UInt8] {
     /// Overwrites bytes that held a secret with zeroes.
     package mutating func erase() {

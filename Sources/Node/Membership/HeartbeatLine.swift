@@ -30,6 +30,7 @@ struct HeartbeatLine: ~Copyable {
     private let key: ClusterKey
     private let reach: Reach
     private let interface: NetworkInterface?
+    private let sizer: PortSizer?
     private var narrowed: Int
     private var door: Socket? = nil
     private var all: [Peer] = []
@@ -37,14 +38,16 @@ struct HeartbeatLine: ~Copyable {
     /// Whose socket is read next; at the end the door's.
     private var turn = 0
 
-    init(_ identity: NodeIdentity, key: ClusterKey, reach: Reach, wake: borrowing WakeEvent) throws(SystemError) {
+    init(_ identity: NodeIdentity, key: ClusterKey, reach: Reach, sizer: PortSizer?, wake: borrowing WakeEvent) throws(SystemError) {
         let poller = try Poller()
         try poller.add(wake.rawDescriptor, as: .max)
         self.poller = poller
         me = identity
         self.key = key
         self.reach = reach
+        self.sizer = sizer
         if case .discovery(let name, let size) = reach, let found = try? NetworkInterface(name) {
+            // Joining says what is wrong with it.
             if let size { try? found.setMTU(size) }
             interface = found
             mtu = (try? found.mtu()) ?? 0
@@ -144,7 +147,7 @@ struct HeartbeatLine: ~Copyable {
     /// - Returns: why it does not.
     mutating func narrow(to size: Int) -> String? {
         guard let interface, size < narrowed else { return nil }
-        do throws(SystemError) { try interface.setMTU(size) } catch { return "\(error)" }
+        do throws(SystemError) { if let sizer { try sizer.setMTU(size) } else { try interface.setMTU(size) } } catch { return "\(error)" }
         narrowed = size
         return nil
     }

@@ -40,10 +40,11 @@ package final class WatchRoom: @unchecked Sendable {
     private var thread: SystemThread?
 
     package init(
-        _ identity: NodeIdentity, key: ClusterKey, reach: Reach, outageSeconds: Int = Limits.standardOutageSeconds, say: @escaping @Sendable (String) -> Void
+        _ identity: NodeIdentity, key: ClusterKey, reach: Reach, outageSeconds: Int = Limits.standardOutageSeconds, sizer: PortSizer? = nil,
+        say: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         wake = try WakeEvent()
-        line = try HeartbeatLine(identity, key: key, reach: reach, wake: wake)
+        line = try HeartbeatLine(identity, key: key, reach: reach, sizer: sizer, wake: wake)
         self.say = say
         let now = monotonicNow()
         shared = Mutex(

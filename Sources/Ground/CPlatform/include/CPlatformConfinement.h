@@ -25,6 +25,11 @@ int cplatform_keep_to_files(const struct cplatform_place *places, int count);
 // the first time; one that no part of this program ever makes (execve, ptrace, mount, ...) ends the process with `status`.
 int cplatform_keep_to_calls(int status);
 
+// A process that sets the largest packet (MTU) of one interface, and does nothing else; it ends with this one. Its end of a socket.
+int cplatform_port_sizer(const char *interface);
+// Asks it, in bytes: 0 or -errno.
+int cplatform_size_port(int sizer, int mtu);
+
 // A process that mounts `folder` anew, writable or read-only, and does nothing else; it ends with this one. Its end of a socket.
 int cplatform_remounter(const char *folder);
 // Asks it: 0 or -errno.
