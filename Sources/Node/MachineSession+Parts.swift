@@ -38,7 +38,8 @@ extension MachineSession {
 
     static func makeLoop(
         _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, memory: GuestMemory, channels: [PageChannel<Connection>?],
-        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void
+        processors: [ProcessorSignal], onLoss: @escaping @Sendable (NodeID, String) -> Void,
+        onFailure: @escaping @Sendable (SystemError) -> Void
     ) throws -> CoherenceLoop<Connection> {
         var configuration = EngineConfiguration(
             node: NodeID(of: setup.node), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),
@@ -52,7 +53,7 @@ extension MachineSession {
             setup.log("this kernel does not tell which pages are page tables: every page that leaves costs a forced emulation")
         }
         return try CoherenceLoop(
-            configuration: configuration, memory: memory, forgetter: forgetter, channels: channels, processors: processors, onLoss: onLoss,
+            configuration: configuration, memory: memory, forgetter: forgetter, channels: channels, processors: processors, onLoss: onLoss, onFailure: onFailure,
             log: setup.log)
     }
 }

@@ -14,6 +14,8 @@ extension MachineSession {
         package var console: GuestConsole
         /// What the guest is told of the machine's maker.
         package var identity: MachineIdentity
+        /// What this node's kernel takes its time-stamp counter for; nil when it is right.
+        package var kernelKilohertz: UInt32?
         package var log: @Sendable (String) -> Void
         /// Sentences that `log` had no place for.
         package var droppedLines: @Sendable () -> UInt64

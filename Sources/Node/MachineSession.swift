@@ -20,6 +20,7 @@ package final class MachineSession: @unchecked Sendable {
     private let life = MachineLife()
     let router: InterruptRouter
     private let timers: TimerThread
+    private let stepper: ClockStepper
     let devices: DeviceRoom
     private let room: ProcessorRoom
     private let control: ControlPlane
@@ -38,7 +39,8 @@ package final class MachineSession: @unchecked Sendable {
     ) throws {
         let (life, node) = (life, setup.node)
         let layout = try setup.plan.layout
-        let clock = MachineClock(kilohertz: UInt64(setup.plan.resources[0].timestampKilohertz), offset: 0 &- setup.plan.clockOrigin)
+        let clock = MachineClock(
+            kilohertz: UInt64(setup.plan.resources[0].timestampKilohertz), kernelKilohertz: setup.kernelKilohertz.map { UInt64($0) }, offset: 0 &- setup.plan.clockOrigin)
         let targets = layout.processors(ofNode: node).map { InterruptRouter.LocalTarget(id: $0.apicID) }
         let signals = targets.map(\.signal)
         let router = InterruptRouter(
@@ -53,6 +55,7 @@ package final class MachineSession: @unchecked Sendable {
             stopped: { processor, reason in
                 switch reason {
                 case .tripleFault: report(.guestReset)
+                case .outOfMemory(let why): report(.outOfMemory(why: "processor \(processor): \(why)"))
                 case .failure(let why): report(.failed(why: "processor \(processor): \(why)"))
                 }
             }, userSpaceReached: { report(.userSpaceReached) }, say: setup.log)
@@ -62,9 +65,11 @@ package final class MachineSession: @unchecked Sendable {
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
             setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals,
-            onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: why) : .lost(node: NodeIndex(lost), why: why)) })
+            onLoss: { lost, why in report(.lost(node: NodeIndex(lost), why: why)) },
+            onFailure: { report($0.isOutOfMemory ? .outOfMemory(why: "\($0)") : .failed(why: "\($0)")) })
         (self.setup, self.layout, self.clock, self.control, self.watch) = (setup, layout, clock, control, watch)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)
+        stepper = ClockStepper(clock, signals)
     }
 
     // MARK: Life
@@ -74,6 +79,7 @@ package final class MachineSession: @unchecked Sendable {
         if let guest { try load(guest) }
         loopThread = SystemThread("vsmp-coherence") { [loop] in loop.run() }
         threads.append(SystemThread("vsmp-timers") { [timers] in timers.run() })
+        threads.append(SystemThread("vsmp-clock") { [stepper] in stepper.run() })
         devices.start()
         running.store(processors.count, ordering: .sequentiallyConsistent)
         for processor in processors {
@@ -115,6 +121,7 @@ package final class MachineSession: @unchecked Sendable {
     package func finish() {
         guard running.load(ordering: .sequentiallyConsistent) == 0 else { return }
         timers.stop()
+        stepper.stop()
         devices.stop()
         for thread in threads { thread.join() }
         loop.quit()
@@ -144,6 +151,10 @@ package final class MachineSession: @unchecked Sendable {
 
     /// Goes over to other coherence policies; the next report has them.
     package func use(_ policies: PolicySet) { loop.use(policies) }
+
+    /// Gives the guest clock another course.
+    /// - Parameter roundTrip: ticks of the quickest exchange with node 0.
+    func steer(roundTrip: Int64, _ change: (ClockCourse) -> ClockCourse) { stepper.steer(roundTrip: roundTrip, change) }
 
     package func record(_ figures: ClockFigures) { skew.withLock { $0 = figures } }
 

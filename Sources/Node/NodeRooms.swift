@@ -22,9 +22,11 @@ final class NodeRooms: Sendable {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         control = try ControlPlane(links: links)
         self.watch = watch
-        membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: setup.configuration.outageSeconds ?? Limits.standardOutageSeconds, earlyResets: setup.earlyResets),
-            control: control, session: session, say: say)
-        clock = ClockRoom(node: node, control: control, session: session)
+        membership = MembershipDriver(
+            Membership(
+                node: node, count: count, devices: setup.devices, outageSeconds: setup.configuration.outageSeconds ?? Limits.standardOutageSeconds,
+                earlyResets: setup.earlyResets), control: control, session: session, say: say)
+        clock = ClockRoom(node: node, count: count, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
         updates = UpdateRoom(node: node, count: count, stick: setup.stick, control: control, say: say)
@@ -72,9 +74,9 @@ final class NodeRooms: Sendable {
     private func deliver(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) throws(PeerViolation) {
         switch message {
         case .membership(let message): membership.feed(.message(message, from: node))
-        case .timePing(let sent): try clock.answer(sent, from: node, received: timestamp)
-        case .timePong(let sent, let received, let answered):
-            try clock.take(sent: sent, received: received, answered: answered, at: timestamp, from: node)
+        case .timePing(let sent, let wish): try clock.answer(sent, wish: wish, from: node, received: timestamp)
+        case .timePong(let sent, let received, let answered, let lead):
+            try clock.take(sent: sent, received: received, answered: answered, lead, at: timestamp, from: node)
         case .statRequest: statistics.asked(by: node)
         case .statReply(let report): try statistics.take(report, from: node)
         case .policies(let choice): try policies.take(choice)

@@ -17,6 +17,8 @@ extension NodeRuntime {
         package var holdings: [FirmwareHolding] = []
         package var reach: Reach
         package var resources: NodeResources
+        /// What the board's memory was divided by, to be asked again when all slices are known; nil asks nobody.
+        package var memory: MemoryDivision.Demand?
         package var licensing: NodeLicensing
         package var guest: GuestSource?
         package var console: GuestConsole

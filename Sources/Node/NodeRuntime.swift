@@ -19,6 +19,8 @@ package final class NodeRuntime: Sendable {
     private let log: ConsoleLog
     /// Once this node has joined the others.
     private let rooms = Mutex<NodeRooms?>(nil)
+    /// What this node's kernel takes its time-stamp counter for, once asked.
+    private let kernelKilohertz = Atomic<UInt32>(0)
     private var node: NodeIndex { setup.configuration.node }
     private var count: Int { setup.configuration.nodes }
     private var outageSeconds: Int { setup.configuration.outageSeconds ?? Limits.standardOutageSeconds }
@@ -84,7 +86,7 @@ package final class NodeRuntime: Sendable {
                 switch task {
                 case .judge(let statements): rooms.membership.feed(.judged(agreement.judge(statements)))
                 case .remember(let outcome): agreement.remember(outcome)
-                case .measure: rooms.membership.feed(.measured(try measure(), clock: hostTimestamp()))
+                case .measure: rooms.membership.feed(.measured(try measure(rooms), clock: hostTimestamp()))
                 case .build(let plan): rooms.membership.feed(.built(try build(plan, rooms, pages)))
                 case .start: try start(rooms)
                 case .celebrate: setup.onStart()
@@ -92,6 +94,10 @@ package final class NodeRuntime: Sendable {
                 case .tell(let reports): tell(reports)
                 case .leave(let end): return try leave(rooms, end)
                 }
+            } catch let shortage as MemoryShortage where !task.isLast {
+                rooms.membership.feed(.shortOfMemory(why: "\(shortage)"))
+            } catch let error as SystemError where !task.isLast && error.isOutOfMemory {
+                rooms.membership.feed(.outOfMemory(why: "\(error)"))
             } catch where !task.isLast {
                 rooms.membership.feed(.failed(why: "\(error)"))
             }
@@ -100,29 +106,32 @@ package final class NodeRuntime: Sendable {
 
     // MARK: Tasks
 
-    private func measure() throws -> NodeHello {
+    private func measure(_ rooms: NodeRooms) throws -> NodeHello {
         var resources = setup.resources
         let probe = try VirtualProcessor(machine, id: machine.processorIDLimit - 2)
         resources.timestampKilohertz = try probe.timestampKilohertz()
         let (table, withdrawn) = FeatureTrial.run(try machine.supportedCPUID())
         if !withdrawn.isEmpty { setup.log(ConsoleWords.withdrawn(withdrawn)) }
-        return NodeHello(resources: resources, cpuid: table)
+        kernelKilohertz.store(resources.timestampKilohertz, ordering: .sequentiallyConsistent)
+        return NodeHello(resources: resources, counter: try rooms.clock.measure(), cpuid: table)
     }
 
     /// Builds this node's part, aligns its clock and, but for node 0, starts it: its processors wait for their start-up IPI.
     private func build(_ plan: MachinePlan, _ rooms: NodeRooms, _ pages: [PageChannel<Connection>?]) throws -> ClockFigures {
         if plan.outageSeconds != outageSeconds { setup.log(ConsoleWords.otherOutage(mine: outageSeconds, machine: plan.outageSeconds)) }
         rooms.watch.adopt(outageSeconds: plan.outageSeconds)
+        try setup.memory?.check(plan, node)
         let speed = setup.portSpeed()
         setup.log(ConsoleWords.port(speed: speed))
         let (membership, node) = (rooms.membership, node)
-        let session = try MachineSession(
-            MachineSession.Setup(
+        var part = MachineSession.Setup(
                 node: node, plan: plan, policies: setup.policies, minimumHold: setup.minimumHold,
                 pageTime: speed.map { Self.pageBits * 1_000_000_000 / max($0, 1) } ?? 0,
                 forgetsShadows: setup.forgetsShadows, console: setup.console, identity: setup.identity, log: setup.log,
-                droppedLines: { [log] in log.droppedCount }),
-            machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages, report: { membership.feed($0) })
+                droppedLines: { [log] in log.droppedCount })
+        part.kernelKilohertz = kernelKilohertz.load(ordering: .sequentiallyConsistent)
+        let session = try MachineSession(
+            part, machine: machine, control: rooms.control, watch: rooms.watch, coherence: pages, report: { membership.feed($0) })
         rooms.session.current = session
         rooms.policies.bring(to: session)
         let figures = try rooms.clock.align(session)
@@ -215,5 +224,16 @@ package enum NodeError: Error, CustomStringConvertible {
             violations.isEmpty ? "another node refuses the machine's licence" : "the licence does not cover this machine: \(violations.map(\.code.rawValue).joined(separator: ", "))"
         case .clock: "node 0 answers no clock exchange; look at the interconnect"
         }
+    }
+}
+
+extension MemoryDivision.Demand {
+    /// Asks again, now that the slices of all nodes are known.
+    fileprivate func check(_ plan: MachinePlan, _ node: NodeIndex) throws(MemoryShortage) {
+        var demand = self
+        let own = plan.resources[node: node]
+        (demand.sliceMiB, demand.cacheMiB) = (own.sliceMiB, own.cacheMiB)
+        demand.machineMiB = plan.resources.reduce(0) { $0 + $1.sliceMiB }
+        _ = try MemoryDivision(demand)
     }
 }

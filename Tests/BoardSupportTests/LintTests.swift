@@ -43,6 +43,17 @@ import Testing
         #expect(found.map(\.rule) == ["relation"] && found.first?.property ?? "" == property && found.first?.line != nil, "\(found)")
     }
 
+    @Test func memoryThatTwoBoardsDoNotHoldIsAnErrorWithFigures() throws {
+        let text = try source(of: "qemu-q35").replacingOccurrences(of: "minimum-mib = <448>", with: "minimum-mib = <320>")
+        let finding = try #require(try ScratchBoards(["qemu-q35/qemu-q35.dts": text]).findings("qemu-q35").first)
+        #expect(finding.rule == "relation" && finding.property == "minimum-mib" && finding.line != nil && finding.severity == .error)
+        #expect(finding.expected.hasPrefix("what two boards hold: at least <") && finding.expected.contains("(firmware-reserve-mib) 192"), "\(finding)")
+        // The number that it names is enough.
+        let least = finding.expected.split(separator: "<")[1].prefix { $0 != ">" }
+        let mended = text.replacingOccurrences(of: "minimum-mib = <320>", with: "minimum-mib = <\(least)>")
+        #expect(try ScratchBoards(["qemu-q35/qemu-q35.dts": mended]).findings("qemu-q35").isEmpty)
+    }
+
     @Test func aMissingNodeHasItsParentsLine() throws {
         let text = "/dts-v1/;\n\n/ {\n\tcompatible = \"a,b\";\n};\n"
         let catalogue = try ScratchBoards(["b/b.dts": text])

@@ -25,7 +25,7 @@ struct CoherenceLoopTests {
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: Int(half), minimumHold: 0, policies: .none),
-            memory: memory, forgetter: nil, channels: [nil, channel], processors: [], onLoss: { _, _ in }, log: { _ in })
+            memory: memory, forgetter: nil, channels: [nil, channel], processors: [], onLoss: { _, _ in }, onFailure: { _ in }, log: { _ in })
         return (loop, pair)
     }
 
@@ -74,7 +74,7 @@ struct CoherenceLoopTests {
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: 256),
             memory: memory, forgetter: nil, channels: [nil, PageChannel(wire.end(0, peer: 1), nodes: 2)], processors: [],
-            onLoss: { node, why in losses("\(node.rawValue) \(why)") }, log: { _ in })
+            onLoss: { node, why in losses("\(node.rawValue) \(why)") }, onFailure: { losses("\($0)") }, log: { _ in })
         var peer = wire.end(1, peer: 0)
         for _ in 0..<3 {
             let room = unsafe try #require(peer.reserve(flags: [], bodyLength: Message.encodedSize, contentsLength: 0))

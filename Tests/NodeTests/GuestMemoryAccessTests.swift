@@ -43,7 +43,7 @@ struct GuestMemoryAccessTests {
         let loop = try CoherenceLoop(
             configuration: EngineConfiguration(
                 node: NodeID(0), nodeCount: 2, homes: homes, cacheLimit: 256, minimumHold: 0, policies: .none),
-            memory: memory, forgetter: nil, channels: [nil, channel], processors: [ProcessorSignal()], onLoss: { _, _ in }, log: { _ in })
+            memory: memory, forgetter: nil, channels: [nil, channel], processors: [ProcessorSignal()], onLoss: { _, _ in }, onFailure: { _ in }, log: { _ in })
         let ran = onThread { loop.run() }
         let life = MachineLife()
         let access = GuestMemoryAccess(memory: memory, ram: [0..<Self.size], life: life)

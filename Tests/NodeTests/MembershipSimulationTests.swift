@@ -87,6 +87,59 @@ import Testing
         }
     }
 
+    /// Counters of another speed are a refusal with the same words everywhere: no loss, and no fault of this SDK.
+    @Test func aCounterOfAnotherSpeedIsRefusedInTheSameWordsOnEveryConsole() {
+        for seed in Self.seeds.prefix(100) {
+            var random = SeededGenerator(seed: seed)
+            var plan = plan(&random)
+            plan.fast = Int.random(in: 0..<plan.nodes, using: &random)
+            let simulator = run(plan, seed)
+            // Whoever differs from node 0 is named, also where node 0 is the odd one: both figures are there.
+            let (odd, speeds) = plan.fast == 0 ? (1, (2_000_000, 4_000_000)) : (plan.fast ?? 0, (4_000_000, 2_000_000))
+            let words = ConsoleWords.clash(of: NodeIndex(odd), kilohertz: UInt32(speeds.0), with: UInt32(speeds.1))
+            for node in simulator.members.indices {
+                #expect(simulator.members[node].end == .unsuitable(node: NodeIndex(odd), .clock, why: words), "seed \(seed)")
+                #expect(simulator.members[node].end?.exitStatus == .clocksDiffer && !simulator.done[node].contains("build"), "seed \(seed)")
+                #expect(simulator.consoles[node].filter { $0 == words }.count == 1, "seed \(seed): \(simulator.consoles[node])")
+            }
+        }
+    }
+
+    /// Eight boards, of which one's kernel took 2596 MHz for 233, are a machine.
+    @Test func aKernelThatIsWrongIsNamedAndStopsNothing() {
+        for seed in Self.seeds.prefix(100) {
+            var random = SeededGenerator(seed: seed)
+            var plan = plan(&random)
+            plan.nodes = max(plan.nodes, 3)
+            plan.deaths = Array(repeating: nil, count: plan.nodes)
+            let wrong = Int.random(in: 0..<plan.nodes, using: &random)
+            plan.miscalibrated = wrong
+            plan.incidents = [(0, 60 * Simulator.second, .guestPoweredOff)]
+            let simulator = run(plan, seed)
+            for node in simulator.members.indices {
+                #expect(simulator.members[node].end == .poweredOff && simulator.done[node].contains("celebrate"), "seed \(seed)")
+                #expect(simulator.members[node].plan?.resources.allSatisfy { $0.timestampKilohertz == 2_000_000 } == true, "seed \(seed)")
+                let named = simulator.consoles[node].contains(ConsoleWords.miscalibrated(NodeIndex(wrong), believed: 4_000_000, measured: 2_000_000))
+                #expect(named == (node == 0 || node == wrong), "seed \(seed), node \(node): \(simulator.consoles[node])")
+            }
+        }
+    }
+
+    /// A node without memory ends the machine, and every console says which and what it lent.
+    @Test func aNodeWithoutMemoryIsNamedOnEveryConsole() {
+        for seed in Self.seeds.prefix(100) {
+            var random = SeededGenerator(seed: seed)
+            var plan = plan(&random)
+            let poor = Int.random(in: 0..<plan.nodes, using: &random)
+            plan.incidents = [(poor, 60 * Simulator.second, .outOfMemory(why: "UFFDIO_COPY: Cannot allocate memory"))]
+            let simulator = run(plan, seed)
+            let consoles = Set(simulator.consoles.map { console in console.filter { $0.contains("has no memory left") } })
+            #expect(consoles.count == 1 && consoles.first?.count == 1, "seed \(seed): \(consoles)")
+            #expect(consoles.first?.first?.hasPrefix("node \(poor) has no memory left (UFFDIO_COPY: Cannot allocate memory): guest stopped; it lends a slice of") == true)
+            for node in simulator.members.indices { #expect(simulator.members[node].end?.exitStatus == .notEnoughMemory, "seed \(seed)") }
+        }
+    }
+
     /// Some refuse, at whatever speed the others are: all refuse, nobody builds, every reason is said on every console.
     @Test func refusalsReachEverybody() {
         for seed in Self.seeds.prefix(150) {

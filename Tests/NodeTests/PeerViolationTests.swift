@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (.timePong(sent: 1, received: 2, answered: 3), "it tells a time that nobody asked it for"),
+        (.timePong(sent: 1, received: 2, answered: 3, ClockLead()), "it tells a time that nobody asked it for"),
         (.policies(.none), "it chooses coherence policies, which the licence does not permit"),
         (.statReply(report), "it sends figures that nobody asked for"),
     ] as [(ControlMessage, String)])
@@ -81,10 +81,10 @@ import Testing
     }
 
     @Test func onlyNodeZeroTellsTheTime() throws {
-        let room = ClockRoom(node: 1, control: try ControlPlane(links: [nil, nil, nil]), session: SessionSlot())
-        #expect(throws: PeerViolation.self) { try room.answer(1, from: 2, received: 2) }
+        let room = ClockRoom(node: 1, count: 3, control: try ControlPlane(links: [nil, nil, nil]), session: SessionSlot())
+        #expect(throws: PeerViolation.self) { try room.answer(1, wish: 0, from: 2, received: 2) }
         for peer in [0, 2] as [NodeIndex] {
-            #expect(throws: PeerViolation.self) { try room.take(sent: 1, received: 2, answered: 3, at: 4, from: peer) }
+            #expect(throws: PeerViolation.self) { try room.take(sent: 1, received: 2, answered: 3, ClockLead(), at: 4, from: peer) }
         }
     }
 

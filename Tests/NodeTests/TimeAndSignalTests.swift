@@ -28,25 +28,42 @@ import Testing
     @Test func correctionsStepTheClockForwardAndAreNoticed() {
         let clock = MachineClock(kilohertz: 1_000_000, offset: .max)
         let generation = clock.generation
-        clock.correct(toward: 10, bound: 10)
-        #expect(clock.offset == 10 && clock.generation != generation)
-        clock.correct(toward: 10 &- 5, bound: 1)
-        clock.correct(toward: 15, bound: 5)
-        #expect(clock.offset == 10, "neither back, nor for less than can be known")
+        let now = hostTimestamp()
+        clock.steer { _ in ClockCourse(offset: 199, since: now) }
+        #expect(clock.step(of: 0, at: now) == (true, nil) && clock.offset == 199 && clock.generation == generation + 1)
+        clock.steer { _ in ClockCourse(offset: 250, since: now) }
+        #expect(clock.step(of: 0, at: now) == (false, nil) && clock.offset == 199 && clock.generation == generation + 1, "no step is that short")
     }
 
     /// Node 0's counter says nothing of what a guest has written: forwards or backwards, it stays, and corrections go on from there.
     @Test(arguments: [5_000_000, -5_000_000, Int64.min]) func whatAGuestWroteIsNotUndone(ticks: Int64) {
-        let clock = MachineClock(kilohertz: 1_000_000)
-        clock.setOffset(100)
-        let moved = UInt64(bitPattern: ticks)
+        let clock = MachineClock(kilohertz: 1_000_000, offset: 100)
+        let (moved, now) = (UInt64(bitPattern: ticks), hostTimestamp())
         clock.move(by: moved)
-        clock.correct(toward: 100, bound: 10)
-        #expect(clock.offset == 100 &+ moved)
-        clock.correct(toward: 150, bound: 10)
-        #expect(clock.offset == 150 &+ moved)
+        clock.steer { _ in ClockCourse(offset: 100, since: now) }
+        _ = clock.step(of: 0, at: now)
+        #expect(clock.offset == 100 &+ moved && clock.lead.gained == 0)
+        clock.steer { _ in ClockCourse(offset: 250, since: now) }
+        _ = clock.step(of: 0, at: now)
+        #expect(clock.offset == 250 &+ moved && clock.lead.gained == 150)
         clock.move(by: 0 &- moved)
-        #expect(clock.offset == 150)
+        #expect(clock.offset == 250)
+    }
+
+    /// What the guest wrote stays, whatever corrections come; corrections are steps, forward only.
+    @Test func aGuestsWriteIsNoPartOfTheCourse() {
+        let clock = MachineClock(kilohertz: 1_000_000)
+        let begun = hostTimestamp()
+        clock.steer { _ in ClockCourse(offset: 0, since: begun, gain: 1 << 22) }
+        #expect(clock.step(of: 1000, at: begun) == (false, 1000 << 10))
+        clock.move(by: 0 &- 5_000_000)
+        let generation = clock.generation
+        #expect(clock.step(of: 1000, at: begun + 1024 * 1500) == (true, 1000 << 10))
+        #expect(clock.offset == 1500 &- 5_000_000 && clock.generation == generation + 1)
+        // The shortest step is 100 ns.
+        #expect(clock.step(of: 0, at: begun + 1024 * 1599) == (false, 1 << 10) && clock.step(of: 0, at: begun + 1024 * 1600).isDue)
+        clock.steer { _ in ClockCourse(offset: 1600, since: begun) }
+        #expect(clock.step(of: 0, at: begun + (1 << 40)) == (false, nil) && clock.offset == 1600 &- 5_000_000)
     }
 
     @Test func timerInterruptsAreSpacedByTheirStalls() {

@@ -92,16 +92,17 @@ import Testing
     static var messages: [ControlMessage] {
         let access = DeviceAccess(space: .memory, address: 0xFEC0_0010, size: 4)
         let (lost, failed) = (MachineEnd.lost(node: 15, why: "no heartbeat"), MachineEnd.failed(node: 0, why: ""))
+        let unsuitable = MachineEnd.unsuitable(node: 3, .memory, why: String(repeating: "x", count: 1000))
         let membership: [MembershipMessage] = [
             .licence(statement), .verdict(LicenceVerdictMessage(violations: ["L301", "L302"])), .verdict(LicenceVerdictMessage(violations: [])),
-            .hello(NodeHello(resources: resources, cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start, .userSpace,
-            .end(EndWord(causes: [.refused, .poweredOff, .guestFailed(resets: 3), .reboot, failed, .cut(1, 15, why: "both live"), lost, .alone(why: "x")], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
+            .hello(NodeHello(resources: resources, counter: CounterReading(statedKilohertz: 2_400_000, ratio: 0.999_9, bound: 1e-6), cpuid: cpuid)), .plan(plan), .ready(ClockFigures(bound: 7, roundTrip: .max)), .start, .userSpace,
+            .end(EndWord(causes: [.refused, .poweredOff, .guestFailed(resets: 3), .reboot, unsuitable, failed, .cut(1, 15, why: "both live"), lost, .alone(why: "x")], isFinal: false)), .end(EndWord(causes: [lost], isFinal: true)),
             .report(report), .report(nil), .goodbye,
         ]
         let others: [ControlMessage] = [
             .interrupt(InterruptMessage(destination: 300, vector: Vector(0x41), source: APICID(2))),
             .logicalDestination(APICID(3), LogicalDestination(.cluster, id: 0x21)), .deviceReply(DeviceReply(sequence: 9, value: .max)),
-            .timePing(sent: 1), .timePong(sent: 1, received: 2, answered: 3), .timestampMove(UInt64(bitPattern: -5)), .statRequest, .statReply(report),
+            .timePing(sent: 1, wish: .max), .timePong(sent: 1, received: 2, answered: 3, ClockLead(gained: .max, gain: 5)), .timestampMove(UInt64(bitPattern: -5)), .statRequest, .statReply(report),
             .policies(.all), .policies(.none), .policies(.stridePrefetch),
         ]
         let requests = [
@@ -220,6 +221,11 @@ import Testing
         for resources in impossible {
             let hello = NodeHello(resources: resources, cpuid: Self.cpuid).encoded()
             #expect(throws: ByteError.self, "\(resources)") { try NodeHello(decoding: hello) }
+        }
+        for offset in [36, 44] {
+            var hello = NodeHello(resources: Self.resources, cpuid: Self.cpuid).encoded()
+            for byte in offset..<offset + 8 { hello[byte] = offset == 36 ? 0 : 0xFF }
+            #expect(throws: ByteError.self, "byte \(offset)") { try NodeHello(decoding: hello) }
         }
         var wrong = Self.plan
         for device in [

@@ -113,6 +113,17 @@ import Testing
         #expect(try board(["lint", "qemu-q35"]).output.isEmpty)
     }
 
+    @Test func showAndLintSayHowMemoryDivides() throws {
+        for command in [["show", "qemu-q35"], ["lint", "--memory", "qemu-q35"]] {
+            let said = try board(command)
+            #expect(said.status == 0 && said.output.contains("memory: minimum-mib <448> = firmware + slice + cache"), "\(said)")
+            #expect(said.output.contains("  2 board(s), AMD: ") && said.output.contains("  16 board(s), Intel: ") && said.output.contains("does not hold: 448 MiB"), "\(said)")
+        }
+        let json = try #require(try JSONSerialization.jsonObject(with: Data(board(["show", "qemu-q35", "--json"]).output.utf8)) as? [String: Any])
+        let rows = try #require((json["memory"] as? [String: Any])?["rows"] as? [[String: Any]])
+        #expect(rows.count == 10 && rows.contains { $0["shortage"] != nil } && rows.contains { $0["division"] != nil })
+    }
+
     @Test func showSaysEveryValuesOriginAndWhatIsUnproven() throws {
         let folder = try Folder()
         let parent = try String(contentsOfFile: repository + "/boards/qemu-q35/qemu-q35.dts", encoding: .utf8)

@@ -1,3 +1,4 @@
+import BoardSupport
 import Coherence
 import Node
 
@@ -45,7 +46,7 @@ enum MemoryTable {
             func mebibytes(_ bytes: Int) -> String { digits(Double(bytes) / mebibyte, 0) }
             Swift.print(
                 "1 TiB on \(nodes) nodes, a cache of a quarter of the slice, \(name): engine \(mebibytes(budget.engine.total)) MiB, slots "
-                    + "\(mebibytes(budget.slots)), host's tables \(mebibytes(budget.hostTables)), KVM's tables \(mebibytes(budget.guestTables)): "
+                    + "\(mebibytes(budget.slots)), host's tables \(mebibytes(budget.hostTables + budget.scatteredTables)), links \(mebibytes(budget.links)), KVM's tables \(mebibytes(budget.guestTables)): "
                     + "\(mebibytes(budget.total)) MiB a node, \(digits(budget.share * 100))% of the \(mebibytes(budget.lent)) MiB it lends")
         }
     }

@@ -49,6 +49,9 @@ enum RunCommand {
         } catch let error as NodeResourcesError {
             NodeProgram.report("\(error)")
             return .badInput
+        } catch let error as MemoryShortage {
+            NodeProgram.report("\(error)")
+            return .notEnoughMemory
         } catch let error as NodeError {
             NodeProgram.report("\(error)")
             if case .licence = error { return .licenceRefused }
@@ -103,16 +106,19 @@ enum RunCommand {
         _ options: Options, folder: String, image: String, board: Board, hash: FirmwareHash, configuration: MachineConfiguration,
         key: ClusterKey, _ inventory: HardwareInventory, _ rollback: RollbackGuard
     ) throws -> ExitStatus {
+        let paging = SecondLevelPaging.current
+        let memoryDemand = MemoryDivision.Demand(
+            physicalMiB: inventory.memoryMiB, reserveMiB: board.memory.firmwareReserveMiB, nodes: configuration.nodes, sliceMiB: configuration.sliceMiB,
+            cacheMiB: configuration.cacheMiB, kernel: paging == .shadow ? .shadowPaging : .extendedPaging)
+        let division = try MemoryDivision(memoryDemand)
         let resources = try NodeResources(
             sockets: max(1, inventory.sockets), coresPerSocket: max(1, inventory.cores / max(1, inventory.sockets)),
-            threadsPerCore: max(1, inventory.threads / max(1, inventory.cores)), physicalMiB: inventory.memoryMiB,
-            firmwareReserveMiB: board.memory.firmwareReserveMiB, sliceMiB: configuration.sliceMiB,
-            cacheMiB: configuration.cacheMiB, processors: configuration.processors)
+            threadsPerCore: max(1, inventory.threads / max(1, inventory.cores)), processors: configuration.processors, memory: division)
         NodeProgram.report(HardwareReport.reserveLine(of: board))
+        NodeProgram.report(division.text)
         let console = try GuestConsole(
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
         let firmware = FirmwareIdentity(folder: image)
-        let paging = SecondLevelPaging.current
         if let warning = paging.warning { NodeProgram.report(warning) }
         let reach = try reach(options, board, inventory)
         let memory = NodeMemory(store: NodeMemory.device())
@@ -135,6 +141,7 @@ enum RunCommand {
             reach: reach, resources: resources, licensing: licensing, guest: try guest(folder, configuration), console: console,
             identity: firmware.machine(version: hash.short, kit: configuration.kit), forgetsShadows: paging == .shadow,
             minimumHold: 300_000, portSpeed: { portSpeed(reach) }, log: { NodeProgram.show("vsmp: \($0)\n", patience: nil) })
+        setup.memory = memoryDemand
         setup.holdings = banks.withLock { $0.holdings }
         setup.onStart = {
             do throws(FirmwareBanks.Problem) { try banks.withLock { banks throws(FirmwareBanks.Problem) in try banks.bless() } } catch {

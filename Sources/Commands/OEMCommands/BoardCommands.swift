@@ -80,6 +80,10 @@ package struct BoardCommand: ParsableCommand {
         }
 
         @OptionGroup var options: Options
+
+        @Flag(help: "Print also how each board's memory divides between firmware, slice and cache.")
+        var memory = false
+
         @Argument(help: "Names of boards (NAME or NAME@REVISION); all when none is given.")
         var names: [String] = []
 
@@ -88,7 +92,9 @@ package struct BoardCommand: ParsableCommand {
                 var findings = names.isEmpty ? try options.catalogue.strays() : []
                 for name in names.isEmpty ? try options.catalogue.names() : names {
                     do {
-                        findings += try options.catalogue.load(name).warnings
+                        let compiled = try options.catalogue.load(name)
+                        findings += compiled.warnings
+                        if memory, !options.json { StandardOutput.print("\(compiled.board.fullName): \(BoardMemory(compiled.board).text)", terminator: "") }
                     } catch BoardError.invalid(let found) {
                         findings += found
                     }
@@ -117,7 +123,7 @@ package struct BoardCommand: ParsableCommand {
             try reportingErrors {
                 let compiled = try options.catalogue.load(name)
                 let values = compiled.values(proof: options.catalogue.proof(of: name))
-                if options.json { return try printJSON(Shown(board: compiled.board, values: values)) }
+                if options.json { return try printJSON(Shown(board: compiled.board, values: values, memory: BoardMemory(compiled.board))) }
                 StandardOutput.print(BoardListing(compiled.board, values).text, terminator: "")
             }
         }
@@ -125,6 +131,7 @@ package struct BoardCommand: ParsableCommand {
         struct Shown: Encodable {
             var board: Board
             var values: [BoardValue]
+            var memory: BoardMemory
         }
     }
 
@@ -259,6 +266,7 @@ struct BoardListing {
             if value.standing == .unproven { text += "  unproven" }
             text += "\n"
         }
+        text += BoardMemory(board).text
         let unproven = values.filter { $0.standing == .unproven }.map(\.path)
         text += unproven.isEmpty ? "every value was seen at work\n" : "unproven: \(unproven.joined(separator: " "))\n"
     }

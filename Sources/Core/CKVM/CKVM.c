@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CKVM.h"
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -91,6 +92,14 @@ int ckvm_interrupt(int vcpu, uint32_t vector) {
     return result(ioctl(vcpu, KVM_INTERRUPT, &interrupt));
 }
 int ckvm_nmi(int vcpu) { return result(ioctl(vcpu, KVM_NMI, 0)); }
+uint32_t ckvm_stated_tsc_khz(void) {
+    /* Intel SDM volume 3, 19.7.3: crystal x EBX / EAX; where the crystal is not stated the base frequency is the counter's. */
+    uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (!__get_cpuid_count(0x15, 0, &eax, &ebx, &ecx, &edx) || eax == 0 || ebx == 0) return 0;
+    if (ecx != 0) return (uint32_t)((uint64_t)ecx * ebx / eax / 1000);
+    if (!__get_cpuid_count(0x16, 0, &eax, &ebx, &ecx, &edx)) return 0;
+    return (eax & 0xFFFF) * 1000;
+}
 int ckvm_tsc_khz(int vcpu) { return result(ioctl(vcpu, KVM_GET_TSC_KHZ, 0)); }
 
 static int tsc_offset(int vcpu, unsigned long request, uint64_t *offset) {

@@ -16,7 +16,7 @@ struct SendingHalf: ~Copyable, Sendable {
     private(set) var isOpen = false
     private var reservation = 0
 
-    private static let sealedCapacity = 256 << 10
+    static let sealedCapacity = 256 << 10
 
     init(capacity: Int) throws(InterconnectError) {
         let frames = try ByteRing(capacity: capacity)

@@ -149,6 +149,9 @@ package struct VirtualProcessor: ~Copyable, ProcessorBackend {
         UInt32(try checked(ckvm_tsc_khz(descriptor.rawValue), "KVM_GET_TSC_KHZ", on: "vCPU \(id)"))
     }
 
+    /// kHz of this computer's time-stamp counter as its processor states it; 0 where it does not.
+    package static var statedTimestampKilohertz: UInt32 { ckvm_stated_tsc_khz() }
+
     /// Guest TSC = host TSC + offset, modulo 2^64 (KVM_VCPU_TSC_OFFSET).
     package func setTimestampOffset(_ offset: UInt64) throws(SystemError) {
         try checked(ckvm_set_tsc_offset(descriptor.rawValue, offset), "KVM_VCPU_TSC_OFFSET", on: "vCPU \(id)")

@@ -28,4 +28,6 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case stickUnplugged = 95
     case wrongBytes = 96
     case stickDiffers = 97
+    case clocksDiffer = 98
+    case notEnoughMemory = 99
 }

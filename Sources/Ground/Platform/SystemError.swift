@@ -12,6 +12,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible, Sendable 
         self.code = code
     }
 
+    /// The kernel had no memory for it (ENOMEM).
+    package var isOutOfMemory: Bool { code == ENOMEM }
+
     /// Why it failed: the C library's words, and the number.
     package var reason: String { Self.reason(code) }
 

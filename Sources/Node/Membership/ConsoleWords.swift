@@ -25,12 +25,21 @@ package enum ConsoleWords {
 
     static func loaded(milliseconds: UInt64) -> String { "guest loaded in \(milliseconds) ms and started" }
 
-    /// Counters that run at different speeds cannot be kept together without scaling; nil when these two can.
-    static func clash(of theirs: NodeResources, node: NodeIndex, with mine: NodeResources) -> String? {
-        let difference = abs(Int64(theirs.timestampKilohertz) - Int64(mine.timestampKilohertz))
-        guard difference * 100 > Int64(mine.timestampKilohertz) else { return nil }
-        return "node \(node)'s time-stamp counter runs at \(theirs.timestampKilohertz) kHz, node 0's at \(mine.timestampKilohertz) kHz: "
-            + "these processors cannot share one clock; use boards of one model"
+    /// The boards' counters cannot be kept together.
+    static func clash(of node: NodeIndex, kilohertz: UInt32, with reference: UInt32) -> String {
+        "the machine does not start: node \(node)'s time-stamp counter runs at \(kilohertz) kHz, node 0's at \(reference) kHz, as measured over the wire: "
+            + "one guest clock cannot follow both; make the machine of boards of one model"
+    }
+
+    /// A kernel's own clock is wrong; the machine does not depend on it.
+    static func miscalibrated(_ node: NodeIndex, believed: UInt32, measured: UInt32) -> String {
+        "warning: node \(node)'s kernel takes its time-stamp counter for \(believed / 1000) MHz; the other nodes measure \(measured / 1000) MHz and the guest is told that. "
+            + "That kernel's own clock, and so its timeouts, run wrong until it starts again"
+    }
+
+    static func exhausted(_ node: NodeIndex, _ why: String, lent: NodeResources?) -> String {
+        let shares = lent.map { "; it lends a slice of \($0.sliceMiB) and a cache of \($0.cacheMiB) of its \($0.physicalMiB) MiB: set slice-mib or cache-mib of its stick lower" }
+        return "node \(node) has no memory left (\(why.prefix(160))): guest stopped" + (shares ?? "")
     }
 
     static func waited(for what: String, seconds: UInt64) -> String { "waited \(seconds) s for '\(what)' of another node; look at that node's console" }
@@ -45,6 +54,7 @@ package enum ConsoleWords {
         case .guestFailed(let resets):
             return "the guest reset \(resets) times in a row before it reached user space: the machine stops; look at the guest's console, on node 0"
         case .reboot: return "the guest asked for a reboot"
+        case .unsuitable(_, _, let why): return why
         case .failed(let node, let why): return ConsoleEvent.failed(node: node, why: why).description
         case .lost(let node, let why):
             let resources = plan?.resources[node: node]

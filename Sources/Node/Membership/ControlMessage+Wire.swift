@@ -29,9 +29,20 @@ extension ControlMessage {
                 })
         case .deviceRequest(let request): Frame(kind: .deviceRequest, body: request.encoded())
         case .deviceReply(let reply): Frame(kind: .deviceReply, body: reply.encoded())
-        case .timePing(let sent): Frame(kind: .timePing, body: Self.write { $0.put(sent) })
-        case .timePong(let sent, let received, let answered):
-            Frame(kind: .timePong, body: Self.write { for time in [sent, received, answered] { $0.put(time) } })
+        case .timePing(let sent, let wish):
+            Frame(
+                kind: .timePing,
+                body: Self.write {
+                    $0.put(sent)
+                    $0.put(wish)
+                })
+        case .timePong(let sent, let received, let answered, let lead):
+            Frame(
+                kind: .timePong,
+                body: Self.write {
+                    for time in [sent, received, answered, lead.gained] { $0.put(time) }
+                    $0.put(lead.gain)
+                })
         case .timestampMove(let ticks): Frame(kind: .timeStampCounter, body: Self.write { $0.put(ticks) })
         case .statRequest: Frame(kind: .statRequest)
         case .statReply(let report): Frame(kind: .statReply, payload: report.encoded())
@@ -49,8 +60,10 @@ extension ControlMessage {
         case .interrupt: self = try Self.readInterrupt(&body)
         case .deviceRequest: self = .deviceRequest(try DeviceRequest(decoding: body.takeRest()))
         case .deviceReply: self = .deviceReply(try DeviceReply(decoding: body.takeRest()))
-        case .timePing: self = .timePing(sent: try body.take())
-        case .timePong: self = .timePong(sent: try body.take(), received: try body.take(), answered: try body.take())
+        case .timePing: self = .timePing(sent: try body.take(), wish: try body.take())
+        case .timePong:
+            self = .timePong(
+                sent: try body.take(), received: try body.take(), answered: try body.take(), ClockLead(gained: try body.take(), gain: try body.take()))
         case .timeStampCounter: self = .timestampMove(try body.take())
         case .statRequest: self = .statRequest
         case .statReply: self = .statReply(try NodeReport(decoding: frame.payload, from: node))
@@ -158,8 +171,9 @@ extension MembershipMessage {
 }
 
 extension MachineEnd {
-    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, cut, alone }
-    /// In characters.
+    private enum Kind: UInt8 { case refused = 0, poweredOff, reboot, failed, lost, guestFailed, unsuitable, cut, alone }
+    /// In characters: of a sentence that every node says; of other reasons, which a node completes itself.
+    private static let longestSentence = 1000
     private static let longestReason = 160
 
     fileprivate func write(to writer: inout ByteWriter) {
@@ -175,6 +189,11 @@ extension MachineEnd {
         case .guestFailed(let resets):
             writer.put(Kind.guestFailed.rawValue)
             writer.put(UInt8(clamping: resets))
+        case .unsuitable(let node, let what, let why):
+            writer.put(Kind.unsuitable.rawValue)
+            writer.put(node)
+            writer.put(what.rawValue)
+            writer.put(sanitized(why.utf8, limit: Self.longestSentence))
         case .failed(let node, let why): put(.failed, node, why)
         case .lost(let node, let why): put(.lost, node, why)
         case .cut(let low, let high, let why):
@@ -193,6 +212,10 @@ extension MachineEnd {
         case .refused: self = .refused
         case .poweredOff: self = .poweredOff
         case .reboot: self = .reboot
+        case .unsuitable:
+            let node = try reader.takeNode()
+            guard let what = Unsuitability(rawValue: try reader.take()) else { throw .value("end") }
+            self = .unsuitable(node: node, what, why: try Self.reason(from: &reader, limit: Self.longestSentence))
         case .failed: self = .failed(node: try reader.takeNode(), why: try Self.reason(from: &reader))
         case .lost: self = .lost(node: try reader.takeNode(), why: try Self.reason(from: &reader))
         case .guestFailed: self = .guestFailed(resets: Int(try reader.take(UInt8.self)))
@@ -206,9 +229,9 @@ extension MachineEnd {
     }
 
     /// A console repeats it: nothing in it moves a cursor or begins a line.
-    private static func reason(from reader: inout ByteReader) throws(ByteError) -> String {
+    private static func reason(from reader: inout ByteReader, limit: Int = longestReason) throws(ByteError) -> String {
         let bytes = try reader.takeSized()
-        let text = sanitized(bytes, limit: longestReason)
+        let text = sanitized(bytes, limit: limit)
         guard Array(text.utf8) == bytes else { throw .value("reason: a console does not show it") }
         return text
     }

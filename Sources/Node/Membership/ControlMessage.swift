@@ -8,10 +8,10 @@ package enum ControlMessage: Sendable {
     case logicalDestination(APICID, LogicalDestination)
     case deviceRequest(DeviceRequest)
     case deviceReply(DeviceReply)
-    /// The sender's time-stamp counter.
-    case timePing(sent: UInt64)
-    /// What the ping said, and the answering node's counter when it came and when the answer left.
-    case timePong(sent: UInt64, received: UInt64, answered: UInt64)
+    /// The sender's time-stamp counter, and what node 0's guest clock has to gain for it in 2^32 ticks.
+    case timePing(sent: UInt64, wish: UInt32)
+    /// What the ping said, the answering node's counter when it came and when the answer left, and its guest clock's lead.
+    case timePong(sent: UInt64, received: UInt64, answered: UInt64, ClockLead)
     /// A guest's write moved the machine's time-stamp counter by so many ticks.
     case timestampMove(UInt64)
     case statRequest

@@ -10,6 +10,8 @@ package enum MachineEnd: Sendable, Equatable {
     /// The guest restarted so many times in a row before it reached user space: another start would only end the same.
     case guestFailed(resets: Int)
     case reboot
+    /// A node cannot carry its part: `why` is the whole sentence, the same on every console.
+    case unsuitable(node: NodeIndex, Unsuitability, why: String)
     /// A processor or a node's own hypervisor gave up.
     case failed(node: NodeIndex, why: String)
     /// A node died, or every link to it was cut.
@@ -25,6 +27,8 @@ package enum MachineEnd: Sendable, Equatable {
         case .poweredOff: .success
         case .guestFailed: .guestFailed
         case .reboot: .guestReboot
+        case .unsuitable(_, .clock, _): .clocksDiffer
+        case .unsuitable(_, .memory, _): .notEnoughMemory
         case .lost, .cut, .alone: .nodeLost
         case .failed: .internalError
         }
@@ -45,11 +49,13 @@ package enum MachineEnd: Sendable, Equatable {
         case .poweredOff: Rank(kind: 1, node: 0)
         case .guestFailed: Rank(kind: 2, node: 0)
         case .reboot: Rank(kind: 3, node: 0)
-        case .failed(let node, _): Rank(kind: 4, node: node)
+        case .unsuitable(let node, .clock, _): Rank(kind: 4, node: node)
+        case .unsuitable(let node, .memory, _): Rank(kind: 5, node: node)
+        case .failed(let node, _): Rank(kind: 6, node: node)
         // Both ends of a cut link live, which counts before what one of them concludes from its silence.
-        case .cut(let low, let high, _): Rank(kind: 5, node: low, other: high)
-        case .lost(let node, _): Rank(kind: 6, node: node)
-        case .alone: Rank(kind: 7, node: 0)
+        case .cut(let low, let high, _): Rank(kind: 7, node: low, other: high)
+        case .lost(let node, _): Rank(kind: 8, node: node)
+        case .alone: Rank(kind: 9, node: 0)
         }
     }
 }
@@ -63,4 +69,12 @@ extension MachineEnd {
             case .alone(let reason): .alone(why: "\(reason)")
             }
     }
+}
+
+/// What a node lacks for its part of the machine.
+package enum Unsuitability: UInt8, Sendable, Equatable {
+    /// A time-stamp counter that one guest clock can follow.
+    case clock = 0
+    /// Memory for what it lends and what that needs beside itself.
+    case memory
 }

@@ -75,24 +75,29 @@ package struct MachinePlan: Sendable, Equatable {
 
 /// What a node tells node 0 about itself.
 package struct NodeHello: Sendable, Equatable {
+    /// `timestampKilohertz` is what this node's kernel believes.
     package var resources: NodeResources
+    package var counter: CounterReading
     package var cpuid: CPUIDTable
 
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
         resources.write(to: &writer)
+        counter.write(to: &writer)
         writer.put(raw: cpuid.encoded())
         return writer.bytes
     }
 
-    init(resources: NodeResources, cpuid: CPUIDTable) {
+    init(resources: NodeResources, counter: CounterReading = CounterReading(), cpuid: CPUIDTable) {
         self.resources = resources
+        self.counter = counter
         self.cpuid = cpuid
     }
 
     init(decoding bytes: [UInt8]) throws(ByteError) {
         var reader = ByteReader(bytes)
         resources = try NodeResources(from: &reader)
+        counter = try CounterReading(from: &reader)
         do {
             cpuid = try CPUIDTable(decoding: reader.takeRest())
         } catch {

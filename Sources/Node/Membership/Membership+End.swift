@@ -15,7 +15,7 @@ extension Membership {
             // Words go by other nodes.
             case .cut(node, let peer, _), .cut(let peer, node, _): gone[node: peer] = true
             case .alone: for peer in gone.indices where peer != node.position { gone[peer] = true }
-            case .refused, .poweredOff, .guestFailed, .reboot, .failed, .cut: break
+            case .refused, .poweredOff, .guestFailed, .reboot, .unsuitable, .failed, .cut: break
             }
         }
         return gone
@@ -66,7 +66,7 @@ extension Membership {
             case .cut(let low, let high, let why): .cut(low, high, why: ConsoleWords.reported(why, by: peer))
             // It speaks, and hears nobody.
             case .alone: .lost(node: peer, why: "it hears none of the other nodes; look at its port and cable")
-            case .refused, .poweredOff, .guestFailed, .reboot, .failed: cause
+            case .refused, .poweredOff, .guestFailed, .reboot, .unsuitable, .failed: cause
             }
         }
         add(heard)

@@ -84,15 +84,23 @@ extension Membership {
         let hellos = peers.compactMap(\.hello)
         guard hellos.count == count else { return }
         var common = hellos[0].cpuid
+        let frequency = CommonFrequency(hellos)
+        if let (odd, kilohertz) = frequency.odd {
+            return add([.unsuitable(node: odd, .clock, why: ConsoleWords.clash(of: odd, kilohertz: kilohertz, with: frequency.kilohertz))])
+        }
+        for (wrong, kilohertz) in frequency.miscalibrated {
+            act(.say(ConsoleWords.miscalibrated(wrong, believed: hellos[wrong.position].resources.timestampKilohertz, measured: kilohertz)))
+        }
         for (peer, hello) in zip(NodeIndex.all(of: count), hellos).dropFirst() {
-            if let why = ConsoleWords.clash(of: hello.resources, node: peer, with: hellos[0].resources) { return add([.failed(node: node, why: why)]) }
             do {
                 common = try common.intersection(hello.cpuid)
             } catch {
                 return add([.failed(node: node, why: "node \(peer): \(error)")])
             }
         }
-        let plan = MachinePlan(resources: hellos.map(\.resources), cpuid: common, clockOrigin: clockOrigin, devices: devices, outageSeconds: outageSeconds)
+        var resources = hellos.map(\.resources)
+        for index in resources.indices { resources[index].timestampKilohertz = frequency.kilohertz }
+        let plan = MachinePlan(resources: resources, cpuid: common, clockOrigin: clockOrigin, devices: devices, outageSeconds: outageSeconds)
         act(.broadcast(.plan(plan)))
         adopt(plan)
     }
@@ -110,6 +118,9 @@ extension Membership {
             return add([.refused])
         }
         self.plan = plan
+        if node != 0, let own = peers[node: node].hello?.resources.timestampKilohertz, CommonFrequency.differs(own, plan.resources[0].timestampKilohertz) {
+            act(.say(ConsoleWords.miscalibrated(node, believed: own, measured: plan.resources[0].timestampKilohertz)))
+        }
         for line in ConsoleWords.machine(plan) { act(.say(line)) }
         act(.perform(.build(plan)))
         enter(.building, patience: nil)

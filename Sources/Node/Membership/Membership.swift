@@ -48,6 +48,10 @@ package struct Membership: Sendable {
         /// A processor of this node ran guest code at privilege level 3.
         case userSpaceReached
         case failed(why: String)
+        /// This node's kernel has no memory left: what it said.
+        case outOfMemory(why: String)
+        /// This board's memory does not hold its part of the plan: the figures.
+        case shortOfMemory(why: String)
         /// Time has passed.
         case tick
     }
@@ -169,6 +173,8 @@ package struct Membership: Sendable {
         case .guestReset: add([.reboot])
         case .userSpaceReached: reachUserSpace()
         case .failed(let why): add([.failed(node: node, why: why)])
+        case .shortOfMemory(let why): add([.unsuitable(node: node, .memory, why: "the machine does not start: node \(node): \(why)")])
+        case .outOfMemory(let why): add([.unsuitable(node: node, .memory, why: ConsoleWords.exhausted(node, why, lent: plan?.resources[node: node]))])
         case .tick: if now >= deadline { expire() }
         }
         defer { effects = [] }
@@ -244,7 +250,7 @@ extension MachineEnd {
     /// The nodes that it is about.
     var nodes: [NodeIndex] {
         switch self {
-        case .failed(let node, _), .lost(let node, _): [node]
+        case .unsuitable(let node, _, _), .failed(let node, _), .lost(let node, _): [node]
         case .cut(let low, let high, _): [low, high]
         case .refused, .poweredOff, .guestFailed, .reboot, .alone: []
         }

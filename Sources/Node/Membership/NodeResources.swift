@@ -1,4 +1,4 @@
-import Contract
+package import BoardSupport
 import Bytes
 package import Machine
 
@@ -12,7 +12,7 @@ package struct NodeResources: Sendable, Equatable {
     package var firmwareMiB: Int
     package var sliceMiB: Int
     package var cacheMiB: Int
-    /// Guest time-stamp counter frequency.
+    /// Of a hello: what the node's kernel takes its time-stamp counter for. Of a plan: the guest's counter, the same for every node.
     package var timestampKilohertz: UInt32
 
     package var processors: Int { sockets * coresPerSocket * threadsPerCore }
@@ -31,32 +31,14 @@ package struct NodeResources: Sendable, Equatable {
         self.timestampKilohertz = timestampKilohertz
     }
 
-    /// Divides a board's memory: what the firmware keeps, a cache of an eighth of the rest (or as told), the slice.
-    /// - Throws: when nothing is left to lend.
-    package init(
-        sockets: Int, coresPerSocket: Int, threadsPerCore: Int, physicalMiB: Int, firmwareReserveMiB: Int,
-        sliceMiB: Int?, cacheMiB: Int?, processors: Int?
-    ) throws(NodeResourcesError) {
+    /// A board's processors, all or as many as told, and its memory as it was divided.
+    package init(sockets: Int, coresPerSocket: Int, threadsPerCore: Int, processors: Int?, memory: MemoryDivision) throws(NodeResourcesError) {
         let all = sockets * coresPerSocket * threadsPerCore
-        if let processors, processors != all {
-            guard processors < all else { throw .processors(have: all, need: processors) }
-            self.init(
-                sockets: 1, coresPerSocket: processors, threadsPerCore: 1, physicalMiB: physicalMiB, firmwareMiB: 0, sliceMiB: 0,
-                cacheMiB: 0)
-        } else {
-            self.init(
-                sockets: sockets, coresPerSocket: coresPerSocket, threadsPerCore: threadsPerCore, physicalMiB: physicalMiB,
-                firmwareMiB: 0, sliceMiB: 0, cacheMiB: 0)
-        }
-        let free = physicalMiB - firmwareReserveMiB
-        let cache = cacheMiB ?? max(32, free / 8)
-        let slice = (sliceMiB ?? (free - cache)) & ~1
-        guard slice >= Limits.sliceMiB.lowerBound, slice + cache <= free else {
-            throw .memory(physical: physicalMiB, firmware: firmwareReserveMiB, slice: slice, cache: cache)
-        }
-        self.sliceMiB = slice
-        self.cacheMiB = cache
-        firmwareMiB = physicalMiB - slice - cache
+        guard (processors ?? all) <= all else { throw NodeResourcesError(have: all, need: processors ?? all) }
+        let isWhole = (processors ?? all) == all
+        self.init(
+            sockets: isWhole ? sockets : 1, coresPerSocket: isWhole ? coresPerSocket : processors ?? all, threadsPerCore: isWhole ? threadsPerCore : 1,
+            physicalMiB: memory.physicalMiB, firmwareMiB: memory.firmwareMiB, sliceMiB: memory.sliceMiB, cacheMiB: memory.cacheMiB)
     }
 
     package var description: MachineLayout.NodeDescription {
@@ -86,17 +68,10 @@ package struct NodeResources: Sendable, Equatable {
     }
 }
 
-package enum NodeResourcesError: Error, Sendable, CustomStringConvertible {
-    case processors(have: Int, need: Int)
-    case memory(physical: Int, firmware: Int, slice: Int, cache: Int)
+/// A board has fewer processors than its stick asks for.
+package struct NodeResourcesError: Error, Sendable, CustomStringConvertible {
+    let have: Int
+    let need: Int
 
-    package var description: String {
-        switch self {
-        case .processors(let have, let need):
-            "machine.conf asks for \(need) processors, this board has \(have); write the stick again without processors="
-        case .memory(let physical, let firmware, let slice, let cache):
-            "\(physical) MiB do not hold the firmware (\(firmware) MiB), a cache of \(cache) MiB and a slice of \(slice) MiB: "
-                + "the slice must be at least 64 MiB; choose smaller slice-mib and cache-mib or add memory"
-        }
-    }
+    package var description: String { "machine.conf asks for \(need) processors, this board has \(have); write the stick again without processors=" }
 }

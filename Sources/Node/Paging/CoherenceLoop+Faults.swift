@@ -40,6 +40,15 @@ extension CoherenceLoop where Link: ~Copyable {
 
     // MARK: A dead machine
 
+    /// This node's kernel refuses what the loop needs: the machine is over.
+    func fail(_ error: SystemError) {
+        onFailure(error)
+        effects.removeAll()
+        // What the guest had nobody reads any more, and each processor that waits needs a page to leave.
+        if error.isOutOfMemory { memory.release() }
+        beginDraining()
+    }
+
     /// From now on every page that a thread waits for is filled with zeros, and nothing is sent.
     func beginDraining() {
         isDraining = true

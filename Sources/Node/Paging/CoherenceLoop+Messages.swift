@@ -69,7 +69,8 @@ extension CoherenceLoop where Link: ~Copyable {
         do throws(SystemError) {
             try unsafe execute(contents, now: now)
         } catch {
-            onLoss(node, "\(error)")
+            fail(error)
+            return false
         }
         return true
     }

@@ -42,6 +42,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     let answered = Parker()
     private let running = Atomic<Bool>(false)
     let onLoss: @Sendable (NodeID, String) -> Void
+    let onFailure: @Sendable (SystemError) -> Void
     let onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)?
     let log: @Sendable (String) -> Void
     /// By node: links that wait for what they go on with, and how long one may, in nanoseconds.
@@ -54,10 +55,12 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     ///   - interruptionLimit: nanoseconds after which a link that is interrupted is lost.
     ///   - onInterruption: called from the loop's thread when a link is interrupted: `adopt` is to follow. Nil: that is a loss.
     ///   - onLoss: called once from the loop's thread when a peer's link is lost or makes no sense.
+    ///   - onFailure: called once from the loop's thread when this node's kernel refuses what the loop needs, memory for one.
     package init(
         configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, channels: [PageChannel<Link>?],
         processors: [ProcessorSignal], interruptionLimit: UInt64 = 0, onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)? = nil,
-        onLoss: @escaping @Sendable (NodeID, String) -> Void, log: @escaping @Sendable (String) -> Void
+        onLoss: @escaping @Sendable (NodeID, String) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void,
+        log: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         engine = Engine(configuration: configuration)
         node = configuration.node
@@ -71,6 +74,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         wake = try WakeEvent()
         poller = try Poller()
         self.onLoss = onLoss
+        self.onFailure = onFailure
         self.onInterruption = onInterruption
         self.interruptionLimit = interruptionLimit
         interruptions = Array(repeating: nil, count: channels.count)
@@ -97,8 +101,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         do throws(SystemError) {
             while try turn() {}
         } catch {
-            onLoss(node, "\(error)")
-            beginDraining()
+            fail(error)
             while (try? turn()) == true {}
         }
     }

@@ -10,12 +10,12 @@ package import Interconnect
 @safe
 package final class PageChannel<Link: PageLink & ~Copyable> {
     /// Most bytes of one message's contents, whole or as differences.
-    private static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
+    static var bufferSize: Int { Message.maximumPages * TransferHistory.largestDifference }
     /// Bytes that may wait for a peer beyond what its link takes: a peer that reads nothing for so long is lost. Its processors' requests alone can
     /// bring a quarter of it.
     private static var overflowLimit: Int { 128 << 20 }
     /// MiB that a node gives to the histories of all its channels together.
-    private static var historyMiB: Int { 32 }
+    static var historyMiB: Int { 32 }
 
     let peer: NodeID
     /// Sends the differences of pages, where they are shorter.

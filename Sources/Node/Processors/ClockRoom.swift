@@ -1,85 +1,163 @@
 import Contract
 import Platform
 import Interconnect
+import KVM
 import Synchronization
 
-/// Keeps this node's guest clock at node 0's by exchanges of time stamps. Node 0 only answers.
+/// Keeps this node's guest clock at node 0's by exchanges of time stamps, which go on from the join to the end. Node 0 answers, and gains what the
+/// others ask for.
 final class ClockRoom: Sendable {
-    /// Pings whose answers may still come: two minutes of beats.
+    private struct State {
+        var relation = CounterRelation()
+        /// What node 0 said last, and its counter then.
+        var lead = ClockLead()
+        var answered: UInt64 = 0
+        var answers = 0
+        var follower: ClockFollower?
+        /// What node 0 has to gain for this node.
+        var wish: UInt32 = 0
+
+        mutating func steer(_ course: ClockCourse, at now: UInt64, origin: UInt64, _ estimate: CounterRelation.Estimate) -> ClockCourse {
+            guard let next = follower?.steer(course, at: now, origin: origin, relation: estimate, lead: lead, answered: answered) else { return course }
+            wish = next.wish
+            return next.course
+        }
+
+        mutating func begin(at now: UInt64, origin: UInt64, _ estimate: CounterRelation.Estimate, _ kilohertz: UInt64) -> ClockCourse {
+            follower = ClockFollower(kilohertz: kilohertz)
+            let target = ClockFollower.target(at: now, origin: origin, relation: estimate, lead: lead, answered: answered)
+            return steer(ClockCourse(offset: target, since: now), at: now, origin: origin, estimate)
+        }
+    }
+
+    private static let exchangesPerBeat = 4
+    /// Pings whose answers may still come: half a minute of beats.
     static let pingLimit = 1024
 
     private let node: NodeIndex
     private let control: ControlPlane
     private let session: SessionSlot
-    private let estimator = Mutex(ClockOffsetEstimator())
-    private let answered = Parker()
+    private let state = Mutex(State())
+    /// Node 0: what each node asks for.
+    private let wishes: Mutex<[UInt32]>
+    private let answer = Parker()
     /// When those pings left, oldest first.
     private let pings = Mutex<[UInt64]>([])
 
-    init(node: NodeIndex, control: ControlPlane, session: SessionSlot) {
+    init(node: NodeIndex, count: Int, control: ControlPlane, session: SessionSlot) {
         self.node = node
         self.control = control
         self.session = session
+        wishes = Mutex(Array(repeating: 0, count: count))
     }
 
     // MARK: Control thread
 
-    func answer(_ sent: UInt64, from peer: NodeIndex, received: UInt64) throws(PeerViolation) {
+    func answer(_ sent: UInt64, wish: UInt32, from peer: NodeIndex, received: UInt64) throws(PeerViolation) {
         guard node == 0 else { throw PeerViolation("it asks this node for the time, which only node 0 tells") }
-        control.send(.timePong(sent: sent, received: received, answered: hostTimestamp()), to: peer)
+        wishes.withLock { $0[node: peer] = wish }
+        let lead = session.current?.clock.lead ?? ClockLead()
+        control.send(.timePong(sent: sent, received: received, answered: hostTimestamp(), lead), to: peer)
     }
 
-    func take(sent: UInt64, received: UInt64, answered remote: UInt64, at arrival: UInt64, from peer: NodeIndex) throws(PeerViolation) {
+    func take(sent: UInt64, received: UInt64, answered: UInt64, _ lead: ClockLead, at arrival: UInt64, from peer: NodeIndex) throws(PeerViolation) {
         let wasAsked = pings.withLock { pings in
             guard let index = pings.firstIndex(of: sent) else { return false }
             pings.remove(at: index)
             return true
         }
         guard peer == 0, wasAsked else { throw PeerViolation("it tells a time that nobody asked it for") }
-        estimator.withLock { _ = $0.add(t0: sent, t1: received, t2: remote, t3: arrival) }
-        answered.unpark()
+        state.withLock { state in
+            state.relation.add(t0: sent, t1: received, t2: answered, t3: arrival)
+            (state.lead, state.answered) = (lead, answered)
+            state.answers += 1
+        }
+        answer.unpark()
+        guard let session = session.current, !session.isOver, state.withLock({ $0.follower != nil && $0.answers % Self.exchangesPerBeat == 0 }) else { return }
+        steer(session)
     }
 
     // MARK: Before the machine runs
 
+    /// How this node's counter runs against node 0's, measured for as long as it takes to tell two crystals of one frequency from two frequencies:
+    /// those of processors are percents apart.
+    func measure() throws(NodeError) -> CounterReading {
+        let stated = VirtualProcessor.statedTimestampKilohertz
+        guard node != 0 else { return CounterReading(statedKilohertz: stated) }
+        let estimate = try exchange(for: 2_000_000_000) { $0.gainBound < 2 * CommonFrequency.largestSlip }
+        let bounds = max(estimate.gain.lowerBound, -1)...min(estimate.gain.upperBound, 1024)
+        return CounterReading(
+            statedKilohertz: stated, ratio: 1 + (bounds.lowerBound + bounds.upperBound) / 2, bound: (bounds.upperBound - bounds.lowerBound) / 2)
+    }
+
     /// Aligns the guest clock from the quickest of many exchanges.
     func align(_ session: MachineSession) throws(NodeError) -> ClockFigures {
         guard node != 0 else { return ClockFigures() }
-        let deadline = monotonicNow() + 3_000_000_000
-        for _ in 0..<64 where monotonicNow() < deadline {
-            ping()
-            answered.park(timeout: 100_000_000)
+        let kilohertz = session.clock.kilohertz
+        state.withLock { $0.relation.longestStretch = kilohertz * 500 }
+        var count = 0
+        let estimate = try exchange(for: 3_000_000_000) { _ in
+            count += 1
+            return count == 64
         }
-        guard let estimate = estimator.withLock({ $0.estimate }) else { throw .clock }
-        session.clock.setOffset(offset(session, estimate))
+        let now = hostTimestamp()
+        session.steer(roundTrip: estimate.minimumRoundTrip) { _ in state.withLock { $0.begin(at: now, origin: session.setup.plan.clockOrigin, estimate, kilohertz) } }
+        _ = session.clock.step(of: 0, at: now)
+        // Node 0 hears what it has to gain before any guest runs.
+        ping()
         return record(estimate, in: session)
+    }
+
+    /// Exchanges time stamps until the estimate is good, or the time is over.
+    private func exchange(for nanoseconds: UInt64, until isGood: (CounterRelation.Estimate) -> Bool) throws(NodeError) -> CounterRelation.Estimate {
+        let deadline = monotonicNow() + nanoseconds
+        var last: CounterRelation.Estimate?
+        while monotonicNow() < deadline {
+            ping()
+            answer.park(timeout: 100_000_000)
+            guard let estimate = state.withLock({ $0.relation.estimate(at: hostTimestamp()) }) else { continue }
+            last = estimate
+            if isGood(estimate) { break }
+        }
+        guard let last else { throw .clock }
+        return last
     }
 
     // MARK: Beating thread
 
-    /// Another exchange; a node whose clock has fallen behind node 0's by more than the bound steps forward.
+    /// Some more exchanges: the quickest of them counts. With the last one's answer the clock takes another course.
     func beat() {
-        guard node != 0, let session = session.current, !session.isOver else { return }
-        ping()
-        guard let estimate = estimator.withLock({ $0.estimate }) else { return }
-        session.clock.correct(toward: offset(session, estimate), bound: estimate.errorBound)
+        if node == 0 { return lead() }
+        for _ in 0..<Self.exchangesPerBeat { ping() }
+    }
+
+    private func steer(_ session: MachineSession) {
+        let (now, origin) = (hostTimestamp(), session.setup.plan.clockOrigin)
+        guard let estimate = state.withLock({ $0.follower == nil ? nil : $0.relation.estimate(at: now) }) else { return }
+        session.steer(roundTrip: estimate.minimumRoundTrip) { course in state.withLock { $0.steer(course, at: now, origin: origin, estimate) } }
         _ = record(estimate, in: session)
     }
 
-    private func ping() {
+    /// Node 0 gains what the node with the fastest counter asks for.
+    private func lead() {
+        guard let session = session.current, !session.isOver else { return }
+        let gain = min(wishes.withLock { $0.max() ?? 0 }, UInt32(ClockFollower.largestGain * 0x1p32))
         let now = hostTimestamp()
+        session.steer(roundTrip: 0) { course in
+            course.gain == gain ? course : ClockCourse(offset: course.offset(at: now), since: now, gain: gain)
+        }
+    }
+
+    private func ping() {
+        let (now, wish) = (hostTimestamp(), state.withLock { $0.wish })
         pings.withLock { pings in
             if pings.count == Self.pingLimit { pings.removeFirst() }
             pings.append(now)
         }
-        control.send(.timePing(sent: now), to: 0)
+        control.send(.timePing(sent: now, wish: wish), to: 0)
     }
 
-    private func offset(_ session: MachineSession, _ estimate: ClockOffsetEstimator.Estimate) -> UInt64 {
-        0 &- session.setup.plan.clockOrigin &+ UInt64(bitPattern: estimate.offset)
-    }
-
-    private func record(_ estimate: ClockOffsetEstimator.Estimate, in session: MachineSession) -> ClockFigures {
+    private func record(_ estimate: CounterRelation.Estimate, in session: MachineSession) -> ClockFigures {
         func nanoseconds(_ ticks: Int64) -> UInt64 { UInt64(max(0, session.clock.nanoseconds(ofTicks: ticks))) }
         let figures = ClockFigures(bound: nanoseconds(estimate.errorBound), roundTrip: nanoseconds(estimate.minimumRoundTrip))
         session.record(figures)

@@ -3,49 +3,71 @@ import KVM
 import Synchronization
 
 /// The guest's time-stamp counter on this node: the host's counter plus an offset that all of the node's processors
-/// share. Corrections only step it forward, a guest's write moves it as far as it says; processors apply a new offset before they
+/// share. Corrections only move it forward, in steps, a guest's write moves it as far as it says; processors apply a new offset before they
 /// next run guest code.
 package final class MachineClock: Sendable {
-    /// Ticks a millisecond.
+    /// Steps are at least so long, in nanoseconds: less than the fastest message between two processors of one board, so that the one that has not
+    /// taken a step yet is not seen behind.
+    private static let shortestStep: UInt64 = 100
+
+    /// Ticks a millisecond, as the guest is told.
     package let kilohertz: UInt64
+    /// Ticks a millisecond of CLOCK_MONOTONIC: what this node's kernel believes.
+    private let kernelKilohertz: UInt64
     private let offsetStorage: Atomic<UInt64>
     private let changes = Atomic<UInt32>(1)
-    /// How far guests' writes have moved the machine's counter, modulo 2^64. Its lock orders all changes of the offset.
-    private let moved = Mutex<UInt64>(0)
+    /// The course, and how much of it processors have been told.
+    private let course: Mutex<(course: ClockCourse, told: UInt64)>
+    private let first: UInt64
 
-    package init(kilohertz: UInt64, offset: UInt64 = 0) {
+    package init(kilohertz: UInt64, kernelKilohertz: UInt64? = nil, offset: UInt64 = 0) {
         self.kilohertz = kilohertz
+        self.kernelKilohertz = kernelKilohertz ?? kilohertz
         offsetStorage = Atomic(offset)
+        course = Mutex((ClockCourse(offset: offset, since: hostTimestamp()), offset))
+        first = offset
     }
 
     package var offset: UInt64 { offsetStorage.load(ordering: .sequentiallyConsistent) }
     /// Counts changes of the offset.
     var generation: UInt32 { changes.load(ordering: .sequentiallyConsistent) }
 
-    /// Where node 0's counter is, before the machine runs.
-    package func setOffset(_ offset: UInt64) { moved.withLock { _ in store(offset) } }
+    /// A guest's write, on whichever node, moved the machine's counter by `ticks`; the course goes on from there.
+    package func move(by ticks: UInt64) { add(ticks) }
 
-    /// A guest's write, on whichever node, moved the machine's counter by `ticks`.
-    package func move(by ticks: UInt64) {
-        moved.withLock { moved in
-            moved &+= ticks
-            store(offset &+ ticks)
+    private func add(_ ticks: UInt64) {
+        offsetStorage.wrappingAdd(ticks, ordering: .sequentiallyConsistent)
+        changes.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+
+    // MARK: Course
+
+    /// What the clock has gained on this node's counter since the plan, guest writes left out.
+    package var lead: ClockLead {
+        course.withLock { ClockLead(gained: $0.course.offset(at: hostTimestamp()) &- first, gain: $0.course.gain) }
+    }
+
+    /// Takes another course; one that begins elsewhere steps the clock there at once.
+    func steer(_ change: (ClockCourse) -> ClockCourse) { course.withLock { $0.course = change($0.course) } }
+
+    /// Puts what the course has gained into the offset, when it is a step.
+    ///
+    /// - Parameter step: ticks.
+    /// - Returns: whether it was, and the ticks of the host's counter until the next one is due; nil while nothing is gained.
+    func step(of step: UInt64, at now: UInt64) -> (isDue: Bool, next: UInt64?) {
+        let step = max(step, Self.shortestStep * kilohertz / 1_000_000, 1)
+        return course.withLock { state in
+            let due = state.course.offset(at: now) &- state.told
+            let isDue = due >= step
+            if isDue {
+                state.told &+= due
+                add(due)
+            }
+            return (isDue, state.course.ticks(gaining: isDue ? step : step - due))
         }
     }
 
-    /// Steps forward to node 0's counter where this one is behind it by more than `bound` ticks.
-    /// - Parameter reference: the offset that node 0's counter has here, without what guests' writes have moved it.
-    package func correct(toward reference: UInt64, bound: Int64) {
-        moved.withLock { moved in
-            let behind = Int64(bitPattern: reference &+ moved &- offset)
-            if behind > bound { store(offset &+ UInt64(behind)) }
-        }
-    }
-
-    private func store(_ offset: UInt64) {
-        offsetStorage.store(offset, ordering: .sequentiallyConsistent)
-        changes.add(1, ordering: .sequentiallyConsistent)
-    }
+    // MARK: Reading
 
     /// The guest's counter now.
     package var guestTimestamp: UInt64 { hostTimestamp() &+ offset }
@@ -54,13 +76,16 @@ package final class MachineClock: Sendable {
     func monotonic(atGuestTimestamp timestamp: UInt64, now: UInt64) -> UInt64 {
         let ahead = Int64(bitPattern: timestamp &- guestTimestamp)
         guard ahead > 0 else { return now }
-        let (whole, part) = UInt64(ahead).quotientAndRemainder(dividingBy: kilohertz)
+        let (whole, part) = UInt64(ahead).quotientAndRemainder(dividingBy: kernelKilohertz)
         let (nanoseconds, overflow) = whole.multipliedReportingOverflow(by: 1_000_000)
         guard !overflow else { return .max }
         let (sum, past) = now.addingReportingOverflow(nanoseconds)
-        let (time, over) = sum.addingReportingOverflow(part * 1_000_000 / kilohertz)
+        let (time, over) = sum.addingReportingOverflow(part * 1_000_000 / kernelKilohertz)
         return past || over ? .max : time
     }
 
     func nanoseconds(ofTicks ticks: Int64) -> Int64 { Int64(Double(ticks) * 1e6 / Double(kilohertz)) }
+
+    /// In CLOCK_MONOTONIC, which may run wrong.
+    func monotonicNanoseconds(ofTicks ticks: UInt64) -> UInt64 { UInt64(min(Double(ticks) * 1e6 / Double(kernelKilohertz), 3.6e12)) }
 }

@@ -27,6 +27,8 @@ package protocol ProcessorEnvironment: AnyObject, Sendable {
 
 package enum ProcessorStop: Sendable {
     case tripleFault
+    /// KVM got no memory for its own tables.
+    case outOfMemory(String)
     case failure(String)
 }
 
@@ -110,7 +112,8 @@ package final class Processor<Backend: ProcessorBackend & ~Copyable, Environment
             try backend.setAPICBase(apic.base)
             while !environment.isDead { try step() }
         } catch {
-            environment.processorStopped(id, .failure("\(error)"))
+            let isOutOfMemory = (error as? SystemError)?.isOutOfMemory ?? false
+            environment.processorStopped(id, isOutOfMemory ? .outOfMemory("\(error)") : .failure("\(error)"))
         }
     }
 

@@ -42,6 +42,9 @@ package final class ProcessorSignal: Sendable {
         }
     }
 
+    /// The same for what a sleeping processor looks at anyway when it wakes.
+    func nudge() { if activity.load(ordering: .sequentiallyConsistent) != Activity.halted { kick() } }
+
     /// Delivers a kick that came while the processor waited for a page.
     func repeatKick() {
         guard pending.load(ordering: .sequentiallyConsistent),

@@ -62,6 +62,10 @@ struct BindingChecker {
                 .relation, "/memory", "firmware-reserve-mib", found: "<\(memory.firmwareReserveMiB)>",
                 expected: "less than minimum-mib <\(memory.minimumMiB)>")
         }
+        if memory.firmwareReserveMiB < memory.minimumMiB, let (shortage, leastMiB) = BoardMemory.shortage(of: board) {
+            report(
+                .relation, "/memory", "minimum-mib", found: "<\(memory.minimumMiB)>", expected: "what two boards hold: at least <\(leastMiB)>; \(shortage)")
+        }
         if memory.nodesMiB.reduce(0, +) > memory.minimumMiB {
             report(
                 .relation, "/memory", "node-mib", found: "<\(memory.nodesMiB.map(String.init).joined(separator: " "))>",

@@ -18,8 +18,9 @@ struct MembershipSimulator {
         var incidents: [(node: Int, at: UInt64, input: Membership.Input)] = []
         /// What node 0 has counted before this start.
         var earlyResets = 0
-        /// Whose time-stamp counter runs twice as fast.
+        /// Whose time-stamp counter runs twice as fast, and whose kernel only believes that its own does.
         var fast: Int?
+        var miscalibrated: Int?
         var slowestMessage: UInt64 = 20_000_000
         var slowestTask: UInt64 = 500_000_000
     }
@@ -154,8 +155,14 @@ struct MembershipSimulator {
 
     private func resources(_ node: Int) -> NodeResources {
         var resources = LoopbackMachine.resources
-        resources.timestampKilohertz = node == plan.fast ? 4_000_000 : 2_000_000
+        resources.timestampKilohertz = node == plan.fast || node == plan.miscalibrated ? 4_000_000 : 2_000_000
         return resources
+    }
+
+    /// What the node measures of its counter against node 0's.
+    private func counter(_ node: Int) -> CounterReading {
+        guard let fast = plan.fast, fast == node || fast == 0, node != 0 else { return CounterReading() }
+        return CounterReading(ratio: fast == node ? 0.5 : 2, bound: 1e-6)
     }
 
     private mutating func perform(_ task: Membership.Task, on node: Int) {
@@ -166,7 +173,7 @@ struct MembershipSimulator {
             if plan.refuses.contains(node) { outcome.violations = [.statement("node \(node)", need: "another")] }
             feed(node, .judged(outcome))
         case .measure:
-            feed(node, .measured(NodeHello(resources: resources(node), cpuid: CPUIDTable(entries: [.init(function: 0, eax: 13, ebx: 0x756E_6547)])), clock: now))
+            feed(node, .measured(NodeHello(resources: resources(node), counter: counter(node), cpuid: CPUIDTable(entries: [.init(function: 0, eax: 13, ebx: 0x756E_6547)])), clock: now))
         case .build: feed(node, .built(ClockFigures(bound: 1, roundTrip: 2)))
         case .start: feed(node, .started)
         case .collect: feed(node, .collected(done[node].contains("build") ? NodeReport(node: NodeIndex(node), resources: resources(node)) : nil))

@@ -168,7 +168,7 @@ final class ScriptedEnvironment: ProcessorEnvironment {
         seen.withLock { seen in
             switch reason {
             case .tripleFault: seen.stops.append("triple fault")
-            case .failure(let why): seen.stops.append(why)
+            case .outOfMemory(let why), .failure(let why): seen.stops.append(why)
             }
         }
         end()

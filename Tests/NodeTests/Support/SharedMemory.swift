@@ -100,6 +100,7 @@ final class SharedMemory: @unchecked Sendable {
             try CoherenceLoop(
                 configuration: configurations[node], memory: memories[node], forgetter: nil, channels: channels[node], processors: [],
                 onLoss: { peer, why in if why != "connection closed by the peer" { log("node \(node), peer \(peer): \(why)") } },
+                onFailure: { log("node \(node): \($0)") },
                 log: { log("node \(node): \($0)") })
         }
     }

@@ -107,6 +107,7 @@ struct USBWriteCommand: ParsableCommand {
         try book?.take(firmware)
         for kit in kits { try kit.check(against: firmware, at: start.time) }
         let jobs = sticks.map(\.job)
+        for word in Set(try jobs.compactMap { try $0.personalisation?.checkMemory(against: firmware) }).sorted() { printError("vsmp: \(word)") }
         for job in jobs { book?.take(job.personalisation, for: job.target) }
         for kit in kits {
             let isWhole = sticks.count { $0.job.personalisation?.kit.id == kit.id } == kit.nodes

@@ -39,6 +39,8 @@ int ckvm_set_msr(int vcpu, uint32_t index, uint64_t value);
 int ckvm_interrupt(int vcpu, uint32_t vector);
 int ckvm_nmi(int vcpu);
 int ckvm_tsc_khz(int vcpu);
+/* kHz of the time-stamp counter as the processor states it (CPUID 0x15, 0x16), 0 where it does not. */
+uint32_t ckvm_stated_tsc_khz(void);
 int ckvm_get_tsc_offset(int vcpu, uint64_t *offset);
 int ckvm_set_tsc_offset(int vcpu, uint64_t offset);
 int ckvm_enter_smm(int vcpu);

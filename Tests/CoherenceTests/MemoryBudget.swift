@@ -1,1 +1,0 @@
-../../Benchmarks/Sources/node-benchmark/MemoryBudget.swift
