@@ -40,7 +40,9 @@ var ground: [Target] {
         room("Ground", "Pages"),
         room("Ground", "Contract", ["Bytes"]),
         room("Ground", "Disk", ["Platform", "Bytes", "Contract"]),
-        room("Ground", "StickState", ["Bytes", "Contract", "Platform", crypto]),
+        room(
+            "Ground", "StickState",
+            ["Bytes", "Contract", "Platform", crypto, .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "SwiftASN1", package: "swift-asn1")]),
     ]
 }
 
@@ -150,7 +152,7 @@ var tests: [Target] {
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),
-        test("FirmwareImage", ["FirmwareImage", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport", "vsmp"]),
+        test("FirmwareImage", ["FirmwareImage", "Node", "NodeCommands", "Licensing", "StickState", "Platform", "Bytes", "Contract", "Disk", "TestSupport", "vsmp"]),
         test("Provisioning", ["Provisioning", "FirmwareImage", "Licensing", "StickState", "USB", "Platform", "Bytes", "Contract", "Disk", "TestSupport"]),
         test("HardwareLab", ["HardwareLab", "Platform", "Contract", "TestSupport"]),
         test(

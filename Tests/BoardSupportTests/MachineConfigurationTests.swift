@@ -64,6 +64,9 @@ import Testing
         ("kit=a\nnodes=1\nnode=0\noutage-seconds=0", "machine.conf:4: outage-seconds: expected a number of seconds from 1 to 60, found \"0\""),
         ("kit=a\nnodes=1\nnode=0\noutage-seconds=61", "machine.conf:4: outage-seconds: expected a number of seconds from 1 to 60, found \"61\""),
         ("kit=a\nnodes=1\nnode=0\non-failure=retry", "machine.conf:4: on-failure: expected `poweroff` or `wait`, found \"retry\""),
+        ("kit=a\nnodes=1\nnode=0\nrejoin=0", "machine.conf:4: rejoin: expected `always`, `never`, or a number of attempts from 1 to 1000, found \"0\""),
+        ("kit=a\nnodes=1\nnode=0\nrejoin=1001", "machine.conf:4: rejoin: expected `always`"),
+        ("kit=a\nnodes=1\nnode=0\nwatchdog=yes", "machine.conf:4: watchdog: expected `on` or `off`, found \"yes\""),
         ("kit=a\nnodes=1\nnode=0\npolicies=fast", "machine.conf:4: policies: there is no policy 'fast'"),
         ("kit=two words\nnodes=1\nnode=0", "machine.conf:1: kit: expected 1 to 32 letters, digits and hyphens, found \"two words\""),
         ("kit=\(String(repeating: "k", count: 33))\nnodes=1\nnode=0", "machine.conf:1: kit: expected 1 to 32 letters"),
@@ -92,6 +95,8 @@ import Testing
             configuration.processors = value(Limits.lentProcessors)
             configuration.outageSeconds = value(Limits.outageSeconds)
             configuration.onFailure = [nil, .powerOff, .wait].randomElement()!
+            configuration.rejoining = [nil, .always, .never, .attempts(Int.random(in: 1...1000))].randomElement()!
+            configuration.watchdog = [nil, .on, .off].randomElement()!
             configuration.policies = [nil, .all, PolicySet.none, PolicySet(rawValue: UInt32.random(in: 0...PolicySet.all.rawValue)).intersection(.all)].randomElement()!
             #expect(try parse(try configuration.text) == configuration)
         }

@@ -200,62 +200,6 @@ struct BankInstallationTests {
         }
     }
 
-    /// The power goes between any two writes of the medium, which has taken any part of what was not flushed, in any order, and one sector in half.
-    @Test func wheneverThePowerGoesOneBankStartsAndNoneThatIsHalfWritten() throws {
-        _ = try install(3)
-        try prove(.b)
-        try count(.b, .left(0))
-        let recorder = try SectorRecorder(stick)
-        let manifest = try ImageReader(images[3])
-        let files = try manifest.bootFiles.map { (name: $0, content: [UInt8](try manifest.contents(of: $0))[...]) }
-        let replacement = BankReplacement(.b, by: files, keptTries: .good)
-        try replacement.prepare(recorder.partition) { _ throws(DiskError) in }
-        let prepared = recorder.intervals.count
-        try replacement.activate(recorder.partition)
-        #expect(try ImageReader(stick).banks == [.a: .good, .b: .new] && prepared > 5 && recorder.intervals.count > prepared)
-        var random = SeededGenerator(seed: 1)
-        let cut = scratch.url.appendingPathComponent("cut")
-        for (number, interval) in recorder.intervals.enumerated() {
-            for attempt in 0..<8 where !interval.writes.isEmpty {
-                try FileManager.default.removeItemIfPresent(at: cut)
-                try FileManager.default.copyItem(at: interval.before, to: cut)
-                let taken = attempt < 4 ? Array(interval.writes.prefix(Int.random(in: 0...interval.writes.count, using: &random))) : interval.writes.filter { _ in Bool.random(using: &random) }
-                let file = try FileHandle(forWritingTo: cut)
-                for (index, write) in taken.enumerated() {
-                    // Of the last one the medium has only a part.
-                    let bytes = index == taken.count - 1 ? write.bytes.prefix(Int.random(in: 0...512, using: &random)) : write.bytes
-                    try file.seek(toOffset: UInt64(write.offset))
-                    try file.write(contentsOf: bytes)
-                }
-                try file.close()
-                try judge(cut, "interval \(number), attempt \(attempt)", isActivating: number >= prepared - 1)
-            }
-            if number % 6 == 2, number < prepared - 1 {
-                _ = try ImageReader(cut).install(try ImageReader(images[3]))
-                try ImageReader(cut, bank: .b).verify()
-            }
-        }
-    }
-
-    /// What boots a stick that was cut off: bank a always, bank b only whole.
-    private func judge(_ stick: URL, _ what: String, isActivating: Bool) throws {
-        let kept = try ImageReader(stick, bank: .a)
-        try kept.verify()
-        let system = kept.system
-        let states = BankStates(paths: try system.files(), block: try? system.content(of: GrubEnvironment.path))
-        #expect(states.banks[.a]?.programTries == .good && states.environment?[.a] ?? .good == .good, "\(what)")
-        let starts = states.banks[.b].map { $0.programTries != .left(0) } ?? false
-        guard starts || (states.environment?[.b]).map({ $0 != .left(0) }) ?? false else { return }
-        let text = try system.content(of: "VSMP/B/MANIFEST.TXT")
-        let manifest = try BankManifest(text, place: what)
-        // BIOS needs no program, and a name that is half written starts nothing.
-        for file in manifest.files where starts || file.name != Bank.program {
-            let path = file.name == Bank.program ? states.banks[.b]?.program ?? "" : "VSMP/B/\(file.name)"
-            #expect(file.matches(try system.content(of: path)[...]), "\(what): \(path)")
-        }
-        #expect(isActivating || manifest.facts.version != 4, "\(what): nobody has let it start")
-    }
-
     /// GRUB's block calls the bank empty: a program was written whose bank nobody has checked.
     @Test func aProgramThatGRUBsBlockDoesNotKnowCountsAsUnfinished() throws {
         _ = try install(2)
@@ -469,8 +413,4 @@ struct BankInstallationTests {
         #expect(try VSMP.run(["usb", "update", images[1].path, scratch.url.path + "/none"]).status == 66)
         #expect(try VSMP.run(["usb", "update", images[1].path, images[1].path]).status == 77)
     }
-}
-
-extension FileManager {
-    fileprivate func removeItemIfPresent(at url: URL) throws { if fileExists(atPath: url.path) { try removeItem(at: url) } }
 }

@@ -1,48 +1,46 @@
 import Disk
 import Foundation
 import StickState
+import TestSupport
 import Testing
 
 @testable import FirmwareImage
 
-/// The boot partition of a stick's file, changed by mtools, with the sectors that each change wrote. What lies between two flushes may reach a medium in
-/// any order.
+/// The boot partition of a stick's file, changed by mtools, with the sectors that each change wrote.
 final class SectorRecorder {
-    struct Interval {
-        let before: URL
-        var writes: [(offset: Int, bytes: Data)] = []
-    }
-
-    private(set) var intervals: [Interval] = []
-    private let stick: URL
+    private(set) var events: [UpdateRecording.Event] = []
+    /// As it was at first.
+    let before: Data
     private let volume: FATVolume
+    private let size: Int
     private var content: Data
 
     init(_ stick: URL) throws {
-        self.stick = stick
         volume = try #require(try ImageFile(stick.path).volume(ImageLayout.systemName))
-        content = try Data(contentsOf: stick)
-        try begin()
+        size = try #require(try ImageFile(stick.path).partitionTable.partition(named: ImageLayout.systemName)).size
+        before = try Self.bytes(of: volume, size)
+        content = before
     }
 
     var partition: Partition { Partition(volume: volume, recorder: self) }
 
-    private func begin() throws {
-        let before = stick.deletingLastPathComponent().appendingPathComponent("interval\(intervals.count)")
-        try FileManager.default.copyItem(at: stick, to: before)
-        intervals.append(Interval(before: before))
+    private static func bytes(of volume: FATVolume, _ size: Int) throws -> Data {
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: volume.path))
+        defer { try? file.close() }
+        try file.seek(toOffset: UInt64(volume.offset))
+        return try #require(try file.read(upToCount: size))
     }
 
     fileprivate func note(isFlush: Bool) {
         do {
-            let now = try Data(contentsOf: stick)
-            for block in stride(from: 0, to: now.count, by: 1 << 20) where now[block..<min(block + 1 << 20, now.count)] != content[block..<min(block + 1 << 20, now.count)] {
-                for sector in stride(from: block, to: min(block + 1 << 20, now.count), by: 512) where now[sector..<sector + 512] != content[sector..<sector + 512] {
-                    intervals[intervals.count - 1].writes.append((sector, now[sector..<sector + 512]))
+            let now = try Self.bytes(of: volume, size)
+            for block in stride(from: 0, to: size, by: 1 << 18) where now[block..<min(block + 1 << 18, size)] != content[block..<min(block + 1 << 18, size)] {
+                for sector in stride(from: block, to: min(block + 1 << 18, size), by: 512) where now[sector..<sector + 512] != content[sector..<sector + 512] {
+                    events.append(.write(offset: sector, bytes: [UInt8](now[sector..<sector + 512])))
                 }
             }
             content = now
-            if isFlush { try begin() }
+            if isFlush { events.append(.flush) }
         } catch {
             Issue.record(error)
         }

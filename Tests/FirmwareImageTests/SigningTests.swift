@@ -4,6 +4,7 @@ import BoardSupport
 import Crypto
 import Disk
 import Foundation
+import StickState
 import Testing
 
 @testable import FirmwareImage
@@ -68,6 +69,7 @@ struct SigningTests {
         try write(program, to: file)
         try HostProgram("sbsign").data(["--key", keys.key.path, "--cert", certificate, "--output", theirs.path, file.path])
         #expect(try Authenticode.signers(of: try read(theirs)) == [keys.certificate])
+        #expect(try nodes(read(theirs)) == nodes(Authenticode.sign(program, by: keys.signer)))
     }
 
     /// Every byte that the signature covers, and its own: none can be another.
@@ -79,10 +81,12 @@ struct SigningTests {
             changed[offset] ^= 0x10
             let signers = try? Authenticode.signers(of: changed)
             #expect(signers?.isEmpty != false, "byte \(offset) does not count")
+            #expect(nodes(changed)?.isEmpty != false, "byte \(offset) does not count on a node")
         }
         var changed = signed
         changed[checksum] ^= 1
         #expect(try Authenticode.signers(of: changed) == [keys.certificate], "the checksum is not signed (Authenticode)")
+        #expect(nodes(changed)?.count == 1)
     }
 
     /// The certificate that comes with a signature is not itself signed by anyone who is trusted: the caller compares it, all of it.
@@ -100,7 +104,28 @@ struct SigningTests {
             let signers = (try? Authenticode.signers(of: changed)) ?? []
             if signers == [keys.certificate] { #expect(changed.range(of: keys.certificate.bytes) != nil && changed.starts(with: signed.prefix(program.count))) }
             #expect(signers.count < 2)
+            if nodes(changed)?.isEmpty == false { #expect(changed.starts(with: signed.prefix(program.count)), "byte \(offset)") }
         }
+    }
+
+    /// The keys that a node finds.
+    private func nodes(_ program: Data) -> Set<[UInt8]>? { ProgramSignatures([UInt8](program)[...])?.signers }
+
+    @Test func aNodeFindsWhoSigned() throws {
+        #expect(nodes(program) == [])
+        let signed = try Authenticode.sign(program, by: keys.signer)
+        let other = try Authenticode.sign(program, by: KeyFileSigner(key: keys.otherKey, certificate: keys.otherCertificate))
+        let (first, second) = (try #require(nodes(signed)), try #require(nodes(other)))
+        #expect(first.count == 1 && second.count == 1 && first != second)
+        // A certificate that was renewed for the same key.
+        let renewed = keys.scratch.url.appendingPathComponent("renewed.pem")
+        try HostProgram("openssl").data(["req", "-x509", "-key", keys.key.path, "-out", renewed.path, "-subj", "/CN=renewed"])
+        #expect(try nodes(Authenticode.sign(program, by: KeyFileSigner(key: keys.key, certificate: SigningCertificate(file: renewed)))) == first)
+        // The certificate and the signature of one program in another one.
+        var changed = signed
+        changed[program.count / 2] ^= 1
+        #expect(nodes(changed)?.isEmpty != false)
+        #expect(nodes(Data("no program".utf8)) == nil && nodes(Data()) == nil)
     }
 
     @Test func aSignatureOfAnotherKeyIsRefused() throws {

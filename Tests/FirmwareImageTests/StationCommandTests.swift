@@ -54,13 +54,16 @@ struct StationCommandTests {
         let said = try run(
             """
             b, a = plug("1-4.2"), plug("1-4.1")
-            run = vsmp("write", arguments[0], "--kit", "k1", "--station", "station.yaml", "--label", "-", stderr=subprocess.PIPE)
+            open("fast.yaml", "w").write(open("station.yaml").read().replace("label: A1", "label: A1, speed: super"))
+            run = vsmp("write", arguments[0], "--kit", "k1", "--station", "fast.yaml", "--label", "-", stderr=subprocess.PIPE)
             out, err = run.communicate()
             print(run.returncode, out, err)
             for stick in a, b: print(subprocess.run([program, "image", "verify", stick], stdout=subprocess.PIPE).returncode)
             """)
         #expect(said.output.hasPrefix("0 k1 1/2 in A1, S11\n\nk1 2/2 in A2, S10\n"), "\(said)")
         #expect(said.output.contains("k1: the kit is whole, 2 of 2 sticks are verified"))
+        let slow = said.output.split(separator: "\n").filter { $0.contains("it runs at") }
+        #expect(slow.count == 1 && slow[0].contains("vsmp: /dev/sdb: it runs at 480 Mbit/s, and slot A1 is for 5 Gbit/s"), "\(said)")
         #expect(try Set(verdicts()) == ["A1 k1 0 verified", "A2 k1 1 verified"])
     }
 
@@ -99,7 +102,43 @@ struct StationCommandTests {
         #expect(try Set(verdicts()) == ["A1 k1 0 verified", "A2 k1 1 refused"])
     }
 
+    @Test func allowListsHoldForEveryCommandThatWrites() throws {
+        let said = try run(
+            """
+            stick = plug("1-4.3")
+            for words in (["write", arguments[0]], ["update", arguments[0]], ["wipe"], ["repair"]):
+                for rule in (["--port", "1-4.2"], ["--hub", "1-3"], ["--vendor", "0951"], ["--station", "station.yaml"]):
+                    run = vsmp(*words, "/dev/" + disk(address), *rule, stderr=subprocess.PIPE)
+                    print(run.communicate()[1].count("are allowed"), run.returncode)
+            print(any(open(stick, "rb").read()))
+            """)
+        #expect(said.output == String(repeating: "1 77\n", count: 16) + "False\n", "\(said)")
+    }
+
     // MARK: usb station
+
+    /// What it said at its start is not true of another image: no stick gets that.
+    @Test func anImageThatIsChangedDuringTheDayIsNotWritten() throws {
+        let said = try run(
+            """
+            subprocess.run(["cp", "--sparse=always", arguments[0], "image"], check=True)
+            run = vsmp("station", "station.yaml", "image", "k1", "--json")
+            second = None
+            for event in lines(run):
+                if event["event"] != "slot": continue
+                if event["slot"] == "A1" and event["state"] == "empty" and not plugged: plug("1-4.1")
+                if event["slot"] == "A1" and event["state"] == "remove" and not second:
+                    with open("image", "r+b") as image: image.seek(1 << 20); image.write(b"other")
+                    second = plug("1-4.2")
+                if event["slot"] == "A2" and event["state"] == "replace":
+                    run.send_signal(signal.SIGINT)
+                    break
+            run.wait()
+            print(any(open(second, "rb").read()))
+            """)
+        #expect(said.output.contains("image was changed since this command opened it") && said.output.hasSuffix("False\n"), "\(said)")
+        #expect(try verdicts() == ["A1 k1 0 verified", "A2 k1 1 failed"])
+    }
 
     /// An operator who does what the rows say. One stick was there before, one lies about its size, one is a finished one.
     @Test func aStationWritesKitAfterKit() throws {

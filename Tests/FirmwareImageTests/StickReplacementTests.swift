@@ -47,6 +47,10 @@ struct StickReplacementTests {
         let run = try vsmp("usb", "write", "a", "new", "--kit", "kit", "--node", "1")
         #expect(run.status == 0 && run.output.contains("stick 2 of 2"), "\(run.errors)")
         #expect(try digest("a") == before)
+        // The kit learns what the sticks got in the field, and has no word about it the next time.
+        #expect(run.errors.contains("were updated to firmware") && !run.errors.contains("update those, too"), "\(run.errors)")
+        #expect(try vsmp("kit", "show", "kit").output.contains("version 2"))
+        #expect(try !vsmp("usb", "write", "a", "new", "--kit", "kit", "--node", "1").errors.contains("version"))
         for image in [image, update] {
             let verified = try vsmp("usb", "verify", image.path, "new", "--kit", "kit", "--node", "1")
             #expect(verified.status == 0 && verified.output.contains("version 1, good") && verified.output.contains("version 2, new, 3 starts left"), "\(verified.errors)")

@@ -152,6 +152,18 @@ import Testing
         #expect(progress.lossDelays().map(\.delay) == [.milliseconds(300), .milliseconds(6900)])
     }
 
+    /// A board that joins again stays on, and that is as good as switching off.
+    @Test func aBoardThatJoinsAgainHasEnded() throws {
+        var progress = try progress(2, FaultInjection(.kill, node: 1, at: .seconds(3)))
+        #expect(progress.tick(at: .seconds(3)).count == 1)
+        progress.boardStopped(node: 1)
+        progress.firmwareLine("vsmp: " + ConsoleEvent.lost(node: 1, why: "silence", lent: nil).description, node: 0, at: .seconds(4))
+        #expect(progress.tick(at: .seconds(5)) == [])
+        progress.firmwareLine("vsmp: " + ConsoleEvent.rejoins(attempt: 1, seconds: 1).description, node: 0, at: .seconds(5))
+        let verdict = verdict(progress.tick(at: .seconds(6)))
+        #expect(verdict?.kind == .pass && verdict?.status == 80)
+    }
+
     @Test func lateAnnouncementFails() throws {
         var progress = try progress(2, FaultInjection(.kill, node: 0, at: .seconds(5)))
         _ = progress.tick(at: .seconds(5))

@@ -29,6 +29,18 @@ import Testing
         #expect(sum.hasPrefix(report.sha256))
     }
 
+    /// As a station writes them.
+    @Test func sticksOfOneWriterShareOneReadingOfTheImage() throws {
+        let image = try TestImage()
+        let file = try ImageFile(image.path)
+        let shelf = ImageShelf(file)
+        let layouts = [try StickLayout(file, available: nil, needed: 0, target: "stick")]
+        let first = try shelf.shared(for: layouts)
+        #expect(try shelf.shared(for: layouts) === first)
+        try FileStore(changing: image.path).write([1], at: TestImage.configurationOffset)
+        #expect(throws: ProvisioningError.self) { try shelf.shared(for: layouts) }
+    }
+
     @Test func personalisedStickHoldsKitAndGuest() throws {
         let image = try TestImage()
         let target = image.scratch.path + "/stick"

@@ -21,10 +21,13 @@ class Bench:
 
     def __init__(self, arguments, top):
         self.vsmp, self.image, self.seed, self.log = arguments.vsmp, arguments.image, arguments.seed, arguments.log
+        self.newer = arguments.newer
         self.guest = {"kernel": os.path.join(top, "build/guest/vmlinuz"), "initrd": os.path.join(top, "build/guest/initrd")}
         self.sockets = tempfile.mkdtemp(prefix="vsmp-sticks-")
         os.makedirs(self.log, exist_ok=True)
         files = {"usr/bin/vsmp": self.vsmp, "root/firmware.img": self.image, "root/vmlinuz": self.guest["kernel"], "root/initrd": self.guest["initrd"]}
+        if self.newer:
+            files["root/newer.img"] = self.newer
         self.disk = Disk(os.path.join(top, "build/stick-bench"), arguments.kernel_package, files)
         self.image_size = os.stat(self.image).st_size
         self.board, self.sticks, self.random = None, [], None
@@ -74,6 +77,7 @@ def main(top, table, program, description):
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     parser.add_argument("--vsmp", default=os.path.join(top, ".build/release/vsmp"))
     parser.add_argument("--image", default=os.path.join(top, "build/qemu-q35.img"))
+    parser.add_argument("--newer", help="an image of a higher version, which some scenarios need")
     parser.add_argument("--log", default=os.path.join(top, "build/test/sticks"), help="folder for the board's console")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("VSMP_SEED", "1")))
     arguments = parser.parse_args()
@@ -86,7 +90,10 @@ def main(top, table, program, description):
         if name not in table:
             parser.error(f"there is no scenario {name}; --list names them")
     arguments.kernel_package = stored_package(top, "linux-image-")
-    for path, remedy in ((arguments.vsmp, "swift build -c release --product vsmp"), (arguments.image, "vsmp image build"), (arguments.kernel_package, "vsmp image lock")):
+    needs = [(arguments.vsmp, "swift build -c release --product vsmp"), (arguments.image, "vsmp image build"), (arguments.kernel_package, "vsmp image lock")]
+    if arguments.newer:
+        needs.append((arguments.newer, "vsmp image build --image-version 2"))
+    for path, remedy in needs:
         if path is None or not os.path.exists(path):
             print(f"{program}: {path or 'the locked kernel'} is not there; run: {remedy}", file=sys.stderr)
             return 66

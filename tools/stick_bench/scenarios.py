@@ -50,8 +50,8 @@ def plugged(bench, name, port, size=None, plug=None, bus="usb.0", **how):
     return stick
 
 
-def kit(bench, nodes):
-    path = f"/tmp/kit-{nodes}"
+def kit(bench, nodes, name="kit"):
+    path = f"/tmp/{name}-{nodes}"
     result = bench.board.run(f"[ -d {path} ] || vsmp kit create --edition development --nodes {nodes} --out {path}")
     expect(result.status == 0, "a kit", result)
     return path

@@ -59,6 +59,14 @@ class Stick:
     def contents(self, offset, count):
         return os.pread(self.file, count, offset)
 
+    def save_log(self, path):
+        """The log as QEMU's driver blklogwrites has it (block/blklogwrites.c): a superblock, then an entry and its data for each write, and an entry for each flush."""
+        with open(path, "wb") as file:
+            file.write(struct.pack("<QQQI", 0x6A736677736872, 1, len(self.log), 512).ljust(512, b"\0"))
+            for request in self.log:
+                file.write(struct.pack("<QQQQ", request.offset // 512, request.count // 512, 1 if request.kind == FLUSH else 0, 0).ljust(512, b"\0"))
+                file.write(request.data)
+
     # The NBD protocol, fixed newstyle, simple replies: https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md
 
     def accept(self):

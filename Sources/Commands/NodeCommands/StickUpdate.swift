@@ -68,10 +68,12 @@ final class StickUpdate: Sendable {
         let partition = MountedBootPartition(folder: folder, forgetCache: forgetCache, isWanted: isWanted)
         let files = try partition.files()
         let states = BankStates(paths: files, block: try? partition.read(GrubEnvironment.path))
-        let (kept, held) = try keptBank(states)
+        let (kept, held, program) = try keptBank(states)
         let (target, new) = (kept.other, bundle.manifest)
         do throws(FirmwareRefusal) {
             try FirmwareRefusal.check(board: new.board, new.purpose, held.board, held.purpose)
+            // What a development image is signed with proves nothing.
+            if held.purpose == .release { try checkSigner(of: bundle, program) }
             if new.facts.rollbackCounter < floor { throw .tooOld(new.facts.rollbackCounter, floor: floor) }
             if memory.facts.badFirmware.contains(new.facts.hash) { throw .markedBad(new.facts.hash) }
             try FirmwareRefusal.check(version: new.facts.version, held: held.facts.version, in: kept)
@@ -123,15 +125,25 @@ final class StickUpdate: Sendable {
     // MARK: What is there
 
     /// The bank whose firmware runs must be whole, because it stays.
-    private func keptBank(_ states: BankStates) throws(UpdateRefusal) -> (Bank, BankManifest) {
+    private func keptBank(_ states: BankStates) throws(UpdateRefusal) -> (Bank, BankManifest, program: String) {
         for bank in Bank.allCases {
             guard let state = states.banks[bank] ?? states.unnamed[bank], let manifest = manifest(bank), manifest.facts.hash == running,
                 isWhole(manifest, bank, state.program)
             else { continue }
-            return (bank, manifest)
+            return (bank, manifest, state.program)
         }
         throw UpdateRefusal(
             .inputOutput, "this node's stick holds no whole copy of the firmware that runs, \(running.short), which could stay while another is installed: write the stick anew")
+    }
+
+    /// A firmware that somebody signed is followed only by one that is signed by the same key, and by all that BIOS starts of it.
+    private func checkSigner(of bundle: FirmwareBundle, _ running: String) throws(FirmwareRefusal) {
+        guard let file = try? FileDescriptor(opening: "\(folder)/\(running)", for: .read), let count = try? file.size() else { return }
+        let signers = ProgramSignatures(count: count) { try? file.read($0.count, at: $0.lowerBound)[...] }?.signers ?? []
+        guard !signers.isEmpty else { return }
+        guard let content = bundle.files.first(where: { $0.name == Bank.program })?.content, let program = ProgramSignatures(content), !program.signers.isDisjoint(with: signers)
+        else { throw .otherSigner }
+        guard program.isWhatStarts(bundle.files) else { throw .otherForBIOS }
     }
 
     private func manifest(_ bank: Bank) -> BankManifest? {

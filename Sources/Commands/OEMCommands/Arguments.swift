@@ -14,3 +14,10 @@ extension NodeIndex {
 
 extension MachineConfiguration.FailureAction: ExpressibleByArgument {}
 extension MachineConfiguration.WatchdogUse: ExpressibleByArgument {}
+
+extension MachineConfiguration.Rejoining {
+    @Sendable static func parsed(_ text: String) throws -> Self {
+        guard let rejoining = Self(text) else { throw ValidationError("'\(text)' is not always, never or a number from 1 to 1000") }
+        return rejoining
+    }
+}

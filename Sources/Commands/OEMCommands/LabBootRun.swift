@@ -44,6 +44,7 @@ struct LabBootRun {
             licence: try command.license.map { try LicenseFiles.bytes($0) }, sticks: command.stick, clock: command.clock,
             emulator: command.emulator, trustedPlatformModules: command.tpm)
         options.writeProtected = Set(command.writeProtect)
+        if let rejoining = command.rejoin { options.rejoining = rejoining }
         options.updates = try images(command.updateOf, of: "--update-of")
         let lab = try EmulatedLab(options, board: board, directory: folder.path)
         let keyboard = Keyboard()

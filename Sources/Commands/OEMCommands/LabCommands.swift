@@ -63,6 +63,11 @@ package struct LabBootCommand: ParsableCommand {
     @Option(listOf: Limits.cacheMiB, unit: "MiB", help: "MiB that each board keeps for copies of other boards' pages. Default: the node decides.")
     var cacheMib: NumberList?
 
+    @Option(
+        help: "How often in a row boards join again by themselves: always, never or a number. Default: never, so that a loss ends the run.",
+        transform: MachineConfiguration.Rejoining.parsed)
+    var rejoin: MachineConfiguration.Rejoining?
+
     @Option(help: "Coherence policies: \(PolicySet.help). Default: the node decides.")
     var policies: String?
 
@@ -132,7 +137,7 @@ package struct LabBootCommand: ParsableCommand {
 
     package func validate() throws {
         guard (image == nil) != stick.isEmpty else { throw ValidationError("give --image, or a --stick for each board") }
-        let written: [Any?] = [sliceMib, cacheMib, lendProcessors, policies, kernel, initrd, license]
+        let written: [Any?] = [sliceMib, cacheMib, lendProcessors, rejoin, policies, kernel, initrd, license]
         guard stick.isEmpty || (written.allSatisfy { $0 == nil } && append.isEmpty && stranger.isEmpty && imageOf.isEmpty) else {
             throw ValidationError("guest, licence and node options are on the --stick already")
         }

@@ -9,6 +9,10 @@ package enum FirmwareRefusal: Error, Sendable, Equatable, CustomStringConvertibl
     case tooOld(RollbackCounter, floor: RollbackCounter)
     /// The stick's node has marked it: it carried no machine in all its starts.
     case markedBad(FirmwareHash)
+    /// No right signature in its UEFI program is by a key that signed the one that runs.
+    case otherSigner
+    /// BIOS would start something else than the program that is signed.
+    case otherForBIOS
 
     package var description: String {
         switch self {
@@ -18,6 +22,8 @@ package enum FirmwareRefusal: Error, Sendable, Equatable, CustomStringConvertibl
             "it has the version \(version), and bank \(bank.rawValue) of the stick \(held) already: build it with a higher --image-version"
         case .tooOld(let counter, let floor):
             "its rollback counter is \(counter), and this board has run firmware with \(floor): build it with a higher --rollback-counter"
+        case .otherSigner: "it is not signed by the key that signed the firmware that runs: have it signed by that, or write it with vsmp usb update"
+        case .otherForBIOS: "the files that BIOS starts are not those of the program that is signed: build and sign it again"
         case .markedBad(let hash): "firmware \(hash.short) did not carry a machine in all the starts it had on this board: build another one"
         }
     }

@@ -27,10 +27,12 @@ extension Kit {
     /// Another board's image is refused. One stick beside the kit's others must have their firmware, or a newer one, to which those can be updated; all
     /// sticks together may get any.
     ///
-    /// - Parameter all: whether all sticks of the kit are written.
+    /// - Parameters:
+    ///   - all: whether all sticks of the kit are written.
+    ///   - isOwn: whether the image is another stick of the kit, which knows what was updated in the field.
     /// - Returns: what a person should hear, a sentence each.
     /// - Throws: `badInput` for a stick that the machine would refuse.
-    public func compare(with image: ImageReader, all: Bool) throws(ProvisioningError) -> [String] {
+    public func compare(with image: ImageReader, all: Bool, isOwn: Bool = false) throws(ProvisioningError) -> [String] {
         guard let sticks else { return ["\(id) does not say yet which board and firmware its sticks have; once they are written it does"] }
         let new = StickRecord(image.manifest)
         if let board = sticks.board, board != new.board {
@@ -48,13 +50,14 @@ extension Kit {
                 .badInput, "the other sticks of \(id) have \(sticks.firmwareWords), \(image.name) \(new.firmwareWords), and one machine runs one firmware: name their "
                     + "image, or write all sticks of the kit")
         }
+        guard !isOwn else { return ["the sticks of \(id) were updated to \(new.firmwareWords); the kit has \(sticks.firmwareWords) and notes that now"] }
         return ["the other sticks of \(id) have \(sticks.firmwareWords), this one gets \(new.firmwareWords): update those, too (vsmp usb update)"]
     }
 
-    /// The kit when sticks have been written with `image`. One newer stick is not what the others have.
-    public func recording(_ image: ImageReader, all: Bool) -> Kit {
+    /// The kit when sticks have been written with `image`. One newer stick is not what the others have, unless it was written from one of them.
+    public func recording(_ image: ImageReader, all: Bool, isOwn: Bool = false) -> Kit {
         let new = StickRecord(image.manifest)
-        guard all || sticks == nil || sticks?.firmware == new.firmware else { return self }
+        guard all || isOwn || sticks == nil || sticks?.firmware == new.firmware else { return self }
         return with(sticks: new)
     }
 

@@ -32,6 +32,8 @@ public struct StickPlan: Sendable, Equatable, Codable {
     public var model: String?
     public var serial: String?
     public var port: USBDevice.Port?
+    /// At which it is connected.
+    public var speed: USBDevice.Speed?
     public var image: String
     /// Bytes of the stick, and of its configuration partition.
     public var bytes: Int

@@ -5,12 +5,13 @@ internal import Platform
 
 /// Makes both copies of a stick's partition table whole again, from the one that can be read.
 public struct StickRepair: Sendable {
-    private let permitted: Set<Refusal.Rule>
+    private let targets: TargetCheck
 
-    public init() { self.init(permitting: []) }
+    /// - Parameter rules: which ports and makers are allowed; all of them must allow a stick.
+    public init(rules: [PortRules] = []) { self.init(rules: rules, permitting: []) }
 
     /// - Parameter permitting: rules that do not count, for loop devices in tests.
-    package init(permitting: Set<Refusal.Rule>) { permitted = permitting }
+    package init(rules: [PortRules] = [], permitting: Set<Refusal.Rule>) { targets = TargetCheck(root: "", rules: rules, permitted: permitting) }
 
     /// What was found and done.
     public struct Report: Sendable, Equatable, Encodable {
@@ -26,11 +27,7 @@ public struct StickRepair: Sendable {
     ///   - isDryRun: look and change nothing.
     public func repair(_ target: String, isDryRun: Bool = false) throws(ProvisioningError) -> Report {
         guard let status = FileStatus(target) else { throw .failed(.missingInput, "there is no stick \(target); vsmp usb list shows those there are") }
-        if status.kind == .blockDevice {
-            let check = SafetyCheck(StickInventory(), permitting: permitted)
-            let refusals = check.refusals(for: try check.disk(number: status.device, path: target))
-            guard refusals.isEmpty else { throw .refused(refusals) }
-        }
+        if status.kind == .blockDevice { _ = try targets.disk(status.device, target, expected: nil, in: targets.inventory()) }
         var store = try onDisk { () throws(DiskError) in
             if status.kind == .blockDevice { return try FileStore(writingDevice: target) }
             return isDryRun ? try FileStore(reading: target) : try FileStore(changing: target)

@@ -12,6 +12,7 @@ public struct StickWriter: Sendable {
     private let root: String
     private let rules: [PortRules]
     private let permitted: Set<Refusal.Rule>
+    private let shelf: ImageShelf
 
     /// - Parameters:
     ///   - image: a file, a disk, `-` for standard input, packed or not.
@@ -30,6 +31,7 @@ public struct StickWriter: Sendable {
         }
         self.root = root
         permitted = permitting
+        shelf = ImageShelf(self.image)
     }
 
     /// A job that may be done.
@@ -62,27 +64,12 @@ public struct StickWriter: Sendable {
         finished: @escaping @Sendable (StickOutcome) -> Void = { _ in }, stop: StickStop? = nil
     ) throws(ProvisioningError) -> [StickOutcome] {
         let checked = try checked(jobs)
-        let shared = try onDisk { () throws(DiskError) in try sharedImage(for: checked.map(\.layout)) }
+        let shared = try shelf.shared(for: checked.map(\.layout))
         let targets = jobs.map(\.target)
         let results = SticksAtOnce.run(targets, progress: progress, finished: { finished(StickOutcome(target: targets[$0], result: $1)) }, stop: stop) {
             (index, progress) throws(ProvisioningError) in try write(checked[index], shared, progress)
         }
         return zip(targets, results).map { StickOutcome(target: $0, result: $1) }
-    }
-
-    private func sharedImage(for layouts: [StickLayout]) throws(DiskError) -> SharedImage {
-        let store = try FileStore(reading: image.path)
-        // A stick may be far larger than what it was written from, and its free clusters hold what nobody wants.
-        var map = FileStatus(image.path)?.kind == .blockDevice ? try BlockMap(meaningOf: store) : try BlockMap(of: store)
-        // What a node remembers is its own.
-        if let state = stateBytes { map.remove(state) }
-        guard let layout = layouts.first(where: { $0.remade != nil }), let partition = layout.remade else { return SharedImage(store, map: map) }
-        return SharedImage(store, map: map, remade: try RemadeVolume(partition, of: image, sectorSize: layout.sectorSize))
-    }
-
-    /// The partition with what a node remembers.
-    private var stateBytes: Range<Int>? {
-        image.partitionTable.partition(named: StickPartition.state.rawValue).map { $0.offset..<$0.offset + $0.size }
     }
 
     /// Writes one stick.
@@ -110,9 +97,14 @@ public struct StickWriter: Sendable {
         // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
         _ = try check(file.deviceNumber() ?? "", target, listed.identity, targets.inventory())
-        let report = try install(target, isDryRun, progress)
-        try onDisk { () throws(DiskError) in try file.flush() }
-        return report
+        do throws(ProvisioningError) {
+            let report = try install(target, isDryRun, progress)
+            try onDisk { () throws(DiskError) in try file.flush() }
+            return report
+        } catch {
+            guard error.exitStatus == .inputOutput, targets.isGone(status.device) else { throw error }
+            throw .failed(.stickUnplugged, "\(target) was unplugged, or the computer slept (\(error)): its other bank starts as before; plug it in and update it again")
+        }
     }
 
     private func install(_ target: String, _ isDryRun: Bool, _ progress: (String) -> Void) throws(ProvisioningError) -> BankInstallation {
@@ -169,9 +161,9 @@ public struct StickWriter: Sendable {
             job: job, layout: layout,
             plan: StickPlan(
                 target: target, kind: device != nil ? .disk : status == nil ? .newFile : .file, model: device?.model, serial: device?.serial, port: device?.port,
-                image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
+                speed: device.flatMap { inventory().usb(behind: $0)?.device.speed }, image: image.name, bytes: layout.targetSize, configurationBytes: layout.configuration.size, kit: job.personalisation?.kit.id,
                 node: job.personalisation?.node, replaced: old?.partitions.map(\.name) ?? []),
-            cleared: device == nil ? [] : cleared + (stateBytes.map { [$0] } ?? []), number: device?.number)
+            cleared: device == nil ? [] : cleared + (image.stateBytes.map { [$0] } ?? []), number: device?.number)
     }
 
     /// An image may be another stick, of which no one must get the place in its kit, and which must be whole.
@@ -269,4 +261,9 @@ public struct StickWriter: Sendable {
 extension ImageFile {
     /// What must not be written while the image is read.
     func identities() throws(ProvisioningError) -> Set<TargetIdentity> { try source.map { source throws(ProvisioningError) in [try TargetIdentity(source)] } ?? [] }
+
+    /// The partition with what a node remembers, of an image that is a stick.
+    var stateBytes: Range<Int>? {
+        partitionTable.partition(named: StickPartition.state.rawValue).map { $0.offset..<$0.offset + $0.size }
+    }
 }

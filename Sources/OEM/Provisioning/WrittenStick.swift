@@ -1,7 +1,7 @@
 internal import BoardSupport
 public import Contract
 internal import Disk
-internal import FirmwareImage
+public import FirmwareImage
 
 /// What a stick says that it is: the firmware on it, and the kit it belongs to.
 public struct WrittenStick: Sendable, Equatable, Codable {
@@ -17,11 +17,15 @@ public struct WrittenStick: Sendable, Equatable, Codable {
     /// Nil for what is no stick of vSMP, or cannot be read.
     public init?(at path: String) {
         guard let file = try? ImageFile(path), let reader = try? ImageReader(file) else { return nil }
+        self.init(of: reader)
+    }
+
+    public init(of reader: ImageReader) {
         brand = reader.manifest.brand
         board = reader.manifest.board
         version = reader.manifest.version
         firmwareHash = reader.manifest.firmwareHash
-        guard let bytes = try? file.volume(ConfigurationPartition.name)?.read(StickFile.machineConfiguration.rawValue), let machine = try? MachineConfiguration(bytes) else { return }
+        guard let bytes = try? reader.image.volume(ConfigurationPartition.name)?.read(StickFile.machineConfiguration.rawValue), let machine = try? MachineConfiguration(bytes) else { return }
         kit = machine.kit
         node = machine.node
     }

@@ -30,16 +30,11 @@ struct PersonalOptions: ParsableArguments {
     @Option(in: Limits.outageSeconds, unit: "seconds", help: "Seconds of silence between two boards that the machine survives; node 0's stick counts.")
     var outageSeconds: Int?
 
-    @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: Self.rejoining)
+    @Option(help: "How often in a row a node joins again by itself after a loss or a failure: always, never or a number.", transform: MachineConfiguration.Rejoining.parsed)
     var rejoin: MachineConfiguration.Rejoining?
 
     @Option(help: "Whether the board's watchdog timer resets a node that hangs: on or off.")
     var watchdog: MachineConfiguration.WatchdogUse?
-
-    @Sendable private static func rejoining(_ text: String) throws -> MachineConfiguration.Rejoining {
-        guard let rejoining = MachineConfiguration.Rejoining(text) else { throw ValidationError("'\(text)' is not always, never or a number from 1 to 1000") }
-        return rejoining
-    }
 
     func validate() throws {
         guard kernel != nil || (initrd == nil && append == nil) else { throw ValidationError("--initrd and --append need --kernel") }

@@ -52,11 +52,7 @@ struct StickList {
         let device = usb?.device
         let slot = device.flatMap { station?.slot(at: $0.port) }
         var warnings: [String] = []
-        if let wanted = slot?.speed, let speed = device?.speed, speed < wanted {
-            warnings.append("it runs at \(speed.description), and slot \(slot?.label ?? "") is for \(wanted.description): check stick, cable and hub")
-        } else if let speed = device?.speed, speed < .high {
-            warnings.append("it runs at \(speed.description): writing takes long; another port or hub is faster")
-        }
+        if let slowness = device?.speed?.slowness(in: slot) { warnings.append(slowness) }
         if let disk, disk.size > 0, !SystemFiles().mayWrite(disk.path) {
             warnings.append("you may not write it: use sudo, or let the group vsmp write sticks with tools/setup --usb")
         }
@@ -107,5 +103,13 @@ struct StickList {
     private static func decimal(_ bytes: Int) -> String {
         bytes >= 10_000_000_000 ? "\(bytes / 1_000_000_000) GB" : bytes >= 1_000_000_000
             ? "\(bytes / 1_000_000_000).\(bytes / 100_000_000 % 10) GB" : "\(bytes / 1_000_000) MB"
+    }
+}
+
+extension USBDevice.Speed {
+    /// What a person should know of a stick that is slower than its slot is for, or than any port need be; nil for another one.
+    func slowness(in slot: StationFile.Slot?) -> String? {
+        if let slot, let wanted = slot.speed, self < wanted { return "it runs at \(description), and slot \(slot.label) is for \(wanted.description): check stick, cable and hub" }
+        return self < .high ? "it runs at \(description): writing takes long; another port or hub is faster" : nil
     }
 }

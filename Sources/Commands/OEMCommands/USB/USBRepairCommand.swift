@@ -14,6 +14,8 @@ struct USBRepairCommand: ParsableCommand {
     @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
     var target: String
 
+    @OptionGroup var allowed: PortOptions
+
     @Flag(help: "Say what is damaged; change nothing.")
     var dryRun = false
 
@@ -22,7 +24,7 @@ struct USBRepairCommand: ParsableCommand {
 
     func run() throws {
         try reportingErrors {
-            let report = try StickRepair().repair(target, isDryRun: dryRun)
+            let report = try StickRepair(rules: allowed.rules(allowed.stationFile())).repair(target, isDryRun: dryRun)
             if json { return try printJSON(report) }
             StandardOutput.print(report.damage.map { "\(target): \($0); \(dryRun ? "nothing was changed" : "both are whole again")" } ?? "\(target): both copies of the partition table are whole")
             if !report.startsOnBIOS { StandardOutput.print("\(target): the boot code for BIOS is not that of its firmware: write the stick anew for boards that start by BIOS") }

@@ -22,6 +22,8 @@ struct USBUpdateCommand: ParsableCommand {
     @Argument(help: "A stick such as /dev/sdb, or the plain file of one.")
     var target: String
 
+    @OptionGroup var allowed: PortOptions
+
     @OptionGroup var log: LogOption
 
     @Flag(help: "Check everything and say what would happen; change nothing.")
@@ -47,8 +49,9 @@ struct USBUpdateCommand: ParsableCommand {
 
     private func updated() throws -> BankInstallation {
         var report: BankInstallation?
-        try StickLogbook.keeping(dryRun ? nil : log.path(nil), .update, [target], station: nil) { book in
-            let writer = try StickWriter(image: image)
+        let station = try allowed.stationFile()
+        try StickLogbook.keeping(dryRun ? nil : log.path(station), .update, [target], station: station) { book in
+            let writer = try StickWriter(image: image, rules: allowed.rules(station))
             try book?.take(ImageReader(writer.image))
             report = try writer.update(target, isDryRun: dryRun) { printError("vsmp: \($0)") }
             book?.end(target, .updated)

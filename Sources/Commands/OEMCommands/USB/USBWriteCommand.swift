@@ -109,12 +109,17 @@ struct USBWriteCommand: ParsableCommand {
         let jobs = sticks.map(\.job)
         for word in Set(try jobs.compactMap { try $0.personalisation?.checkMemory(against: firmware) }).sorted() { printError("vsmp: \(word)") }
         for job in jobs { book?.take(job.personalisation, for: job.target) }
+        // Of which kit the image is a stick.
+        let source = WrittenStick(of: firmware).kit
         for kit in kits {
             let isWhole = sticks.count { $0.job.personalisation?.kit.id == kit.id } == kit.nodes
-            for word in try kit.compare(with: firmware, all: isWhole) { printError("vsmp: \(word)") }
+            for word in try kit.compare(with: firmware, all: isWhole, isOwn: source == kit.id) { printError("vsmp: \(word)") }
+        }
+        let plans = try writer.check(jobs)
+        for plan in plans {
+            if let slowness = plan.speed?.slowness(in: plan.port.flatMap { station?.slot(at: $0) }) { printError("vsmp: \(plan.target): \(slowness)") }
         }
         if dryRun {
-            let plans = try writer.check(jobs)
             if json { return try printJSON(plans) }
             for plan in plans { StandardOutput.print(plan.summary) }
             return StandardOutput.print("nothing was written")
@@ -139,7 +144,7 @@ struct USBWriteCommand: ParsableCommand {
             let own = zip(sticks, outcomes).filter { $0.0.kit == index }
             let written = own.count { (try? $0.1.result.get()) != nil }
             guard written > 0 || node == nil else { continue }
-            if written > 0 { try kit.recording(firmware, all: own.count == kit.nodes).writeRecord(to: folder) }
+            if written > 0 { try kit.recording(firmware, all: own.count == kit.nodes, isOwn: source == kit.id).writeRecord(to: folder) }
             guard node == nil else { continue }
             if written == kit.nodes {
                 say("\(kit.id): the kit is whole, \(written) of \(written) sticks are verified")

@@ -1,0 +1,47 @@
+import BoardSupport
+import Contract
+import Foundation
+import Platform
+import StickState
+import TestSupport
+import Testing
+
+@testable import NodeCommands
+
+@Suite struct RejoinTests {
+    private let root = ScratchFolder()
+
+    @Test(arguments: [80, 81, 82, 70, 74, 137, 139] as [Int32]) func aLossAFailureAndACrashAreWorthAnotherJoin(status: Int32) {
+        #expect(RejoinDecision(after: status, setting: .always, attempts: 0) == .again(attempt: 1, seconds: 1))
+        #expect(RejoinDecision(after: status, setting: .never, attempts: 0) == .no)
+    }
+
+    /// Neither the licence nor the guest, the image or the hardware gets better by another start.
+    @Test(arguments: [0, 64, 65, 66, 69, 83, 84, 85, 89, 90, 91, 1] as [Int32]) func whatNeedsAPersonIsNotRepeated(status: Int32) {
+        #expect(RejoinDecision(after: status, setting: .always, attempts: 0) == .no)
+    }
+
+    @Test func thePauseDoublesUpToAMinute() {
+        let pauses = (0..<9).map { attempts in
+            if case .again(attempts + 1, let seconds) = RejoinDecision(after: 80, setting: .always, attempts: attempts) { seconds } else { -1 }
+        }
+        #expect(pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60])
+        #expect(RejoinDecision(after: 80, setting: .always, attempts: 1000) == .again(attempt: 1000, seconds: 60))
+    }
+
+    @Test func aNumberOfAttemptsIsKept() {
+        #expect(RejoinDecision(after: 80, setting: .attempts(2), attempts: 1) == .again(attempt: 2, seconds: 2))
+        #expect(RejoinDecision(after: 80, setting: .attempts(2), attempts: 2) == .enough(attempts: 2))
+    }
+
+    /// What the state store remembers outlives the process, and does not grow.
+    @Test func attemptsAreCountedInTheStateStore() throws {
+        try root.write("state", Data(count: StateStore.partitionSize))
+        let path = root.path + "/state"
+        #expect(NodeMemory(store: path).rejoinAttempts == 0)
+        try NodeMemory(store: path).keep(rejoinAttempts: 3)
+        #expect(NodeMemory(store: path).rejoinAttempts == 3)
+        try NodeMemory(store: path).keep(rejoinAttempts: 0)
+        #expect(NodeMemory(store: path).facts == NodeFacts())
+    }
+}
