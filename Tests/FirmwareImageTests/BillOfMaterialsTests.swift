@@ -151,7 +151,7 @@ struct BillOfMaterialsTests {
         #expect(manifest.inputs.contains(ImageManifest.Part("firmware/init", initScript)))
         #expect(manifest.inputs.contains(ImageManifest.Part("board.dtb", workshop.builder.board.deviceTree)))
         #expect(Set(["brand", "vsmpd", "firmware/cmdline", "firmware/grub.cfg", "firmware/modules.conf"]).isSubset(of: manifest.inputs.map(\.name)))
-        let expected = ["dpkg-deb", "grub-mkimage", "gzip", "mcopy", "mkfs.fat", "objcopy", "sfdisk", "zstd"]
+        let expected = ["dpkg-deb", "grub-mkimage", "gzip", "mcopy", "mkfs.fat", "objcopy", "sfdisk", "strip", "zstd"]
         #expect(manifest.tools.map(\.name) == expected)
         #expect(manifest.tools.allSatisfy { $0.version.first?.isNumber == true })
         #expect(try ImageManifest(manifest.text.utf8) == manifest)

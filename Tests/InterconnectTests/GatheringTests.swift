@@ -83,7 +83,7 @@ private struct VirtualKit {
                 rest = rest.dropFirst(wanted)
             }
         case .finish: break
-        case .close(let id):
+        case .hangUp(let id):
             guard let far = other.removeValue(forKey: End(board: board, id: id)) else { return }
             other[far] = nil
             feed(far.board, .ended(far.id))

@@ -59,7 +59,7 @@ extension Gathering {
     private mutating func makeRoomForInbound() {
         guard attempts.count(where: { $0.dialing == nil }) >= Self.maximumInbound else { return }
         let victim = attempts.firstIndex { $0.dialing == nil && !$0.peerIsAuthenticated } ?? attempts.firstIndex { $0.dialing == nil }
-        if let victim { act(.close(attempts.remove(at: victim).id)) }
+        if let victim { act(.hangUp(attempts.remove(at: victim).id)) }
     }
 
     // MARK: Going on
@@ -69,7 +69,7 @@ extension Gathering {
             guard let attempt = attempts.first(where: { $0.id == id }) else { continue }
             if attempt.isClosing || attempt.isConnecting {
                 attempts.removeAll { $0.id == id }
-                act(.close(id))
+                act(.hangUp(id))
             } else {
                 change(id, now) { $0.refuse(.timeout) }
             }
@@ -80,7 +80,7 @@ extension Gathering {
         if let attempt = attempts.first(where: { $0.id == id }) {
             guard attempt.isClosing else { return change(id, now) { $0.ended() } }
             attempts.removeAll { $0.id == id }
-            act(.close(id))
+            act(.hangUp(id))
         } else if let peer = peers.first(where: { places[node: $0].control == id || places[node: $0].coherence == id }), isJoining {
             act(.say("node \(peer) has gone away again; waiting for it"))
             clear(peer)
@@ -128,16 +128,16 @@ extension Gathering {
 
     private mutating func keep(_ stream: PeerStream, _ id: StreamID, _ now: UInt64) {
         let peer = stream.peer.index
-        guard peers.contains(peer) else { return act(.close(id)) }
+        guard peers.contains(peer) else { return act(.hangUp(id)) }
         if let known = places[node: peer].identity, known.instance != stream.peer.instance {
             guard isJoining else {
                 say(Self.restarted(peer), now)
-                return act(.close(id))
+                return act(.hangUp(id))
             }
             clear(peer)
         }
         // Of a settled peer the machine has the old stream, and hears of this one.
-        if let old = places[node: peer].stream(stream.role), isJoining { act(.close(old)) }
+        if let old = places[node: peer].stream(stream.role), isJoining { act(.hangUp(old)) }
         if places[node: peer].identity == nil { places[node: peer].begin = now }
         places[node: peer].identity = stream.peer
         places[node: peer].address = stream.address
@@ -148,7 +148,7 @@ extension Gathering {
     }
 
     mutating func clear(_ peer: NodeIndex) {
-        for id in [places[node: peer].control, places[node: peer].coherence] { if let id { act(.close(id)) } }
+        for id in [places[node: peer].control, places[node: peer].coherence] { if let id { act(.hangUp(id)) } }
         places[node: peer] = Place()
     }
 

@@ -41,7 +41,7 @@ package struct Gathering: Sendable {
         case send(StreamID, [UInt8])
         /// Nothing more is sent once what was sent has left.
         case finish(StreamID)
-        case close(StreamID)
+        case hangUp(StreamID)
         /// The handshake is done: the stream is the peer's, and nothing behind the handshake was read.
         case deliver(StreamID, PeerStream)
         case say(String)

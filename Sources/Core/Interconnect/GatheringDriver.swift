@@ -216,7 +216,7 @@ final class GatheringDriver: @unchecked Sendable {
             case .finish(let id):
                 stream(id)?.endsAfterSending = true
                 stream(id)?.flush()
-            case .close(let id): streams.removeAll { $0.id == id }
+            case .hangUp(let id): streams.removeAll { $0.id == id }
             case .deliver(let id, let peer):
                 stream(id)?.delivered = peer
                 if peer.role == .control { configuration.onPeer(peer.peer, peer.address) }
