@@ -28,7 +28,7 @@ final class NodeRooms: Sendable {
         self.watch = watch
         membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: outage, earlyResets: setup.earlyResets),
             control: control, session: session, say: say)
-        clock = ClockRoom(node: node, count: count, control: control, session: session)
+        clock = ClockRoom(node: node, count: count, outageSeconds: outage, control: control, session: session)
         statistics = StatisticsRoom(count: count, control: control, session: session)
         policies = PolicyRoom(setup.policies, control: control, membership: membership, session: session)
         updates = UpdateRoom(node: node, count: count, stick: setup.stick, control: control, say: say)

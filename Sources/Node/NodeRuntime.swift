@@ -59,7 +59,7 @@ package final class NodeRuntime: Sendable {
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
             holdings: setup.holdings, protection: setup.configuration.interconnect ?? .encrypted, random: &random)
         let log = setup.log
-        let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, say: log)
+        let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, sizer: setup.portSizer, say: log)
         var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
         configuration.onPeer = { watch.expect($0, at: $1) }
         watch.start()
@@ -121,6 +121,7 @@ package final class NodeRuntime: Sendable {
         try setup.memory?.check(plan, node)
         if plan.outageSeconds != outageSeconds { setup.log(ConsoleWords.otherOutage(mine: outageSeconds, machine: plan.outageSeconds)) }
         rooms.watch.adopt(outageSeconds: plan.outageSeconds)
+        rooms.control.adopt(interruptionLimit: LinkRoom.limit(outageSeconds: plan.outageSeconds))
         let speed = setup.portSpeed()
         setup.log(ConsoleWords.port(speed: speed))
         let (membership, node) = (rooms.membership, node)

@@ -82,8 +82,10 @@ struct ImageSourcesTests {
         let image = try workshop.build()
         let build = scratch.url.appendingPathComponent("build")
         let object = build.appendingPathComponent("A.build/a.o")
+        let spaced = build.appendingPathComponent("A.build/a b.o")
         try write(Data("an object".utf8), to: object)
-        try write(Data("'\(object.path)'\n".utf8), to: build.appendingPathComponent("vsmpd.product/Objects.LinkFileList"))
+        try write(Data("an object".utf8), to: spaced)
+        try write(Data("'\(object.path)'\n'\(spaced.path)'\n".utf8), to: build.appendingPathComponent("vsmpd.product/Objects.LinkFileList"))
         try write(Data("another vsmpd".utf8), to: build.appendingPathComponent("vsmpd"))
         let words = ["image", "sources", image.path, "--store", store.root.path, "--vsmpd-objects", build.path, "--output", output.path]
         let refused = try VSMP.run(words)
@@ -98,7 +100,7 @@ struct ImageSourcesTests {
         #expect(collected.status == 0, "\(collected.errors)")
         let kit = output.appendingPathComponent(RelinkKit.folderName)
         #expect(try Data(contentsOf: kit.appendingPathComponent("A.build/a.o")) == Data("an object".utf8))
-        #expect(try String(contentsOf: kit.appendingPathComponent("objects"), encoding: .utf8) == "A.build/a.o\n")
+        #expect(try String(contentsOf: kit.appendingPathComponent("objects"), encoding: .utf8) == "A.build/a.o\n'A.build/a b.o'\n")
     }
 
     @Test mutating func missingSourcesHaveAStatusOfTheirOwn() throws {

@@ -138,8 +138,10 @@ final class StickUpdate: Sendable {
 
     /// A firmware that somebody signed is followed only by one that is signed by the same key, and by all that BIOS starts of it.
     private func checkSigner(of bundle: FirmwareBundle, _ running: String) throws(FirmwareRefusal) {
-        guard let file = try? FileDescriptor(opening: "\(folder)/\(running)", for: .read), let count = try? file.size() else { return }
-        let signers = ProgramSignatures(count: count) { try? file.read($0.count, at: $0.lowerBound)[...] }?.signers ?? []
+        guard let file = try? FileDescriptor(opening: "\(folder)/\(running)", for: .read), let count = try? file.size() else { throw .otherSigner }
+        // What cannot be read is no unsigned program.
+        let signatures = ProgramSignatures(count: count) { try? file.read($0.count, at: $0.lowerBound)[...] }
+        guard let signers = signatures?.signers else { throw .otherSigner }
         guard !signers.isEmpty else { return }
         guard let content = bundle.files.first(where: { $0.name == Bank.program })?.content, let program = ProgramSignatures(content), !program.signers.isDisjoint(with: signers)
         else { throw .otherSigner }

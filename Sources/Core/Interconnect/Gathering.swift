@@ -131,6 +131,7 @@ package struct Gathering: Sendable {
 
     /// - Parameter random: for the nonces of handshakes.
     package mutating func handle(_ input: Input, now: UInt64, random: inout some RandomNumberGenerator) -> [Effect] {
+        noteStandstill(now)
         switch input {
         case .listening(let address):
             listening = address
@@ -160,7 +161,6 @@ package struct Gathering: Sendable {
     // MARK: Time
 
     private mutating func tick(_ now: UInt64, random: inout some RandomNumberGenerator) {
-        noteStandstill(now)
         expireAttempts(now)
         switch phase {
         case .joining: join(now, random: &random)
@@ -178,9 +178,9 @@ package struct Gathering: Sendable {
 
     /// While this node stood still, nobody was silent and no handshake was slow.
     private mutating func noteStandstill(_ now: UInt64) {
-        defer { lastTick = now }
-        guard now - lastTick > Self.lateness else { return }
-        table.stoodStill(now - lastTick)
+        defer { lastTick = max(lastTick, now) }
+        guard now >= lastTick, now - lastTick > Self.lateness else { return }
+        table.stoodStill(now - lastTick, now: now)
         for index in attempts.indices { attempts[index].extend(now - lastTick) }
         for peer in peers where places[node: peer].identity != nil { places[node: peer].begin = now }
     }

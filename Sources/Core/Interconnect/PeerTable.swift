@@ -44,6 +44,9 @@ package struct PeerTable: Sendable {
     private var challengeBegin: UInt64?
     /// By node, the last challenge heard; 0 for none.
     private var echoes: [UInt64]
+    /// By node, the last instances heard and the highest number of a beacon of each: what comes again is a recording.
+    private var numbers: [[(instance: [UInt8], highest: UInt64)]]
+    private static let remembered = 8
     /// By node, the instance that another one of the same board has followed.
     private var former: [[UInt8]?]
     private var console = RepeatLimit<Topic>()
@@ -60,6 +63,7 @@ package struct PeerTable: Sendable {
         kitHash = Beacon.hash(kit: identity.kit)
         echoes = Array(repeating: 0, count: identity.count)
         former = Array(repeating: nil, count: identity.count)
+        numbers = Array(repeating: [], count: identity.count)
     }
 
     /// The datagram with which this node announces itself.
@@ -78,10 +82,10 @@ package struct PeerTable: Sendable {
     func alive(_ now: UInt64) -> [NodeIndex: Entry] { entries.filter { $0.value.isAlive(now) } }
 
     /// This node stood still for so many nanoseconds: nobody was silent in that time.
-    mutating func stoodStill(_ time: UInt64) {
+    mutating func stoodStill(_ time: UInt64, now: UInt64) {
         for node in NodeIndex.all(of: identity.count) {
-            entries[node]?.lastHeard += time
-            if let answer = entries[node]?.lastAnswer { entries[node]?.lastAnswer = answer + time }
+            if let heard = entries[node]?.lastHeard { entries[node]?.lastHeard = min(heard + time, now) }
+            if let answer = entries[node]?.lastAnswer { entries[node]?.lastAnswer = min(answer + time, now) }
         }
     }
 
@@ -106,6 +110,7 @@ package struct PeerTable: Sendable {
                 .count(beacon.index), now,
                 "the stick of \(name) says that the kit has \(beacon.count) nodes, the stick of node \(identity.index) says \(identity.count)")
         }
+        guard isNew(beacon) else { return nil }
         echoes[node: beacon.index] = beacon.challenge
         let answer = beacon.echoes[identity.index.position]
         let isAnswer = answer != 0 && (answer == challenge || answer == formerChallenge)
@@ -115,6 +120,18 @@ package struct PeerTable: Sendable {
                 "node \(beacon.index) has this board's address \(sender.with(port: 0)): two boards have one MAC address; give one of them another")
         }
         return beacon.index == identity.index ? heardRival(beacon, sender, isAnswer, now) : heardPeer(beacon, sender, isAnswer, now)
+    }
+
+    private mutating func isNew(_ beacon: Beacon) -> Bool {
+        let node = beacon.index.position
+        guard let place = numbers[node].firstIndex(where: { $0.instance == beacon.instance }) else {
+            if numbers[node].count == Self.remembered { numbers[node].removeFirst() }
+            numbers[node].append((beacon.instance, beacon.sequence))
+            return true
+        }
+        guard beacon.sequence > numbers[node][place].highest else { return false }
+        numbers[node][place].highest = beacon.sequence
+        return true
     }
 
     // MARK: Strangers

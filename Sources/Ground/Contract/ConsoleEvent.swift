@@ -58,9 +58,9 @@ extension ConsoleEvent: CustomStringConvertible {
         case .failed(let node, let why): "FAILED node \(node) (\(why)): guest stopped"
         case .lost(let node, let why, let lent):
             "LOST node \(node) (\(why)): guest stopped;" + (lent.map { " it lent \($0.processors) processors and \($0.memoryMiB) MiB;" } ?? "")
-                + " power-cycle that board, then start all boards again"
+                + " power-cycle that board; the machine starts again once all boards have joined"
         case .cut(let low, let high, let why):
-            "LOST link \(low)-\(high) (\(why)): guest stopped; look at the cable, the ports and the switch between those boards, then start all boards again"
+            "LOST link \(low)-\(high) (\(why)): guest stopped; look at the cable, the ports and the switch between those boards; the machine starts again once all boards have joined"
         case .alone(let why): "LOST all other nodes (\(why)): guest stopped; look at this board's port, its cable and the switch"
         case .statistics(let json): "VSMP-STAT \(json)"
         case .nodeEnded(let status): "vsmpd ended with status \(status)"

@@ -1,6 +1,5 @@
 import Contract
 import Interconnect
-import Interconnect
 
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {

@@ -32,7 +32,7 @@ package final class ControlPlane: @unchecked Sendable {
     private let renewals = Mutex<[(peer: NodeIndex, next: EstablishedStream)]>([])
     /// Of the receiving thread: connections that wait for one.
     private var interruptions: [Interruption?]
-    private let interruptionLimit: UInt64
+    private let interruptionLimit: Atomic<UInt64>
     private var nextTick: UInt64 = 0
     /// Peers whose send ring was full.
     private let stalled = Atomic<UInt64>(0)
@@ -43,7 +43,7 @@ package final class ControlPlane: @unchecked Sendable {
     ///   - interruptionLimit: nanoseconds after which a connection that is interrupted is lost.
     package init(links: [ControlLink?], interruptionLimit: UInt64 = 0) throws(SystemError) {
         self.links = links
-        self.interruptionLimit = interruptionLimit
+        self.interruptionLimit = Atomic(interruptionLimit)
         interruptions = Array(repeating: nil, count: links.count)
         wake = try WakeEvent()
         poller = try Poller()
@@ -64,8 +64,12 @@ package final class ControlPlane: @unchecked Sendable {
         thread = nil
     }
 
-    /// Rounds of the thread, which is woken, so that it comes round also where nobody sends.
+    /// Nanoseconds: what the machine's plan says counts.
+    func adopt(interruptionLimit limit: UInt64) { interruptionLimit.store(limit, ordering: .relaxed) }
+
+    /// Rounds of the thread, which is woken, so that it comes round also where nobody sends; none once it ends.
     var progress: [String: UInt64] {
+        if isStopping.load(ordering: .sequentiallyConsistent) { return [:] }
         wake.raise()
         return ["vsmp-control": receiving.count]
     }
@@ -192,9 +196,10 @@ package final class ControlPlane: @unchecked Sendable {
             guard let link, !gone.withLock({ $0.contains(link.peer) }), let why = link.tick(now: now) else { continue }
             end(link, .interrupted(why), handlers)
         }
+        let limit = interruptionLimit.load(ordering: .relaxed)
         for (index, interruption) in interruptions.enumerated() {
-            guard let interruption, now &- interruption.since > interruptionLimit, let link = links[index] else { continue }
-            lose(link, ConsoleWords.notResumed(.control, after: interruptionLimit, interruption.why), handlers)
+            guard let interruption, now &- interruption.since > limit, let link = links[index] else { continue }
+            lose(link, ConsoleWords.notResumed(.control, after: limit, interruption.why), handlers)
         }
     }
 

@@ -37,6 +37,8 @@ struct HeartbeatLine: ~Copyable {
     private var poller: Poller
     /// Whose socket is read next; at the end the door's.
     private var turn = 0
+    /// Datagrams of that one that were no heartbeats.
+    private var strange = 0
 
     init(_ identity: NodeIdentity, key: ClusterKey, reach: Reach, sizer: PortSizer?, wake: borrowing WakeEvent) throws(SystemError) {
         let poller = try Poller()
@@ -122,9 +124,13 @@ struct HeartbeatLine: ~Copyable {
         while turn < all.count {
             let peer = all[turn]
             switch peer.socket?.arrive(keeping: Beat.byteCount) ?? .nothing {
-            case .nothing: turn += 1
+            case .nothing: (turn, strange) = (turn + 1, 0)
             case .refused: return .refused(peer.node)
-            case .datagram(let bytes, let length, _): if let beat = Beat(bytes, key: peer.hears) { return .beat(beat, size: length + Self.headers) }
+            case .datagram(let bytes, let length, _):
+                if let beat = Beat(bytes, key: peer.hears) { return .beat(beat, size: length + Self.headers) }
+                // Bounded, so that a flood cannot keep this node from its own heartbeats.
+                strange += 1
+                if strange == 64 { (turn, strange) = (turn + 1, 0) }
             }
         }
         for _ in 0..<64 {

@@ -54,7 +54,12 @@ final class LinkRoom: Sendable {
     private func resumed(_ stream: ResumedStream) {
         let before = state.withLock { state in
             if stream.role == .coherence {
-                if let session = session.current { session.adopt(stream.next, for: stream.peer) } else { state.waiting[stream.peer] = stream.next }
+                if let session = session.current {
+                    state.waiting[stream.peer] = nil
+                    session.adopt(stream.next, for: stream.peer)
+                } else {
+                    state.waiting[stream.peer] = stream.next
+                }
             }
             return state.interrupted.removeValue(forKey: Key(peer: stream.peer, role: stream.role))
         }

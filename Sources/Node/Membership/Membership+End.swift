@@ -81,13 +81,24 @@ extension Membership {
         if causes.count > known {
             causes.sort { $0.rank < $1.rank }
             if phase != .ending { act(.stop) }
-            enter(.ending, patience: Patience.agreement)
+            enter(.ending, patience: agreementPatience)
             act(.broadcast(.end(EndWord(causes: causes, isFinal: false))))
         }
         settleWhenAllKnowTheSame()
     }
 
     // MARK: Agreement
+
+    /// Who does not answer after a loss has been silent for as long as the lost one. Any other end may come during an outage, which is waited for.
+    private var agreementPatience: UInt64 {
+        let hasLoss = causes.contains { cause in
+            switch cause {
+            case .lost, .cut, .alone: true
+            case .refused, .poweredOff, .guestFailed, .reboot, .failed, .unsuitable: false
+            }
+        }
+        return hasLoss ? Patience.agreement : UInt64((plan?.outageSeconds ?? outageSeconds) + 2) * 1_000_000_000
+    }
 
     private mutating func settleWhenAllKnowTheSame() {
         let (gone, ranks) = (isGone, causes.map(\.rank))

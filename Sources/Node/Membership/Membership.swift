@@ -102,7 +102,7 @@ package struct Membership: Sendable {
     package enum Patience {
         package static let phase: UInt64 = 60_000_000_000
         package static let start: UInt64 = 120_000_000_000
-        /// For the other nodes' words after a cause. Who does not answer within it is not waited for: its own loss would take longer.
+        /// For the other nodes' words after a loss.
         package static let agreement: UInt64 = 1_000_000_000
         package static let reports: UInt64 = 2_000_000_000
         package static let goodbye: UInt64 = 5_000_000_000

@@ -1,4 +1,3 @@
-package import BoardSupport
 import Bytes
 package import Machine
 
@@ -29,16 +28,6 @@ package struct NodeResources: Sendable, Equatable {
         self.sliceMiB = sliceMiB
         self.cacheMiB = cacheMiB
         self.timestampKilohertz = timestampKilohertz
-    }
-
-    /// A board's processors, all or as many as told, and its memory as it was divided.
-    package init(sockets: Int, coresPerSocket: Int, threadsPerCore: Int, processors: Int?, memory: MemoryDivision) throws(NodeResourcesError) {
-        let all = sockets * coresPerSocket * threadsPerCore
-        guard (processors ?? all) <= all else { throw NodeResourcesError(have: all, need: processors ?? all) }
-        let isWhole = (processors ?? all) == all
-        self.init(
-            sockets: isWhole ? sockets : 1, coresPerSocket: isWhole ? coresPerSocket : processors ?? all, threadsPerCore: isWhole ? threadsPerCore : 1,
-            physicalMiB: memory.physicalMiB, firmwareMiB: memory.firmwareMiB, sliceMiB: memory.sliceMiB, cacheMiB: memory.cacheMiB)
     }
 
     package var description: MachineLayout.NodeDescription {

@@ -82,7 +82,7 @@ package final class WatchRoom: @unchecked Sendable {
     package func adopt(outageSeconds: Int) { shared.withLock { $0.watch.adopt(Watch.Timing(outageSeconds: outageSeconds)) } }
 
     /// Rounds of the thread.
-    var progress: [String: UInt64] { ["vsmp-beat": beating.count] }
+    var progress: [String: UInt64] { isStopping.load(ordering: .sequentiallyConsistent) ? [:] : ["vsmp-beat": beating.count] }
 
     /// What the report of this node says of the others.
     package var account: WatchAccount {
@@ -139,13 +139,4 @@ package final class WatchRoom: @unchecked Sendable {
         }
         handlers?.beat()
     }
-}
-
-/// How well one node hears the others.
-package struct WatchAccount: Sendable {
-    /// By node; nil for this one.
-    package var peers: [PeerFigures?]
-    /// How often this node found itself stopped, and the longest time, in nanoseconds.
-    package var stops: UInt64
-    package var longestStop: UInt64
 }

@@ -44,8 +44,8 @@ final class ClockRoom: Sendable {
     }
 
     private static let exchangesPerBeat = 4
-    /// Two minutes of beats, and what the alignment asks.
-    static let pingLimit = 1024
+    /// More than the longest outage's beats, and what the alignment asks.
+    static let pingLimit = 4096
 
     private let node: NodeIndex
     private let control: ControlPlane
@@ -54,8 +54,11 @@ final class ClockRoom: Sendable {
     /// Node 0: what each node asks for.
     private let wishes: Mutex<[UInt32]>
     private let answer = Parker()
+    /// How long nothing may be heard of node 0, in nanoseconds.
+    private let outage: UInt64
 
-    init(node: NodeIndex, count: Int, control: ControlPlane, session: SessionSlot) {
+    init(node: NodeIndex, count: Int, outageSeconds: Int = Limits.standardOutageSeconds, control: ControlPlane, session: SessionSlot) {
+        outage = UInt64(outageSeconds + 2) * 1_000_000_000
         self.node = node
         self.control = control
         self.session = session
@@ -95,9 +98,9 @@ final class ClockRoom: Sendable {
         let stated = VirtualProcessor.statedTimestampKilohertz
         guard node != 0 else { return CounterReading(statedKilohertz: stated) }
         let estimate = try exchange(for: 2_000_000_000) { $0.gainBound < 2 * CommonFrequency.largestSlip }
-        let bounds = max(estimate.gain.lowerBound, -1)...min(estimate.gain.upperBound, 1024)
-        return CounterReading(
-            statedKilohertz: stated, ratio: 1 + (bounds.lowerBound + bounds.upperBound) / 2, bound: (bounds.upperBound - bounds.lowerBound) / 2)
+        let low = min(max(estimate.gain.lowerBound, -1), 1024)
+        let high = min(max(estimate.gain.upperBound, low), 1024)
+        return CounterReading(statedKilohertz: stated, ratio: 1 + (low + high) / 2, bound: (high - low) / 2)
     }
 
     /// Aligns the guest clock from the quickest of many exchanges.
@@ -118,11 +121,11 @@ final class ClockRoom: Sendable {
         return record(estimate, in: session)
     }
 
-    /// Exchanges time stamps until the estimate is good, or the time is over.
+    /// Exchanges time stamps until the estimate is good, or the time is over. The first answer may take as long as an outage.
     private func exchange(for nanoseconds: UInt64, until isGood: (CounterRelation.Estimate) -> Bool) throws(NodeError) -> CounterRelation.Estimate {
-        let deadline = monotonicNow() + nanoseconds
+        let begin = monotonicNow()
         var last: CounterRelation.Estimate?
-        while monotonicNow() < deadline {
+        while monotonicNow() - begin < (last == nil ? max(nanoseconds, outage) : nanoseconds) {
             ping()
             answer.park(timeout: 100_000_000)
             guard let estimate = state.withLock({ $0.relation.estimate(at: hostTimestamp()) }) else { continue }

@@ -57,7 +57,7 @@ package struct PeerReport: Sendable, Equatable {
                     let beats = peer.beats
                     return pad("\(report.node)", 4) + pad("\(peer.node)", 7) + pad("\(beats.heard)", 10) + pad("\(beats.missing)", 9) + pad("\(beats.late)", 6)
                         + pad("\(beats.nearMisses)", 13) + pad("\(beats.longestSilence / 1_000_000) ms", 17) + pad("\(beats.roundTrip / 1000) us", 12)
-                        + pad("\(peer.controlRetransmissions + peer.coherenceRetransmissions)", 12) + pad("", 17) + beats.silences.map { pad("\($0)", 8) }.joined()
+                        + pad("\(peer.controlRetransmissions &+ peer.coherenceRetransmissions)", 12) + pad("", 17) + beats.silences.map { pad("\($0)", 8) }.joined()
                 }
             }
     }

@@ -13,7 +13,7 @@ public struct MemoryDivision: Equatable, Sendable, Codable {
         /// What the stick says; nil leaves it to the node.
         public var sliceMiB: Int?
         public var cacheMiB: Int?
-        /// All slices together, where that is known; nil takes the others for as large as this node's.
+        /// All slices together, where that is known; nil takes the others for as large as this node's, and for twice that where the node chooses it.
         public var machineMiB: Int?
         public var kernel: MemoryBudget.KernelBytes
 
@@ -69,9 +69,10 @@ public struct MemoryDivision: Equatable, Sendable, Codable {
         physicalMiB = demand.physicalMiB
         self.sliceMiB = sliceMiB
         self.cacheMiB = cacheMiB
+        // Boards need not be alike: one that chooses its slice leaves room for others that lend more.
+        let machine = demand.machineMiB.map { max($0, sliceMiB) } ?? (demand.sliceMiB == nil ? sliceMiB * (2 * demand.nodes - 1) : nil)
         let budget = MemoryBudget(
-            slicePages: sliceMiB << 8, cachePages: cacheMiB << 8, machinePages: demand.machineMiB.map { max($0, sliceMiB) << 8 }, kernel: demand.kernel,
-            like: engine)
+            slicePages: sliceMiB << 8, cachePages: cacheMiB << 8, machinePages: machine.map { $0 << 8 }, kernel: demand.kernel, like: engine)
         parts = [.init(what: "kernel, drivers and programs (firmware-reserve-mib)", bytes: demand.reserveMiB << 20), demand.kernelPages] + budget.parts
     }
 

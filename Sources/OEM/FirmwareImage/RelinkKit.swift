@@ -39,7 +39,7 @@ public struct RelinkKit: Sendable {
     /// Whether these objects are those of the vsmpd in an image.
     public func check(against image: ImageReader) throws(ImageError) {
         let path = buildFolder.appendingPathComponent("vsmpd")
-        guard case .file(let inside, _) = try image.rootArchive().entries["sbin/vsmpd"], try read(path) == inside else {
+        guard case .file(let inside, _) = try image.rootArchive().entries["sbin/vsmpd"], try NodeExecutable.stripped(try read(path)) == inside else {
             throw ImageError(.badInput, "\(path.path) is not the vsmpd in \(image.name): name the build folder that the image was made from")
         }
     }
@@ -58,7 +58,9 @@ public struct RelinkKit: Sendable {
                 try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
                 try FileManager.default.copyItem(at: file, to: place)
             }
-            try Data(objects.map { "\($0.name)\n" }.joined().utf8).write(to: folder.appendingPathComponent("objects"))
+            // The compiler reads the list as a shell reads words.
+            let list = objects.map { $0.name.contains(" ") ? "'\($0.name)'\n" : "\($0.name)\n" }.joined()
+            try Data(list.utf8).write(to: folder.appendingPathComponent("objects"))
             let script = folder.appendingPathComponent("relink")
             try Data(Self.script(swift: try HostProgram("swiftc").version()).utf8).write(to: script)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.path)

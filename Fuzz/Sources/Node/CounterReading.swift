@@ -1,0 +1,1 @@
+../../../Sources/Node/Processors/CounterReading.swift

@@ -1,0 +1,1 @@
+../../../Sources/Node/Reports/PeerReport.swift

@@ -1,0 +1,1 @@
+../../../Sources/Node/Membership/WatchAccount.swift
