@@ -88,6 +88,16 @@ import Testing
         #expect(sentence?.contains("claim to be node 0") == true && table.rival?.address == there.with(port: 4000))
     }
 
+    /// A recording that is played again and again takes nobody's place in what this node answers.
+    @Test func aRecordingCountsOnce() throws {
+        var table = PeerTable(identity: identity(0), key: testKey)
+        let (recording, live) = (beacon(identity(1, seed: 9), sequence: 7), beacon(identity(1), sequence: 5))
+        for datagram in [recording, live] + Array(repeating: recording, count: 100) { _ = table.handle(datagram, from: there, now: 0) }
+        var random = SystemRandomNumberGenerator()
+        let said = try Beacon(table.announcement(tcpPort: 1, sequence: 1, isComplete: false, now: 1, random: &random), key: testKey.derived(for: .beacon))
+        #expect(said.echoes[1] == (try Beacon(live, key: testKey.derived(for: .beacon))).challenge)
+    }
+
     @Test func anAnswerIsWorthNothingLater() {
         var table = PeerTable(identity: identity(0), key: testKey)
         let old = table.nextChallenge()

@@ -110,10 +110,10 @@ package struct PeerTable: Sendable {
                 .count(beacon.index), now,
                 "the stick of \(name) says that the kit has \(beacon.count) nodes, the stick of node \(identity.index) says \(identity.count)")
         }
-        guard isNew(beacon) else { return nil }
-        echoes[node: beacon.index] = beacon.challenge
         let answer = beacon.echoes[identity.index.position]
         let isAnswer = answer != 0 && (answer == challenge || answer == formerChallenge)
+        guard isNew(beacon) || isAnswer else { return nil }
+        echoes[node: beacon.index] = beacon.challenge
         if isAnswer, let host, host.with(port: 0) == sender.with(port: 0) {
             return say(
                 .sameAddress(beacon.index), now,

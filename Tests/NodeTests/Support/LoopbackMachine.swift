@@ -108,6 +108,8 @@ struct LoopbackMachine {
             key: keys.isEmpty ? testKey : keys[node], firmwareHash: testHash, reach: try reach(node, ports: ports, detours: detours),
             resources: Self.resources, licensing: licensing(node), guest: guest, console: console, forgetsShadows: false, minimumHold: hold,
             patience: patience, log: { log($0) })
+        // Detours carry no datagrams, so no heartbeat comes.
+        if !detours.isEmpty { setup.configuration.outageSeconds = Limits.outageSeconds.upperBound }
         setup.devices = devices
         setup.earlyResets = node == 0 ? earlyResets : 0
         setup.onStart = { [onStart] in onStart(node) }
