@@ -25,6 +25,8 @@ struct BootJudge {
 
     private(set) var partition: MemoryStore
     private let kept: Bank
+    /// It was good at the beginning. One that has yet to prove itself may lose starts, but not its last one.
+    private var wasGood = false
     private let manifest: [UInt8]
     private var known: [String: KnownFile] = [:]
 
@@ -34,6 +36,26 @@ struct BootJudge {
         let reader = try FATReader(partition, at: 0, name: "boot partition")
         guard let entry = try reader.entry("\(kept.folder)/\(Bank.manifest)") else { throw Problem(description: "bank \(kept.rawValue) is empty") }
         manifest = try reader.content(of: entry)
+        wasGood = isGood(try Self.states(of: reader))
+    }
+
+    private static func states(of reader: borrowing FATReader<MemoryStore>) throws -> BankStates {
+        var paths: [String] = []
+        var block: [UInt8]?
+        for entry in try reader.entries() where !entry.isFolder {
+            paths.append(entry.path)
+            if entry.path.lowercased() == GrubEnvironment.path.lowercased() { block = try? reader.content(of: entry) }
+        }
+        return BankStates(paths: paths, block: block)
+    }
+
+    private func isGood(_ states: BankStates) -> Bool {
+        states.banks[kept]?.programTries == .good && states.environment?[kept] ?? .good == .good
+    }
+
+    private func starts(_ states: BankStates) -> Bool {
+        guard let tries = states.banks[kept]?.programTries, tries != .left(0) else { return false }
+        return states.environment?[kept] != .left(0)
     }
 
     /// - Returns: what was there before.
@@ -55,8 +77,8 @@ struct BootJudge {
         let block = try? files[GrubEnvironment.path.lowercased()].map { try reader.content(of: $0) }
         let states = BankStates(paths: files.values.map(\.path), block: block)
 
-        guard let state = states.banks[kept], state.programTries == .good, states.environment?[kept] ?? .good == .good else {
-            throw Problem(description: "bank \(kept.rawValue) is not good any more")
+        guard let state = states.banks[kept], wasGood ? isGood(states) : starts(states) else {
+            throw Problem(description: "bank \(kept.rawValue) is not \(wasGood ? "good" : "started") any more")
         }
         guard let entry = files["\(kept.folder)/\(Bank.manifest)".lowercased()], try content(entry, reader) == manifest else {
             throw Problem(description: "bank \(kept.rawValue) has another manifest")
