@@ -109,9 +109,10 @@ final class ClockRoom: Sendable {
         let kilohertz = session.clock.kilohertz
         state.withLock { $0.relation.longestStretch = kilohertz * 500 }
         var count = 0
-        let estimate = try exchange(for: 3_000_000_000) { _ in
+        // As many as it takes until no message could be faster than the clocks are apart.
+        let estimate = try exchange(for: 3_000_000_000) { estimate in
             count += 1
-            return count == 64
+            return count >= 64 && estimate.errorBound < estimate.minimumRoundTrip
         }
         let now = hostTimestamp()
         session.steer(roundTrip: estimate.minimumRoundTrip) { _ in state.withLock { $0.begin(at: now, origin: session.setup.plan.clockOrigin, estimate, kilohertz) } }
