@@ -137,9 +137,9 @@ package struct CounterRelation: Sendable {
         if certain.lower > certain.upper { certain = (0, Double(newest.width)) }
         let slopeInTheMiddle = (carried.lowerBound + carried.upperBound) / 2
         let likely = carry(slopeInTheMiddle...slopeInTheMiddle)
-        let (centre, quarter) = ((certain.lower + certain.upper) / 2, (certain.upper - certain.lower) / 4)
+        let (centre, eighth) = ((certain.lower + certain.upper) / 2, (certain.upper - certain.lower) / 8)
         // Never near an end of what is certain, so that the bound stays below a round trip.
-        let middle = likely.lower <= likely.upper ? min(max((likely.lower + likely.upper) / 2, centre - quarter), centre + quarter) : centre
+        let middle = likely.lower <= likely.upper ? min(max((likely.lower + likely.upper) / 2, centre - eighth), centre + eighth) : centre
         let half = max(certain.upper - middle, middle - certain.lower)
         let quickest = exchanges.suffix(2).reduce(Int64.max) { min($0, $1.width) }
         guard abs(middle) < 0x1p62, half < 0x1p62 else { return nil }
