@@ -134,6 +134,21 @@ private struct VirtualKit {
         #expect(kit.boards[0].said.contains("node 1 has fallen silent; waiting for it"))
     }
 
+    /// What came while it stood still is heard before it finds out that it did; nobody was silent meanwhile.
+    @Test func aBoardThatStoodStillGoesOn() {
+        var kit = VirtualKit()
+        for node in [0, 1] as [NodeIndex] { kit.plug(identity(node, of: 3)) }
+        kit.run(seconds: 2)
+        kit.now += 7_000_000_000
+        kit.feed(1, .tick)
+        kit.feed(0, .tick)
+        kit.run(seconds: 1)
+        #expect(!kit.boards[0].said.contains { $0.contains("fallen silent") })
+        kit.plug(identity(2, of: 3))
+        kit.run(seconds: 2)
+        #expect(kit.boards.allSatisfy({ $0.joined }), "\(kit.boards.map(\.said))")
+    }
+
     /// What an earlier start of this very board, and of a peer, sent is played back for ever.
     @Test func recordingsStopNobody() {
         var kit = VirtualKit()

@@ -80,6 +80,18 @@ import Testing
         }, least: 3)
     }
 
+    /// Node 1 says nothing to two of three, and does not hear the third: the first two losses are no reason to take that one for dead.
+    @Test func severalLinksCutAtOnceBlameNoNode() {
+        for seed in Self.seeds {
+            var simulator = WatchSimulator(4, seed: seed)
+            for (from, to) in [(1, 0), (1, 2), (3, 1)] { simulator.cuts.append(.init(from: from, to: to, times: Self.second..<100 * Self.second)) }
+            simulator.run(until: 9 * Self.second)
+            let losses = (0..<4).flatMap { simulator.losses($0) }
+            #expect(losses.count == 6)
+            for loss in losses { if case .node = loss.loss { Issue.record("seed \(seed): \(losses)") } }
+        }
+    }
+
     /// Of two nodes the one that is heard and does not hear can only be honest; the other knows better.
     @Test func aOneWayCutBetweenTwoNodesAccusesNobodyOfItself() {
         var simulator = WatchSimulator(2, seed: 1)

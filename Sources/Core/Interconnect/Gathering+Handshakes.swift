@@ -82,7 +82,7 @@ extension Gathering {
             attempts.removeAll { $0.id == id }
             act(.hangUp(id))
         } else if let peer = peers.first(where: { places[node: $0].control == id || places[node: $0].coherence == id }), isJoining {
-            act(.say("node \(peer) has gone away again; waiting for it"))
+            say("node \(peer) has gone away again; waiting for it", now)
             clear(peer)
         }
     }

@@ -180,7 +180,7 @@ package struct Gathering: Sendable {
     private mutating func noteStandstill(_ now: UInt64) {
         defer { lastTick = max(lastTick, now) }
         guard now >= lastTick, now - lastTick > Self.lateness else { return }
-        table.stoodStill(now - lastTick, now: now)
+        table.stoodStill(now - lastTick, until: now)
         for index in attempts.indices { attempts[index].extend(now - lastTick) }
         for peer in peers where places[node: peer].identity != nil { places[node: peer].begin = now }
     }

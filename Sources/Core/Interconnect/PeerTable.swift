@@ -81,8 +81,8 @@ package struct PeerTable: Sendable {
     /// The peers that answered a moment ago.
     func alive(_ now: UInt64) -> [NodeIndex: Entry] { entries.filter { $0.value.isAlive(now) } }
 
-    /// This node stood still for so many nanoseconds: nobody was silent in that time.
-    mutating func stoodStill(_ time: UInt64, now: UInt64) {
+    /// This node stood still for so many nanoseconds until now: nobody was silent in that time. What waited for it may have been heard already.
+    mutating func stoodStill(_ time: UInt64, until now: UInt64) {
         for node in NodeIndex.all(of: identity.count) {
             if let heard = entries[node]?.lastHeard { entries[node]?.lastHeard = min(heard + time, now) }
             if let answer = entries[node]?.lastAnswer { entries[node]?.lastAnswer = min(answer + time, now) }

@@ -54,11 +54,11 @@ extension Watch {
         if peers[node: peer].refusals >= 3, silence > Timing.refusal { return .node(peer, .refused(silence)) }
         // What others say of this node is old news after a stop; whom they have decided to lose, they say in words.
         if let wokeUp, now < wokeUp + timing.outage { return nil }
-        return silence < timing.fresh ? lossOfMyself(at: peer) : nil
+        return silence < timing.fresh ? lossOfMyself(at: peer, now) : nil
     }
 
     private func loss(of peer: NodeIndex, silentFor silence: UInt64, now: UInt64) -> Loss? {
-        let others = others(than: peer)
+        let others = others(than: peer, now)
         guard !others.isEmpty else { return .node(peer, .silentPair(peer, silence)) }
         let isPatienceOver = silence > timing.outage + Timing.doubt
         let witnesses = others.filter { self.silence(of: $0, now: now) < timing.fresh }
@@ -75,16 +75,20 @@ extension Watch {
     }
 
     /// `peer` is heard, and says that it hears nothing of this node.
-    private func lossOfMyself(at peer: NodeIndex) -> Loss? {
+    private func lossOfMyself(at peer: NodeIndex, _ now: UInt64) -> Loss? {
         guard let mine = age(of: node, at: peer), mine > timing.outage else { return nil }
-        let hears = others(than: peer).contains { age(of: $0, at: peer).map { $0 < timing.fresh } ?? false }
-        return hears || others(than: peer).isEmpty ? link(peer, .unheard(peer, of: node, mine)) : .node(peer, .deaf(mine))
+        let others = others(than: peer, now)
+        let hears = others.contains { age(of: $0, at: peer).map { $0 < timing.fresh } ?? false }
+        return hears || others.isEmpty ? link(peer, .unheard(peer, of: node, mine)) : .node(peer, .deaf(mine))
     }
 
     private func link(_ peer: NodeIndex, _ reason: Reason) -> Loss { .link(min(node, peer), max(node, peer), reason) }
 
-    private func others(than peer: NodeIndex) -> [NodeIndex] {
-        NodeIndex.all(of: peers.count).filter { $0 != node && $0 != peer && peers[node: $0].isExpected && !peers[node: $0].isLost }
+    /// Whose silence or word tells something: also of one whose link is lost, while it is heard.
+    private func others(than peer: NodeIndex, _ now: UInt64) -> [NodeIndex] {
+        NodeIndex.all(of: peers.count).filter {
+            $0 != node && $0 != peer && peers[node: $0].isExpected && (!peers[node: $0].isLost || silence(of: $0, now: now) < timing.fresh)
+        }
     }
 
     /// For how many nanoseconds `witness` had not heard `other` when it last said so; nil when it knows nothing of it.
