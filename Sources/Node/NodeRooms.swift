@@ -48,7 +48,6 @@ final class NodeRooms: Sendable {
                     for peer in loss.nodes { updates.lost(peer) }
                 },
                 beat: { [self] in
-                    control.flush()
                     for peer in control.lostByStalling() { lost(peer, why: ControlPlane.stalled) }
                     membership.feed(.tick)
                     clock.beat()
@@ -71,10 +70,7 @@ final class NodeRooms: Sendable {
 
     /// A message that this peer may not send, or that nobody asked it for, is its loss.
     private func take(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) {
-        do throws(PeerViolation) { try deliver(message, from: node, at: timestamp) } catch {
-            membership.feed(.lost(node: node, why: error.description))
-            updates.lost(node)
-        }
+        do throws(PeerViolation) { try deliver(message, from: node, at: timestamp) } catch { lost(node, why: error.description) }
     }
 
     private func deliver(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) throws(PeerViolation) {

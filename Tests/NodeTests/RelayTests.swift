@@ -29,14 +29,20 @@ struct RelayTests {
         return (TinyMachine.guest([zero, one]), counter)
     }
 
+    /// Two nodes with a relay between them.
+    private static func relayed() throws -> (machine: LoopbackMachine, relay: Relay) {
+        var machine = LoopbackMachine(nodes: 2)
+        let ports = try freePorts(2)
+        machine.ports = ports
+        let relay = try Relay(to: SocketAddress("127.0.0.1:\(ports[0])"))
+        machine.detours = [0: relay.port]
+        return (machine, relay)
+    }
+
     /// Every attack on either connection, in one direction or the other, is refused and named by the node that it reaches, and the machine goes on to its end.
     @Test(arguments: ConnectionRole.allCases) func whateverARelayDoesIsNamedAndTheMachineGoesOn(role: ConnectionRole) throws {
-        let ports = try freePorts(2)
-        let relay = try Relay(to: SocketAddress("127.0.0.1:\(ports[0])"))
+        let (machine, relay) = try Self.relayed()
         defer { relay.stop() }
-        var machine = LoopbackMachine(nodes: 2)
-        machine.ports = ports
-        machine.detours = [0: relay.port]
         let outcome = try machine.run(Self.guest().0) { _, pipe, logs in
             for _ in 0..<2000 where !logs[0].contains("and started") { usleep(5000) }
             for (index, attack) in Relay.Attack.allCases.enumerated() {
@@ -57,12 +63,8 @@ struct RelayTests {
 
     /// Who alters every record ends the machine, with that cause.
     @Test func aRelayThatAltersEverythingIsTheCauseOfTheEnd() throws {
-        let ports = try freePorts(2)
-        let relay = try Relay(to: SocketAddress("127.0.0.1:\(ports[0])"))
+        let (machine, relay) = try Self.relayed()
         defer { relay.stop() }
-        var machine = LoopbackMachine(nodes: 2)
-        machine.ports = ports
-        machine.detours = [0: relay.port]
         let outcome = try machine.run(Self.guest().0) { _, _, logs in
             for _ in 0..<2000 where !logs[0].contains("and started") { usleep(5000) }
             relay.attack(.alteredBit, Relay.Target(role: ConnectionRole.coherence.rawValue, towardsListener: true), persistently: true)

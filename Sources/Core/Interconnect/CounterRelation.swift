@@ -11,7 +11,7 @@ package struct CounterRelation: Sendable {
         package let offset: Int64
         /// The true offset differs from `offset` by at most this, if both counters ran evenly meanwhile.
         package let errorBound: Int64
-        /// The quickest round trip of a moment ago, as old as what the offset comes from, the remote node's own time taken out.
+        /// The quickest round trip remembered, the remote node's own time taken out.
         package let minimumRoundTrip: Int64
         /// How many ticks the remote counter gains in one tick of the local one: the true value lies within. Infinite until two exchanges tell.
         package let gain: ClosedRange<Double>
@@ -141,7 +141,7 @@ package struct CounterRelation: Sendable {
         // Never near an end of what is certain, so that the bound stays below a round trip.
         let middle = likely.lower <= likely.upper ? min(max((likely.lower + likely.upper) / 2, centre - eighth), centre + eighth) : centre
         let half = max(certain.upper - middle, middle - certain.lower)
-        let quickest = exchanges.suffix(2).reduce(Int64.max) { min($0, $1.width) }
+        let quickest = exchanges.reduce(Int64.max) { min($0, $1.width) }
         guard abs(middle) < 0x1p62, half < 0x1p62 else { return nil }
         return Estimate(
             offset: origin &+ Int64(middle.rounded()), errorBound: Int64(half.rounded(.up)) + 1, minimumRoundTrip: quickest, gain: gain)

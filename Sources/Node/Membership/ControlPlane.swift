@@ -31,7 +31,7 @@ package final class ControlPlane: @unchecked Sendable {
     /// Streams that connections go on with, until the receiving thread takes them.
     private let renewals = Mutex<[(peer: NodeIndex, next: EstablishedStream)]>([])
     /// Of the receiving thread: connections that wait for one.
-    private var interruptions: [Interruption?]
+    private var interruptions: Interruptions
     private let interruptionLimit: Atomic<UInt64>
     private var nextTick: UInt64 = 0
     /// Peers whose send ring was full.
@@ -44,7 +44,7 @@ package final class ControlPlane: @unchecked Sendable {
     package init(links: [ControlLink?], interruptionLimit: UInt64 = 0) throws(SystemError) {
         self.links = links
         self.interruptionLimit = Atomic(interruptionLimit)
-        interruptions = Array(repeating: nil, count: links.count)
+        interruptions = Interruptions(nodes: links.count)
         wake = try WakeEvent()
         poller = try Poller()
         try poller.add(wake.rawDescriptor, as: UInt32(links.count))
@@ -96,9 +96,6 @@ package final class ControlPlane: @unchecked Sendable {
         return isQueued
     }
 
-    /// Hands to the kernel what it did not take earlier, and what the peers are owed: due every 100 ms.
-    package func flush() { for link in links { link?.flush() } }
-
     package static let stalled = "it has read nothing for long, and no more fits into the connection"
 
     /// Peers whose send ring was full since the last call, each once.
@@ -149,13 +146,13 @@ package final class ControlPlane: @unchecked Sendable {
         case .lost(let why): lose(link, why, handlers)
         case .interrupted(let why):
             guard let interruption = handlers.interruption else { return lose(link, "\(why)", handlers) }
-            interruptions[link.peer.position] = Interruption(since: monotonicNow(), why: why)
+            interruptions.begin(link.peer, why, now: monotonicNow())
             interruption(link.peer, why)
         }
     }
 
     private func lose(_ link: ControlLink, _ why: String, _ handlers: Handlers) {
-        interruptions[link.peer.position] = nil
+        interruptions.end(link.peer)
         try? poller.remove(link.fileDescriptor)
         let isNews = gone.withLock { gone in
             defer { gone.insert(link.peer) }
@@ -179,7 +176,7 @@ package final class ControlPlane: @unchecked Sendable {
         }
         for (peer, next) in taken {
             guard let link = links[node: peer], !gone.withLock({ $0.contains(peer) }) else { continue }
-            interruptions[peer.position] = nil
+            interruptions.end(peer)
             link.adopt(next)
             if link.fileDescriptor >= 0 { try? poller.add(link.fileDescriptor, as: UInt32(peer.rawValue)) } else { attend(link, handlers) }
         }
@@ -197,9 +194,8 @@ package final class ControlPlane: @unchecked Sendable {
             end(link, .interrupted(why), handlers)
         }
         let limit = interruptionLimit.load(ordering: .relaxed)
-        for (index, interruption) in interruptions.enumerated() {
-            guard let interruption, now &- interruption.since > limit, let link = links[index] else { continue }
-            lose(link, ConsoleWords.notResumed(.control, after: limit, interruption.why), handlers)
+        for (peer, why) in interruptions.overdue(now: now, limit: limit) {
+            if let link = links[node: peer] { lose(link, ConsoleWords.notResumed(.control, after: limit, why), handlers) }
         }
     }
 

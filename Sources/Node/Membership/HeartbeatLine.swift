@@ -48,9 +48,8 @@ struct HeartbeatLine: ~Copyable {
         self.key = key
         self.reach = reach
         self.sizer = sizer
-        if case .discovery(let name, let size) = reach, let found = try? NetworkInterface(name) {
-            // Joining says what is wrong with it.
-            if let size { try? found.setMTU(size) }
+        // Joining says what is wrong with it.
+        if case .discovery(let name, _) = reach, let found = try? NetworkInterface(name) {
             interface = found
             mtu = (try? found.mtu()) ?? 0
         } else {

@@ -1,3 +1,4 @@
+import Contract
 import Platform
 import Coherence
 import Interconnect
@@ -25,7 +26,7 @@ extension CoherenceLoop where Link: ~Copyable {
         case .lost(let why): lose(channel, "\(why)")
         case .interrupted(let why):
             guard let onInterruption else { return lose(channel, "\(why)") }
-            interruptions[Int(channel.peer.rawValue)] = Interruption(since: monotonicNow(), why: why)
+            interruptions.begin(NodeIndex(channel.peer), why, now: monotonicNow())
             onInterruption(channel.peer, why)
         }
     }
@@ -34,7 +35,7 @@ extension CoherenceLoop where Link: ~Copyable {
     func adopt(_ next: Link.Renewal, for peer: NodeID, now: UInt64) throws(SystemError) {
         guard !isDraining, let channel = channels[Int(peer.rawValue)] else { return }
         channel.adopt(next, now: now)
-        interruptions[Int(peer.rawValue)] = nil
+        interruptions.end(NodeIndex(peer))
         // Without a descriptor it was interrupted once too often, as flushing will say.
         if channel.fileDescriptor >= 0 { try poller.add(channel.fileDescriptor, as: UInt32(peer.rawValue)) }
     }
@@ -48,9 +49,8 @@ extension CoherenceLoop where Link: ~Copyable {
 
     /// A link that nothing brings back is lost, also where the peer itself is heard.
     func loseInterrupted(_ now: UInt64) {
-        for (index, interruption) in interruptions.enumerated() {
-            guard let interruption, now &- interruption.since > interruptionLimit, let channel = channels[index] else { continue }
-            lose(channel, ConsoleWords.notResumed(.coherence, after: interruptionLimit, interruption.why))
+        for (peer, why) in interruptions.overdue(now: now, limit: interruptionLimit) {
+            if let channel = channels[peer.position] { lose(channel, ConsoleWords.notResumed(.coherence, after: interruptionLimit, why)) }
         }
     }
 
@@ -90,13 +90,7 @@ extension CoherenceLoop where Link: ~Copyable {
     /// Others may hold the channel still, so its descriptor stays open: the poller is told as well.
     private func remove(_ channel: PageChannel<Link>) {
         channels[Int(channel.peer.rawValue)] = nil
-        interruptions[Int(channel.peer.rawValue)] = nil
+        interruptions.end(NodeIndex(channel.peer))
         try? poller.remove(channel.fileDescriptor)
     }
-}
-
-/// Of one link.
-struct Interruption {
-    var since: UInt64
-    var why: ConnectionLoss
 }

@@ -46,7 +46,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     let onFailure: @Sendable (SystemError) -> Void
     let log: @Sendable (String) -> Void
     /// By node: links that wait for what they go on with, and how long one may, in nanoseconds.
-    var interruptions: [Interruption?]
+    var interruptions: Interruptions
     let interruptionLimit: UInt64
     var nextWatch: UInt64 = 0
     var nextTick: UInt64 = 0
@@ -77,7 +77,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
         self.onLoss = onLoss
         self.onInterruption = onInterruption
         self.interruptionLimit = interruptionLimit
-        interruptions = Array(repeating: nil, count: channels.count)
+        interruptions = Interruptions(nodes: channels.count)
         self.onFailure = onFailure
         self.log = log
         try poller.add(memory.faults.rawValue, as: Number.faults)
