@@ -11,6 +11,8 @@ package struct CounterRelation: Sendable {
         package let offset: Int64
         /// The true offset differs from `offset` by at most this, if both counters ran evenly meanwhile.
         package let errorBound: Int64
+        /// The same where the counters run at the gain in the middle of ``gain``: no more than half of ``minimumRoundTrip``, but for what they drift apart in it.
+        package let spread: Int64
         /// The quickest round trip remembered, the remote node's own time taken out.
         package let minimumRoundTrip: Int64
         /// How many ticks the remote counter gains in one tick of the local one: the true value lies within. Infinite until two exchanges tell.
@@ -137,13 +139,13 @@ package struct CounterRelation: Sendable {
         if certain.lower > certain.upper { certain = (0, Double(newest.width)) }
         let slopeInTheMiddle = (carried.lowerBound + carried.upperBound) / 2
         let likely = carry(slopeInTheMiddle...slopeInTheMiddle)
-        let (centre, eighth) = ((certain.lower + certain.upper) / 2, (certain.upper - certain.lower) / 8)
-        // Never near an end of what is certain, so that the bound stays below a round trip.
-        let middle = likely.lower <= likely.upper ? min(max((likely.lower + likely.upper) / 2, centre - eighth), centre + eighth) : centre
+        let middle = likely.lower <= likely.upper ? (likely.lower + likely.upper) / 2 : (certain.lower + certain.upper) / 2
         let half = max(certain.upper - middle, middle - certain.lower)
+        let spread = likely.lower <= likely.upper ? (likely.upper - likely.lower) / 2 : half
         let quickest = exchanges.reduce(Int64.max) { min($0, $1.width) }
         guard abs(middle) < 0x1p62, half < 0x1p62 else { return nil }
         return Estimate(
-            offset: origin &+ Int64(middle.rounded()), errorBound: Int64(half.rounded(.up)) + 1, minimumRoundTrip: quickest, gain: gain)
+            offset: origin &+ Int64(middle.rounded()), errorBound: Int64(half.rounded(.up)) + 1, spread: Int64(spread.rounded(.up)),
+            minimumRoundTrip: quickest, gain: gain)
     }
 }

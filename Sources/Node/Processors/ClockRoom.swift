@@ -109,10 +109,9 @@ final class ClockRoom: Sendable {
         let kilohertz = session.clock.kilohertz
         state.withLock { $0.relation.longestStretch = kilohertz * 500 }
         var count = 0
-        // As many as it takes until no message could be faster than the clocks are apart.
-        let estimate = try exchange(for: 3_000_000_000) { estimate in
+        let estimate = try exchange(for: 3_000_000_000) { _ in
             count += 1
-            return count >= 64 && estimate.errorBound < estimate.minimumRoundTrip
+            return count == 64
         }
         let now = hostTimestamp()
         session.steer(roundTrip: estimate.minimumRoundTrip) { _ in state.withLock { $0.begin(at: now, origin: session.setup.plan.clockOrigin, estimate, kilohertz) } }
@@ -173,7 +172,7 @@ final class ClockRoom: Sendable {
 
     private func record(_ estimate: CounterRelation.Estimate, in session: MachineSession) -> ClockFigures {
         func nanoseconds(_ ticks: Int64) -> UInt64 { UInt64(max(0, session.clock.nanoseconds(ofTicks: ticks))) }
-        let figures = ClockFigures(bound: nanoseconds(estimate.errorBound), roundTrip: nanoseconds(estimate.minimumRoundTrip))
+        let figures = ClockFigures(bound: nanoseconds(estimate.spread), roundTrip: nanoseconds(estimate.minimumRoundTrip))
         session.record(figures)
         return figures
     }
