@@ -97,10 +97,13 @@ public struct MemoryDivision: Equatable, Sendable, Codable {
         }
         let chosen = most(division(lending:))
         guard chosen.holds, chosen.sliceMiB >= least else {
-            var free = demand
-            free.sliceMiB = nil
             let cache = demand.cacheMiB ?? (demand.sliceMiB == nil ? Self.leastCacheMiB : chosen.cacheMiB)
-            let largest = most { MemoryDivision(free, sliceMiB: $0 & ~1, cacheMiB: cache, like: engine) }
+            // As it would be judged if the stick said it.
+            let largest = most { slice in
+                var named = demand
+                named.sliceMiB = slice & ~1
+                return MemoryDivision(named, sliceMiB: slice & ~1, cacheMiB: cache, like: engine)
+            }
             let asked = MemoryDivision(demand, sliceMiB: demand.sliceMiB ?? least, cacheMiB: chosen.cacheMiB)
             throw MemoryShortage(asked: asked, nodes: demand.nodes, largestSliceMiB: largest.holds && largest.sliceMiB >= least ? largest.sliceMiB : nil)
         }
