@@ -14,6 +14,7 @@ let package = Package(
         .executable(name: "vsmpd", targets: ["vsmpd"]),
         .library(name: "CoherenceSimulation", targets: ["CoherenceSimulation"]),
         .executable(name: "vsmp-coherence", targets: ["vsmp-coherence"]),
+        .executable(name: "vsmp-node-simulation", targets: ["vsmp-node-simulation"]),
         .executable(name: "guest-check", targets: ["guest-check"]),
     ],
     dependencies: [
@@ -115,9 +116,13 @@ var commands: [Target] {
         room(
             "Commands", "CoherenceCommands",
             ["CommandParsing", "Coherence", "CoherenceSimulation", "LoopbackCalibration", "KVM", "Contract", "Platform", arguments]),
+        room(
+            "Commands", "NodeSimulation",
+            ["CommandParsing", "Node", "Machine", "Interconnect", "CoherenceSimulation", "Licensing", "Platform", "Bytes", "Contract", arguments]),
         program("Commands", "vsmp", ["CommandParsing", "OEMCommands", "Platform", arguments], swiftRuntimeInside),
         program("Commands", "vsmpd", ["NodeCommands", "Platform"], fullyStatic),
         program("Commands", "vsmp-coherence", ["CoherenceCommands", "CommandParsing", "Platform", arguments], swiftRuntimeInside),
+        program("Commands", "vsmp-node-simulation", ["NodeSimulation", "CommandParsing", "Platform", arguments], swiftRuntimeInside),
     ]
 }
 
@@ -145,6 +150,7 @@ var tests: [Target] {
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "TestSupport", "CoherenceSimulation", "Coherence", "Contract", arguments]),
+        test("NodeSimulation", ["NodeSimulation", "CommandParsing", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),

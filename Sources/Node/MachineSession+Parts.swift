@@ -54,7 +54,7 @@ extension MachineSession {
         }
         return try CoherenceLoop(
             configuration: configuration, memory: memory, forgetter: forgetter, channels: channels, processors: processors,
-            interruptionLimit: LinkRoom.limit(outageSeconds: setup.plan.outageSeconds), onInterruption: { interrupted(NodeIndex($0), $1) }, onLoss: onLoss,
+            interruptionLimit: Interruptions.limit(outageSeconds: setup.plan.outageSeconds), onInterruption: { interrupted(NodeIndex($0), $1) }, onLoss: onLoss,
             onFailure: onFailure,
             log: setup.log)
     }

@@ -23,7 +23,7 @@ final class NodeRooms: Sendable {
     init(_ setup: NodeRuntime.Setup, links connections: [ControlLink?], keeper: MeshKeeper?, watch: WatchRoom, say: @escaping @Sendable (String) -> Void) throws(SystemError) {
         let (node, count) = (setup.configuration.node, setup.configuration.nodes)
         let outage = setup.configuration.outageSeconds ?? Limits.standardOutageSeconds
-        control = try ControlPlane(links: connections, interruptionLimit: LinkRoom.limit(outageSeconds: outage))
+        control = try ControlPlane(links: connections, interruptionLimit: Interruptions.limit(outageSeconds: outage))
         links = LinkRoom(keeper: keeper, control: control, session: session, say: say)
         self.watch = watch
         membership = MembershipDriver(Membership(node: node, count: count, devices: setup.devices, outageSeconds: outage, earlyResets: setup.earlyResets),

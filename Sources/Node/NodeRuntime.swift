@@ -121,7 +121,7 @@ package final class NodeRuntime: Sendable {
         try setup.memory?.check(plan, node)
         if plan.outageSeconds != outageSeconds { setup.log(ConsoleWords.otherOutage(mine: outageSeconds, machine: plan.outageSeconds)) }
         rooms.watch.adopt(outageSeconds: plan.outageSeconds)
-        rooms.control.adopt(interruptionLimit: LinkRoom.limit(outageSeconds: plan.outageSeconds))
+        rooms.control.adopt(interruptionLimit: Interruptions.limit(outageSeconds: plan.outageSeconds))
         let speed = setup.portSpeed()
         setup.log(ConsoleWords.port(speed: speed))
         let (membership, node) = (rooms.membership, node)

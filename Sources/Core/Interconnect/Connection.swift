@@ -19,8 +19,7 @@ package struct Connection: ~Copyable, Sendable {
     private var lastInterruption = ConnectionLoss.closed
     /// What sending met: the end that is read says less.
     private var sendingEnd: SocketEnd?
-    /// What the other end had acknowledged when it last acknowledged something new, and since when nothing was.
-    private var quiet: (acknowledged: UInt64, since: UInt64)?
+    private var patience = AcknowledgementPatience()
     private var budget = InterruptionBudget()
     /// `poll` has read all that the kernel had.
     private var isDrained = false
@@ -71,27 +70,23 @@ package struct Connection: ~Copyable, Sendable {
         _ = flush()
     }
 
-    /// Nanoseconds without an acknowledgement after which the other end is asked, and after which the stream is over.
-    private static let (asksAfter, endsAfter): (UInt64, UInt64) = (250_000_000, 3_000_000_000)
-
     /// To be called every quarter of a second: TCP alone says nothing when somebody between the nodes leaves out records.
     /// - Returns: why the stream is over, if it is.
     package mutating func tick(now: UInt64) -> ConnectionLoss? {
         guard loss == nil, fileDescriptor >= 0, stream.isWaiting || sendingEnd != nil else {
-            quiet = nil
+            patience.rest()
             return nil
         }
-        guard let quiet, quiet.acknowledged == stream.acknowledged else {
-            quiet = (stream.acknowledged, now)
-            return nil
-        }
-        if let sendingEnd { return interrupt(.ended(sendingEnd)) }
-        guard now &- quiet.since < Self.endsAfter else { return interrupt(.ended(.failed(errno: ETIMEDOUT))) }
-        if now &- quiet.since >= Self.asksAfter {
+        let advice = patience.advice(acknowledged: stream.acknowledged, now: now)
+        if let sendingEnd, advice != .new { return interrupt(.ended(sendingEnd)) }
+        switch advice {
+        case .new, .wait: return nil
+        case .over: return interrupt(.ended(.failed(errno: ETIMEDOUT)))
+        case .ask:
             stream.ask()
             _ = flush()
+            return nil
         }
-        return nil
     }
 
     // MARK: Sending
@@ -214,7 +209,7 @@ package struct Connection: ~Copyable, Sendable {
         socket = nil
         sendingEnd = nil
         fileDescriptor = -1
-        quiet = nil
+        patience.rest()
     }
 }
 

@@ -30,15 +30,17 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
 
 /// How often a connection may be interrupted: whoever alters every stream is not to be answered for ever. Times are nanoseconds. What was altered counts
 /// twice, so that the end that knows why is the first to give up.
-struct InterruptionBudget: Sendable {
+package struct InterruptionBudget: Sendable {
     static let limit = 16
     static let window: UInt64 = 10_000_000_000
 
     private var count = 0
     private var began: UInt64 = 0
 
+    package init() {}
+
     /// - Returns: whether the connection may go on.
-    mutating func spend(_ cause: ConnectionLoss, now: UInt64) -> Bool {
+    package mutating func spend(_ cause: ConnectionLoss, now: UInt64) -> Bool {
         if count == 0 || now &- began > Self.window { (count, began) = (0, now) }
         if case .altered = cause { count += 2 } else { count += 1 }
         return count <= Self.limit

@@ -59,13 +59,13 @@ package struct SecureStream: ~Copyable, Sendable {
     }
 
     /// The other end has not said yet which frame it waits for, or does not have all frames.
-    var isWaiting: Bool { !sending.isOpen || sending.kept < sending.next }
+    package var isWaiting: Bool { !sending.isOpen || sending.kept < sending.next }
 
     /// How far the other end is.
-    var acknowledged: UInt64 { sending.kept }
+    package var acknowledged: UInt64 { sending.kept }
 
     /// Has the other end say what it has: the answer to a record without a frame. Records that were left out on the way show then.
-    mutating func ask() { isAsked = true }
+    package mutating func ask() { isAsked = true }
 
     private var isAcknowledging: Bool { isAsked || receiving.owed >= Self.acknowledgedAt }
 

@@ -31,7 +31,7 @@ package struct LicenceStatement: Equatable, Sendable {
         return writer.bytes
     }
 
-    init(node: MachineInventory.Node, threads: Int, denyList: [UInt8]) {
+    package init(node: MachineInventory.Node, threads: Int, denyList: [UInt8]) {
         self.node = node
         self.threads = threads
         self.denyList = denyList.count <= Self.longestDenyList ? denyList : []

@@ -1,5 +1,5 @@
-import Contract
-import Interconnect
+package import Contract
+package import Interconnect
 
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {
@@ -68,13 +68,13 @@ package enum ConsoleWords {
 
     // MARK: The wire
 
-    static func narrowPath(to node: NodeIndex, full: Int, carried: Int, problem: String?) -> String {
+    package static func narrowPath(to node: NodeIndex, full: Int, carried: Int, problem: String?) -> String {
         "packets of \(full) bytes do not arrive at node \(node), such of \(carried) bytes do: "
             + (problem.map { "this port cannot be set to \(carried) bytes (\($0)), so the machine may not start" } ?? "this port goes on with \(carried) bytes")
             + "; let the switch carry \(full) bytes (jumbo frames), or write mtu = <\(carried)> into the board's description"
     }
 
-    static func warning(_ event: Watch.Event, outage: UInt64) -> String? {
+    package static func warning(_ event: Watch.Event, outage: UInt64) -> String? {
         switch event {
         case .lost, .narrowPath: nil
         case .slow(let node, let late, let longest, let stops):
@@ -89,11 +89,11 @@ package enum ConsoleWords {
         "this stick says outage-seconds=\(mine), node 0's stick says \(machine), which counts; write both sticks with one value"
     }
 
-    static func resumed(_ peer: NodeIndex, _ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+    package static func resumed(_ peer: NodeIndex, _ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
         "the \(role) connection with node \(peer) was interrupted (\(why)) and goes on after \(nanoseconds / 1_000_000) ms"
     }
 
-    static func notResumed(_ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+    package static func notResumed(_ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
         "its \(role) connection was interrupted (\(why)) and did not come back within \(nanoseconds / 1_000_000_000) s"
     }
 

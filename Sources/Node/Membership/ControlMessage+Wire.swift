@@ -1,21 +1,27 @@
-import Contract
-import Bytes
+package import Contract
+package import Bytes
 import Coherence
-internal import Interconnect
+package import Interconnect
 import Machine
 
 /// How messages lie in frames: kind, a short body, and a payload where a body is too short. Integers are little-endian.
 extension ControlMessage {
-    struct Frame: Equatable {
-        var kind: FrameKind
-        var body: [UInt8] = []
-        var payload: [UInt8] = []
+    package struct Frame: Equatable {
+        package var kind: FrameKind
+        package var body: [UInt8]
+        package var payload: [UInt8]
+
+        package init(kind: FrameKind, body: [UInt8] = [], payload: [UInt8] = []) {
+            self.kind = kind
+            self.body = body
+            self.payload = payload
+        }
     }
 
     /// First byte of an interrupt frame's body.
     private enum InterruptKind: UInt8 { case message = 0, logicalDestination }
 
-    var frame: Frame {
+    package var frame: Frame {
         switch self {
         case .membership(let message): Frame(kind: .membership, body: [message.kind.rawValue], payload: message.payload)
         case .interrupt(let message): Frame(kind: .interrupt, body: [InterruptKind.message.rawValue] + message.encoded())
@@ -52,7 +58,7 @@ extension ControlMessage {
     }
 
     /// - Parameter node: whose connection the frame came on; nobody speaks for another.
-    init(_ frame: Frame, from node: NodeIndex) throws(ByteError) {
+    package init(_ frame: Frame, from node: NodeIndex) throws(ByteError) {
         var body = ByteReader(frame.body)
         if !Self.hasPayload(frame.kind), !frame.payload.isEmpty { throw .long(frame.payload.count) }
         switch frame.kind {

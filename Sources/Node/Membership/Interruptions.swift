@@ -1,18 +1,21 @@
-import Contract
-import Interconnect
+package import Contract
+package import Interconnect
 
 /// One kind of connection to every peer: which of them are interrupted, and wait for another stream.
-struct Interruptions {
+package struct Interruptions {
+    /// How long a connection may be interrupted, in nanoseconds. Longer than it takes to find out, by heartbeats, that the peer is gone.
+    package static func limit(outageSeconds: Int) -> UInt64 { UInt64(outageSeconds + 3) * 1_000_000_000 }
+
     /// By node; nil while the connection stands. Since when, in nanoseconds, and why.
     private var states: [(since: UInt64, why: ConnectionLoss)?]
 
-    init(nodes: Int) { states = Array(repeating: nil, count: nodes) }
+    package init(nodes: Int) { states = Array(repeating: nil, count: nodes) }
 
-    mutating func begin(_ peer: NodeIndex, _ why: ConnectionLoss, now: UInt64) { states[node: peer] = (now, why) }
-    mutating func end(_ peer: NodeIndex) { states[node: peer] = nil }
+    package mutating func begin(_ peer: NodeIndex, _ why: ConnectionLoss, now: UInt64) { states[node: peer] = (now, why) }
+    package mutating func end(_ peer: NodeIndex) { states[node: peer] = nil }
 
     /// Those that have lasted for more than `limit` nanoseconds: nothing brings them back.
-    func overdue(now: UInt64, limit: UInt64) -> [(peer: NodeIndex, why: ConnectionLoss)] {
+    package func overdue(now: UInt64, limit: UInt64) -> [(peer: NodeIndex, why: ConnectionLoss)] {
         NodeIndex.all(of: states.count).compactMap { peer in
             guard let state = states[node: peer], now &- state.since > limit else { return nil }
             return (peer, state.why)

@@ -19,9 +19,6 @@ final class LinkRoom: Sendable {
         var keeper: MeshKeeper?
     }
 
-    /// How long a connection may be interrupted, in nanoseconds. Longer than it takes to find out, by heartbeats, that the peer is gone.
-    static func limit(outageSeconds: Int) -> UInt64 { UInt64(outageSeconds + 3) * 1_000_000_000 }
-
     private let state: Mutex<State>
     private let control: ControlPlane
     private let session: SessionSlot

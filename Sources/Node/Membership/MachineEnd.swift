@@ -35,15 +35,15 @@ package enum MachineEnd: Sendable, Equatable {
     }
 
     /// Which of several causes counts: the lowest, the same on every node. What was said of a cause is no part of it.
-    struct Rank: Comparable, Hashable {
+    package struct Rank: Comparable, Hashable {
         var kind: Int
         var node: NodeIndex
         var other: NodeIndex = 0
 
-        static func < (a: Rank, b: Rank) -> Bool { (a.kind, a.node, a.other) < (b.kind, b.node, b.other) }
+        package static func < (a: Rank, b: Rank) -> Bool { (a.kind, a.node, a.other) < (b.kind, b.node, b.other) }
     }
 
-    var rank: Rank {
+    package var rank: Rank {
         switch self {
         case .refused: Rank(kind: 0, node: 0)
         case .poweredOff: Rank(kind: 1, node: 0)

@@ -88,7 +88,7 @@ package struct NodeHello: Sendable, Equatable {
         return writer.bytes
     }
 
-    init(resources: NodeResources, counter: CounterReading = CounterReading(), cpuid: CPUIDTable) {
+    package init(resources: NodeResources, counter: CounterReading = CounterReading(), cpuid: CPUIDTable) {
         self.resources = resources
         self.counter = counter
         self.cpuid = cpuid

@@ -1,0 +1,86 @@
+import CoherenceSimulation
+
+/// What the seeds choose from.
+extension Scenario {
+    init(seed: UInt64) {
+        var random = SplitMix64(state: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
+        self.init(seed: seed, random: &random)
+    }
+
+    private init(seed: UInt64, random: inout SplitMix64) {
+        // Small machines mostly: they find most, and cost least.
+        let sizes = [2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7]
+        let nodes = random.below(24) == 0 ? 8 + random.below(9) : sizes[random.below(sizes.count)]
+        self.seed = seed
+        self.nodes = nodes
+        outageSeconds = [1, 2, 2, 3, 3, 5][random.below(6)]
+        latency = [30_000, 100_000, 500_000][random.below(3)]
+        jitter = [20_000, 200_000, 2_000_000][random.below(3)]
+        loss = [0, 0, 5, 20][random.below(4)]
+        resets = random.below(4) == 0
+        boards = (0..<nodes).map { _ in BoardPlan(power: random.time(below: 2 * .second), boot: 200 * .millisecond + random.time(below: .second)) }
+        drawClocks(&random)
+        if random.below(4) == 0 {
+            mtu = 9000
+            if random.below(2) == 0 { carries = [1500, 4352, 8192][random.below(3)] }
+        }
+        if random.below(6) == 0 { for board in boards.indices { boards[board].firmware = random.below(2) } }
+        if random.below(8) == 0 { boards[random.below(nodes)].slowness = 3 * .second }
+        switch random.below(20) {
+        case 0...1: break
+        case 2...13: drawFault(&random)
+        case 14...17: for _ in 0..<2 { drawFault(&random) }
+        default: for _ in 0..<3 { drawFault(&random) }
+        }
+        quiet = max(8 * .second, (faults.map(\.end).max() ?? 0) + outage + 3 * .second)
+    }
+
+    private mutating func drawClocks(_ random: inout SplitMix64) {
+        for board in boards.indices { boards[board].kilohertz *= 1 + (Double(random.below(201)) - 100) * 1e-6 }
+        // One kernel in three nodes or more guessed wrong, or one crystal is of another model.
+        switch random.below(12) {
+        case 0 where nodes > 2: boards[random.below(nodes)].kernelKilohertz = [233_000, 2_596_000, 1_250_000][random.below(3)]
+        case 1: boards[random.below(nodes)].kilohertz *= 1.2
+        default: break
+        }
+    }
+
+    private mutating func drawFault(_ random: inout SplitMix64) {
+        let board = random.below(nodes)
+        let at = 500 * .millisecond + random.time(below: 12 * .second)
+        /// Mostly clearly below or above the budget.
+        func duration(_ random: inout SplitMix64) -> Time {
+            random.below(2) == 0 ? 50 * .millisecond + random.time(below: outage - 700 * .millisecond) : outage + .second + random.time(below: 8 * .second)
+        }
+        switch random.below(16) {
+        case 0...2: faults.append(.powerCut(board: board, at: at, off: random.below(3) == 0 ? nil : 100 * .millisecond + random.time(below: 6 * .second)))
+        case 3...4: faults.append(.kill(board: board, at: at, off: random.below(3) == 0 ? nil : random.time(below: 4 * .second)))
+        case 5...7:
+            let other = (board + 1 + random.below(nodes - 1)) % nodes
+            faults.append(.cut(from: board, to: other, isPair: random.below(2) == 0, at..<at + duration(&random)))
+        case 8...9: faults.append(.cable(board: board, at..<at + duration(&random)))
+        case 10:
+            var times: [Range<Time>] = []
+            var begin = at
+            for _ in 0..<(2 + random.below(5)) {
+                let length = 50 * .millisecond + random.time(below: min(outage - 700 * .millisecond, 2 * .second))
+                times.append(begin..<begin + length)
+                begin += length + 400 * .millisecond + random.time(below: .second)
+            }
+            faults.append(.flaps(board: board, times))
+        case 11: faults.append(.switchOff(at..<at + duration(&random)))
+        case 12...13: faults.append(.stop(board: board, [at..<at + duration(&random)], isFrozen: random.below(2) == 0))
+        case 14:
+            if boards.count == nodes { boards.append(BoardPlan(boot: 200 * .millisecond)) }
+            faults.append(.rival(node: board, at: at))
+        default:
+            // A recording is played once its senders have started anew.
+            faults.append(.powerCut(board: board, at: at, off: 300 * .millisecond))
+            faults.append(.replay(at: at + 100 * .millisecond))
+        }
+    }
+}
+
+extension SplitMix64 {
+    mutating func time(below limit: Time) -> Time { next() % Swift.max(limit, 1) }
+}

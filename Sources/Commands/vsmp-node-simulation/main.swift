@@ -1,0 +1,6 @@
+import CommandParsing
+import NodeSimulation
+import Platform
+
+ProgramStart.prepare()
+NodeSimulationCommand.runChecked()
