@@ -10,7 +10,8 @@ struct Judge {
         let process: Int
         let place: NodeIndex
         let at: Time
-        let isDeath: Bool
+        /// By no decision of its machine.
+        var isDeath: Bool
         var end: MachineEnd?
         var members: [(board: Int, process: Int)?] = []
     }
@@ -66,6 +67,7 @@ struct Judge {
         defer { gone.append(entry) }
         switch outcome {
         case .mesh(let error):
+            entry.isDeath = true
             if case .otherFirmware = error { return }
             if scenario.rival == nil { find(.blame, "node \(node.me) gives up joining though nobody has its stick: \(error)", world) }
         case .machine(let end):

@@ -3,7 +3,9 @@ import CoherenceSimulation
 /// What the seeds choose from.
 extension Scenario {
     init(seed: UInt64) {
-        var random = SplitMix64(state: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
+        // Mixed once, or the numbers of one seed would be the next seed's, one later.
+        var mixer = SplitMix64(state: seed)
+        var random = SplitMix64(state: mixer.next())
         self.init(seed: seed, random: &random)
     }
 

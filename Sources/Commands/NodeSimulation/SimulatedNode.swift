@@ -103,6 +103,7 @@ final class SimulatedNode {
         after(world.random.time(below: 100 * .millisecond), .control)
     }
 
+    /// One thing that a thread does.
     func `do`(_ work: World.Work) {
         switch work {
         case .mesh:

@@ -11,6 +11,8 @@ final class TCPStream {
         var process = 0
         /// The process has the socket; afterwards the kernel sends what is left.
         var isOpen = false
+        /// Reset or given up: nothing goes or comes any more.
+        var isDead = false
         /// What has not reached the other kernel.
         var pending: [UInt8] = []
         var wantsFinish = false

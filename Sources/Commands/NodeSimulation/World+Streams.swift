@@ -40,12 +40,13 @@ extension World {
     // MARK: Sending
 
     func write(_ stream: TCPStream, _ side: Int, _ bytes: [UInt8]) {
-        guard stream.ends[side].isOpen else { return }
+        guard stream.ends[side].isOpen, !stream.ends[side].isDead else { return }
         stream.ends[side].pending += bytes
         begin(stream, side)
     }
 
     func finish(_ stream: TCPStream, _ side: Int) {
+        guard !stream.ends[side].isDead else { return }
         stream.ends[side].wantsFinish = true
         begin(stream, side)
     }
@@ -77,12 +78,12 @@ extension World {
     func attempt(_ stream: TCPStream, _ side: Int) {
         stream.ends[side].isAttempting = false
         let (from, to) = (stream.ends[side].board, stream.ends[1 - side].board)
-        guard isAlive(stream.ends[side]), let since = stream.ends[side].unacknowledged else { return }
+        guard isAlive(stream.ends[side]), !stream.ends[side].isDead, let since = stream.ends[side].unacknowledged else { return }
         // The timers of a board that stands still do so, too.
         if boards[from].isFrozen { return retry(stream, side, after: 100 * .millisecond) }
         let forward = isOpen(from, to) && boards[to].hasKernel && fits(stream.ends[side].pending.count, from, to)
         let back = forward && isOpen(to, from)
-        if forward, !isAlive(stream.ends[1 - side]) || stream.ends[1 - side].ending == .reset || !stream.ends[1 - side].isOpen && !stream.ends[side].pending.isEmpty {
+        if forward, !isAlive(stream.ends[1 - side]) || stream.ends[1 - side].isDead || !stream.ends[1 - side].isOpen && !stream.ends[side].pending.isEmpty {
             if back { post(.end(stream, side, .reset), at: now + 2 * delay()) }
             return
         }
@@ -129,13 +130,13 @@ extension World {
             return
         }
         stream.ends[side].missedProbes = 0
-        if !isAlive(stream.ends[1 - side]) { post(.end(stream, side, .reset), at: now + 2 * delay()) }
+        if !isAlive(stream.ends[1 - side]) || stream.ends[1 - side].isDead { post(.end(stream, side, .reset), at: now + 2 * delay()) }
     }
 
     // MARK: Receiving
 
     func arrive(_ stream: TCPStream, _ side: Int, _ bytes: [UInt8], finish: Bool) {
-        guard isAlive(stream.ends[side]), stream.ends[side].isOpen, stream.ends[side].ending == nil else { return }
+        guard isAlive(stream.ends[side]), stream.ends[side].isOpen, !stream.ends[side].isDead, stream.ends[side].ending == nil else { return }
         stream.ends[side].inbox += bytes
         if finish { stream.ends[side].ending = .closed }
         wake(stream, side)
@@ -157,10 +158,11 @@ extension World {
 
     /// The stream is over at this end.
     func tear(_ stream: TCPStream, _ side: Int, _ end: SocketEnd) {
-        guard isAlive(stream.ends[side]) else { return }
+        guard isAlive(stream.ends[side]), !stream.ends[side].isDead else { return }
+        stream.ends[side].isDead = true
         stream.ends[side].unacknowledged = nil
         stream.ends[side].pending = []
-        guard stream.ends[side].isOpen, stream.ends[side].ending != .reset else { return }
+        guard stream.ends[side].isOpen else { return }
         stream.ends[side].ending = end
         wake(stream, side)
     }

@@ -39,7 +39,7 @@ final class World {
     let scenario: Scenario
     var random: SplitMix64
     private(set) var now: Time = 0
-    private var queue = EventQueue<Event>()
+    private var queue = EventHeap<Event>()
     private(set) var boards: [Board] = []
     /// By sender and receiver: how many faults keep frames from it.
     private(set) var blocked: [[Int]]
@@ -53,7 +53,8 @@ final class World {
     init(_ scenario: Scenario, trace: ((String) -> Void)? = nil) {
         self.scenario = scenario
         self.trace = trace
-        random = SplitMix64(state: scenario.seed &* 0xD134_2543_DE82_EF95 &+ 7)
+        var mixer = SplitMix64(state: ~scenario.seed)
+        random = SplitMix64(state: mixer.next())
         key = ClusterKey(using: &random)
         blocked = Array(repeating: Array(repeating: 0, count: scenario.boardCount), count: scenario.boardCount)
         judge = Judge(scenario)
@@ -167,6 +168,7 @@ final class World {
         board.node = nil
         board.isPowered = false
         board.isStopped = false
+        board.isFrozen = false
         board.waiting = []
         board.hasKernel = false
         board.portSize = scenario.mtu

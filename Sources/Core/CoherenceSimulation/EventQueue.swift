@@ -1,13 +1,11 @@
 /// Events in order of time, and of insertion when times are equal: a binary heap.
-package struct EventQueue<Event> {
-    @usableFromInline var heap: [(time: UInt64, order: UInt64, event: Event)] = []
-    @usableFromInline var inserted: UInt64 = 0
+struct EventQueue<Event> {
+    private var heap: [(time: UInt64, order: UInt64, event: Event)] = []
+    private var inserted: UInt64 = 0
 
-    @inlinable package init() {}
+    var nextTime: UInt64? { heap.first?.time }
 
-    @inlinable package var nextTime: UInt64? { heap.first?.time }
-
-    @inlinable package mutating func insert(_ event: Event, at time: UInt64) {
+    mutating func insert(_ event: Event, at time: UInt64) {
         inserted += 1
         heap.append((time, inserted, event))
         var child = heap.count - 1
@@ -19,7 +17,7 @@ package struct EventQueue<Event> {
         }
     }
 
-    @inlinable package mutating func popFirst() -> (time: UInt64, event: Event)? {
+    mutating func popFirst() -> (time: UInt64, event: Event)? {
         guard let first = heap.first else { return nil }
         let last = heap.removeLast()
         if !heap.isEmpty {
@@ -36,7 +34,7 @@ package struct EventQueue<Event> {
         return (first.time, first.event)
     }
 
-    @inlinable package func isBefore(_ left: Int, _ right: Int) -> Bool {
+    private func isBefore(_ left: Int, _ right: Int) -> Bool {
         (heap[left].time, heap[left].order) < (heap[right].time, heap[right].order)
     }
 }

@@ -38,7 +38,7 @@ extension Gathering {
         dialled += 1
         let handshake = Handshake(dialing: peer, role: role, as: me, key: configuration.key, random: &random)
         let id = StreamID.dialled(dialled)
-        attempts.append(HandshakeAttempt(id, remote: address, dialing: peer, handshake: handshake, deadline: now + configuration.handshakeTimeout))
+        attempts.append(HandshakeAttempt(id, remote: address, dialing: peer, handshake: handshake, deadline: now + Self.dialPatience))
         act(.connect(id, to: address))
     }
 

@@ -85,6 +85,9 @@ package struct Gathering: Sendable {
 
     static let beaconInterval: UInt64 = 200_000_000
     static let dialInterval: UInt64 = 300_000_000
+    /// For so long an address may say nothing to a dial: TCP's own second try would come after a second, its third after three, and an outage between
+    /// them would last as long.
+    static let dialPatience: UInt64 = 500_000_000
     /// Handshakes at the listening side at one time: two for each of 15 peers, and as many strangers again.
     static let maximumInbound = 64
     /// Silence after which a peer has lost its place, while nodes join.
@@ -138,7 +141,7 @@ package struct Gathering: Sendable {
             table.host = address
         case .datagram(let bytes, let sender): hear(bytes, sender, now)
         case .accepted(let id, let remote): accept(id, from: remote, now, random: &random)
-        case .connected(let id): change(id, now) { $0.connected() }
+        case .connected(let id): change(id, now) { [deadline = now + configuration.handshakeTimeout] in $0.connected(deadline: deadline) }
         case .unreachable(let id): attempts.removeAll { $0.id == id }
         case .bytes(let id, let bytes): change(id, now) { $0.receive(bytes) }
         case .ended(let id): end(id, now)

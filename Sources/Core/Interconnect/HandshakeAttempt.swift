@@ -44,7 +44,12 @@ struct HandshakeAttempt: Sendable {
 
     mutating func takeOutput() -> [UInt8] { isConnecting ? [] : handshake.takeOutput() }
 
-    mutating func connected() { isConnecting = false }
+    /// - Parameter deadline: of the handshake, which begins now.
+    mutating func connected(deadline: UInt64) {
+        isConnecting = false
+        self.deadline = deadline
+    }
+
     mutating func receive(_ bytes: [UInt8]) { handshake.receive(bytes) }
     mutating func ended() { handshake.connectionEnded() }
     mutating func admit() { handshake.admit() }

@@ -3,10 +3,28 @@ package enum ByteOrder: Sendable {
     case littleEndian, bigEndian
 }
 
+extension ByteOrder {
+    // Of one type, so that messages of many numbers cost no generic arithmetic.
+
+    /// Puts the low bytes of `value` behind `bytes`; at most 8.
+    func put(_ value: UInt64, bytes count: Int, behind bytes: inout [UInt8]) {
+        for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * (self == .littleEndian ? index : count - 1 - index)))) }
+    }
+
+    /// The number of `count` bytes at `offset`, which are there; at most 8.
+    func number(of bytes: [UInt8], at offset: Int, count: Int) -> UInt64 {
+        var value: UInt64 = 0
+        for index in 0..<count { value = value << 8 | UInt64(bytes[offset + (self == .littleEndian ? count - 1 - index : index)]) }
+        return value
+    }
+}
+
 extension FixedWidthInteger where Self: UnsignedInteger {
     /// The number's bytes in `order`.
     package func bytes(_ order: ByteOrder = .littleEndian) -> [UInt8] {
-        (0..<Self.bitWidth / 8).map { UInt8(truncatingIfNeeded: self >> Self(Self.shift(of: $0, order))) }
+        var bytes: [UInt8] = []
+        order.put(UInt64(truncatingIfNeeded: self), bytes: Self.bitWidth / 8, behind: &bytes)
+        return bytes
     }
 
     /// How far byte number `index` of a number in `order` is shifted, in bits.

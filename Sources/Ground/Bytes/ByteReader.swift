@@ -16,7 +16,7 @@ package struct ByteReader: Sendable {
     package mutating func take<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self) throws(ByteError) -> T {
         try require(T.bitWidth / 8)
         defer { offset += T.bitWidth / 8 }
-        return bytes.number(at: offset, order) ?? 0
+        return T(truncatingIfNeeded: order.number(of: bytes, at: offset, count: T.bitWidth / 8))
     }
 
     /// The next `count` bytes.

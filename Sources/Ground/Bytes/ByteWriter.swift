@@ -8,7 +8,7 @@ package struct ByteWriter: Sendable {
     package var count: Int { bytes.count }
 
     package mutating func put<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
-        for index in 0..<T.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: value >> T(T.shift(of: index, order)))) }
+        order.put(UInt64(truncatingIfNeeded: value), bytes: T.bitWidth / 8, behind: &bytes)
     }
 
     // For tables, whose fields are literals: the width is seen where the field is written.
