@@ -14,6 +14,8 @@ struct ClockExchange {
     private(set) var goal = Goal.measure
     private var relation = CounterRelation()
     private var began: Time = 0
+    /// Since when it answers.
+    private var answered: Time?
     private var rounds = 0
     private var pings: [UInt64] = []
     /// Good enough to tell one frequency from two.
@@ -24,6 +26,7 @@ struct ClockExchange {
     mutating func begin(_ goal: Goal, _ now: Time) {
         self.goal = goal
         began = now
+        answered = nil
         rounds = 0
     }
 
@@ -45,8 +48,10 @@ struct ClockExchange {
         guard let estimate = relation.estimate(at: counter) else {
             return now - began < max(limit, outage) ? .ask(ping(counter)) : .failed
         }
+        let since = answered ?? now
+        answered = since
         let isGood = goal == .measure ? estimate.gainBound < Self.largestBound : rounds >= 8
-        guard isGood || now - began >= limit else { return .ask(ping(counter)) }
+        guard isGood || now - since >= limit else { return .ask(ping(counter)) }
         let low = min(max(estimate.gain.lowerBound, -1), 1024)
         let high = min(max(estimate.gain.upperBound, low), 1024)
         return .done(CounterReading(ratio: 1 + (low + high) / 2, bound: (high - low) / 2))

@@ -3,7 +3,7 @@ struct FaultHistory {
     private let scenario: Scenario
     private let serious: [Fault]
     /// When each board stood still, and each link carried nothing.
-    private let silences: [(board: Int?, from: Int, to: Int, times: Range<Time>)]
+    private let silences: [(board: Int?, from: Int, to: Int, times: Range<Time>, isStop: Bool)]
     /// At most one fault is longer than the budget: then who is to blame is known.
     let isStrict: Bool
     /// Somebody has gone for good, or two boards have one stick.
@@ -15,18 +15,19 @@ struct FaultHistory {
         self.scenario = scenario
         let outage = scenario.outage
         serious = scenario.faults.filter { $0.isSerious(outage: outage) }
-        var silences: [(board: Int?, from: Int, to: Int, times: Range<Time>)] = []
+        var silences: [(board: Int?, from: Int, to: Int, times: Range<Time>, isStop: Bool)] = []
         let all = 0..<scenario.boardCount
-        func down(_ board: Int, _ times: Range<Time>) {
-            for other in all where other != board { silences += [(board, board, other, times), (board, other, board, times)] }
+        func down(_ board: Int, _ times: Range<Time>, isStop: Bool = false) {
+            for other in all where other != board { silences += [(board, board, other, times, isStop), (board, other, board, times, isStop)] }
         }
         for fault in scenario.faults {
             switch fault {
             case .cut(let from, let to, let isPair, let times):
-                silences.append((nil, from, to, times))
-                if isPair { silences.append((nil, to, from, times)) }
+                silences.append((nil, from, to, times, false))
+                if isPair { silences.append((nil, to, from, times, false)) }
             case .cable(let board, let times): down(board, times)
-            case .flaps(let board, let all), .stop(let board, let all, _): for times in all { down(board, times) }
+            case .flaps(let board, let all): for times in all { down(board, times) }
+            case .stop(let board, let all, _): for times in all { down(board, times, isStop: true) }
             case .switchOff(let times): for board in all { down(board, times) }
             case .powerCut, .kill, .rival, .replay: break
             }
@@ -78,9 +79,9 @@ struct FaultHistory {
         isDeaf(board, since: begin, until: end) || isLong(longest(since: begin, until: end) { _, from, to in from == board || to == board })
     }
 
-    /// Nothing of `board` has come to `listener` for so long.
+    /// The cables have carried nothing of `board` to `listener` for so long.
     func isUnheard(_ board: Int, by listener: Int, for time: Time, at now: Time, since begin: Time) -> Bool {
-        silences.contains { $0.from == board && $0.to == listener && $0.times.contains(now) && max($0.times.lowerBound, begin) + time < now }
+        silences.contains { !$0.isStop && $0.from == board && $0.to == listener && $0.times.contains(now) && max($0.times.lowerBound, begin) + time < now }
     }
 }
 

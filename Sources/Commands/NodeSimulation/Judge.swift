@@ -163,14 +163,18 @@ struct Judge {
             if let end = gone.first(where: { $0.board == member.board && $0.process == member.process }), world.now > end.at + limit + history.slack {
                 find(.corpse, "node \(node.me) is \(name) \((world.now - end.at).seconds) after node \(place) has gone", world)
             }
-            if history.isUnheard(member.board, by: node.board.index, for: limit + history.slack, at: world.now, since: node.joinedAt ?? 0) {
+            let board = world.boards[member.board]
+            let isSilent = board.isStopped && board.processes == member.process && max(board.stoppedSince, node.joinedAt ?? 0) + limit + history.slack < world.now
+            if isSilent || history.isUnheard(member.board, by: node.board.index, for: limit + history.slack, at: world.now, since: node.joinedAt ?? 0) {
                 find(.corpse, "node \(node.me) is \(name), and has heard nothing of node \(place) for longer than \(limit.seconds)", world)
             }
         }
     }
 
     private mutating func endGuest(_ world: World) {
-        guard let node = world.boards[0].node, !world.boards[0].isStopped, node.membership?.phase == .running, (node.ranSince ?? world.now) + .second < world.now else { return }
+        guard let board = world.boards.first(where: { $0.place == 0 && $0.node?.membership?.phase == .running }), let node = board.node, !board.isStopped,
+            (node.ranSince ?? world.now) + .second < world.now
+        else { return }
         if scenario.resets, !hasReset {
             hasReset = true
             node.feed(.guestReset)
@@ -185,7 +189,7 @@ struct Judge {
         let nodes = world.boards.prefix(scenario.nodes)
         if nodes.allSatisfy(\.isFinished) { return isOver = true }
         // Somebody is missing for good, and the others say so.
-        guard history.isNeverWhole else { return }
+        guard history.isNeverWhole || nodes.contains(where: \.isFinished) else { return }
         let isSettled = nodes.allSatisfy { $0.node?.membership == nil }
         if isSettled, world.now > scenario.quiet + 9 * .second { isOver = true }
     }

@@ -40,8 +40,8 @@ struct BoardPlan: Sendable {
     /// The time-stamp counter's true frequency, and what the kernel takes it for.
     var kilohertz = 2_500_000.0
     var kernelKilohertz: UInt32 = 2_500_000
-    /// Which of the two firmwares it runs at first.
-    var firmware = 0
+    /// Which of the two firmwares it runs at first; the second is newer.
+    var firmware = 1
     /// The longest time that a task takes.
     var slowness: Time = 300 * .millisecond
 }

@@ -63,8 +63,8 @@ extension Watch {
         let isPatienceOver = silence > timing.outage + Timing.doubt
         let witnesses = others.filter { self.silence(of: $0, now: now) < timing.fresh }
         guard !witnesses.isEmpty else {
-            // All are silent, or will be in a moment.
-            return isPatienceOver || others.allSatisfy { self.silence(of: $0, now: now) > timing.outage } ? .alone(.silent(silence)) : nil
+            // All are silent, or will be in a moment; one that is heard again is a witness. Each silence has the whole budget.
+            return others.allSatisfy { self.silence(of: $0, now: now) > timing.outage } ? .alone(.silent(silence)) : nil
         }
         let isHeard = witnesses.contains { witness in
             age(of: peer, at: witness).map { $0 + self.silence(of: witness, now: now) < timing.fresh } ?? false

@@ -121,14 +121,15 @@ final class ClockRoom: Sendable {
         return record(estimate, in: session)
     }
 
-    /// Exchanges time stamps until the estimate is good, or the time is over. The first answer may take as long as an outage.
+    /// Exchanges time stamps until the estimate is good, or the time is over. The first answer may take as long as an outage; the time counts from then on,
+    /// because exchanges across an outage say little.
     private func exchange(for nanoseconds: UInt64, until isGood: (CounterRelation.Estimate) -> Bool) throws(NodeError) -> CounterRelation.Estimate {
-        let begin = monotonicNow()
-        var last: CounterRelation.Estimate?
+        var (begin, last) = (monotonicNow(), CounterRelation.Estimate?.none)
         while monotonicNow() - begin < (last == nil ? max(nanoseconds, outage) : nanoseconds) {
             ping()
             answer.park(timeout: 100_000_000)
             guard let estimate = state.withLock({ $0.relation.estimate(at: hostTimestamp()) }) else { continue }
+            if last == nil { begin = monotonicNow() }
             last = estimate
             if isGood(estimate) { break }
         }

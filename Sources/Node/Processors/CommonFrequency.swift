@@ -27,7 +27,8 @@ struct CommonFrequency {
     init(_ hellos: [NodeHello]) {
         // What a processor states comes from its maker, what a kernel believes from a timer: of two that contradict each other the first counts.
         var opinions: [Opinion] = []
-        for hello in hellos {
+        // Across an outage a ratio is measured badly; what it makes of a node's opinion is none.
+        for hello in hellos where !Self.isVague(hello.counter) {
             for (kilohertz, weight) in [(hello.resources.timestampKilohertz, 2), (hello.counter.statedKilohertz, 3)] where kilohertz > 0 {
                 opinions.append(Opinion(value: Double(kilohertz) * hello.counter.ratio, weight: weight))
             }
@@ -42,11 +43,17 @@ struct CommonFrequency {
         let reference = values.isEmpty ? Double(hellos[0].resources.timestampKilohertz) : values[values.count / 2]
         let kilohertz = UInt32(min(max(reference.rounded(), 1), Double(UInt32.max)))
         self.kilohertz = kilohertz
-        func own(_ hello: NodeHello) -> UInt32 { UInt32(min(max((reference / hello.counter.ratio).rounded(), 1), Double(UInt32.max))) }
+        func own(_ hello: NodeHello) -> UInt32 {
+            let ratio = Self.isVague(hello.counter) ? 1 : hello.counter.ratio
+            return UInt32(min(max((reference / ratio).rounded(), 1), Double(UInt32.max)))
+        }
         let nodes = Array(zip(NodeIndex.all(of: hellos.count), hellos))
         odd = nodes.first { abs($0.1.counter.ratio - 1) - $0.1.counter.bound > Self.largestSlip }.map { ($0.0, own($0.1)) }
         miscalibrated = nodes.filter { Self.differs($0.1.resources.timestampKilohertz, own($0.1)) }.map { ($0.0, own($0.1)) }
     }
+
+    /// Whether a ratio is known less well than opinions have to agree.
+    private static func isVague(_ counter: CounterReading) -> Bool { counter.bound > tolerance * counter.ratio }
 
     /// Whether a kernel that believes `kilohertz` is wrong.
     static func differs(_ kilohertz: UInt32, _ measured: UInt32) -> Bool {
