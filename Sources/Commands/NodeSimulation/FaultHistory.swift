@@ -67,6 +67,11 @@ struct FaultHistory {
         isLong(longest(since: begin, until: end) { cause, _, _ in cause == board })
     }
 
+    /// Its process stood still, and its kernel took what the others said: it can learn what they have decided, and accuses nobody.
+    func wasOnlyStopped(_ board: Int) -> Bool {
+        serious.allSatisfy { if case .stop(board, _, isFrozen: false) = $0 { true } else { false } }
+    }
+
     /// The link between two boards, in one direction at least, carried nothing for longer than the budget.
     func isCut(_ a: Int, _ b: Int, since begin: Time, until end: Time) -> Bool {
         isLong(longest(since: begin, until: end) { cause, from, to in cause == nil && (from, to) == (a, b) })
