@@ -150,7 +150,7 @@ var tests: [Target] {
         test("Coherence", ["Coherence", "CoherenceSimulation", "Mutants"]),
         test("CoherenceSimulation", ["CoherenceSimulation", "Coherence"]),
         test("CoherenceCommands", ["CoherenceCommands", "TestSupport", "CoherenceSimulation", "Coherence", "Contract", arguments]),
-        test("NodeSimulation", ["NodeSimulation", "CommandParsing", arguments]),
+        test("NodeSimulation", ["NodeSimulation", "TestSupport", "vsmp-node-simulation", arguments]),
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
@@ -171,7 +171,7 @@ var tests: [Target] {
             "OEMCommands",
             ["OEMCommands", "BoardSupport", "Licensing", "USB", "TestSupport", "vsmp", "vsmpd", "Platform", "Bytes", "Contract", "Disk", arguments]),
         test("GuestCheck", ["GuestChecks", "CGuestCheck", "Contract", "TestSupport", "guest-check"]),
-        test("Structure", ["CTestSupport", "TestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmpd"]),
+        test("Structure", ["CTestSupport", "TestSupport", "Contract", "guest-check", "vsmp", "vsmp-coherence", "vsmp-node-simulation", "vsmpd"]),
     ]
 }
 

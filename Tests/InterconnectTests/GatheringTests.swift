@@ -120,6 +120,18 @@ private struct VirtualKit {
         }
     }
 
+    /// An address that says nothing is dialled again at once when it may be there again, not when TCP tries again.
+    @Test func anUnansweredDialIsGivenUpSoon() {
+        var random = SeededGenerator(seed: 1)
+        let peers: [NodeIndex: SocketAddress] = [0: .ipv4(1, port: 1)]
+        var gathering = Gathering(MeshConfiguration(identity: identity(1, of: 2), key: testKey, reach: .fixed(listen: .ipv4(2, port: 2), peers: peers)), now: 0)
+        var dials: [UInt64] = []
+        for round in UInt64(0)...40 {
+            for effect in gathering.handle(.tick, now: round * 50_000_000, random: &random) { if case .connect = effect { dials.append(round * 50_000_000) } }
+        }
+        #expect(dials.count >= 6 && zip(dials, dials.dropFirst()).allSatisfy { $1 - $0 <= 600_000_000 }, "\(dials)")
+    }
+
     @Test func nobodyStartsWithACorpse() {
         var kit = VirtualKit()
         for node in [0, 1, 2] as [NodeIndex] { kit.plug(identity(node, of: 4)) }

@@ -92,6 +92,20 @@ import Testing
         }
     }
 
+    /// Node 0 is dead, and node 2 stands still for less than the budget while that shows: node 1 is not alone, and waits for its witness.
+    @Test func aSlowWitnessIsWaitedForBeforeANodeIsAlone() {
+        for seed in Self.seeds {
+            var simulator = WatchSimulator(3, seed: seed)
+            simulator.deaths[0] = Self.second
+            simulator.stops = [(2, 3 * Self.second..<7_500_000_000)]
+            simulator.run(until: 12 * Self.second)
+            guard case .node(0, _)? = simulator.losses(1).first?.loss else {
+                Issue.record("seed \(seed): \(simulator.losses(1))")
+                continue
+            }
+        }
+    }
+
     /// Of two nodes the one that is heard and does not hear can only be honest; the other knows better.
     @Test func aOneWayCutBetweenTwoNodesAccusesNobodyOfItself() {
         var simulator = WatchSimulator(2, seed: 1)

@@ -41,6 +41,12 @@ import Testing
         #expect(frequency.odd == nil && frequency.miscalibrated.isEmpty && abs(Int(frequency.kilohertz) - 2_500_000) < 500)
     }
 
+    /// A ratio that is known to a half is none: its node's opinion is not counted, and it is not called wrong.
+    @Test func whatWasMeasuredAcrossAnOutageDecidesNothing() {
+        let vague = frequency([(2_500_000, 0, 1)] + Array(repeating: (2_500_000, 0, 0.5), count: 3), bound: 0.5)
+        #expect(vague.kilohertz == 2_500_000 && vague.odd == nil && vague.miscalibrated.isEmpty)
+    }
+
     @Test func anotherFrequencyIsNamedWithBothFigures() {
         let faster = frequency([(2_400_000, 0, 1), (2_400_000, 0, 1), (2_600_000, 0, 2400.0 / 2600)])
         #expect(faster.odd?.node == 2 && abs(Int(faster.odd?.kilohertz ?? 0) - 2_600_000) < 100 && faster.kilohertz == 2_400_000)

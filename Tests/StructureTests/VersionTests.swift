@@ -5,7 +5,7 @@ import Testing
 
 /// Every program says which SDK it is from.
 struct VersionTests {
-    @Test(arguments: ["vsmp", "vsmpd", "vsmp-coherence", "guest-check"])
+    @Test(arguments: ["vsmp", "vsmpd", "vsmp-coherence", "vsmp-node-simulation", "guest-check"])
     func everyProgramSaysItsVersion(name: String) throws {
         let program = URL(fileURLWithPath: try #require(Executable.path(name), "\(name) is not beside the test bundle"))
         let process = Process()

@@ -85,7 +85,7 @@ struct Judge {
         let (now, n) = (world.now, scenario.nodes)
         /// Something long was done to it while this machine lived, or it died.
         func isTouched(_ place: NodeIndex) -> Bool {
-            guard let member = node.members[place.position] else { return true }
+            guard let member = node.members[place.position], place.position != scenario.rival else { return true }
             return gone.contains { $0.board == member.board && $0.process == member.process && $0.isDeath }
                 || history.isTouched(member.board, since: joined, until: now)
         }
@@ -99,10 +99,11 @@ struct Judge {
             let isNodeTouched = history.isStrict ? isDown(place, node, joined, now) : isTouched(place)
             if !isNodeTouched, !isPair, !isBlind { find(.blame, "node \(node.me) says \(end); node \(place) was healthy", world) }
         case .cut(let low, let high, _):
-            let isCut = history.isStrict && n > 2 ? history.isCut(low.position, high.position, since: joined, until: now) : isTouched(low) || isTouched(high)
+            let isCut = history.isStrict && n > 2 && scenario.rival == nil ? history.isCut(low.position, high.position, since: joined, until: now) : isTouched(low) || isTouched(high)
             if !isCut, !isBlind { find(.blame, "node \(node.me) says \(end); that link was whole", world) }
         case .alone:
-            let isExcused = isBlind || !history.isStrict && (0..<n).contains { isTouched(NodeIndex($0)) }
+            let others = NodeIndex.all(of: n).filter { $0 != node.me }
+            let isExcused = isBlind || (history.isStrict ? others.allSatisfy(isTouched) : others.contains(where: isTouched))
             if !isExcused { find(.blame, "node \(node.me) says \(end); its port was whole", world) }
         case .refused, .guestFailed, .failed:
             let isExcused = isBlind || (0..<n).contains { isTouched(NodeIndex($0)) }
@@ -112,7 +113,7 @@ struct Judge {
 
     /// The node itself, not only a link of it, was down for longer than the budget.
     private func isDown(_ place: NodeIndex, _ node: SimulatedNode, _ joined: Time, _ now: Time) -> Bool {
-        guard let member = node.members[place.position] else { return true }
+        guard let member = node.members[place.position], place.position != scenario.rival else { return true }
         return gone.contains { $0.board == member.board && $0.process == member.process && $0.isDeath }
             || history.isDeaf(member.board, since: joined, until: now)
     }

@@ -1,5 +1,6 @@
 package import ArgumentParser
 import CommandParsing
+internal import Contract
 import Platform
 import Synchronization
 
@@ -13,7 +14,8 @@ package struct NodeSimulationCommand: ParsableCommand {
                 Each seed is one run of 2 to 16 nodes: power cuts, restarts, cut and flapping cables, switches that drop large packets, two boards with \
                 one stick, slow and stopped nodes, clocks that differ. The status is 1 when a promise is broken; what happened, and the command that \
                 repeats it, are printed. One seed is always the same run.
-                """)
+                """,
+            version: "vsmp-node-simulation \(SDKVersion.text)")
     }
 
     @Option(in: 0...UInt64.max, help: "The first seed.")
@@ -40,8 +42,8 @@ package struct NodeSimulationCommand: ParsableCommand {
     package func run() throws {
         let clock = ContinuousClock()
         let begin = clock.now
-        let found = trace ? traced() : searched()
-        for finding in found.sorted(by: { $0.seed < $1.seed }) {
+        let found = trace ? traced() : search { NodeSimulation.run(seed: $0) }
+        for finding in found {
             StandardOutput.print("BROKEN: \(finding.promise.rawValue): after \(finding.milliseconds) ms \(finding.what)")
             StandardOutput.print(finding.story)
             StandardOutput.print("again: vsmp-node-simulation --first \(finding.seed) --seeds 1 --trace")
@@ -53,7 +55,8 @@ package struct NodeSimulationCommand: ParsableCommand {
 
     private func traced() -> [Finding] { NodeSimulation.run(seed: first) { StandardOutput.print($0) }.map { [$0] } ?? [] }
 
-    private func searched() -> [Finding] {
+    /// Runs of all seeds, until enough is found.
+    func search(_ run: @escaping @Sendable (UInt64) -> Finding?) -> [Finding] {
         let next = Atomic<UInt64>(0)
         let found = Mutex<[Finding]>([])
         let threads = (0..<min(threads, Int(clamping: seeds))).map { number in
@@ -61,11 +64,11 @@ package struct NodeSimulationCommand: ParsableCommand {
                 while found.withLock({ $0.count }) < findings {
                     let index = next.add(1, ordering: .relaxed).oldValue
                     guard index < seeds else { return }
-                    if let finding = NodeSimulation.run(seed: first &+ index) { found.withLock { $0.append(finding) } }
+                    if let finding = run(first &+ index) { found.withLock { $0.append(finding) } }
                 }
             }
         }
         for thread in threads { thread.join() }
-        return found.withLock { $0 }
+        return found.withLock { $0.sorted { $0.seed < $1.seed } }
     }
 }

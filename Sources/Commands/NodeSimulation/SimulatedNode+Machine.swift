@@ -69,7 +69,7 @@ extension SimulatedNode {
         case .interrupted(let why):
             world.say(board.index, "the \(link.role) connection with node \(link.peer) is interrupted: \(why)")
             interruptions[link.role]?.begin(link.peer, why, now: now)
-            feed(Gathering.Input.interrupted(link.peer, link.role))
+            for role in Interruptions.roles(after: link.role, hasPart: hasPart) { feed(Gathering.Input.interrupted(link.peer, role)) }
             feed(Gathering.Input.tick)
         case .lost(let why): lose(link, why)
         }

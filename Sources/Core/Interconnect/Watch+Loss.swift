@@ -49,9 +49,9 @@ extension Watch {
     /// Whether and how the machine has lost `peer`, as far as this node can tell now.
     func loss(of peer: NodeIndex, now: UInt64) -> Loss? {
         let silence = silence(of: peer, now: now)
-        if silence > timing.outage { return loss(of: peer, silentFor: silence, now: now) }
         // A forged answer alone ends nothing: the heartbeats have to fail, too.
         if peers[node: peer].refusals >= 3, silence > Timing.refusal { return .node(peer, .refused(silence)) }
+        if silence > timing.outage { return loss(of: peer, silentFor: silence, now: now) }
         // What others say of this node is old news after a stop; whom they have decided to lose, they say in words.
         if let wokeUp, now < wokeUp + timing.outage { return nil }
         return silence < timing.fresh ? lossOfMyself(at: peer, now) : nil

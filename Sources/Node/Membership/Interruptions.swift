@@ -6,6 +6,10 @@ package struct Interruptions {
     /// How long a connection may be interrupted, in nanoseconds. Longer than it takes to find out, by heartbeats, that the peer is gone.
     package static func limit(outageSeconds: Int) -> UInt64 { UInt64(outageSeconds + 3) * 1_000_000_000 }
 
+    /// Which streams with a peer are to be made again when one of them is over. Before this node has its part of the machine nobody reads coherence, and
+    /// a peer that still joins has let go of both.
+    package static func roles(after role: ConnectionRole, hasPart: Bool) -> [ConnectionRole] { role == .control && !hasPart ? [.control, .coherence] : [role] }
+
     /// By node; nil while the connection stands. Since when, in nanoseconds, and why.
     private var states: [(since: UInt64, why: ConnectionLoss)?]
 

@@ -44,7 +44,7 @@ final class LinkRoom: Sendable {
             state.interrupted[Key(peer: peer, role: role)] = (monotonicNow(), why)
             return state.keeper
         }
-        keeper?.interrupted(peer, role)
+        for role in Interruptions.roles(after: role, hasPart: session.current != nil) { keeper?.interrupted(peer, role) }
     }
 
     /// On the mesh's thread.
