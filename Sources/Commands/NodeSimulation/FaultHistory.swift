@@ -4,7 +4,7 @@ struct FaultHistory {
     private let serious: [Fault]
     /// When each board stood still, and each link carried nothing.
     private let silences: [(board: Int?, from: Int, to: Int, times: Range<Time>, isStop: Bool)]
-    /// At most one fault is longer than the budget: then who is to blame is known.
+    /// There is one fault of cables and boards at most: then who is to blame is known.
     let isStrict: Bool
     /// Somebody has gone for good, or two boards have one stick.
     let isNeverWhole: Bool
@@ -34,7 +34,7 @@ struct FaultHistory {
         }
         self.silences = silences
         let others = scenario.faults.count { !$0.isSerious(outage: outage) && $0.isSilence }
-        isStrict = serious.count <= 1 && (serious.isEmpty || others == 0)
+        isStrict = serious.count + others <= 1
         slack = scenario.faults.count(where: \.isSilence) > 1 ? outage + 3 * .second : scenario.faults.count > 1 ? 2 * .second : 500 * .millisecond
         isNeverWhole = scenario.rival != nil || scenario.faults.contains { fault in
             switch fault {
