@@ -90,7 +90,8 @@ struct Judge {
                 || history.isTouched(member.board, since: joined, until: now)
         }
         // Who did not hear or run itself does not know.
-        let isBlind = history.isDeaf(node.board.index, since: joined, until: now) && !(history.isStrict && history.wasOnlyStopped(node.board.index))
+        // One of two boards with one stick is forgotten by the others, and both stop.
+        let isBlind = scenario.rival == node.me.position || history.isDeaf(node.board.index, since: joined, until: now) && !(history.isStrict && history.wasOnlyStopped(node.board.index))
         switch end {
         case .poweredOff, .reboot: break
         case .unsuitable: if !scenario.hasOddCounter { find(.blame, "\(end) though all counters run at one speed", world) }

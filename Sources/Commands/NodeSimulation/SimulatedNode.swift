@@ -221,7 +221,8 @@ final class SimulatedNode {
     }
 
     private func hear(_ bytes: [UInt8], size: Int, from board: Int) {
-        guard Beat.statedSender(bytes) != nil else { return feed(.datagram(bytes, from: Self.address(board, port: BeaconGroup.port))) }
+        // Each has a port of its own.
+        guard size > 0 else { return feed(.datagram(bytes, from: Self.address(board, port: BeaconGroup.port))) }
         guard let hearer = hearers.first(where: { $0.board == board }), let beat = Beat(bytes, key: hearer.hears) else { return }
         watch.heard(beat, size: size, now: now)
     }

@@ -8,6 +8,7 @@ final class World {
     /// For one process of one board; what comes for an earlier one is nobody's.
     enum Work {
         case mesh, beat, control
+        /// A beacon has no size.
         case datagram(from: Int, [UInt8], size: Int)
         case refused(by: Int)
         case stream(TCPStream, Int)
@@ -226,7 +227,7 @@ final class World {
         if isRecording && self.isRecording { recorded.append((from, bytes)) }
         for board in boards where board.index != from {
             guard blocked[from][board.index] == 0, let node = board.node, !board.isFrozen, !isLost() else { continue }
-            post(.datagram(from: from, bytes, size: bytes.count), of: node, at: now + delay())
+            post(.datagram(from: from, bytes, size: 0), of: node, at: now + delay())
         }
     }
 

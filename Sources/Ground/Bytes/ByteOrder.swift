@@ -43,6 +43,14 @@ extension RandomAccessCollection<UInt8> where Index == Int {
     }
 }
 
+extension [UInt8] {
+    /// The same, for what nearly every message is.
+    package func number<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self, at offset: Int, _ order: ByteOrder = .littleEndian) -> T? {
+        guard offset >= 0, offset <= count - T.bitWidth / 8 else { return nil }
+        return T(truncatingIfNeeded: order.number(of: self, at: offset, count: T.bitWidth / 8))
+    }
+}
+
 extension RawSpan {
     /// The little-endian number at `offset`, nil when it does not fit. Allocates nothing.
     @inlinable
