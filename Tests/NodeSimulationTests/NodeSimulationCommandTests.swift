@@ -77,14 +77,15 @@ struct NodeSimulationCommandTests {
         for patch in patches {
             let text = try String(contentsOf: patch, encoding: .utf8)
             #expect(text.hasPrefix("Breaks: "), "\(patch.lastPathComponent)")
-            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-            let file = try #require(lines.first { $0.hasPrefix("--- a/") }?.dropFirst(6))
-            let source = try String(contentsOf: root.appending(path: String(file)), encoding: .utf8)
-            // What stands there before, hunk by hunk.
-            for hunk in text.components(separatedBy: "\n@@ ").dropFirst() {
-                let old = hunk.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().filter { $0.hasPrefix(" ") || $0.hasPrefix("-") }
-                    .map { $0.dropFirst() }.joined(separator: "\n")
-                #expect(source.components(separatedBy: old).count == 2, "\(patch.lastPathComponent)")
+            for part in text.components(separatedBy: "--- a/").dropFirst() {
+                let file = String(part.prefix { $0 != "\n" })
+                let source = try String(contentsOf: root.appending(path: file), encoding: .utf8)
+                // What stands there before, hunk by hunk.
+                for hunk in part.components(separatedBy: "\n@@ ").dropFirst() {
+                    let old = hunk.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().filter { $0.hasPrefix(" ") || $0.hasPrefix("-") }
+                        .map { $0.dropFirst() }.joined(separator: "\n")
+                    #expect(source.components(separatedBy: old).count == 2, "\(patch.lastPathComponent), \(file)")
+                }
             }
         }
     }
