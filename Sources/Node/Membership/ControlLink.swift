@@ -19,7 +19,7 @@ package final class ControlLink: Sendable {
         /// Signals that have waited, as far as there is room to spare.
         mutating func takeUpSignals() {
             guard !backlog.isEmpty else { return }
-            // What is enqueued is known here, so that no closure holds the state itself.
+            // Taken out meanwhile: what it gives goes into the rest of the state.
             var backlog = SignalBacklog()
             swap(&backlog, &self.backlog)
             backlog.empty { !connection.isHalfFull && enqueue($0.frame) }
@@ -79,9 +79,6 @@ package final class ControlLink: Sendable {
             return state.connection.tick(now: now)
         }
     }
-
-    /// Signals that wait for room.
-    var waitingSignals: Int { state.withLock { $0.backlog.count } }
 
     /// Another one for each TCP stream; -1 while there is none.
     package var fileDescriptor: Int32 { state.withLock { $0.connection.fileDescriptor } }
