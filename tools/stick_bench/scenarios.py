@@ -12,7 +12,7 @@ MIB = 1 << 20
 ALL = {}
 
 # docs/exit-codes.md
-INPUT_OUTPUT, REFUSED, FAKE, WRITE_PROTECTED, TOO_SMALL, UNPLUGGED, WRONG_BYTES, INTERRUPTED = 74, 77, 92, 93, 94, 95, 96, 130
+INPUT_OUTPUT, REFUSED, FAKE, WRITE_PROTECTED, TOO_SMALL, UNPLUGGED, WRONG_BYTES, SLEPT, INTERRUPTED = 74, 77, 92, 93, 94, 95, 96, 100, 130
 
 
 def scenario(function):
@@ -253,6 +253,29 @@ def unplugged(bench):
             no_stick(victim, result)
         whole(other, result)
         expect(stranger.written == 0, "the one in its place is not touched", stranger.written)
+        bench.remove_all()
+
+
+@scenario
+def slept(bench):
+    """A stick that is pulled while the computer sleeps has its own verdict and is no stick; one that is still there when it wakes is written to its end."""
+    for is_pulled in (True, False):
+        stick = plugged(bench, "sleeper", "1", rate=4 * MIB)
+        job = bench.board.start(f"{WRITE} {disks(bench, stick)[0]} --kit {kit(bench, 1)}")
+        while stick.written < 12 * MIB:
+            expect(not job.ended.wait(0.2), "the writing goes on", job.result)
+        sleep = bench.board.sleep()
+        if is_pulled:
+            bench.board.pull(stick)
+        bench.board.wake()
+        expect(sleep.wait(120).status == 0, "the board slept", sleep.result)
+        result = job.wait(400)
+        if is_pulled:
+            expect(result.status == SLEPT and "this computer slept" in result.errors, f"pulled in its sleep: status {SLEPT}", result)
+            no_stick(stick, result)
+        else:
+            expect(result.status == 0, "one that stayed is written", result)
+            whole(stick, result)
         bench.remove_all()
 
 
