@@ -259,7 +259,7 @@ class Board:
         return self.start(script).wait(timeout)
 
     def sleep(self):
-        """Suspends the board to memory (ACPI S3); till `wake` nothing in it runs."""
+        """Suspends the board to memory (ACPI S3), once in its life; till `wake` nothing in it runs."""
         job = self.start("echo deep >/sys/power/mem_sleep && echo mem >/sys/power/state")
         self.until(lambda: any(event["event"] == "SUSPEND" for event in self.events) or job.ended.is_set(), 60, "the board does not fall asleep")
         if job.ended.is_set():

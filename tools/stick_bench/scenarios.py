@@ -259,24 +259,21 @@ def unplugged(bench):
 @scenario
 def slept(bench):
     """A stick that is pulled while the computer sleeps has its own verdict and is no stick; one that is still there when it wakes is written to its end."""
-    for is_pulled in (True, False):
-        stick = plugged(bench, "sleeper", "1", rate=4 * MIB)
-        job = bench.board.start(f"{WRITE} {disks(bench, stick)[0]} --kit {kit(bench, 1)}")
-        while stick.written < 12 * MIB:
-            expect(not job.ended.wait(0.2), "the writing goes on", job.result)
-        sleep = bench.board.sleep()
-        if is_pulled:
-            bench.board.pull(stick)
-        bench.board.wake()
-        expect(sleep.wait(120).status == 0, "the board slept", sleep.result)
-        result = job.wait(400)
-        if is_pulled:
-            expect(result.status == SLEPT and "this computer slept" in result.errors, f"pulled in its sleep: status {SLEPT}", result)
-            no_stick(stick, result)
-        else:
-            expect(result.status == 0, "one that stayed is written", result)
-            whole(stick, result)
-        bench.remove_all()
+    victim, other = (plugged(bench, name, port, rate=4 * MIB) for name, port in (("victim", "1"), ("other", "2")))
+    job = bench.board.start(f"{WRITE} {' '.join(disks(bench, victim, other))} --kit {kit(bench, 2)}")
+    while min(victim.written, other.written) < 12 * MIB:
+        expect(not job.ended.wait(0.2), "the writing goes on", job.result)
+    sleep = bench.board.sleep()
+    bench.board.pull(victim)
+    # The board's kernel measures its sleep by a clock that ticks once a second.
+    time.sleep(3)
+    bench.board.wake()
+    expect(sleep.wait(120).status == 0, "the board slept", sleep.result)
+    result = job.wait(400)
+    expect(result.status == SLEPT and "this computer slept" in result.errors, f"pulled in its sleep: status {SLEPT}", result)
+    expect("1 of 2 sticks were written" in result.errors, "the one that stayed is written", result)
+    no_stick(victim, result)
+    whole(other, result)
 
 
 @scenario

@@ -11,7 +11,8 @@ struct DiskTransfer: Sendable {
     private let timeAsleep: @Sendable () -> UInt64
     private let asleepBefore: UInt64
 
-    /// The two clocks that the time is made from are read one after the other.
+    /// The two clocks that the time is made from are read one after the other. Linux may measure a sleep by a clock of seconds: one of less than two
+    /// may not be seen, and is none that a person or a lid brings about.
     private static let leastSleep: UInt64 = 100_000_000
 
     /// - Parameter timeAsleep: nanoseconds that this computer has slept since it started.
