@@ -164,6 +164,19 @@ import Testing
         #expect(verdict?.kind == .pass && verdict?.status == 80)
     }
 
+    /// Where boards are told to join again, the run goes on: what becomes of them is to be seen.
+    @Test func aRunThatAwaitsRejoiningGoesOnAfterIt() throws {
+        var progress = try BootProgress(nodes: 2, timeout: .seconds(600), awaitsRejoining: true)
+        progress.firmwareLine("vsmp: " + ConsoleEvent.lost(node: 1, why: "silence", lent: nil).description, node: 0, at: .seconds(4))
+        for node in [0, 1] as [NodeIndex] {
+            progress.firmwareLine("vsmp: " + ConsoleEvent.nodeEnded(status: 80).description, node: node, at: .seconds(4))
+            progress.firmwareLine("vsmp: " + ConsoleEvent.rejoins(attempt: 1, seconds: 1).description, node: node, at: .seconds(4))
+        }
+        #expect(progress.tick(at: .seconds(5)) == [] && progress.tick(at: .seconds(93)) == [])
+        let verdict = verdict(progress.tick(at: .seconds(94)))
+        #expect(verdict?.kind == .fail && verdict?.status == ExitStatus.nodeLost.rawValue)
+    }
+
     @Test func lateAnnouncementFails() throws {
         var progress = try progress(2, FaultInjection(.kill, node: 0, at: .seconds(5)))
         _ = progress.tick(at: .seconds(5))

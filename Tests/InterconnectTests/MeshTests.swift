@@ -101,6 +101,34 @@ enum Joined: Sendable {
         }
     }
 
+    /// The peer notices a cut stream while this node is still starting: the stream that it dials waits for who takes it, and nobody dials again.
+    @Test func aStreamThatIsResumedBeforeAnybodyTakesItIsKept() throws {
+        let ports = try freePorts(2)
+        let log = Log()
+        let joining = NodeIndex.all(of: 2).map { index in
+            onThread { () -> Result<JoinedMesh, any Error> in
+                Result {
+                    let peers = Dictionary(uniqueKeysWithValues: try ports.enumerated().map { (NodeIndex($0.offset), try SocketAddress("127.0.0.1:\($0.element)")) })
+                    let reach = Reach.fixed(listen: try SocketAddress("127.0.0.1:\(ports[node: index])"), peers: peers)
+                    return try Mesh.establish(MeshConfiguration(identity: identity(index), key: testKey, reach: reach, patience: 20_000_000_000)) { log($0) }
+                }
+            }
+        }
+        let meshes = try joining.map { try #require($0.wait()).get() }
+        let resumed = [Log(), Log()]
+        meshes[1].keeper.onResume { resumed[1]("\($0.role)") }
+        meshes[1].keeper.interrupted(0, .control)
+        func wait(_ node: Int) { for _ in 0..<500 where resumed[node].all.isEmpty { usleep(10_000) } }
+        wait(1)
+        #expect(resumed[1].all == ["\(ConnectionRole.control)"])
+        // Longer than until the next dialling.
+        usleep(400_000)
+        meshes[0].keeper.onResume { resumed[0]("\($0.role) of node \($0.peer)") }
+        wait(0)
+        usleep(400_000)
+        #expect(resumed[0].all == ["\(ConnectionRole.control) of node 1"] && resumed[1].all.count == 1, "\(log.all)")
+    }
+
     @Test func oneNodeNeedsNobody() throws {
         let log = Log()
         guard case .peers(let peers) = node(identity(0, of: 1), ports: try freePorts(1), log: log).wait() else {

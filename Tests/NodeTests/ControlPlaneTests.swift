@@ -1,3 +1,4 @@
+import Coherence
 import Contract
 import Glibc
 import Machine
@@ -68,7 +69,7 @@ import Testing
 
     /// What finds no room is a loss with words, not an interrupt or an answer that never comes.
     @Test(arguments: [
-        (.interrupt(InterruptMessage(destination: 1, vector: Vector(0x41))), 1_000_000), (.deviceReply(DeviceReply(sequence: 1, value: 1)), 1_000_000),
+        (.deviceReply(DeviceReply(sequence: 1, value: 1)), 1_000_000),
         (longStatement, 1000),
     ] as [(ControlMessage, Int)])
     func aPeerThatReadsNothingIsLost(message: ControlMessage, most: Int) throws {
@@ -82,5 +83,110 @@ import Testing
         plane.send(message, to: 1)
         #expect(plane.lostByStalling().isEmpty && heard.losses.all.isEmpty)
         _ = pair.peer.fileDescriptor
+    }
+
+    // MARK: Outages
+
+    /// What the firmware may have to say to a node during the longest outage and until a connection counts as lost: its figures are the bounds that
+    /// interconnect.md states.
+    private static var duties: [(message: ControlMessage, count: Int)] {
+        let seconds = Limits.outageSeconds.upperBound + 3
+        return [
+            // Node 0 has an answer for each processor of another node, node n four pings for each beat.
+            (.deviceReply(DeviceReply(sequence: 1, value: 1)), Limits.lentProcessors.upperBound),
+            (.timePing(sent: 1, wish: 1), seconds * 10 * 4), (.statRequest, seconds), (.policies(.all), seconds),
+            // A report and what the nodes tell each other of the end.
+            (longStatement, 3), (.membership(.end(EndWord(causes: [.poweredOff, .reboot], isFinal: true))), 64),
+            (.update(UpdateMessage(attempt: 1, .piece(offset: 0, [UInt8](repeating: 0, count: UpdateMessage.pieceSize)))), 2),
+        ]
+    }
+
+    @Test func halfOfTheRingHoldsWhatTheFirmwareHasToSayInAnOutage() {
+        let bytes = Self.duties.reduce(0) { sum, duty in
+            let frame = duty.message.frame
+            return sum + duty.count * (FrameHeader.byteCount + frame.body.count + frame.payload.count)
+        }
+        #expect(bytes < Connection.defaultRingCapacity / 2, "\(bytes) bytes")
+    }
+
+    /// A peer that reads nothing for as long as an outage: a guest may signal as it likes, whoever can wait is told to, and what has to be said has room.
+    /// Afterwards each signal arrives.
+    @Test(.timeLimit(.minutes(1))) func whatAGuestSignalsInAnOutageLosesNobody() throws {
+        var pair = try pair()
+        let (plane, heard) = (pair.plane, pair.heard)
+        defer { plane.stop() }
+        func interrupt(_ number: Int) -> InterruptMessage {
+            InterruptMessage(destination: UInt32(number / 224), vector: Vector(UInt8(32 + number % 224)), source: APICID(0))
+        }
+        let different = 224 * 8
+        var count = 0
+        for _ in 0..<100 {
+            for number in 0..<different where plane.send(.interrupt(interrupt(number)), to: 1) { count += 1 }
+        }
+        #expect(count == 100 * different)
+        #expect(!plane.offer(.deviceRequest(DeviceRequest(sequence: nil, access: DeviceAccess(space: .port, address: 0x3F8, size: 1), value: 1)), to: 1))
+        for duty in Self.duties {
+            for _ in 0..<duty.count { #expect(plane.send(duty.message, to: 1)) }
+        }
+        #expect(plane.lostByStalling().isEmpty && heard.losses.all.isEmpty)
+        // The peer reads again. Whatever came through the ring came once for each time; the backlog's came once.
+        var arrived = Set<InterruptMessage>()
+        var last = 0
+        let missing = { arrived.count < different }
+        // What was merged is behind the rest: the last vector of all waits for room.
+        let marker = ControlMessage.timestampMove(42)
+        #expect(plane.send(marker, to: 1))
+        while last == 0 {
+            _ = pair.peer.fill()
+            while let frame = try pair.peer.nextFrame() {
+                switch try ControlMessage(ControlMessage.Frame(kind: frame.kind, body: frame.bodyBytes, payload: frame.payloadBytes), from: 0) {
+                case .interrupt(let message): arrived.insert(message)
+                case .timestampMove(42): last += 1
+                default: break
+                }
+            }
+            _ = pair.peer.flush()
+            usleep(1000)
+        }
+        #expect(!missing() && heard.losses.all.isEmpty)
+        #expect(plane.offer(.statRequest, to: 1))
+    }
+
+    // MARK: A peer that floods
+
+    /// One peer's messages do not keep another's from being heard; and all of them are heard, also when it closes behind them.
+    @Test(.timeLimit(.minutes(1))) func aFloodingPeerDoesNotStarveTheOthers() throws {
+        let flood = 3000
+        var links: [ControlLink?] = [nil]
+        for index in 1...2 as ClosedRange<Int> {
+            let (near, far) = socketPair()
+            let peer = NodeIndex(index)
+            links.append(ControlLink(try Connection(adopting: Socket(adopting: near), peer: peer, role: .control), peer: peer))
+            var other = try Connection(adopting: Socket(adopting: far), peer: 0, role: .control)
+            _ = other.fill()
+            _ = try other.nextFrame()
+            for _ in 0..<(index == 1 ? flood : 1) {
+                let isQueued = other.enqueue(.statRequest, body: [])
+                #expect(isQueued)
+            }
+            // It closes at once.
+            let outcome = other.flush()
+            #expect(outcome == .drained)
+        }
+        let plane = try ControlPlane(links: links)
+        let counts = Mutex((flooding: 0, before: -1))
+        let losses = Log()
+        plane.start(
+            ControlPlane.Handlers(
+                message: { _, node, _ in
+                    counts.withLock { counts in
+                        if node == 1 { counts.flooding += 1 } else { counts.before = counts.flooding }
+                    }
+                }, loss: { node, _ in losses("\(node)") }))
+        defer { plane.stop() }
+        for _ in 0..<5000 where losses.all.count < 2 { usleep(1000) }
+        let (flooding, before) = counts.withLock { $0 }
+        #expect((0...2 * ControlPlane.share).contains(before), "\(before) messages of the flood came first")
+        #expect(flooding == flood && Set(losses.all) == ["1", "2"])
     }
 }

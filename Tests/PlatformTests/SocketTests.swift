@@ -75,6 +75,29 @@ struct SocketTests {
         }
     }
 
+    /// A server that takes no client, as a node that hangs: who asks it is told so, and does not hang with it.
+    @Test func connectingToAFullLocalSocketHasADeadline() throws {
+        try withFolder { folder in
+            let path = folder + "/socket"
+            let listener = try LocalSocket.listen(at: path)
+            var waiting: [SharedDescriptor] = []
+            let begin = monotonicNow()
+            let error = #expect(throws: SystemError.self) {
+                while waiting.count < 100 { waiting.append(SharedDescriptor(try LocalSocket.connect(to: path, within: 200_000_000))) }
+            }
+            let took = monotonicNow() - begin
+            #expect(error == SystemError("connect", on: path, code: ETIMEDOUT) && !waiting.isEmpty)
+            #expect((200_000_000..<10_000_000_000).contains(took), "\(took) ns")
+            // Once there is room the next one gets in, and the limit counts for connecting alone.
+            let first = try LocalSocket.accept(at: listener)
+            let late = try LocalSocket.connect(to: path, within: 200_000_000)
+            var time = timeval()
+            var length = socklen_t(MemoryLayout<timeval>.size)
+            #expect(unsafe getsockopt(late.rawValue, SOL_SOCKET, SO_SNDTIMEO, &time, &length) == 0 && time.tv_sec == 0 && time.tv_usec == 0)
+            _ = first.rawValue
+        }
+    }
+
     @Test func aPathTooLongForASocketIsRefused() {
         let path = "/tmp/" + String(repeating: "x", count: LocalSocket.longestPath)
         #expect(throws: SystemError("bind", on: path, code: ENAMETOOLONG)) { _ = try LocalSocket.listen(at: path) }

@@ -258,6 +258,18 @@ class Board:
     def run(self, script, timeout=300):
         return self.start(script).wait(timeout)
 
+    def sleep(self):
+        """Suspends the board to memory (ACPI S3), once in its life; till `wake` nothing in it runs."""
+        job = self.start("echo deep >/sys/power/mem_sleep && echo mem >/sys/power/state")
+        self.until(lambda: any(event["event"] == "SUSPEND" for event in self.events) or job.ended.is_set(), 60, "the board does not fall asleep")
+        if job.ended.is_set():
+            raise AssertionError(f"the board does not fall asleep: {job.result}")
+        return job
+
+    def wake(self):
+        self.events = [event for event in self.events if event["event"] != "SUSPEND"]
+        self.tell("system_wakeup")
+
     def hear_agent(self):
         for line in lines(self.agent):
             words = line.split()
@@ -340,5 +352,5 @@ class Board:
     def delete(self, name):
         self.tell("device_del", id=name)
         self.until(
-            lambda: any(event["event"] == "DEVICE_DELETED" and event["data"].get("device") == name for event in self.events), 60, f"{name} cannot be pulled")
-        self.events = [event for event in self.events if event["data"].get("device") != name]
+            lambda: any(event["event"] == "DEVICE_DELETED" and event.get("data", {}).get("device") == name for event in self.events), 60, f"{name} cannot be pulled")
+        self.events = [event for event in self.events if event.get("data", {}).get("device") != name]

@@ -12,7 +12,7 @@ MIB = 1 << 20
 ALL = {}
 
 # docs/exit-codes.md
-INPUT_OUTPUT, REFUSED, FAKE, WRITE_PROTECTED, TOO_SMALL, UNPLUGGED, WRONG_BYTES, INTERRUPTED = 74, 77, 92, 93, 94, 95, 96, 130
+INPUT_OUTPUT, REFUSED, FAKE, WRITE_PROTECTED, TOO_SMALL, UNPLUGGED, WRONG_BYTES, SLEPT, INTERRUPTED = 74, 77, 92, 93, 94, 95, 96, 100, 130
 
 
 def scenario(function):
@@ -254,6 +254,26 @@ def unplugged(bench):
         whole(other, result)
         expect(stranger.written == 0, "the one in its place is not touched", stranger.written)
         bench.remove_all()
+
+
+@scenario
+def slept(bench):
+    """A stick that is pulled while the computer sleeps has its own verdict and is no stick; one that is still there when it wakes is written to its end."""
+    victim, other = (plugged(bench, name, port, rate=4 * MIB) for name, port in (("victim", "1"), ("other", "2")))
+    job = bench.board.start(f"{WRITE} {' '.join(disks(bench, victim, other))} --kit {kit(bench, 2)}")
+    while min(victim.written, other.written) < 12 * MIB:
+        expect(not job.ended.wait(0.2), "the writing goes on", job.result)
+    sleep = bench.board.sleep()
+    bench.board.pull(victim)
+    # The board's kernel measures its sleep by a clock that ticks once a second.
+    time.sleep(3)
+    bench.board.wake()
+    expect(sleep.wait(120).status == 0, "the board slept", sleep.result)
+    result = job.wait(400)
+    expect(result.status == SLEPT and "this computer slept" in result.errors, f"pulled in its sleep: status {SLEPT}", result)
+    expect("1 of 2 sticks were written" in result.errors, "the one that stayed is written", result)
+    no_stick(victim, result)
+    whole(other, result)
 
 
 @scenario

@@ -66,14 +66,16 @@ enum MachineCommand {
             while true {
                 let now = monotonicNow()
                 guard try server.wait(for: .input, timeout: deadline - min(now, deadline)) else {
-                    return StatAnswer.refused(.timeout, "the vsmpd that serves \(path) does not answer; look at this node's console").text
+                    return StatAnswer.refused(.timeout, silent(path)).text
                 }
                 let piece = try server.read(atMost: 1 << 16)
                 if piece.isEmpty { return String(decoding: answer, as: UTF8.self) }
                 answer += piece
             }
         } catch {
-            return nil
+            return error.isTimeout ? StatAnswer.refused(.timeout, silent(path)).text : nil
         }
     }
+
+    private static func silent(_ path: String) -> String { "the vsmpd that serves \(path) does not answer; look at this node's console" }
 }

@@ -49,11 +49,11 @@ struct LabBootRun {
         let lab = try EmulatedLab(options, board: board, directory: folder.path)
         let keyboard = Keyboard()
         defer { keyboard?.restore() }
+        var rules = LabBoot.Options(
+            timeout: .seconds(command.timeout), faults: faults, logDirectory: folder.path, forgetSticks: !command.keep && command.stick.isEmpty)
+        rules.awaitsRejoining = options.rejoining != .never
         let run = LabBoot(
-            boards: lab.boards,
-            options: .init(
-                timeout: .seconds(command.timeout), faults: faults, logDirectory: folder.path,
-                forgetSticks: !command.keep && command.stick.isEmpty),
+            boards: lab.boards, options: rules,
             keyboard: keyboard == nil ? nil : STDIN_FILENO, cancellation: cancellation
         ) { show($0, cancellation) }
         let result = try run.run()

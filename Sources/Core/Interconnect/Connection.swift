@@ -132,6 +132,9 @@ package struct Connection: ~Copyable, Sendable {
 
     package var hasOutput: Bool { stream.hasOutput }
 
+    /// Whether half of the send ring or more waits for the other end, as in an outage.
+    package var isHalfFull: Bool { stream.isHalfFull }
+
     /// Hands queued frames to the kernel until none are left or it takes no more. An interrupted connection keeps them.
     package mutating func flush() -> FlushOutcome {
         if let loss { return .lost(loss) }

@@ -15,7 +15,20 @@ package final class MeshKeeper: Sendable {
     private struct State {
         var interrupted: [(NodeIndex, ConnectionRole)] = []
         var resume: (@Sendable (ResumedStream) -> Void)?
+        /// Streams that came before anybody took them: a peer may notice sooner than this node that one was cut.
+        var waiting: [ResumedStream] = []
         var isStopping = false
+
+        /// What is to be given away now. Of a connection's streams only the latest counts.
+        mutating func take(_ streams: [ResumedStream]) -> ((@Sendable (ResumedStream) -> Void)?, [ResumedStream]) {
+            for next in streams {
+                waiting.removeAll { $0.peer == next.peer && $0.role == next.role }
+                waiting.append(next)
+            }
+            guard resume != nil else { return (nil, []) }
+            defer { waiting = [] }
+            return (resume, waiting)
+        }
     }
 
     private final class Shared: Sendable {
@@ -32,13 +45,15 @@ package final class MeshKeeper: Sendable {
         self.shared = shared
         thread = SystemThread("vsmp-mesh") {
             while true {
-                let (interrupted, resume, isStopping) = shared.state.withLock { state in
+                let (interrupted, isStopping) = shared.state.withLock { state in
                     defer { state.interrupted = [] }
-                    return (state.interrupted, state.resume, state.isStopping)
+                    return (state.interrupted, state.isStopping)
                 }
                 if isStopping { return }
-                for stream in driver.keep(interrupted: interrupted, wake: shared.wake.rawDescriptor) { resume?(stream) }
+                let streams = driver.keep(interrupted: interrupted, wake: shared.wake.rawDescriptor)
                 shared.wake.clear()
+                let (resume, ready) = shared.state.withLock { $0.take(streams) }
+                for stream in ready { resume?(stream) }
             }
         }
     }
@@ -49,8 +64,11 @@ package final class MeshKeeper: Sendable {
         shared.wake.raise()
     }
 
-    /// - Parameter body: hears of every stream that takes an interrupted one's place, on the mesh's thread.
-    package func onResume(_ body: @escaping @Sendable (ResumedStream) -> Void) { shared.state.withLock { $0.resume = body } }
+    /// - Parameter body: hears of every stream that takes an interrupted one's place, also of those that came before, on the mesh's thread.
+    package func onResume(_ body: @escaping @Sendable (ResumedStream) -> Void) {
+        shared.state.withLock { $0.resume = body }
+        shared.wake.raise()
+    }
 
     deinit {
         shared.state.withLock { $0.isStopping = true }

@@ -58,6 +58,9 @@ package struct SecureStream: ~Copyable, Sendable {
         counters.framesSent += 1
     }
 
+    /// Whether frames that the other end may lack fill half of the send ring.
+    var isHalfFull: Bool { sending.usage.kept >= sending.usage.capacity / 2 }
+
     /// The other end has not said yet which frame it waits for, or does not have all frames.
     package var isWaiting: Bool { !sending.isOpen || sending.kept < sending.next }
 

@@ -33,6 +33,9 @@ struct SendingHalf: ~Copyable, Sendable {
 
     // MARK: Writing
 
+    /// Bytes of frames that the other end may lack, and for how many there is room.
+    var usage: (kept: Int, capacity: Int) { (frames.count, frames.capacity) }
+
     mutating func reserve(_ header: FrameHeader) -> FrameReservation? {
         guard header.frameLength <= frames.free else { return nil }
         reservation = header.frameLength

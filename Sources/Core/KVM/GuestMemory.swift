@@ -110,6 +110,8 @@ package final class GuestMemory: @unchecked Sendable {
                 wake(page.advanced(by: UInt32(next)))
                 return next
             }
+            // Without memory there is none for words either.
+            if status == -ENOMEM { throw SystemError("UFFDIO_COPY", on: "guest memory", code: ENOMEM) }
             if status != -EAGAIN { try checked(status, "UFFDIO_COPY", on: "\(rest) pages from page \(first.rawValue)") }
         }
         return count

@@ -30,4 +30,5 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     case stickDiffers = 97
     case clocksDiffer = 98
     case notEnoughMemory = 99
+    case computerSlept = 100
 }

@@ -17,10 +17,29 @@ package enum LocalSocket {
     }
 
     /// Connects to whoever serves `path`. Reading and writing wait.
-    package static func connect(to path: String) throws(SystemError) -> FileDescriptor {
+    ///
+    /// - Parameter limit: nanoseconds that connecting waits for a place in a full queue of clients, ETIMEDOUT after them; rounded up to microseconds.
+    package static func connect(to path: String, within limit: UInt64 = 10_000_000_000) throws(SystemError) -> FileDescriptor {
         let descriptor = try make(path)
-        unsafe try withAddress(path, "connect") { unsafe Glibc.connect(descriptor.rawValue, $0, $1) }
+        // Linux waits for that place as long as sending may wait (unix(7), SO_SNDTIMEO).
+        try limitSending(on: descriptor, to: max(1, (limit + 999) / 1000))
+        do throws(SystemError) {
+            unsafe try withAddress(path, "connect") { unsafe Glibc.connect(descriptor.rawValue, $0, $1) }
+        } catch where error.code == EAGAIN {
+            throw SystemError("connect", on: path, code: ETIMEDOUT)
+        }
+        try limitSending(on: descriptor, to: 0)
         return descriptor
+    }
+
+    /// - Parameter microseconds: 0 for no limit.
+    private static func limitSending(on descriptor: borrowing FileDescriptor, to microseconds: UInt64) throws(SystemError) {
+        var time = timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: Int(microseconds % 1_000_000))
+        // SAFETY: the option's value is the structure whose size is given.
+        let status = uninterrupted {
+            unsafe setsockopt(descriptor.rawValue, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+        try checked(status, "setsockopt(SO_SNDTIMEO)", on: descriptor.subject)
     }
 
     /// Serves `path` in place of whatever is there; only its owner may connect.

@@ -15,6 +15,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible, Sendable 
     /// The kernel had no memory for it (ENOMEM).
     package var isOutOfMemory: Bool { code == ENOMEM }
 
+    /// It waited for as long as it was allowed to.
+    package var isTimeout: Bool { code == ETIMEDOUT }
+
     /// Why it failed: the C library's words, and the number.
     package var reason: String { Self.reason(code) }
 

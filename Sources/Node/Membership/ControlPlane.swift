@@ -34,6 +34,8 @@ package final class ControlPlane: @unchecked Sendable {
     private var interruptions: Interruptions
     private let interruptionLimit: Atomic<UInt64>
     private var nextTick: UInt64 = 0
+    /// Of the receiving thread: peers of which more messages are here than their share of a round.
+    private var unfinished = NodeSet()
     /// Peers whose send ring was full.
     private let stalled = Atomic<UInt64>(0)
     private var thread: SystemThread?
@@ -78,20 +80,20 @@ package final class ControlPlane: @unchecked Sendable {
 
     /// - Returns: false when the peer is not there or has not read for long; it is lost then.
     @discardableResult
-    package func send(_ message: ControlMessage, to node: NodeIndex) -> Bool { links[node: node].map { send(message.frame, over: $0) } ?? false }
+    package func send(_ message: ControlMessage, to node: NodeIndex) -> Bool { links[node: node].map { send(message, message.frame, over: $0) } ?? false }
 
     /// The same for what the caller sends again.
-    package func offer(_ message: ControlMessage, to node: NodeIndex) -> Bool { links[node: node]?.send(message.frame) ?? false }
+    package func offer(_ message: ControlMessage, to node: NodeIndex) -> Bool { links[node: node]?.offer(message) ?? false }
 
     package func broadcast(_ message: ControlMessage) {
         let frame = message.frame
-        for link in links { if let link { send(frame, over: link) } }
+        for link in links { if let link { send(message, frame, over: link) } }
     }
 
     /// A frame that finds no room is missing for ever: an interrupt, an answer. ``lostByStalling()`` says that this peer is lost.
     @discardableResult
-    private func send(_ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
-        let isQueued = link.send(frame)
+    private func send(_ message: ControlMessage, _ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
+        let isQueued = link.send(message, frame)
         if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer.rawValue), ordering: .relaxed) }
         return isQueued
     }
@@ -121,8 +123,11 @@ package final class ControlPlane: @unchecked Sendable {
     private func receive(_ handlers: Handlers) {
         becomeRealtime(priority: 19)
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            guard let count = try? poller.wait(timeout: Self.tickInterval) else { return }
+            guard let count = try? poller.wait(timeout: unfinished.isEmpty ? Self.tickInterval : 0) else { return }
             receiving.step()
+            // Whose share was used up has its next one beside the others; what it sent may all have been read from its socket.
+            let earlier = unfinished
+            unfinished = NodeSet()
             for index in 0..<count {
                 let number = poller.ready(index)
                 guard number < links.count, let link = links[Int(number)] else {
@@ -130,15 +135,16 @@ package final class ControlPlane: @unchecked Sendable {
                     takeRenewals(handlers)
                     continue
                 }
-                attend(link, handlers)
+                if !earlier.contains(link.peer) { attend(link, handlers) }
             }
+            for peer in earlier.members { if let link = links[node: peer] { attend(link, isUnfinished: true, handlers) } }
             tick(handlers)
         }
     }
 
-    private func attend(_ link: ControlLink, _ handlers: Handlers) {
+    private func attend(_ link: ControlLink, isUnfinished: Bool = false, _ handlers: Handlers) {
         guard !gone.withLock({ $0.contains(link.peer) }) else { return }
-        if let why = take(from: link, handlers) { end(link, why, handlers) }
+        if let why = take(from: link, isUnfinished: isUnfinished, handlers) { end(link, why, handlers) }
     }
 
     private func end(_ link: ControlLink, _ why: LinkEnd, _ handlers: Handlers) {
@@ -204,13 +210,19 @@ package final class ControlPlane: @unchecked Sendable {
         case lost(String)
     }
 
+    /// Messages of one peer in one round: however many it sends, the others are heard after so many.
+    static let share = 256
+
+    /// - Parameter isUnfinished: messages that came earlier are still to be taken, before whatever the socket has, its end for one.
     /// - Returns: why this peer is listened to no longer.
-    private func take(from link: ControlLink, _ handlers: Handlers) -> LinkEnd? {
+    private func take(from link: ControlLink, isUnfinished: Bool, _ handlers: Handlers) -> LinkEnd? {
+        var outcome: FillOutcome? = isUnfinished ? nil : link.fill()
+        var rest = Self.share
         while true {
-            let outcome = link.fill()
             let timestamp = hostTimestamp()
             do throws(ControlLinkError) {
-                while let message = try link.nextMessage() {
+                while rest > 0, let message = try link.nextMessage() {
+                    rest -= 1
                     handlers.message(message, link.peer, timestamp)
                 }
             } catch {
@@ -218,13 +230,20 @@ package final class ControlPlane: @unchecked Sendable {
                 return .lost("\(error)")
             }
             switch outcome {
-            case .received:
+            case .interrupted(let why)?: return .interrupted(why)
+            case .lost(let loss)?: return .lost("\(loss)")
+            case .received?, .full?, nil: break
+            }
+            guard rest > 0 else {
+                unfinished.insert(link.peer)
                 link.flush()
                 return nil
-            case .full: continue
-            case .interrupted(let why): return .interrupted(why)
-            case .lost(let loss): return .lost("\(loss)")
             }
+            if case .received? = outcome {
+                link.flush()
+                return nil
+            }
+            outcome = link.fill()
         }
     }
 }

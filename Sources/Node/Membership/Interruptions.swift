@@ -21,7 +21,8 @@ package struct Interruptions {
     /// Those that have lasted for more than `limit` nanoseconds: nothing brings them back.
     package func overdue(now: UInt64, limit: UInt64) -> [(peer: NodeIndex, why: ConnectionLoss)] {
         NodeIndex.all(of: states.count).compactMap { peer in
-            guard let state = states[node: peer], now &- state.since > limit else { return nil }
+            // `now` may have been read before the interruption was noted.
+            guard let state = states[node: peer], now > state.since, now - state.since > limit else { return nil }
             return (peer, state.why)
         }
     }

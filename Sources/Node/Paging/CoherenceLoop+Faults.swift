@@ -42,10 +42,10 @@ extension CoherenceLoop where Link: ~Copyable {
 
     /// This node's kernel refuses what the loop needs: the machine is over.
     func fail(_ error: SystemError) {
+        // What the guest had nobody reads any more. Each processor that waits needs a page to leave, and so may whoever says what has happened.
+        if error.isOutOfMemory { memory.release() }
         onFailure(error)
         effects.removeAll()
-        // What the guest had nobody reads any more, and each processor that waits needs a page to leave.
-        if error.isOutOfMemory { memory.release() }
         beginDraining()
     }
 

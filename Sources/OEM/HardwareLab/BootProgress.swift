@@ -26,6 +26,8 @@ package struct BootProgress {
 
     private let nodes: Int
     private let timeout: Duration
+    /// Whether what boards do when they join again belongs to the run.
+    private let awaitsRejoining: Bool
     /// Faults to come; `due` is known once the line that one waits for has come.
     private var pending: [(fault: FaultInjection, pattern: Regex<AnyRegexOutput>?, due: Duration?)] = []
     private var finished = false
@@ -49,8 +51,10 @@ package struct BootProgress {
     package private(set) var losses: [Loss] = []
     package private(set) var statistics: [String] = []
 
-    package init(nodes: Int, timeout: Duration, faults: [FaultInjection] = []) throws(LabError) {
+    /// - Parameter awaitsRejoining: the run goes on when all boards join again, until ``powerOffLimit`` after the loss.
+    package init(nodes: Int, timeout: Duration, faults: [FaultInjection] = [], awaitsRejoining: Bool = false) throws(LabError) {
         self.nodes = nodes
+        self.awaitsRejoining = awaitsRejoining
         self.timeout = timeout
         for fault in faults {
             guard fault.node.position < nodes else {
@@ -88,7 +92,7 @@ package struct BootProgress {
                 lastWords[node] = lastSentence[node]
             }
             end(at: now)
-        case .rejoins: rejoining.insert(node)
+        case .rejoins: if !awaitsRejoining { rejoining.insert(node) }
         case .statistics(let json): statistics.append(json)
         case .panic(let text):
             if firmwarePanic == nil { firmwarePanic = "the firmware's kernel on node \(node) stopped: Kernel panic\(text)" }

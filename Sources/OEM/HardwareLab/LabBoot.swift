@@ -17,6 +17,8 @@ public final class LabBoot {
         public var logDirectory: String?
         /// Erase the sticks on the lab's side as soon as every board runs from its own.
         public var forgetSticks: Bool
+        /// Boards that join again by themselves belong to the run, which goes on for a while after a loss.
+        public var awaitsRejoining = false
 
         public init(
             timeout: Duration = .seconds(600), faults: [FaultInjection] = [], logDirectory: String? = nil,
@@ -92,7 +94,7 @@ public final class LabBoot {
     ///
     /// - Throws: ``LabError`` when the lab could not begin; what goes wrong later is in the verdict.
     public func run() throws(LabError) -> Result {
-        var progress = try BootProgress(nodes: boards.count, timeout: options.timeout, faults: options.faults)
+        var progress = try BootProgress(nodes: boards.count, timeout: options.timeout, faults: options.faults, awaitsRejoining: options.awaitsRejoining)
         let consoles = try openConsoles()
         defer { for board in boards { board.power.cutPower() } }
         let start = ContinuousClock.now

@@ -40,11 +40,10 @@ public struct StickRepair: Sendable {
             throw .failed(.badInput, "\(target) is no stick of vSMP: it has no partition \(ConfigurationPartition.name)")
         }
         if table.damage != nil, !isDryRun {
-            try onDisk { () throws(DiskError) in
-                try table.repair(&store)
-                guard let again = try? GUIDPartitionTable(store), again.damage == nil, again.partitions == table.partitions else {
-                    throw DiskError(.wrongBytes, "\(target) returned another partition table than was written: try again, and replace the stick if this repeats")
-                }
+            let transfer = targets.transfer(status.kind == .blockDevice ? status.device : nil)
+            do throws(DiskError) { try table.repair(&store) } catch { throw transfer.failure(of: target, error, "plug it in and repair it again") }
+            guard let again = try? GUIDPartitionTable(store), again.damage == nil, again.partitions == table.partitions else {
+                throw .failed(.wrongBytes, "\(target) returned another partition table than was written: try again, and replace the stick if this repeats")
             }
         }
         return Report(target: target, damage: table.damage?.description, startsOnBIOS: startsOnBIOS(target))

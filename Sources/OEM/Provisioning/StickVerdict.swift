@@ -13,6 +13,8 @@ public enum StickVerdict: String, Sendable, Codable, CaseIterable {
     /// It returned other bytes than were written.
     case wrongBytes = "wrong-bytes"
     case unplugged
+    /// This computer slept meanwhile, and the stick's port with it.
+    case slept
     /// It holds something else than it should.
     case differs
     /// Somebody ended the command.
@@ -31,6 +33,7 @@ public enum StickVerdict: String, Sendable, Codable, CaseIterable {
             case .inputOutput: .ioError
             case .wrongBytes: .wrongBytes
             case .stickUnplugged: .unplugged
+            case .computerSlept: .slept
             case .stickDiffers: .differs
             default: .failed
             }

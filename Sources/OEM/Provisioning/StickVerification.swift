@@ -83,9 +83,9 @@ public struct StickVerification: Sendable {
             report.differ("partition table", "\(error): write the stick anew")
             return report
         }
+        let transfer = DiskTransfer(status.kind == .blockDevice ? status.device : nil)
         do throws(DiskError) { report.bytes = try read(store, progress) } catch {
-            guard status.kind == .blockDevice, TargetCheck(root: "", rules: [], permitted: []).isGone(status.device) else { throw ProvisioningError(error) }
-            throw .failed(.stickUnplugged, "\(target) was unplugged, or the computer slept (\(error.description)): plug it in and verify it again")
+            throw transfer.failure(of: target, error, "plug it in and verify it again")
         }
         // Everything that is used can be read: what fails from here on is not as it must be.
         let stick = try inImage { () throws(ImageError) in try ImageFile(target, direct: true) }

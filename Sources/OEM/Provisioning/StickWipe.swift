@@ -151,9 +151,9 @@ public struct StickWipe: Sendable {
                     action: "list the devices again (vsmp usb list)")
             ])
         }
+        let transfer = targets.transfer(checked.number)
         do throws(DiskError) { try clear(checked.ranges, of: &store, target, progress) } catch {
-            guard targets.isGone(checked.number) else { throw ProvisioningError(error) }
-            throw .failed(.stickUnplugged, "\(target) was unplugged, or the computer slept (\(error.description)): it may hold its key still; plug it in and wipe it again")
+            throw transfer.failure(of: target, error, "it may hold its key still; plug it in and wipe it again")
         }
         return Report(target: target, bytes: plan.bytes, kit: plan.stick?.kit, node: plan.stick?.node)
     }

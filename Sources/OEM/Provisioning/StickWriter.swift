@@ -97,13 +97,13 @@ public struct StickWriter: Sendable {
         // Held till the end: nobody mounts it, and the programs that change it need no such hold of their own.
         let file = try onDisk { () throws(DiskError) in try FileStore(writingDevice: target) }
         _ = try check(file.deviceNumber() ?? "", target, listed.identity, targets.inventory())
+        let transfer = targets.transfer(status.device)
         do throws(ProvisioningError) {
             let report = try install(target, isDryRun, progress)
             try onDisk { () throws(DiskError) in try file.flush() }
             return report
         } catch {
-            guard error.exitStatus == .inputOutput, targets.isGone(status.device) else { throw error }
-            throw .failed(.stickUnplugged, "\(target) was unplugged, or the computer slept (\(error)): its other bank starts as before; plug it in and update it again")
+            throw transfer.failure(of: target, error, "its other bank starts as before; plug it in and update it again")
         }
     }
 
@@ -230,19 +230,16 @@ public struct StickWriter: Sendable {
         var random = SystemRandomNumberGenerator()
         let probe = isDisk ? CapacityProbe(size: size, using: &random) : nil
         let digest: String
+        let transfer = targets.transfer(checked.number)
         do throws(DiskError) {
             digest = try StickTransfer(sectorSize: checked.layout.sectorSize, progress: progress).write(contents, to: &file, startsEmpty: !isDisk, probe: probe) { () throws(DiskError) in
                 try FileStore(reading: target, direct: true)
             }
         } catch {
-            throw targets.isGone(checked.number) ? unplugged(target, error) : ProvisioningError(error)
+            throw transfer.failure(of: target, error, "plug it in and write it again; till then it is no stick")
         }
         return StickReport(
             target: target, image: image.name, bytes: contents.writtenSize, sha256: digest, kit: personalisation?.kit.id, node: personalisation?.node)
-    }
-
-    private func unplugged(_ target: String, _ error: DiskError) -> ProvisioningError {
-        .failed(.stickUnplugged, "\(target) was unplugged, or the computer slept (\(error.description)): plug it in and write it again; till then it is no stick")
     }
 
     private func opened(_ checked: CheckedJob) throws(ProvisioningError) -> FileStore {

@@ -60,14 +60,8 @@ struct TargetCheck: Sendable {
         return device
     }
 
-    /// Whether a disk that fails has left its port. The kernel fails its transfers a little before it takes the disk away.
-    func isGone(_ number: String?) -> Bool {
-        guard let number else { return false }
-        let end = monotonicNow() + 2_000_000_000
-        while FileStatus("\(root)/sys/dev/block/\(number)") != nil {
-            guard monotonicNow() < end else { return false }
-            sleep(nanoseconds: 50_000_000)
-        }
-        return true
-    }
+    /// Begins a transfer with a disk that was checked.
+    ///
+    /// - Parameter number: `major:minor`; nil for a plain file.
+    func transfer(_ number: String?) -> DiskTransfer { DiskTransfer(number, root: root) }
 }

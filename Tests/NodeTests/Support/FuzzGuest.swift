@@ -23,6 +23,7 @@ struct FuzzGuest {
         // The fourth GiB, with all device registers, mapped one to one.
         guest.chunks.append((TinyMachine.pageTables + 0x1000 + 24, bytes([TinyMachine.pageTables + 0x3027])))
         guest.chunks.append((TinyMachine.pageTables + 0x3000, bytes((0..<512).map { 0xC000_0000 + UInt64($0) << 21 | 0xF7 })))
+        guest.chunks.sort { $0.address < $1.address }
         return guest
     }
 
