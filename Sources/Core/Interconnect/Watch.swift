@@ -164,6 +164,8 @@ package struct Watch: Sendable {
     package mutating func beats(now: UInt64) -> [Outgoing] {
         var ages = Array(repeating: Beat.unknownAge, count: Limits.nodes.upperBound)
         for index in peers.indices where peers[index].isExpected {
+            // Of whom it has not heard since it stood still this node knows nothing: its silences leave that time out, and others count all of it.
+            if let wokeUp, now < wokeUp + timing.outage, peers[index].lastHeard <= wokeUp { continue }
             ages[index] = UInt16(clamping: min(silence(of: NodeIndex(index), now: now) / 1_000_000, UInt64(Beat.unknownAge) - 1))
         }
         var all: [Outgoing] = []
