@@ -171,13 +171,16 @@ enum RunCommand {
         NodeConfinement(
             boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow
         ).begin { NodeProgram.report($0) }
-        let identity: @Sendable () -> String = { firmware.text + "\n" + rollback.text }
+        // Both outlive a node that its licence keeps from the machine.
+        let current = CurrentRuntime()
+        watchdog?.start { current.progress }
+        if let listener { StatServer(runtime: { current.runtime }, firmware: { firmware.text + "\n" + rollback.text }).start(listener) }
         do {
             if setup.configuration.nodes > 1, let expiry = licensing.expiry {
                 NodeProgram.report("\(expiry)")
                 throw NodeError.licence([expiry])
             }
-            return try run(setup, machine, listener, count, watchdog, identity)
+            return try run(setup, machine, count, current)
         } catch MeshError.otherFirmware(let hash, let message) {
             NodeProgram.report(message)
             return try changeOver(to: hash, banks)
@@ -190,21 +193,17 @@ enum RunCommand {
             NodeProgram.report("THE LICENCE HAS EXPIRED: this board starts alone, without the others")
             setup.configuration.nodes = 1
             setup.configuration.node = 0
-            return try run(setup, machine, listener, count, watchdog, identity)
+            return try run(setup, machine, count, current)
         }
     }
 
     private static func run(
-        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ listener: SharedDescriptor?, _ count: RestartCount?, _ watchdog: NodeWatchdog?,
-        _ firmware: @escaping @Sendable () -> String
+        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ count: RestartCount?, _ current: CurrentRuntime
     ) throws -> ExitStatus {
         var setup = setup
         setup.earlyResets = count?.take() ?? 0
         let runtime = NodeRuntime(setup, machine: machine)
-        defer { watchdog?.stop() }
-        watchdog?.start { runtime.progress }
-        if let listener { StatServer(runtime: runtime, firmware: firmware).start(listener) }
-        let end = try runtime.run()
+        let end = try current.hold(runtime) { try runtime.run() }
         count?.keep(runtime.earlyResets)
         return end.exitStatus
     }
