@@ -1,3 +1,4 @@
+import BoardSupport
 import Glibc
 import Node
 import Platform
@@ -58,8 +59,25 @@ final class NodeWatchdog: Sendable {
         }
     }
 
-    /// Stops a timer that a `vsmpd run` which crashed has left running.
-    static func disarmLeftBehind(_ path: String = device) {
-        do throws(SystemError) { try Watchdog(path, timeout: timeout).disarm() } catch { return }
+    // MARK: Left behind
+
+    /// Whether a `vsmpd run` that crashed has left the timer running, and this node may touch it. The kernel tells (Linux,
+    /// Documentation/ABI/testing/sysfs-class-watchdog), as opening the device of one that stands still starts it.
+    static func isLeftBehind(_ use: MachineConfiguration.WatchdogUse?, _ files: SystemFiles = SystemFiles()) -> Bool {
+        use != .off && files.line("/sys/class/watchdog/watchdog0/state") == "active"
+    }
+
+    static func disarmLeftBehind(_ use: MachineConfiguration.WatchdogUse?) {
+        guard isLeftBehind(use) else { return }
+        do throws(SystemError) { try Watchdog(device, timeout: timeout).disarm() } catch { return }
+    }
+
+    /// Waits; a timer that cannot be stopped (`nowayout`) is fed meanwhile, and the next `vsmpd run` takes it over.
+    static func pause(seconds: Int, _ use: MachineConfiguration.WatchdogUse?) {
+        let watchdog: Watchdog? = isLeftBehind(use) ? try? Watchdog(device, timeout: timeout) : nil
+        for _ in 0..<seconds {
+            try? watchdog?.feed()
+            sleep(nanoseconds: period)
+        }
     }
 }
