@@ -77,13 +77,7 @@ enum RunCommand {
             throw Failure(status: .missingInput, text: "\(file) cannot be read; write the stick with vsmp usb write")
         }
         let configuration = try MachineConfiguration(bytes, place: file)
-        let keyFile = StickFile.clusterKey.path(in: folder)
-        let key: ClusterKey
-        var keyText = readFile(keyFile) ?? []
-        defer { keyText.erase() }
-        do throws(TextError) { key = try ClusterKey(file: keyText, place: keyFile) } catch {
-            throw Failure(status: .badInput, text: "\(error); write the stick with vsmp usb write")
-        }
+        let key = try clusterKey(in: folder)
         let inventory = HardwareInventory()
         let comparisons = board.comparisons(with: inventory)
         for line in HardwareReport(board: board, comparisons: comparisons, hardware: inventory).lines { NodeProgram.report(line) }
@@ -207,6 +201,25 @@ enum RunCommand {
         count?.keep(runtime.earlyResets)
         return end.exitStatus
     }
+
+    /// Reads the stick's cluster key, and leaves nothing else of its file in memory.
+    static func clusterKey(in folder: String) throws(Failure) -> ClusterKey {
+        let path = StickFile.clusterKey.path(in: folder)
+        do {
+            let file = try FileDescriptor(opening: path, for: .read, [.nonBlocking, .noTerminal])
+            // One buffer: who joins pieces leaves some behind.
+            var bytes = try file.read(longestKeyFile, at: 0)
+            defer { bytes.erase() }
+            return try ClusterKey(file: bytes, place: path)
+        } catch let error as TextError {
+            throw Failure(status: .badInput, text: "\(error); write the stick with vsmp usb write")
+        } catch {
+            throw Failure(status: .missingInput, text: "\(path) cannot be read (\(error)); write the stick with vsmp usb write")
+        }
+    }
+
+    /// Bytes; what is behind them is no blank line of a person.
+    private static let longestKeyFile = 4096
 
     /// Lets the bank with that firmware start next; the board has to start again for it.
     private static func changeOver(to hash: FirmwareHash, _ banks: borrowing Mutex<FirmwareBanks>) throws -> ExitStatus {
