@@ -157,11 +157,8 @@ enum RunCommand {
         let count = configuration.node == 0 ? options.last("--restarts").map { RestartCount(file: $0) } : nil
         let watchdog = configuration.watchdog == .off ? nil : NodeWatchdog { NodeProgram.report($0) }
         defer { watchdog?.stop() }
-        if case .discovery(let name, let mtu) = reach, let interface = try? NetworkInterface(name) {
-            // What is wrong with it, joining says.
-            if let mtu { try? interface.setMTU(mtu) }
-            setup.portSizer = try PortSizer(name)
-        }
+        try reach.setMTU()
+        if case .discovery(let name, _) = reach { setup.portSizer = try PortSizer(name) }
         NodeConfinement(
             boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow
         ).begin { NodeProgram.report($0) }
