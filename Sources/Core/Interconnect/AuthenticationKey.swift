@@ -22,7 +22,7 @@ struct AuthenticationKey: Sendable {
 
     init(key: SymmetricKey) { self.key = key }
 
-    /// To derive others from.
+    /// To derive others from; whoever takes them erases them.
     var bytes: [UInt8] { unsafe key.withUnsafeBytes { unsafe [UInt8]($0) } }
 
     func code(for message: [UInt8]) -> [UInt8] {
