@@ -12,15 +12,15 @@ struct HeartbeatLine: ~Copyable {
 
     private final class Peer {
         let identity: NodeIdentity
-        let sends: BeatKey
-        let hears: BeatKey
+        let sends: AuthenticationKey
+        let hears: AuthenticationKey
         var socket: Socket?
         var node: NodeIndex { identity.index }
 
         init(_ identity: NodeIdentity, of me: NodeIdentity, _ cluster: ClusterKey) {
             self.identity = identity
-            sends = BeatKey(cluster, from: me.instance, to: identity.instance)
-            hears = BeatKey(cluster, from: identity.instance, to: me.instance)
+            sends = cluster.beatKey(from: me.instance, to: identity.instance)
+            hears = cluster.beatKey(from: identity.instance, to: me.instance)
         }
     }
 
