@@ -226,11 +226,12 @@ import Testing
         var code: [UInt8] = [6, 0, 0, 0, 0, 0, 0, 0]
         // SAFETY: the tuple is a sock_fprog, whose one instruction lives through the call.
         let result = unsafe code.withUnsafeMutableBytes { code in
-            var program = unsafe (UInt16(1), code.baseAddress!)
+            var program = (UInt16(1), code.baseAddress!)
             return unsafe setsockopt(deaf.fileDescriptor, SOL_SOCKET, 26, &program, 16)
         }
         try #require(result == 0)
-        #expect(near.enqueue(.coherence, body: [1]))
+        let isQueued = near.enqueue(.coherence, body: [1])
+        #expect(isQueued)
         _ = near.flush()
         for _ in 0..<1000 where near.counters.retransmissions == 0 { usleep(1000) }
         let before = near.counters.retransmissions

@@ -1,3 +1,4 @@
+import Contract
 import Glibc
 import Platform
 import TestSupport
@@ -10,7 +11,7 @@ import Testing
     @Test func ofAKeysFileNothingButTheKeyStaysInMemory() async {
         await #expect(processExitsWith: .success) {
             let scratch = ScratchFolder()
-            let file = open(scratch.path + "/cluster.key", O_WRONLY | O_CREAT | O_EXCL, 0o600)
+            let file = unsafe open(scratch.path + "/cluster.key", O_WRONLY | O_CREAT | O_EXCL, 0o600)
             for place in 0..<64 {
                 var byte = Self.digit(place)
                 precondition(unsafe write(file, &byte, 1) == 1)
@@ -33,7 +34,7 @@ import Testing
 
     /// How often all the digits stand in this process's memory (proc_pid_maps(5), proc_pid_mem(5)).
     private static func copies() -> Int {
-        let memory = open("/proc/self/mem", O_RDONLY)
+        let memory = unsafe open("/proc/self/mem", O_RDONLY)
         defer { close(memory) }
         let piece = 1 << 20
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: piece + 63, alignment: 16)
@@ -41,7 +42,6 @@ import Testing
             unsafe memset(room.baseAddress!, 0, room.count)
             unsafe room.deallocate()
         }
-        let first = (0..<16).map(digit)
         var found = 0
         for line in (SystemFiles().text("/proc/self/maps") ?? "").split(separator: "\n") {
             let fields = line.split(separator: " ")
@@ -50,7 +50,7 @@ import Testing
             for start in stride(from: ends[0], to: ends[1], by: piece) {
                 let count = unsafe pread(memory, room.baseAddress!, min(room.count, ends[1] - start), start)
                 var place = 0
-                while place + 64 <= count, let hit = unsafe memmem(room.baseAddress! + place, count - place, first, first.count) {
+                while place + 64 <= count, let hit = unsafe memchr(room.baseAddress! + place, Int32(digit(0)), count - place) {
                     place = unsafe hit - room.baseAddress!
                     if place + 64 <= count, (0..<64).allSatisfy({ unsafe room[place + $0] == digit($0) }) { found += 1 }
                     place += 1

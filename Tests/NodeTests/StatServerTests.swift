@@ -1,5 +1,6 @@
 import Contract
 import Glibc
+import Node
 import Platform
 import Testing
 
