@@ -5,7 +5,7 @@ import Testing
 @Suite struct KeysTests {
     @Test func aKeyIsReadAsItIsWrittenAndNeverShown() throws {
         let key = ClusterKey()
-        #expect(try ClusterKey(file: key.file, place: "cluster.key") == key && ClusterKey(hexadecimal: key.hexadecimal.uppercased()) == key)
+        #expect(try ClusterKey(file: key.file, place: "cluster.key") == key && ClusterKey(hexadecimal: key.hexadecimal.uppercased().utf8) == key)
         #expect(key != ClusterKey())
         for text in ["\(key)", String(reflecting: key), String(describing: Mirror(reflecting: key).children.map(\.value)), "\([key])"] {
             #expect(!text.contains(key.hexadecimal) && !text.contains("\(key.secret[0]), \(key.secret[1])"))

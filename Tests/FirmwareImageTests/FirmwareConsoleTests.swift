@@ -59,7 +59,9 @@ import Testing
         let script = String(decoding: try read(repository.appendingPathComponent("firmware/init")), as: UTF8.self)
         let start = try #require(script.range(of: "\nmkfifo -m 600 /run/console")?.lowerBound)
         let end = try #require(script.range(of: "\n# What a person must put right", range: start..<script.endIndex)?.lowerBound)
-        let scratch = try folder([:]).url.path
+        let root = try folder(["other": Data()])
+        defer { withExtendedLifetime(root) {} }
+        let scratch = root.url.path
         let lines = script[start..<end].replacingOccurrences(of: "/run/console", with: scratch + "/console")
             .replacingOccurrences(of: "/dev/tty0", with: "/dev/null")
         // The port is a pipe. Its reader reads nothing, or all that there is.

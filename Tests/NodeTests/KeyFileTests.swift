@@ -17,15 +17,15 @@ import Testing
                 precondition(unsafe write(file, &byte, 1) == 1)
             }
             close(file)
-            precondition(Self.copies() == 0)
+            #expect(Self.copies() == 0, "before the file is read")
             let key = try RunCommand.clusterKey(in: scratch.path)
-            precondition(Self.copies() == 0, "the digits are still there")
-            precondition((0..<32).allSatisfy { key.secret[$0] == Self.value(2 * $0) << 4 | Self.value(2 * $0 + 1) })
+            #expect(Self.copies() == 0, "the digits are still there")
+            #expect((0..<32).allSatisfy { key.secret[$0] == Self.value(2 * $0) << 4 | Self.value(2 * $0 + 1) })
             // The search finds what is there.
             var digits = (0..<64).map(Self.digit)
-            precondition(Self.copies() == 1)
+            #expect(Self.copies() > 0, "the search finds nothing")
             digits.erase()
-            precondition(Self.copies() == 0)
+            #expect(Self.copies() == 0, "erased")
         }
     }
 

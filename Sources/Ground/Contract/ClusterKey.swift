@@ -25,8 +25,9 @@ public struct ClusterKey: Sendable, CustomStringConvertible, CustomDebugStringCo
     }
 
     /// 64 hexadecimal digits, capital or small, blanks and a line end around them allowed; nil when `text` is anything else.
-    public init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = Hexadecimal.decode(text.trimmed, capitals: true) else { return nil }
+    package init?(hexadecimal text: some BidirectionalCollection<UInt8>) {
+        let isBlank: (UInt8) -> Bool = { " \t\r\n\u{C}".utf8.contains($0) }
+        guard let last = text.lastIndex(where: { !isBlank($0) }), let bytes = Hexadecimal.decode(text[...last].drop(while: isBlank), capitals: true) else { return nil }
         self.init(bytes: bytes)
     }
 
@@ -37,9 +38,7 @@ public struct ClusterKey: Sendable, CustomStringConvertible, CustomDebugStringCo
     ///   - place: names the file in errors, which repeat nothing of it.
     package init(file bytes: [UInt8], place: String) throws(TextError) {
         let text = bytes.starts(with: byteOrderMark) ? bytes.dropFirst(byteOrderMark.count) : bytes[...]
-        let isBlank: (UInt8) -> Bool = { " \t\r\n\u{C}".utf8.contains($0) }
-        let digits = text.lastIndex { !isBlank($0) }.map { text[...$0].drop(while: isBlank) } ?? []
-        if let secret = Hexadecimal.decode(digits, capitals: true), let key = ClusterKey(bytes: secret) {
+        if let key = ClusterKey(hexadecimal: text) {
             self = key
             return
         }
