@@ -1,5 +1,6 @@
 import Contract
 import Interconnect
+import Machine
 
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {
@@ -30,6 +31,11 @@ package enum ConsoleWords {
         "the machine does not start: node \(node)'s time-stamp counter runs at \(kilohertz) kHz, node 0's at \(reference) kHz, as measured over the wire: "
             + "one guest clock cannot follow both; make the machine of boards of one model"
     }
+
+    /// The boards cannot be shown as one machine.
+    static func unlike(_ error: CPUIDMismatch, of node: NodeIndex) -> String { "the machine does not start: nodes 0 and \(node): \(error)" }
+
+    static func impossible(_ error: MachineLayoutError) -> String { "the machine does not start: \(error)" }
 
     /// A kernel's own clock is wrong; the machine does not depend on it.
     static func miscalibrated(_ node: NodeIndex, believed: UInt32, measured: UInt32) -> String {
