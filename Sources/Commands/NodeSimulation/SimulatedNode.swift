@@ -47,8 +47,8 @@ final class SimulatedNode {
     private struct Hearer {
         let identity: NodeIdentity
         let board: Int
-        let sends: BeatKey
-        let hears: BeatKey
+        let sends: AuthenticationKey
+        let hears: AuthenticationKey
     }
 
     init(_ board: Board, process: Int, _ world: World) {
@@ -215,8 +215,8 @@ final class SimulatedNode {
         hearers.removeAll { $0.identity.index == peer.index }
         hearers.append(
             Hearer(
-                identity: peer, board: Self.board(of: address), sends: BeatKey(world.key, from: identity.instance, to: peer.instance),
-                hears: BeatKey(world.key, from: peer.instance, to: identity.instance)))
+                identity: peer, board: Self.board(of: address), sends: world.key.beatKey(from: identity.instance, to: peer.instance),
+                hears: world.key.beatKey(from: peer.instance, to: identity.instance)))
         watch.expect(peer.index, now: now)
     }
 
@@ -239,7 +239,7 @@ final class SimulatedNode {
                 feed(.unheard(loss))
             case .narrowPath(let peer, let full, let carried):
                 board.portSize = min(board.portSize, carried)
-                say(ConsoleWords.narrowPath(to: peer, full: full, carried: carried, problem: nil))
+                say("packets of \(full) bytes do not arrive at node \(peer), such of \(carried) bytes do")
             case .slow, .stoodStill: if let words = ConsoleWords.warning(event, outage: watch.timing.outage) { say(words) }
             }
             if board.node !== self { return }

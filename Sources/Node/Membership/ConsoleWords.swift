@@ -74,10 +74,11 @@ package enum ConsoleWords {
 
     // MARK: The wire
 
-    package static func narrowPath(to node: NodeIndex, full: Int, carried: Int, problem: String?) -> String {
-        "packets of \(full) bytes do not arrive at node \(node), such of \(carried) bytes do: "
-            + (problem.map { "this port cannot be set to \(carried) bytes (\($0)), so the machine may not start" } ?? "this port goes on with \(carried) bytes")
-            + "; let the switch carry \(full) bytes (jumbo frames), or write mtu = <\(carried)> into the board's description"
+    /// - Parameter port: bytes of the largest packet that reaches every peer.
+    static func narrowPath(_ path: PortNarrower.NarrowPath, port: Int, problem: String?) -> String {
+        "packets of \(path.full) bytes do not arrive at node \(path.peer), such of \(path.carried) bytes do: "
+            + (problem.map { "this port cannot be set to \(port) bytes (\($0)), so the machine may not start" } ?? "this port goes on with \(port) bytes")
+            + "; let the switch carry \(path.full) bytes (jumbo frames), or write mtu = <\(port)> into the board's description"
     }
 
     package static func warning(_ event: Watch.Event, outage: UInt64) -> String? {

@@ -106,8 +106,8 @@ package final class ControlPlane: @unchecked Sendable {
 
     static let stalledWords = "it has read nothing for long, and no more fits into the connection"
 
-    /// Segments that the control connections have sent again, by node; nil for this one.
-    package var retransmissions: [UInt64?] { links.map { $0.flatMap { TransportFigures(of: $0.fileDescriptor)?.retransmissions } } }
+    /// What has passed on the control connections, by node; nil for this one.
+    package var counters: [ConnectionCounters?] { links.map { $0?.counters } }
 
     /// Frames and bytes that have passed on all control connections, both ways.
     package var bytes: UInt64 {
