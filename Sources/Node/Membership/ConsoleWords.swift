@@ -96,7 +96,7 @@ package enum ConsoleWords {
         "this stick says outage-seconds=\(mine), node 0's stick says \(machine), which counts; write both sticks with one value"
     }
 
-    package static func resumed(_ peer: NodeIndex, _ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
+    static func resumed(_ peer: NodeIndex, _ role: ConnectionRole, after nanoseconds: UInt64, _ why: ConnectionLoss) -> String {
         "the \(role) connection with node \(peer) was interrupted (\(why)) and goes on after \(nanoseconds / 1_000_000) ms"
     }
 
