@@ -167,7 +167,7 @@ package final class MachineSession: @unchecked Sendable {
     /// Waits for the coherence loop, up to 2 s; the figures of one that does not run yet are left out.
     package func report() -> NodeReport {
         var report = NodeReport(node: setup.node, resources: setup.plan.resources[node: setup.node])
-        report.take(watch.account, retransmissions: control.retransmissions)
+        report.take(watch.account, control: control.counters)
         for processor in processors { processor.requestReport() }
         let snapshot = loop.isRunning ? loop.snapshot() : nil
         let now = monotonicNow()

@@ -47,8 +47,7 @@ final class NodeRooms: Sendable {
                     membership.feed(.unheard(loss))
                     for peer in loss.nodes { updates.lost(peer) }
                 },
-                beat: { [self] in
-                    for peer in control.lostByStalling() { lost(peer, why: ControlPlane.stalled) }
+                beat: { [membership, clock] in
                     membership.feed(.tick)
                     clock.beat()
                 }))

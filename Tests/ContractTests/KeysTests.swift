@@ -5,7 +5,7 @@ import Testing
 @Suite struct KeysTests {
     @Test func aKeyIsReadAsItIsWrittenAndNeverShown() throws {
         let key = ClusterKey()
-        #expect(try ClusterKey(file: key.file, place: "cluster.key") == key && ClusterKey(hexadecimal: key.hexadecimal.uppercased()) == key)
+        #expect(try ClusterKey(file: key.file, place: "cluster.key") == key && ClusterKey(hexadecimal: key.hexadecimal.uppercased().utf8) == key)
         #expect(key != ClusterKey())
         for text in ["\(key)", String(reflecting: key), String(describing: Mirror(reflecting: key).children.map(\.value)), "\([key])"] {
             #expect(!text.contains(key.hexadecimal) && !text.contains("\(key.secret[0]), \(key.secret[1])"))
@@ -28,10 +28,10 @@ import Testing
     @Test func aKeysFileIsAText() throws {
         let key = ClusterKey()
         for text in ["\(key.hexadecimal)\r\n", "\u{FEFF}\(key.hexadecimal)", " \(key.hexadecimal) \n\n", key.hexadecimal.uppercased() + "\r"] {
-            #expect(try ClusterKey(file: text.utf8, place: "f") == key)
+            #expect(try ClusterKey(file: Array(text.utf8), place: "f") == key)
         }
         for text in ["", "\n", String(key.hexadecimal.dropLast()), key.hexadecimal + "0", key.hexadecimal + "\n" + key.hexadecimal, "g" + key.hexadecimal.dropFirst()] {
-            let error = #expect(throws: TextError.self) { try ClusterKey(file: text.utf8, place: "kit/cluster.key") }
+            let error = #expect(throws: TextError.self) { try ClusterKey(file: Array(text.utf8), place: "kit/cluster.key") }
             #expect(error?.description == "kit/cluster.key: expected 64 hexadecimal digits")
         }
         let error = #expect(throws: TextError.self) { try ClusterKey(file: [0xFF, 0xFE] + key.hexadecimal.utf16.flatMap { [UInt8($0), 0] }, place: "f") }

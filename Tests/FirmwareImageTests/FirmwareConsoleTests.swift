@@ -53,6 +53,37 @@ import Testing
         let said = try HostProgram("sh").data(["-c", lines + "\necho \"$firmware_console\""])
         #expect(String(decoding: said, as: UTF8.self) == "\(scratch.url.path)/\(expected)\n")
     }
+
+    /// The lines of /init that end the board, with folders of the test's own and a serial port that takes nothing any more: they say, end, and are done.
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true]) func aConsoleThatStandsStillDoesNotKeepTheBoardOn(standsStill: Bool) throws {
+        let script = String(decoding: try read(repository.appendingPathComponent("firmware/init")), as: UTF8.self)
+        let start = try #require(script.range(of: "\nmkfifo -m 600 /run/console")?.lowerBound)
+        let end = try #require(script.range(of: "\n# What a person must put right", range: start..<script.endIndex)?.lowerBound)
+        let root = try folder(["other": Data()])
+        defer { withExtendedLifetime(root) {} }
+        let scratch = root.url.path
+        let lines = script[start..<end].replacingOccurrences(of: "/run/console", with: scratch + "/console")
+            .replacingOccurrences(of: "/dev/tty0", with: "/dev/null")
+        // The port is a pipe. Its reader reads nothing, or all that there is.
+        let before = """
+            mkfifo '\(scratch)/port'
+            exec 3>&1 4<>'\(scratch)/port'
+            \(standsStill ? "" : "timeout 30 cat <'\(scratch)/port' 4>&- >'\(scratch)/said' &")
+            firmware_console='\(scratch)/port'
+            umount() { :; }
+            poweroff() {
+                echo "$*" >&3
+                exit 0
+            }
+            """
+        let fill = standsStill ? "{ timeout 1 yes 'the console stands still'; } 2>/dev/null" : ":"
+        let after = "\n\(fill)\nsay 'the last line'\nend poweroff\n"
+        let begin = ContinuousClock.now
+        let said = try HostProgram("sh").data(["-c", before + lines + after])
+        #expect(String(decoding: said, as: UTF8.self) == "-f\n")
+        #expect(ContinuousClock.now - begin < .seconds(20))
+        if !standsStill { #expect(try String(contentsOfFile: scratch + "/said", encoding: .utf8) == "vsmp: the last line\n") }
+    }
 }
 
 @Suite(.serialized, .enabled(if: buildObstacle == nil, "\(buildObstacle ?? "")"))

@@ -208,6 +208,39 @@ import Testing
         }
     }
 
+    /// What the kernel counts for a TCP stream outlives it, and each further stream is an interruption.
+    @Test func whatWasSentAgainIsCountedOverAllStreams() throws {
+        let listener = try Socket.listening(at: SocketAddress("127.0.0.1:0"))
+        func accepted() throws -> Socket {
+            for _ in 0..<1000 {
+                if let socket = listener.accept() { return socket }
+                usleep(1000)
+            }
+            return try taken(nil)
+        }
+        let dialer = try Socket.connecting(to: listener.localAddress())
+        let deaf = try accepted()
+        // A socket filter that lets nothing in (socket(7), SO_ATTACH_FILTER): BPF_RET | BPF_K with 0.
+        var code: [UInt8] = [6, 0, 0, 0, 0, 0, 0, 0]
+        // SAFETY: the tuple is a sock_fprog, whose one instruction lives through the call.
+        let result = unsafe code.withUnsafeMutableBytes { code in
+            var program = (UInt16(1), code.baseAddress!)
+            return unsafe setsockopt(deaf.fileDescriptor, SOL_SOCKET, 26, &program, 16)
+        }
+        try #require(result == 0)
+        // Its first record is sent again and again.
+        var near = try Connection(adopting: dialer, peer: 1, role: .coherence)
+        #expect(near.counters.interruptions == 0)
+        for _ in 0..<1000 where near.counters.retransmissions == 0 { usleep(1000) }
+        let before = near.counters.retransmissions
+        #expect(before > 0)
+        let next = try Socket.connecting(to: listener.localAddress())
+        let far = try accepted()
+        near.adopt(EstablishedStream(next, keys: .test), now: 0)
+        #expect(near.counters.retransmissions >= before && near.counters.interruptions == 1)
+        #expect(far.remote != nil && deaf.remote != nil)
+    }
+
     @Test func sixtyFourMebibytesOfPagesCrossLoopbackUnchanged() throws {
         let listener = try Socket.listening(at: SocketAddress("127.0.0.1:0"))
         let dialer = try Socket.connecting(to: listener.localAddress())

@@ -232,10 +232,10 @@ import Testing
 
     @Test func keysAreReadFromHexadecimalTextOnly() {
         let digits = String(repeating: "0aF9", count: 16)
-        #expect(ClusterKey(hexadecimal: " \(digits)\n") != nil)
-        #expect(ClusterKey(hexadecimal: digits.dropLast(2)) == nil)
-        #expect(ClusterKey(hexadecimal: digits.dropLast() + "g") == nil)
-        #expect(ClusterKey(hexadecimal: digits + "00") == nil)
+        #expect(ClusterKey(hexadecimal: " \(digits)\n".utf8) != nil)
+        #expect(ClusterKey(hexadecimal: digits.dropLast(2).utf8) == nil)
+        #expect(ClusterKey(hexadecimal: (digits.dropLast() + "g").utf8) == nil)
+        #expect(ClusterKey(hexadecimal: (digits + "00").utf8) == nil)
         #expect(FirmwareHash(hexadecimal: digits)?.description == digits.lowercased())
     }
 }

@@ -266,7 +266,7 @@ import Testing
 
     // MARK: The wire
 
-    private static let keys = (0..<3).map { BeatKey(testKey, from: [UInt8($0)], to: [9]) } + [BeatKey(testKey, from: [9], to: [0]), BeatKey(otherKey, from: [0], to: [9])]
+    private static let keys = (0..<3).map { testKey.beatKey(from: [UInt8($0)], to: [9]) } + [testKey.beatKey(from: [9], to: [0]), otherKey.beatKey(from: [0], to: [9])]
 
     private static var beat: Beat {
         var beat = Beat(sender: 3, sequence: 77, sent: 1 << 60)

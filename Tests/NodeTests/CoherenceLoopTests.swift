@@ -1,11 +1,11 @@
 import Contract
 import Platform
-import Coherence
 import Glibc
 import KVM
 import TestSupport
 import Testing
 
+@testable import Coherence
 @testable import Interconnect
 @testable import Node
 
@@ -63,6 +63,31 @@ struct CoherenceLoopTests {
         for other in others { #expect(other.wait(seconds: 20) == 0) }
         loop.quit()
         _ = try #require(ran.wait(seconds: 10))
+    }
+
+    /// A link goes down under load: what has been said waits for the next stream, and the poller is not asked about a socket that there is no more.
+    @Test func aLinkThatIsInterruptedWhileItsSocketIsFullWaitsForTheNext() throws {
+        let pair = socketPair(), memory = try GuestMemory(size: 2 << 20)
+        try memory.zeroFill(PageNumber(0), count: 16)
+        let channel = PageChannel(try Connection(adopting: Socket(adopting: pair.0), peer: 1, role: .coherence), nodes: 2)
+        let poller = try Poller()
+        try poller.add(channel.fileDescriptor, as: 1)
+        func isFull() throws -> Bool {
+            for _ in 0..<200 {
+                channel.send(Message(.prefetchReply, PageNumber(0), mask: 0xFFFF), PageSelection(first: PageNumber(0), mask: 0xFFFF), memory: memory)
+                guard try channel.flush(poller, number: 1) == nil else { return false }
+            }
+            return channel.overflowed > 0
+        }
+        // Which says what it waits for, and then reads nothing.
+        var peer: Connection? = try Connection(adopting: Socket(adopting: pair.1), peer: 0, role: .coherence)
+        _ = peer?.flush()
+        _ = channel.poll()
+        #expect(try isFull())
+        peer = nil
+        guard case .interrupted = channel.poll() else { Issue.record("its peer is gone"); return }
+        #expect(channel.fileDescriptor < 0)
+        #expect(try channel.flush(poller, number: 1) == nil && isFull())
     }
 
     /// A peer whose message makes no sense is lost once, and what it has sent behind it is not looked at.

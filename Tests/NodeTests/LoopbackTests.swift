@@ -212,7 +212,7 @@ struct LoopbackTests {
         machine.policies = .all.subtracting(.aggregation)
         let outcome = try machine.run(TinyMachine.guest([first, second])) { nodes, console in
             defer { console.type(0x21) }
-            let servers = nodes.map { StatServer(runtime: $0, firmware: { FirmwareIdentity(folder: "/nowhere").text }) }
+            let servers = nodes.map { node in StatServer(runtime: { node }, firmware: { FirmwareIdentity(folder: "/nowhere").text }) }
             /// Waits until both nodes have had more remote faults than `few`; the least of the two.
             func faults(above few: UInt64) -> UInt64 {
                 let end = monotonicNow() + 20_000_000_000
@@ -249,9 +249,14 @@ struct LoopbackTests {
         var second = Payload()
         second.spin()
         let outcome = try LoopbackMachine().run(TinyMachine.guest([first, second])) { nodes, _ in
-            let server = StatServer(runtime: nodes[1], firmware: { "" })
-            let end = monotonicNow() + 20_000_000_000
-            while !server.answer(line: StatRequest.operate(action).line).hasPrefix("ok"), monotonicNow() < end { usleep(10_000) }
+            let current = CurrentRuntime()
+            let server = StatServer(runtime: { current.runtime }, firmware: { "" })
+            #expect(server.answer(line: StatRequest.operate(action).line).hasPrefix("error 69 no machine"))
+            current.hold(nodes[1]) {
+                let end = monotonicNow() + 20_000_000_000
+                while !server.answer(line: StatRequest.operate(action).line).hasPrefix("ok"), monotonicNow() < end { usleep(10_000) }
+            }
+            #expect(current.progress.isEmpty && server.answer(line: StatRequest.stat.line).hasPrefix("error 69 no machine"))
         }
         expectEnd(outcome, expected)
     }
@@ -276,7 +281,7 @@ struct LoopbackTests {
         handler.lockedIncrement(taken)
         handler.returnFromInterrupt()
         let outcome = try LoopbackMachine(hold: 0).run(TinyMachine.guest([first, second], ring: 0, handler: handler)) { nodes, pipe in
-            let server = StatServer(runtime: nodes[1], firmware: { "" })
+            let server = StatServer(runtime: { nodes[1] }, firmware: { "" })
             #expect(pipe.waitForByte(), "both processors are ready")
             let end = monotonicNow() + 20_000_000_000
             while server.answer(line: StatRequest.operate(.nmi(APICID(77))).line).hasPrefix("error 69 no machine"), monotonicNow() < end { usleep(10_000) }

@@ -74,18 +74,19 @@ import Testing
         var peer = PeerReport(node: 1, beats: PeerFigures())
         (peer.beats.heard, peer.beats.late, peer.beats.nearMisses, peer.beats.longestSilence) = (123_456, 7, 2, 2_600_000_000)
         peer.beats.silences = [123_000, 400, 40, 9, 5, 2, 0]
-        (peer.controlRetransmissions, peer.coherenceRetransmissions) = (30, 4)
+        (peer.controlRetransmissions, peer.coherenceRetransmissions, peer.controlInterruptions, peer.coherenceInterruptions) = (30, 4, 1, 2)
         report.nodes[0].peers = [peer]
         report.nodes[1].peers = [PeerReport(node: 0, beats: PeerFigures())]
         let lines = report.text.split(separator: "\n").dropFirst(3)
         #expect(lines.count == 3 && Set(lines.map(\.count)).count == 1, "\(report.text)")
         #expect(lines.dropFirst().first?.split(separator: " ").map(String.init) == [
-            "0", "1", "123456", "0", "7", "2", "2600", "ms", "0", "us", "34", "123000", "400", "40", "9", "5", "2", "0",
+            "0", "1", "123456", "0", "7", "2", "2600", "ms", "0", "us", "34", "3", "123000", "400", "40", "9", "5", "2", "0",
         ])
         let object = try #require(try JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
         let nodes = try #require(object["nodes"] as? [[String: Any]])
         let peers = try #require(nodes[0]["peers"] as? [[String: Any]])
         #expect(peers.count == 1 && peers[0]["beats_late"] as? Int == 7 && peers[0]["control_retransmits"] as? Int == 30)
+        #expect(peers[0]["control_interruptions"] as? Int == 1 && peers[0]["coherence_interruptions"] as? Int == 2)
         #expect((peers[0]["silences_ms"] as? [String: Int]) == ["150": 123_000, "250": 400, "500": 40, "1000": 9, "2000": 5, "5000": 2, "more": 0])
     }
 

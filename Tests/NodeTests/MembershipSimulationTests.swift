@@ -105,6 +105,26 @@ import Testing
         }
     }
 
+    /// What node 0 cannot plan is said in one sentence everywhere: no node is lost for it, and nobody joins again only to hear it again.
+    @Test(arguments: [true, false]) func boardsThatMakeNoMachineAreRefusedInTheSameWordsOnEveryConsole(isSlice: Bool) {
+        for seed in Self.seeds.prefix(100) {
+            var random = SeededGenerator(seed: seed)
+            var plan = plan(&random)
+            let odd = Int.random(in: 1..<plan.nodes, using: &random)
+            if isSlice { plan.uneven = odd } else { plan.foreign = odd }
+            let simulator = run(plan, seed)
+            for node in simulator.members.indices {
+                guard case .unsuitable(NodeIndex(odd), .board, let why)? = simulator.members[node].end else {
+                    Issue.record("seed \(seed): node \(node): \(String(describing: simulator.members[node].end))")
+                    return
+                }
+                #expect(why.contains(isSlice ? "node \(odd) lends" : "nodes 0 and \(odd): processors of"), "\(why)")
+                #expect(simulator.members[node].end?.exitStatus == .hardwareMismatch && !simulator.done[node].contains("build"), "seed \(seed)")
+                #expect(simulator.consoles[node].filter { $0 == why }.count == 1, "seed \(seed): \(simulator.consoles[node])")
+            }
+        }
+    }
+
     /// Eight boards, of which one's kernel took 2596 MHz for 233, are a machine.
     @Test func aKernelThatIsWrongIsNamedAndStopsNothing() {
         for seed in Self.seeds.prefix(100) {

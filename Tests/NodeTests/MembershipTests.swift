@@ -142,6 +142,25 @@ import Testing
         #expect(why.hasPrefix("it hears none of the other nodes"))
     }
 
+    /// A peer that names cause after cause, each just before the time is over, does not keep the others from ending.
+    @Test func moreCausesDoNotBeginTheTimeAnew() {
+        var member = joined(1, of: 4)
+        _ = member.handle(.unheard(.node(3, .silent(5 * Self.second))), now: Self.second)
+        let latest = member.deadline
+        #expect(latest == 2 * Self.second)
+        // Node 0 has said nothing yet; the last one's ranks differ from ours until then.
+        for low in [0, 1] as [NodeIndex] { _ = member.handle(hear([.lost(node: 3, why: "silence"), .cut(low, 3, why: "x")], from: 2), now: latest - 1000) }
+        #expect(member.end == nil && member.deadline == latest)
+        _ = member.handle(.tick, now: latest)
+        #expect(member.end != nil)
+        // A loss ends the patience with an outage that another end has.
+        var calm = joined(1, of: 4)
+        _ = calm.handle(.guestPoweredOff, now: Self.second)
+        #expect(calm.deadline == 8 * Self.second)
+        _ = calm.handle(hear([.lost(node: 3, why: "silence")], from: 2), now: 2 * Self.second)
+        #expect(calm.deadline == 3 * Self.second)
+    }
+
     /// The first cause is what was lost. Who falls silent while the nodes agree is not waited for, and is no second cause.
     @Test func whoFallsSilentWhileTheNodesAgreeIsNoCause() {
         var member = joined(1, of: 4)

@@ -44,4 +44,12 @@ import Testing
         try NodeMemory(store: path).keep(rejoinAttempts: 0)
         #expect(NodeMemory(store: path).facts == NodeFacts())
     }
+
+    /// To open the device of a timer that stands still starts it, so only one that runs is touched, and none where the stick says so.
+    @Test(arguments: [("active\n", nil, true), ("active\n", .on, true), ("active\n", .off, false), ("inactive\n", nil, false), (nil, .on, false)]
+        as [(String?, MachineConfiguration.WatchdogUse?, Bool)])
+    func onlyAWatchdogThatRunsIsTouched(state: String?, use: MachineConfiguration.WatchdogUse?, isTouched: Bool) throws {
+        if let state { try root.write("sys/class/watchdog/watchdog0/state", Data(state.utf8)) }
+        #expect(NodeWatchdog.isLeftBehind(use, SystemFiles(root: root.path)) == isTouched)
+    }
 }

@@ -1,5 +1,6 @@
 import Contract
 import Glibc
+import Node
 import Platform
 import Testing
 
@@ -47,4 +48,12 @@ import Testing
 
     @Test(arguments: ["", "ok", "error", "error x y\n", "error 300 y\n", "no\n"])
     func anythingElseIsNoAnswer(text: String) { #expect(StatAnswer(text: text) == nil) }
+
+    /// Before the first node, and between one that its licence keeps from the machine and the one that is alone.
+    @Test(arguments: [StatRequest.stat, .statJSON, .pages, .version, .policies(nil), .operate(.power)]) func withoutANodeThereIsNoMachine(request: StatRequest) {
+        let current = CurrentRuntime()
+        let server = StatServer(runtime: { current.runtime }, firmware: { "" })
+        #expect(server.answer(line: request.line).hasPrefix("error 69 no machine"))
+        #expect(current.progress.isEmpty)
+    }
 }

@@ -30,9 +30,23 @@ import Testing
         let generation = clock.generation
         let now = hostTimestamp()
         clock.steer { _ in ClockCourse(offset: 199, since: now) }
-        #expect(clock.step(of: 0, at: now) == (true, nil) && clock.offset == 199 && clock.generation == generation + 1)
+        clock.jump()
+        #expect(clock.offset == 199 && clock.generation == generation + 1, "also from before zero")
         clock.steer { _ in ClockCourse(offset: 250, since: now) }
         #expect(clock.step(of: 0, at: now) == (false, nil) && clock.offset == 199 && clock.generation == generation + 1, "no step is that short")
+        clock.steer { _ in ClockCourse(offset: 399, since: now) }
+        #expect(clock.step(of: 0, at: now) == (true, nil) && clock.offset == 399 && clock.generation == generation + 2)
+        // A thread that read the counter before another one steered the clock: what it takes for the gain lies behind what was told.
+        clock.steer { _ in ClockCourse(offset: 380, since: now) }
+        #expect(!clock.step(of: 0, at: now).isDue && clock.offset == 399, "it does not go back")
+    }
+
+    /// A peer chooses both the ticks and the frequency.
+    @Test func noNumberOfTicksIsTooManyForTheClocksFigures() {
+        for kilohertz: UInt64 in [1, 2_600_000, 1 << 32] {
+            let clock = MachineClock(kilohertz: kilohertz)
+            #expect(clock.nanoseconds(ofTicks: .max) > 0 && clock.nanoseconds(ofTicks: .min) < 0)
+        }
     }
 
     /// Node 0's counter says nothing of what a guest has written: forwards or backwards, it stays, and corrections go on from there.

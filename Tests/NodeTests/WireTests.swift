@@ -64,6 +64,7 @@ import Testing
         report.processors = [halted, waiting]
         var peer = PeerReport(node: 0, beats: PeerFigures())
         (peer.beats.heard, peer.beats.late, peer.beats.quickestRoundTrip, peer.coherenceRetransmissions) = (.max, 2, 3, 4)
+        (peer.controlInterruptions, peer.coherenceInterruptions) = (5, 6)
         peer.beats.silences = [5, 6, 7, 8, 9, 10, .max]
         report.peers = [peer, PeerReport(node: 2, beats: PeerFigures())]
         return report

@@ -41,9 +41,9 @@ import Testing
     @Test func keysDifferAndNeverShow() throws {
         let (first, second) = (ClusterKey(), ClusterKey())
         #expect(first != second)
-        #expect(ClusterKey(hexadecimal: first.hexadecimal) == first)
-        #expect(ClusterKey(hexadecimal: "12") == nil)
-        #expect(ClusterKey(hexadecimal: String(repeating: "g", count: 64)) == nil)
+        #expect(ClusterKey(hexadecimal: first.hexadecimal.utf8) == first)
+        #expect(ClusterKey(hexadecimal: "12".utf8) == nil)
+        #expect(ClusterKey(hexadecimal: String(repeating: "g", count: 64).utf8) == nil)
         let kit = try Kit(id: "kit", nodes: 2, key: first)
         let personalisation = StickPersonalisation(kit: kit, node: 0)
         var dumped = ""

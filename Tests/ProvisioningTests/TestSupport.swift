@@ -82,7 +82,7 @@ func testKit(nodes: Int = 2) throws -> Kit {
 }
 
 private func clusterKey(_ text: String) throws -> ClusterKey {
-    guard let key = ClusterKey(hexadecimal: text) else { throw CancellationError() }
+    guard let key = ClusterKey(hexadecimal: text.utf8) else { throw CancellationError() }
     return key
 }
 

@@ -1,3 +1,4 @@
+import BoardSupport
 import Glibc
 import Node
 import Platform
@@ -10,6 +11,7 @@ final class NodeWatchdog: Sendable {
     /// Seconds without a meal until the board is reset.
     static let timeout = 20
     private static let period: UInt64 = 1_000_000_000
+    private static var hangSeconds: UInt64 { HangDetector.limit / 1_000_000_000 }
 
     private let state: Mutex<Timer>
     private let log: @Sendable (String) -> Void
@@ -28,7 +30,9 @@ final class NodeWatchdog: Sendable {
             log(error.code == ENOENT ? "watchdog: this board has none, so a node that hangs stays so until somebody comes" : "watchdog: not used: \(error)")
             return nil
         }
-        log("watchdog: this board is reset \(watchdog.timeout) s after this node stands still, \(HangDetector.limit / 1_000_000_000) s after one of its threads does")
+        log(
+            "watchdog: this board is reset \(watchdog.timeout) s after this node stands still, \(2 * watchdog.timeout) s where the timer counts down twice; "
+                + "one thread that stands still counts as the node after \(Self.hangSeconds) s")
         state = Mutex(Timer(watchdog: watchdog))
     }
 
@@ -40,7 +44,7 @@ final class NodeWatchdog: Sendable {
             var detector = HangDetector()
             while !isStopping.load(ordering: .sequentiallyConsistent) {
                 if let thread = detector.hanging(progress(), now: monotonicNow()) {
-                    return log("watchdog: the thread \(thread) has stood still for \(HangDetector.limit / 1_000_000_000) s: this board is reset now")
+                    return log("watchdog: the thread \(thread) has stood still for \(Self.hangSeconds) s: the timer is fed no more, and resets this board when it has run down")
                 }
                 state.withLock { timer in try? timer.watchdog?.feed() }
                 wake.park(timeout: Self.period)
@@ -58,8 +62,25 @@ final class NodeWatchdog: Sendable {
         }
     }
 
-    /// Stops a timer that a `vsmpd run` which crashed has left running.
-    static func disarmLeftBehind(_ path: String = device) {
-        do throws(SystemError) { try Watchdog(path, timeout: timeout).disarm() } catch { return }
+    // MARK: Left behind
+
+    /// Whether a `vsmpd run` that crashed has left the timer running, and this node may touch it. The kernel tells (Linux,
+    /// Documentation/ABI/testing/sysfs-class-watchdog), as opening the device of one that stands still starts it.
+    static func isLeftBehind(_ use: MachineConfiguration.WatchdogUse?, _ files: SystemFiles = SystemFiles()) -> Bool {
+        use != .off && files.line("/sys/class/watchdog/watchdog0/state") == "active"
+    }
+
+    static func disarmLeftBehind(_ use: MachineConfiguration.WatchdogUse?) {
+        guard isLeftBehind(use) else { return }
+        do throws(SystemError) { try Watchdog(device, timeout: timeout).disarm() } catch { return }
+    }
+
+    /// Waits; a timer that cannot be stopped (`nowayout`) is fed meanwhile, and the next `vsmpd run` takes it over.
+    static func pause(seconds: Int, _ use: MachineConfiguration.WatchdogUse?) {
+        let watchdog: Watchdog? = isLeftBehind(use) ? try? Watchdog(device, timeout: timeout) : nil
+        for _ in 0..<seconds {
+            try? watchdog?.feed()
+            sleep(nanoseconds: period)
+        }
     }
 }

@@ -11,17 +11,17 @@ enum RejoinCommand {
             let options = try Options(arguments, known: ["--config", "--status"])
             let folder = try options.required("--config")
             guard let status = Int32(try options.required("--status")) else { throw .valueMissing("--status") }
-            NodeWatchdog.disarmLeftBehind()
-            return decide(status, folder, NodeMemory(store: NodeMemory.device()))
+            let file = StickFile.machineConfiguration.path(in: folder)
+            let configuration = readFile(file).flatMap { try? MachineConfiguration($0, place: file) }
+            NodeWatchdog.disarmLeftBehind(configuration?.watchdog)
+            return decide(status, configuration, NodeMemory(store: NodeMemory.device()))
         } catch {
             NodeProgram.report("\(error)")
             return .usage
         }
     }
 
-    private static func decide(_ status: Int32, _ folder: String, _ memory: NodeMemory) -> ExitStatus {
-        let file = StickFile.machineConfiguration.path(in: folder)
-        let configuration = readFile(file).flatMap { try? MachineConfiguration($0, place: file) }
+    private static func decide(_ status: Int32, _ configuration: MachineConfiguration?, _ memory: NodeMemory) -> ExitStatus {
         switch RejoinDecision(after: status, setting: configuration?.rejoining ?? .always, attempts: memory.rejoinAttempts) {
         case .no: return .unavailable
         case .enough(let attempts):
@@ -32,7 +32,7 @@ enum RejoinCommand {
         case .again(let attempt, let seconds):
             keep(attempt, memory)
             NodeProgram.report(ConsoleEvent.rejoins(attempt: attempt, seconds: seconds).description)
-            sleep(nanoseconds: UInt64(seconds) * 1_000_000_000)
+            NodeWatchdog.pause(seconds: seconds, configuration?.watchdog)
             return .success
         }
     }

@@ -77,13 +77,7 @@ enum RunCommand {
             throw Failure(status: .missingInput, text: "\(file) cannot be read; write the stick with vsmp usb write")
         }
         let configuration = try MachineConfiguration(bytes, place: file)
-        let keyFile = StickFile.clusterKey.path(in: folder)
-        let key: ClusterKey
-        var keyText = readFile(keyFile) ?? []
-        defer { keyText.erase() }
-        do throws(TextError) { key = try ClusterKey(file: keyText, place: keyFile) } catch {
-            throw Failure(status: .badInput, text: "\(error); write the stick with vsmp usb write")
-        }
+        let key = try clusterKey(in: folder)
         let inventory = HardwareInventory()
         let comparisons = board.comparisons(with: inventory)
         for line in HardwareReport(board: board, comparisons: comparisons, hardware: inventory).lines { NodeProgram.report(line) }
@@ -163,21 +157,21 @@ enum RunCommand {
         let count = configuration.node == 0 ? options.last("--restarts").map { RestartCount(file: $0) } : nil
         let watchdog = configuration.watchdog == .off ? nil : NodeWatchdog { NodeProgram.report($0) }
         defer { watchdog?.stop() }
-        if case .discovery(let name, let mtu) = reach, let interface = try? NetworkInterface(name) {
-            // What is wrong with it, joining says.
-            if let mtu { try? interface.setMTU(mtu) }
-            setup.portSizer = try PortSizer(name)
-        }
+        try reach.setMTU()
+        if case .discovery(let name, _) = reach { setup.portSizer = try PortSizer(name) }
         NodeConfinement(
             boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow
         ).begin { NodeProgram.report($0) }
-        let identity: @Sendable () -> String = { firmware.text + "\n" + rollback.text }
+        // Both outlive a node that its licence keeps from the machine.
+        let current = CurrentRuntime()
+        watchdog?.start { current.progress }
+        if let listener { StatServer(runtime: { current.runtime }, firmware: { firmware.text + "\n" + rollback.text }).start(listener) }
         do {
             if setup.configuration.nodes > 1, let expiry = licensing.expiry {
                 NodeProgram.report("\(expiry)")
                 throw NodeError.licence([expiry])
             }
-            return try run(setup, machine, listener, count, watchdog, identity)
+            return try run(setup, machine, count, current)
         } catch MeshError.otherFirmware(let hash, let message) {
             NodeProgram.report(message)
             return try changeOver(to: hash, banks)
@@ -190,24 +184,39 @@ enum RunCommand {
             NodeProgram.report("THE LICENCE HAS EXPIRED: this board starts alone, without the others")
             setup.configuration.nodes = 1
             setup.configuration.node = 0
-            return try run(setup, machine, listener, count, watchdog, identity)
+            return try run(setup, machine, count, current)
         }
     }
 
     private static func run(
-        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ listener: SharedDescriptor?, _ count: RestartCount?, _ watchdog: NodeWatchdog?,
-        _ firmware: @escaping @Sendable () -> String
+        _ setup: NodeRuntime.Setup, _ machine: VirtualMachine, _ count: RestartCount?, _ current: CurrentRuntime
     ) throws -> ExitStatus {
         var setup = setup
         setup.earlyResets = count?.take() ?? 0
         let runtime = NodeRuntime(setup, machine: machine)
-        defer { watchdog?.stop() }
-        watchdog?.start { runtime.progress }
-        if let listener { StatServer(runtime: runtime, firmware: firmware).start(listener) }
-        let end = try runtime.run()
+        let end = try current.hold(runtime) { try runtime.run() }
         count?.keep(runtime.earlyResets)
         return end.exitStatus
     }
+
+    /// Reads the stick's cluster key, and leaves nothing else of its file in memory.
+    static func clusterKey(in folder: String) throws(Failure) -> ClusterKey {
+        let path = StickFile.clusterKey.path(in: folder)
+        do {
+            let file = try FileDescriptor(opening: path, for: .read, [.nonBlocking, .noTerminal])
+            // One buffer: who joins pieces leaves some behind.
+            var bytes = try file.read(longestKeyFile, at: 0)
+            defer { bytes.erase() }
+            return try ClusterKey(file: bytes, place: path)
+        } catch let error as TextError {
+            throw Failure(status: .badInput, text: "\(error); write the stick with vsmp usb write")
+        } catch {
+            throw Failure(status: .missingInput, text: "\(path) cannot be read (\(error)); write the stick with vsmp usb write")
+        }
+    }
+
+    /// Bytes; what is behind them is no blank line of a person.
+    private static let longestKeyFile = 4096
 
     /// Lets the bank with that firmware start next; the board has to start again for it.
     private static func changeOver(to hash: FirmwareHash, _ banks: borrowing Mutex<FirmwareBanks>) throws -> ExitStatus {

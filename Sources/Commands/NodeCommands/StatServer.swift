@@ -11,16 +11,18 @@ final class StatServer: @unchecked Sendable {
     /// How long a client may take to ask, and to take its answer, in nanoseconds: the next one waits for it.
     static let patience: UInt64 = 5_000_000_000
 
-    private let runtime: NodeRuntime
+    private let current: @Sendable () -> NodeRuntime?
     private let firmware: @Sendable () -> String
     private var thread: SystemThread?
     private var update: SystemThread?
     private let isUpdating = Atomic<Bool>(false)
 
-    /// - Parameter firmware: what can be said of the image now, without a new line at its end.
-    init(runtime: NodeRuntime, firmware: @escaping @Sendable () -> String) {
+    /// - Parameters:
+    ///   - runtime: the node that runs now; nil while there is none.
+    ///   - firmware: what can be said of the image now, without a new line at its end.
+    init(runtime: @escaping @Sendable () -> NodeRuntime?, firmware: @escaping @Sendable () -> String) {
         self.firmware = firmware
-        self.runtime = runtime
+        current = runtime
     }
 
     /// A socket that cannot be made costs the figures, not the machine.
@@ -87,10 +89,10 @@ final class StatServer: @unchecked Sendable {
         case .processors: return try report().processorsText
         case .version: return firmware() + "\n" + (try report().versionText)
         case .policies(let policies):
-            if let policies { try runtime.use(policies) }
+            if let policies { try runtime().use(policies) }
             return try report().policiesText
         case .operate(let action):
-            try runtime.operate(action)
+            try runtime().operate(action)
             return "\(action)"
         case .update(let path): return try install(path, file)
         }
@@ -107,6 +109,7 @@ final class StatServer: @unchecked Sendable {
         guard let bytes = read else { throw UpdateRefusal(.badInput, "\(path) is larger than a bundle may be, \(FirmwareBundle.maximumSize) bytes") }
         let facts: FirmwareFacts
         do throws(BundleError) { facts = try FirmwareBundle(bytes, name: path).manifest.facts } catch { throw UpdateRefusal(.badInput, "\(error)") }
+        guard let runtime = current() else { throw UpdateRefusal(.unavailable, "\(OperatorError.noMachine)") }
         let nodes = try runtime.update(bytes)
         let lines = nodes.sorted { $0.key < $1.key }.map { "node \($0.key): \($0.value)" }
         return (lines + ["firmware \(facts.hash.short), version \(facts.version), runs from the next start of the boards on: the guest goes on until then"])
@@ -114,7 +117,12 @@ final class StatServer: @unchecked Sendable {
     }
 
     private func report() throws(OperatorError) -> MachineReport {
-        guard let report = runtime.machineReport() else { throw .noMachine }
+        guard let report = try runtime().machineReport() else { throw .noMachine }
         return report
+    }
+
+    private func runtime() throws(OperatorError) -> NodeRuntime {
+        guard let runtime = current() else { throw .noMachine }
+        return runtime
     }
 }

@@ -1,6 +1,5 @@
 package import Contract
 import Bytes
-import Crypto
 
 /// A heartbeat: one datagram of 112 bytes, the last 32 of them an HMAC-SHA256 over the others, and zeros behind it when it is to try how large a
 /// packet arrives. It goes from one start of one node to one start of another, and counts only there.
@@ -40,7 +39,7 @@ package struct Beat: Sendable, Equatable {
     }
 
     /// - Parameter length: bytes of the datagram, at least ``byteCount``.
-    package func sealed(with key: BeatKey, length: Int = byteCount) -> [UInt8] {
+    package func sealed(with key: AuthenticationKey, length: Int = byteCount) -> [UInt8] {
         var writer = ByteWriter()
         writer.put(Self.magic)
         writer.put(Self.version)
@@ -68,9 +67,9 @@ package struct Beat: Sendable, Equatable {
     }
 
     /// Nil for what no holder of the key has sent to this start of this node.
-    package init?(_ bytes: [UInt8], key: BeatKey) {
+    package init?(_ bytes: [UInt8], key: AuthenticationKey) {
         guard Self.statedSender(bytes) != nil else { return nil }
-        let signed = Array(bytes.prefix(Self.byteCount - BeatKey.codeLength))
+        let signed = Array(bytes.prefix(Self.byteCount - AuthenticationKey.codeLength))
         guard key.isValid(bytes[signed.count..<Self.byteCount], for: signed) else { return nil }
         var reader = ByteReader(signed)
         do throws(ByteError) {
@@ -91,24 +90,5 @@ package struct Beat: Sendable, Equatable {
         } catch {
             return nil
         }
-    }
-}
-
-/// What proves a heartbeat from one start of a node to one start of another: derived from the cluster key and both instances, sender's first
-/// (HKDF-SHA256, RFC 5869), so that nothing recorded earlier, or on the way back, counts.
-package struct BeatKey: Sendable {
-    static let codeLength = 32
-    private let key: SymmetricKey
-
-    package init(_ cluster: ClusterKey, from sender: [UInt8], to receiver: [UInt8]) {
-        key = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: SymmetricKey(data: cluster.secret), info: Array("vsmp interconnect beat v1".utf8) + sender + receiver, outputByteCount: 32)
-    }
-
-    func code(for message: [UInt8]) -> [UInt8] { Array(HMAC<SHA256>.authenticationCode(for: message, using: key)) }
-
-    /// Compares in constant time.
-    func isValid(_ code: some Sequence<UInt8>, for message: [UInt8]) -> Bool {
-        HMAC<SHA256>.isValidAuthenticationCode(Array(code), authenticating: message, using: key)
     }
 }

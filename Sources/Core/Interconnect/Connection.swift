@@ -22,6 +22,8 @@ package struct Connection: ~Copyable, Sendable {
     /// What the other end had acknowledged when it last acknowledged something new, and since when nothing was.
     private var quiet: (acknowledged: UInt64, since: UInt64)?
     private var budget = InterruptionBudget()
+    /// What the kernel has counted for the streams that are over.
+    private var formerRetransmissions: UInt64 = 0
     /// `poll` has read all that the kernel had.
     private var isDrained = false
 
@@ -46,8 +48,15 @@ package struct Connection: ~Copyable, Sendable {
         _ = flush()
     }
 
-    /// Frames and bytes that have passed, both directions.
-    package var counters: ConnectionCounters { stream.counters }
+    /// What has passed since the first stream, both directions.
+    package var counters: ConnectionCounters {
+        var counters = stream.counters
+        counters.retransmissions = formerRetransmissions + retransmissions
+        return counters
+    }
+
+    /// Of this stream, as the kernel counts them; 0 between two.
+    private var retransmissions: UInt64 { TransportFigures(of: fileDescriptor)?.retransmissions ?? 0 }
 
     /// For epoll: readable means `fill`, writable means `flush` (only after it would have blocked). -1 while interrupted.
     package private(set) var fileDescriptor: Int32
@@ -214,6 +223,7 @@ package struct Connection: ~Copyable, Sendable {
     }
 
     private mutating func close() {
+        formerRetransmissions += retransmissions
         socket = nil
         sendingEnd = nil
         fileDescriptor = -1
@@ -262,6 +272,11 @@ package struct ConnectionCounters: Sendable, Equatable {
     package var bytesReceived: UInt64 = 0
     /// TCP streams so far.
     package var streams: UInt64 = 0
+    /// TCP segments that were sent again, on all of them.
+    package var retransmissions: UInt64 = 0
+
+    /// How often another stream took the place of one that was interrupted.
+    package var interruptions: UInt64 { streams > 0 ? streams - 1 : 0 }
 
     package init() {}
 }

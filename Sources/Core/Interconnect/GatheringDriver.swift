@@ -66,14 +66,12 @@ final class GatheringDriver: @unchecked Sendable {
 
     init(_ configuration: MeshConfiguration, log: @escaping @Sendable (String) -> Void) throws(InterconnectError) {
         let me = configuration.identity
-        var interface: NetworkInterface?
+        let interface = try configuration.reach.interface()
         var listener: Socket?
         var beacons: Socket?
         switch configuration.reach {
-        case .discovery(let name, let mtu):
-            let found = try Self.interface(name, mtu: mtu)
-            beacons = try system { () throws(SystemError) in try Socket.multicast(BeaconGroup.address(scope: found.index)) }
-            interface = found
+        case .discovery:
+            if let interface { beacons = try system { () throws(SystemError) in try Socket.multicast(BeaconGroup.address(scope: interface.index)) } }
         case .fixed(let address, let peers):
             for peer in NodeIndex.all(of: me.index.position) where peers[peer] == nil {
                 throw .configuration("node \(me.index) has no address of node \(peer)")
@@ -86,19 +84,6 @@ final class GatheringDriver: @unchecked Sendable {
         self.beacons = consume beacons
         gathering = Gathering(configuration, now: monotonicNow())
         self.log = log
-    }
-
-    private static func interface(_ name: String, mtu: Int?) throws(InterconnectError) -> NetworkInterface {
-        let found: NetworkInterface
-        do throws(SystemError) { found = try NetworkInterface(name) } catch {
-            throw .interface(name, "there is no such interface; check the board's interconnect port")
-        }
-        guard let mtu else { return found }
-        do throws(SystemError) { try found.setMTU(mtu) } catch {
-            throw .interface(
-                name, "it does not carry packets of \(mtu) bytes: \(error.reason); correct mtu in the board's description")
-        }
-        return found
     }
 
     /// Blocks until every peer is there, or this node gives up.

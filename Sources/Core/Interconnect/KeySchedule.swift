@@ -1,5 +1,6 @@
 import Contract
 import Crypto
+import Platform
 
 /// One side's secret of one handshake (X25519, RFC 7748). It is gone when the handshake is: who learns the cluster key later cannot open what was
 /// recorded.
@@ -8,9 +9,14 @@ struct EphemeralSecret: Sendable {
     private let key: Curve25519.KeyAgreement.PrivateKey
 
     init(random: inout some RandomNumberGenerator) {
-        do { key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: randomBytes(32, &random)) } catch {
-            preconditionFailure("32 bytes are an X25519 key")
+        // The key overwrites its own copy when it is freed. Nothing else has the scalar: an array that grows would leave pieces.
+        var scalar = [UInt8](repeating: 0, count: 32)
+        defer { scalar.erase() }
+        for word in stride(from: 0, to: scalar.count, by: 8) {
+            let number = random.next()
+            for byte in 0..<8 { scalar[word + byte] = UInt8(truncatingIfNeeded: number >> UInt64(8 * byte)) }
         }
+        do { key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: scalar) } catch { preconditionFailure("32 bytes are an X25519 key") }
     }
 
     var publicKey: [UInt8] { Array(key.publicKey.rawRepresentation) }
@@ -56,22 +62,29 @@ struct KeySchedule: Sendable {
     }
 
     func streamKeys(of side: Handshake.Side, _ protection: InterconnectProtection) -> StreamKeys {
-        StreamKeys(send: bytes(.frames, side), receive: bytes(.frames, side.other), protection: protection)
+        StreamKeys(send: derive(.frames, side), receive: derive(.frames, side.other), protection: protection)
     }
 
     private func authentication(_ purpose: Purpose, _ side: Handshake.Side) -> AuthenticationKey { AuthenticationKey(key: derive(purpose, side)) }
 
-    private func bytes(_ purpose: Purpose, _ side: Handshake.Side) -> [UInt8] { unsafe derive(purpose, side).withUnsafeBytes { unsafe [UInt8]($0) } }
-
     private func derive(_ purpose: Purpose, _ side: Handshake.Side) -> SymmetricKey {
-        shared.hkdfDerivedSymmetricKey(
-            using: SHA256.self, salt: salt.bytes, sharedInfo: Array((purpose.rawValue + side.rawValue).utf8) + [0] + transcript, outputByteCount: 32)
+        var salt = salt.bytes
+        defer { salt.erase() }
+        return shared.hkdfDerivedSymmetricKey(
+            using: SHA256.self, salt: salt, sharedInfo: Array((purpose.rawValue + side.rawValue).utf8) + [0] + transcript, outputByteCount: 32)
     }
 }
 
-/// The keys of one TCP stream, for one of its ends: one for each direction, used for nothing else.
+/// The keys of one TCP stream, for one of its ends: one for each direction, used for nothing else. They overwrite their memory when it is freed.
 package struct StreamKeys: Sendable {
-    let send: [UInt8]
-    let receive: [UInt8]
+    let send: SymmetricKey
+    let receive: SymmetricKey
     let protection: InterconnectProtection
+}
+
+extension StreamKeys {
+    /// Of bytes that are no secret, for tests and fuzzing.
+    init(send: [UInt8], receive: [UInt8], protection: InterconnectProtection) {
+        self.init(send: SymmetricKey(data: send), receive: SymmetricKey(data: receive), protection: protection)
+    }
 }

@@ -4,10 +4,26 @@ package import Platform
 /// How a node finds its peers.
 package enum Reach: Sendable {
     /// Beacons on IPv6 link-local multicast of this interface; connections between the link-local addresses.
-    /// - Parameter mtu: the largest packet (MTU) that the interface is to carry; nil leaves it as it is.
+    /// - Parameter mtu: the largest packet (MTU) that ``setMTU()`` has the interface carry; nil leaves it as it is.
     case discovery(interface: String, mtu: Int? = nil)
     /// Fixed addresses: where this node listens, and where the peers with a lower index do.
     case fixed(listen: SocketAddress, peers: [NodeIndex: SocketAddress])
+
+    /// Has the interface carry packets of the size that is wanted. That takes a capability which a node gives up before it joins.
+    package func setMTU() throws(InterconnectError) {
+        guard case .discovery(let name, let mtu?) = self, let found = try interface() else { return }
+        do throws(SystemError) { try found.setMTU(mtu) } catch {
+            throw .interface(name, "it does not carry packets of \(mtu) bytes: \(error.reason); correct mtu in the board's description")
+        }
+    }
+
+    /// Nil where nodes have fixed addresses.
+    func interface() throws(InterconnectError) -> NetworkInterface? {
+        guard case .discovery(let name, _) = self else { return nil }
+        do throws(SystemError) { return try NetworkInterface(name) } catch {
+            throw .interface(name, "there is no such interface; check the board's interconnect port")
+        }
+    }
 }
 
 package struct MeshConfiguration: Sendable {

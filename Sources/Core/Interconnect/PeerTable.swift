@@ -32,7 +32,7 @@ package struct PeerTable: Sendable {
     /// Datagrams that no holder of the key has sent.
     package private(set) var strangers = 0
     /// Another node that claims this node's index and answers: where it listens, and when it was heard.
-    private(set) var rival: (address: SocketAddress, instance: [UInt8], heard: UInt64)?
+    private(set) var rival: (address: SocketAddress, heard: UInt64)?
 
     private let identity: NodeIdentity
     private let kitHash: [UInt8]
@@ -168,7 +168,7 @@ package struct PeerTable: Sendable {
     private mutating func heardRival(_ beacon: Beacon, _ sender: SocketAddress, _ isAnswer: Bool, _ now: UInt64) -> String? {
         // A recording, or a start of this very board that has ended.
         guard isAnswer else { return nil }
-        rival = (sender.with(port: beacon.tcpPort), beacon.instance, now)
+        rival = (sender.with(port: beacon.tcpPort), now)
         return say(
             .twice(beacon.index), now, "both this board and the one at \(sender) claim to be node \(beacon.index); give every board its own stick")
     }

@@ -1,4 +1,5 @@
 import Contract
+import Crypto
 internal import CSealing
 
 /// One direction's key of one TCP stream, expanded: AES-256-GCM (NIST SP 800-38D). Sealing and opening allocate nothing.
@@ -12,10 +13,12 @@ internal import CSealing
     private let key: OpaquePointer
     private let isEncrypting: Bool
 
-    init(_ bytes: [UInt8], _ protection: InterconnectProtection) {
-        precondition(bytes.count == Self.byteCount, "a sealing key of the wrong length")
-        // SAFETY: the array has the length that the call reads.
-        guard let key = unsafe csealing_key_create(bytes) else { fatalError("no memory for a sealing key") }
+    init(_ bytes: SymmetricKey, _ protection: InterconnectProtection) {
+        precondition(bytes.bitCount == Self.byteCount * 8, "a sealing key of the wrong length")
+        // SAFETY: the bytes have the length that the call reads.
+        guard let key = unsafe bytes.withUnsafeBytes({ unsafe csealing_key_create($0.bindMemory(to: UInt8.self).baseAddress!) }) else {
+            fatalError("no memory for a sealing key")
+        }
         unsafe self.key = key
         isEncrypting = protection == .encrypted
     }

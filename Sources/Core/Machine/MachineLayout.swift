@@ -163,6 +163,14 @@ package enum MachineLayoutError: Error, Equatable, CustomStringConvertible {
     case tooManyProcessors(Int)
     case distance(UInt8)
 
+    /// The node that it is about.
+    package var node: NodeIndex? {
+        switch self {
+        case .processors(let node, _), .slice(let node, _, _): node
+        case .nodeCount, .tooManyProcessors, .distance: nil
+        }
+    }
+
     package var description: String {
         switch self {
         case .nodeCount(let n): "a machine of \(n) nodes: 1 to \(Limits.nodes.upperBound) are supported"

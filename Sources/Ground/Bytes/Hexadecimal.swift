@@ -12,10 +12,14 @@ package enum Hexadecimal {
 
     /// The bytes that digits stand for; nil when `text` is anything else. Capital letters count where `capitals` says so: a signed
     /// document has one spelling only, a person's file may have both.
-    package static func decode(_ text: some StringProtocol, capitals: Bool = false) -> [UInt8]? {
+    package static func decode(_ text: some StringProtocol, capitals: Bool = false) -> [UInt8]? { decode(text.utf8, capitals: capitals) }
+
+    /// The same of a text's bytes.
+    package static func decode(_ digits: some Collection<UInt8>, capitals: Bool = false) -> [UInt8]? {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(digits.count / 2)
         var high: UInt8?
-        for character in text.utf8 {
+        for character in digits {
             guard let value = value(of: character, capitals) else { return nil }
             if let upper = high {
                 bytes.append(upper << 4 | value)

@@ -78,7 +78,7 @@ package struct ByteLines: Sequence {
     }
 }
 
-private let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+package let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
 /// Encodings of text that are refused by their name. Without a byte order mark they are known by the zeros that ASCII text has in them.
 package enum ForeignEncoding: String, Sendable {

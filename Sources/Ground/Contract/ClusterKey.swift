@@ -25,18 +25,26 @@ public struct ClusterKey: Sendable, CustomStringConvertible, CustomDebugStringCo
     }
 
     /// 64 hexadecimal digits, capital or small, blanks and a line end around them allowed; nil when `text` is anything else.
-    public init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = Hexadecimal.decode(text.trimmed, capitals: true) else { return nil }
+    package init?(hexadecimal text: some BidirectionalCollection<UInt8>) {
+        let isBlank: (UInt8) -> Bool = { " \t\r\n\u{C}".utf8.contains($0) }
+        guard let last = text.lastIndex(where: { !isBlank($0) }), let bytes = Hexadecimal.decode(text[...last].drop(while: isBlank), capitals: true) else { return nil }
         self.init(bytes: bytes)
     }
 
     /// Reads the file `cluster.key` of a kit or stick.
     ///
-    /// - Parameter place: names the file in errors, which repeat nothing of it.
-    package init(file bytes: some Sequence<UInt8>, place: String) throws(TextError) {
-        let lines = try InputText(bytes, place: place).lines.map(\.text.trimmed).filter { !$0.isEmpty }
-        guard lines.count == 1, let key = ClusterKey(hexadecimal: lines[0]) else { throw TextError(place, "expected 64 hexadecimal digits") }
-        self = key
+    /// - Parameters:
+    ///   - bytes: its owner erases them; no copy of a key's digits is made.
+    ///   - place: names the file in errors, which repeat nothing of it.
+    package init(file bytes: [UInt8], place: String) throws(TextError) {
+        let text = bytes.starts(with: byteOrderMark) ? bytes.dropFirst(byteOrderMark.count) : bytes[...]
+        if let key = ClusterKey(hexadecimal: text) {
+            self = key
+            return
+        }
+        // Says what an editor has made of it.
+        _ = try InputText(bytes, place: place)
+        throw TextError(place, "expected 64 hexadecimal digits")
     }
 
     /// The key in clear, for the stick's and the kit's own file only.

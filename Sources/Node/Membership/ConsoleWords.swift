@@ -1,5 +1,6 @@
 import Contract
 import Interconnect
+import Machine
 
 /// What this node says on its console of the machine's life: every sentence is made here and nowhere else.
 package enum ConsoleWords {
@@ -30,6 +31,11 @@ package enum ConsoleWords {
         "the machine does not start: node \(node)'s time-stamp counter runs at \(kilohertz) kHz, node 0's at \(reference) kHz, as measured over the wire: "
             + "one guest clock cannot follow both; make the machine of boards of one model"
     }
+
+    /// The boards cannot be shown as one machine.
+    static func unlike(_ error: CPUIDMismatch, of node: NodeIndex) -> String { "the machine does not start: nodes 0 and \(node): \(error)" }
+
+    static func impossible(_ error: MachineLayoutError) -> String { "the machine does not start: \(error)" }
 
     /// A kernel's own clock is wrong; the machine does not depend on it.
     static func miscalibrated(_ node: NodeIndex, believed: UInt32, measured: UInt32) -> String {
@@ -68,10 +74,11 @@ package enum ConsoleWords {
 
     // MARK: The wire
 
-    static func narrowPath(to node: NodeIndex, full: Int, carried: Int, problem: String?) -> String {
-        "packets of \(full) bytes do not arrive at node \(node), such of \(carried) bytes do: "
-            + (problem.map { "this port cannot be set to \(carried) bytes (\($0)), so the machine may not start" } ?? "this port goes on with \(carried) bytes")
-            + "; let the switch carry \(full) bytes (jumbo frames), or write mtu = <\(carried)> into the board's description"
+    /// - Parameter port: bytes of the largest packet that reaches every peer.
+    static func narrowPath(_ path: PortNarrower.NarrowPath, port: Int, problem: String?) -> String {
+        "packets of \(path.full) bytes do not arrive at node \(path.peer), such of \(path.carried) bytes do: "
+            + (problem.map { "this port cannot be set to \(port) bytes (\($0)), so the machine may not start" } ?? "this port goes on with \(port) bytes")
+            + "; let the switch carry \(path.full) bytes (jumbo frames), or write mtu = <\(port)> into the board's description"
     }
 
     static func warning(_ event: Watch.Event, outage: UInt64) -> String? {

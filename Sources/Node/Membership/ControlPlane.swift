@@ -73,8 +73,11 @@ package final class ControlPlane: @unchecked Sendable {
     var progress: [String: UInt64] {
         if isStopping.load(ordering: .sequentiallyConsistent) { return [:] }
         wake.raise()
-        return ["vsmp-control": receiving.count]
+        return ["vsmp-control": rounds]
     }
+
+    /// How often the receiving thread has come round.
+    var rounds: UInt64 { receiving.count }
 
     // MARK: Sending
 
@@ -90,28 +93,21 @@ package final class ControlPlane: @unchecked Sendable {
         for link in links { if let link { send(message, frame, over: link) } }
     }
 
-    /// A frame that finds no room is missing for ever: an interrupt, an answer. ``lostByStalling()`` says that this peer is lost.
+    /// A frame that finds no room is missing for ever: an interrupt, an answer. The receiving thread says that this peer is lost.
     @discardableResult
     private func send(_ message: ControlMessage, _ frame: ControlMessage.Frame, over link: ControlLink) -> Bool {
         let isQueued = link.send(message, frame)
-        if !isQueued { stalled.bitwiseOr(1 << UInt64(link.peer.rawValue), ordering: .relaxed) }
+        if !isQueued {
+            stalled.bitwiseOr(1 << UInt64(link.peer.rawValue), ordering: .sequentiallyConsistent)
+            wake.raise()
+        }
         return isQueued
     }
 
-    package static let stalled = "it has read nothing for long, and no more fits into the connection"
+    static let stalledWords = "it has read nothing for long, and no more fits into the connection"
 
-    /// Peers whose send ring was full since the last call, each once.
-    package func lostByStalling() -> [NodeIndex] {
-        NodeSet(bits: stalled.exchange(0, ordering: .relaxed)).members.filter { peer in
-            gone.withLock { gone in
-                defer { gone.insert(peer) }
-                return !gone.contains(peer)
-            }
-        }
-    }
-
-    /// Segments that the control connections have sent again, by node; nil for this one.
-    package var retransmissions: [UInt64?] { links.map { $0.flatMap { TransportFigures(of: $0.fileDescriptor)?.retransmissions } } }
+    /// What has passed on the control connections, by node; nil for this one.
+    package var counters: [ConnectionCounters?] { links.map { $0?.counters } }
 
     /// Frames and bytes that have passed on all control connections, both ways.
     package var bytes: UInt64 {
@@ -133,6 +129,7 @@ package final class ControlPlane: @unchecked Sendable {
                 guard number < links.count, let link = links[Int(number)] else {
                     wake.clear()
                     takeRenewals(handlers)
+                    loseStalled(handlers)
                     continue
                 }
                 if !earlier.contains(link.peer) { attend(link, handlers) }
@@ -159,12 +156,18 @@ package final class ControlPlane: @unchecked Sendable {
 
     private func lose(_ link: ControlLink, _ why: String, _ handlers: Handlers) {
         interruptions.end(link.peer)
-        try? poller.remove(link.fileDescriptor)
+        if link.fileDescriptor >= 0 { try? poller.remove(link.fileDescriptor) }
         let isNews = gone.withLock { gone in
             defer { gone.insert(link.peer) }
             return !gone.contains(link.peer)
         }
         if isNews { handlers.loss(link.peer, why) }
+    }
+
+    private func loseStalled(_ handlers: Handlers) {
+        for peer in NodeSet(bits: stalled.exchange(0, ordering: .sequentiallyConsistent)).members {
+            if let link = links[node: peer] { lose(link, Self.stalledWords, handlers) }
+        }
     }
 
     // MARK: Streams

@@ -12,15 +12,15 @@ struct HeartbeatLine: ~Copyable {
 
     private final class Peer {
         let identity: NodeIdentity
-        let sends: BeatKey
-        let hears: BeatKey
+        let sends: AuthenticationKey
+        let hears: AuthenticationKey
         var socket: Socket?
         var node: NodeIndex { identity.index }
 
         init(_ identity: NodeIdentity, of me: NodeIdentity, _ cluster: ClusterKey) {
             self.identity = identity
-            sends = BeatKey(cluster, from: me.instance, to: identity.instance)
-            hears = BeatKey(cluster, from: identity.instance, to: me.instance)
+            sends = cluster.beatKey(from: me.instance, to: identity.instance)
+            hears = cluster.beatKey(from: identity.instance, to: me.instance)
         }
     }
 
@@ -30,8 +30,6 @@ struct HeartbeatLine: ~Copyable {
     private let key: ClusterKey
     private let reach: Reach
     private let interface: NetworkInterface?
-    private let sizer: PortSizer?
-    private var narrowed: Int
     private var door: Socket? = nil
     private var all: [Peer] = []
     private var poller: Poller
@@ -40,14 +38,13 @@ struct HeartbeatLine: ~Copyable {
     /// Datagrams of that one that were no heartbeats.
     private var strange = 0
 
-    init(_ identity: NodeIdentity, key: ClusterKey, reach: Reach, sizer: PortSizer?, wake: borrowing WakeEvent) throws(SystemError) {
+    init(_ identity: NodeIdentity, key: ClusterKey, reach: Reach, wake: borrowing WakeEvent) throws(SystemError) {
         let poller = try Poller()
         try poller.add(wake.rawDescriptor, as: .max)
         self.poller = poller
         me = identity
         self.key = key
         self.reach = reach
-        self.sizer = sizer
         // Joining says what is wrong with it.
         if case .discovery(let name, _) = reach, let found = try? NetworkInterface(name) {
             interface = found
@@ -56,7 +53,6 @@ struct HeartbeatLine: ~Copyable {
             interface = nil
             mtu = 0
         }
-        narrowed = mtu
     }
 
     // MARK: Peers
@@ -144,16 +140,4 @@ struct HeartbeatLine: ~Copyable {
 
     /// Of IPv6 (RFC 8200) and UDP; where sizes count, nodes find each other by IPv6.
     private static var headers: Int { 48 }
-
-    // MARK: The path
-
-    /// Lets this node's port carry packets of `size` bytes at most, TCP's with them.
-    ///
-    /// - Returns: why it does not.
-    mutating func narrow(to size: Int) -> String? {
-        guard let interface, size < narrowed else { return nil }
-        do throws(SystemError) { if let sizer { try sizer.setMTU(size) } else { try interface.setMTU(size) } } catch { return "\(error)" }
-        narrowed = size
-        return nil
-    }
 }

@@ -29,6 +29,7 @@ package enum MachineEnd: Sendable, Equatable {
         case .reboot: .guestReboot
         case .unsuitable(_, .clock, _): .clocksDiffer
         case .unsuitable(_, .memory, _): .notEnoughMemory
+        case .unsuitable(_, .board, _): .hardwareMismatch
         case .lost, .cut, .alone: .nodeLost
         case .failed: .internalError
         }
@@ -51,11 +52,12 @@ package enum MachineEnd: Sendable, Equatable {
         case .reboot: Rank(kind: 3, node: 0)
         case .unsuitable(let node, .clock, _): Rank(kind: 4, node: node)
         case .unsuitable(let node, .memory, _): Rank(kind: 5, node: node)
-        case .failed(let node, _): Rank(kind: 6, node: node)
+        case .unsuitable(let node, .board, _): Rank(kind: 6, node: node)
+        case .failed(let node, _): Rank(kind: 7, node: node)
         // Both ends of a cut link live, which counts before what one of them concludes from its silence.
-        case .cut(let low, let high, _): Rank(kind: 7, node: low, other: high)
-        case .lost(let node, _): Rank(kind: 8, node: node)
-        case .alone: Rank(kind: 9, node: 0)
+        case .cut(let low, let high, _): Rank(kind: 8, node: low, other: high)
+        case .lost(let node, _): Rank(kind: 9, node: node)
+        case .alone: Rank(kind: 10, node: 0)
         }
     }
 }
@@ -77,4 +79,6 @@ package enum Unsuitability: UInt8, Sendable, Equatable {
     case clock = 0
     /// Memory for what it lends and what that needs beside itself.
     case memory
+    /// Processors, or a share of the memory, that fit into one machine with the other boards'.
+    case board
 }

@@ -80,8 +80,11 @@ extension Membership {
         for cause in new + (new.contains(.reboot) ? resetCause : []) where !causes.contains(where: { $0.rank == cause.rank }) { causes.append(cause) }
         if causes.count > known {
             causes.sort { $0.rank < $1.rank }
+            // However many causes a peer thinks of, the first one's time is not begun anew; a loss may shorten it.
+            let latest = phase == .ending ? deadline : .max
             if phase != .ending { act(.stop) }
             enter(.ending, patience: agreementPatience)
+            deadline = min(deadline, latest)
             act(.broadcast(.end(EndWord(causes: causes, isFinal: false))))
         }
         settleWhenAllKnowTheSame()

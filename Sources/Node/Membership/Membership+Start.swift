@@ -95,10 +95,14 @@ extension Membership {
             do {
                 common = try common.intersection(hello.cpuid)
             } catch {
-                return add([.failed(node: node, why: "node \(peer): \(error)")])
+                return add([.unsuitable(node: peer, .board, why: ConsoleWords.unlike(error, of: peer))])
             }
         }
         var resources = hellos.map(\.resources)
+        // A plan that no node can build is not sent: whoever reads it would take node 0 for the fault.
+        do { _ = try MachineLayout(nodes: resources.map(\.description)) } catch {
+            return add([.unsuitable(node: error.node ?? node, .board, why: ConsoleWords.impossible(error))])
+        }
         for index in resources.indices { resources[index].timestampKilohertz = frequency.kilohertz }
         let plan = MachinePlan(resources: resources, cpuid: common, clockOrigin: clockOrigin, devices: devices, outageSeconds: outageSeconds)
         act(.broadcast(.plan(plan)))

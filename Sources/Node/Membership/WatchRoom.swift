@@ -37,6 +37,7 @@ package final class WatchRoom: @unchecked Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let say: @Sendable (String) -> Void
     private var line: HeartbeatLine
+    private let narrower: PortNarrower
     private var thread: SystemThread?
 
     package init(
@@ -44,18 +45,23 @@ package final class WatchRoom: @unchecked Sendable {
         say: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         wake = try WakeEvent()
-        line = try HeartbeatLine(identity, key: key, reach: reach, sizer: sizer, wake: wake)
+        line = try HeartbeatLine(identity, key: key, reach: reach, wake: wake)
+        narrower = PortNarrower(reach, sizer, say: say)
         self.say = say
         let now = monotonicNow()
         shared = Mutex(
             Shared(watch: Watch(node: identity.index, count: identity.count, timing: .init(outageSeconds: outageSeconds), mtu: line.mtu, now: now)))
     }
 
-    package func start() { thread = SystemThread("vsmp-beat") { [self] in run() } }
+    package func start() {
+        narrower.start()
+        thread = SystemThread("vsmp-beat") { [self] in run() }
+    }
 
     package func stop() {
         isStopping.store(true, ordering: .sequentiallyConsistent)
         wake.raise()
+        narrower.stop()
         thread?.join()
         thread = nil
         shared.withLock { $0.handlers = nil }
@@ -133,7 +139,7 @@ package final class WatchRoom: @unchecked Sendable {
         for event in events {
             switch event {
             case .lost(let loss): handlers?.loss(loss)
-            case .narrowPath(let peer, let full, let carried): say(ConsoleWords.narrowPath(to: peer, full: full, carried: carried, problem: line.narrow(to: carried)))
+            case .narrowPath(let peer, let full, let carried): narrower.narrow(PortNarrower.NarrowPath(peer: peer, full: full, carried: carried))
             case .slow, .stoodStill: if let words = ConsoleWords.warning(event, outage: shared.withLock { $0.watch.timing.outage }) { say(words) }
             }
         }

@@ -92,12 +92,13 @@ extension CoherenceLoop where Link: ~Copyable {
         snapshot.hottest = engine.hottestPages(16)
         for channel in channels {
             guard let channel else { continue }
-            snapshot.bytesSent += channel.counters.bytesSent
-            snapshot.bytesReceived += channel.counters.bytesReceived
+            let counters = channel.counters
+            snapshot.bytesSent += counters.bytesSent
+            snapshot.bytesReceived += counters.bytesReceived
             snapshot.sendOverflows += channel.overflowed
             snapshot.differencesSent += channel.differencesSent
             snapshot.bytesSpared += channel.bytesSpared
-            snapshot.retransmissions[NodeIndex(channel.peer)] = TransportFigures(of: channel.fileDescriptor)?.retransmissions
+            snapshot.connections[NodeIndex(channel.peer)] = counters
         }
         snapshot.shadowsForgotten = forgetter?.forgotten ?? 0
         snapshot.shadowsSpared = forgetter?.spared ?? 0

@@ -1,5 +1,6 @@
 package import Coherence
 package import Contract
+package import Interconnect
 
 /// What a coherence loop looks like at one moment, for reports.
 package struct CoherenceSnapshot: Sendable {
@@ -14,8 +15,8 @@ package struct CoherenceSnapshot: Sendable {
     package var sendOverflows: UInt64 = 0
     package var differencesSent: UInt64 = 0
     package var bytesSpared: UInt64 = 0
-    /// TCP segments that were sent again, by peer.
-    package var retransmissions: [NodeIndex: UInt64] = [:]
+    /// What has passed on the coherence connections, by peer.
+    package var connections: [NodeIndex: ConnectionCounters] = [:]
     /// Processors that wait for a page now.
     package var waiting: [PageWait] = []
     /// The policies in effect.

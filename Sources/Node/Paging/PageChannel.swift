@@ -122,8 +122,8 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
 
     /// Queues waiting messages as far as there is room; whether any was.
     private func drainOverflow() -> Bool {
-        var isMoving = false
-        while let next = overflow.first {
+        var moved = 0
+        for next in overflow {
             guard let room = unsafe link.reserve(flags: next.flags, bodyLength: next.body.count, contentsLength: next.contents.count)
             else { break }
             // SAFETY: the reservation has exactly these lengths.
@@ -131,10 +131,10 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
             unsafe room.payload.copyBytes(from: next.contents)
             link.commit()
             overflowBytes -= next.body.count + next.contents.count
-            overflow.removeFirst()
-            isMoving = true
+            moved += 1
         }
-        return isMoving
+        overflow.removeFirst(moved)
+        return moved > 0
     }
 
     /// Hands what is queued to the link's network; asks the poller to tell when it takes more.
@@ -169,6 +169,8 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
     }
 
     private func watchForRoom(_ isWanted: Bool, _ poller: borrowing Poller, _ number: UInt32) throws(SystemError) {
+        // An interrupted link has no descriptor; what it goes on with is watched for nothing yet.
+        guard fileDescriptor >= 0 else { return isWatchedForRoom = false }
         guard case .writable = Link.roomSignal, isWanted != isWatchedForRoom else { return }
         try poller.watch(fileDescriptor, as: number, writable: isWanted)
         isWatchedForRoom = isWanted
@@ -210,7 +212,7 @@ private struct WaitingMessage {
 }
 
 /// Why a link moves nothing.
-enum LinkEnd {
+enum LinkEnd: Equatable {
     case interrupted(ConnectionLoss)
     case lost(ConnectionLoss)
 }

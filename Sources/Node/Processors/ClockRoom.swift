@@ -115,7 +115,7 @@ final class ClockRoom: Sendable {
         }
         let now = hostTimestamp()
         session.steer(roundTrip: estimate.minimumRoundTrip) { _ in state.withLock { $0.begin(at: now, origin: session.setup.plan.clockOrigin, estimate, kilohertz) } }
-        _ = session.clock.step(of: 0, at: now)
+        session.clock.jump()
         // Node 0 hears what it has to gain before any guest runs.
         ping()
         return record(estimate, in: session)

@@ -32,7 +32,7 @@ final class ClockStepper: Sendable {
     func run() {
         becomeRealtime(priority: 18)
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            let (isDue, next) = clock.step(of: step.load(ordering: .relaxed), at: hostTimestamp())
+            let (isDue, next) = clock.step(of: step.load(ordering: .relaxed))
             if isDue { for signal in signals { signal.nudge() } }
             parker.park(timeout: next.map { clock.monotonicNanoseconds(ofTicks: $0) })
         }

@@ -45,24 +45,32 @@ package final class MachineClock: Sendable {
         course.withLock { ClockLead(gained: $0.course.offset(at: hostTimestamp()) &- first, gain: $0.course.gain) }
     }
 
-    /// Takes another course; one that begins elsewhere steps the clock there at once.
+    /// Takes another course.
     func steer(_ change: (ClockCourse) -> ClockCourse) { course.withLock { $0.course = change($0.course) } }
 
-    /// Puts what the course has gained into the offset, when it is a step.
+    /// Puts what the course has gained into the offset, when it is a step. A course that was steered after `now` was read may have gained less by then
+    /// than it has been told: the clock waits for it and does not go back.
     ///
-    /// - Parameter step: ticks.
+    /// - Parameters:
+    ///   - step: ticks.
+    ///   - now: the host's counter; read when it is asked for, no other step or course between.
     /// - Returns: whether it was, and the ticks of the host's counter until the next one is due; nil while nothing is gained.
-    func step(of step: UInt64, at now: UInt64) -> (isDue: Bool, next: UInt64?) {
+    func step(of step: UInt64, at now: @autoclosure () -> UInt64 = hostTimestamp()) -> (isDue: Bool, next: UInt64?) {
         let step = max(step, Self.shortestStep * kilohertz / 1_000_000, 1)
         return course.withLock { state in
-            let due = state.course.offset(at: now) &- state.told
+            let due = max(0, Int64(bitPattern: state.course.offset(at: now()) &- state.told))
             let isDue = due >= step
-            if isDue {
-                state.told &+= due
-                move(by: due)
-            }
-            return (isDue, state.course.ticks(gaining: isDue ? step : step - due))
+            if isDue { tell(UInt64(due), &state.told) }
+            return (isDue, state.course.ticks(gaining: isDue ? step : step - UInt64(due)))
         }
+    }
+
+    /// Goes to where the course is at once, forwards or back: before any processor runs.
+    func jump() { course.withLock { state in tell(state.course.offset(at: hostTimestamp()) &- state.told, &state.told) } }
+
+    private func tell(_ ticks: UInt64, _ told: inout UInt64) {
+        told &+= ticks
+        move(by: ticks)
     }
 
     // MARK: Reading
@@ -82,7 +90,7 @@ package final class MachineClock: Sendable {
         return past || over ? .max : time
     }
 
-    func nanoseconds(ofTicks ticks: Int64) -> Int64 { Int64(Double(ticks) * 1e6 / Double(kilohertz)) }
+    func nanoseconds(ofTicks ticks: Int64) -> Int64 { Int64(max(-9e18, min(Double(ticks) * 1e6 / Double(kilohertz), 9e18))) }
 
     /// In CLOCK_MONOTONIC, which may run wrong.
     func monotonicNanoseconds(ofTicks ticks: UInt64) -> UInt64 { UInt64(min(Double(ticks) * 1e6 / Double(kernelKilohertz), 3.6e12)) }

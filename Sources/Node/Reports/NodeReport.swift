@@ -1,6 +1,7 @@
 package import Contract
 import Bytes
 package import Coherence
+package import Interconnect
 import Machine
 
 /// One node's figures: counters of the protocol, memory, exits.
@@ -51,8 +52,9 @@ package struct NodeReport: Sendable {
         self["send_overflows"] = snapshot.sendOverflows
         self["differences_sent"] = snapshot.differencesSent
         self["bytes_spared"] = snapshot.bytesSpared
-        for (peer, count) in snapshot.retransmissions {
-            if let index = peers.firstIndex(where: { $0.node == peer }) { peers[index].coherenceRetransmissions = count }
+        for index in peers.indices {
+            guard let counters = snapshot.connections[peers[index].node] else { continue }
+            (peers[index].coherenceRetransmissions, peers[index].coherenceInterruptions) = (counters.retransmissions, counters.interruptions)
         }
         for wait in snapshot.waiting where processors.indices.contains(wait.processor) {
             processors[wait.processor].waiting = .init(page: wait.page, nanoseconds: wait.nanoseconds)
@@ -60,14 +62,14 @@ package struct NodeReport: Sendable {
         hottest = snapshot.hottest
     }
 
-    /// - Parameter retransmissions: of the control connections, by node.
-    package mutating func take(_ account: WatchAccount, retransmissions: [UInt64?]) {
+    /// - Parameter control: what has passed on the control connections, by node.
+    package mutating func take(_ account: WatchAccount, control: [ConnectionCounters?]) {
         self["stopped_times"] = account.stops
         self["longest_stop_ns"] = account.longestStop
         peers = zip(NodeIndex.all(of: account.peers.count), account.peers).compactMap { node, figures in
             guard let figures else { return nil }
             var peer = PeerReport(node: node, beats: figures)
-            peer.controlRetransmissions = retransmissions[node: node] ?? 0
+            if let counters = control[node: node] { (peer.controlRetransmissions, peer.controlInterruptions) = (counters.retransmissions, counters.interruptions) }
             return peer
         }
     }

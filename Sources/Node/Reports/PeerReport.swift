@@ -9,6 +9,9 @@ package struct PeerReport: Sendable, Equatable {
     /// Segments sent again on the two connections.
     package var controlRetransmissions: UInt64 = 0
     package var coherenceRetransmissions: UInt64 = 0
+    /// How often each of them was interrupted and went on over another TCP stream.
+    package var controlInterruptions: UInt64 = 0
+    package var coherenceInterruptions: UInt64 = 0
 
     package init(node: NodeIndex, beats: PeerFigures) {
         self.node = node
@@ -34,7 +37,8 @@ package struct PeerReport: Sendable, Equatable {
         ("beats", \.beats.heard), ("beats_missing", \.beats.missing), ("beats_stale", \.beats.stale), ("beats_late", \.beats.late),
         ("near_misses", \.beats.nearMisses), ("longest_silence_ns", \.beats.longestSilence), ("round_trip_ns", \.beats.roundTrip),
         ("quickest_round_trip_ns", \.beats.quickestRoundTrip), ("stopped_times", \.beats.stops), ("control_retransmits", \.controlRetransmissions),
-        ("coherence_retransmits", \.coherenceRetransmissions),
+        ("coherence_retransmits", \.coherenceRetransmissions), ("control_interruptions", \.controlInterruptions),
+        ("coherence_interruptions", \.coherenceInterruptions),
     ]}
 
     private var numbers: [(name: String, value: UInt64)] { Self.fields.map { ($0.name, self[keyPath: $0.path]) } }
@@ -50,14 +54,15 @@ package struct PeerReport: Sendable, Equatable {
     static func table(_ reports: [NodeReport]) -> [String] {
         guard reports.contains(where: { !$0.peers.isEmpty }) else { return [] }
         let classes = PeerFigures.classes.map { "<=\($0)" } + ["more"]
-        let head = "node  hears     beats  missing  late  near misses  longest silence  round trip  sent again  silences in ms:"
+        let head = "node  hears     beats  missing  late  near misses  longest silence  round trip  sent again  interrupted  silences in ms:"
         return [head + classes.map { pad($0, 8) }.joined()]
             + reports.flatMap { report in
                 report.peers.map { peer in
                     let beats = peer.beats
                     return pad("\(report.node)", 4) + pad("\(peer.node)", 7) + pad("\(beats.heard)", 10) + pad("\(beats.missing)", 9) + pad("\(beats.late)", 6)
                         + pad("\(beats.nearMisses)", 13) + pad("\(beats.longestSilence / 1_000_000) ms", 17) + pad("\(beats.roundTrip / 1000) us", 12)
-                        + pad("\(peer.controlRetransmissions &+ peer.coherenceRetransmissions)", 12) + pad("", 17) + beats.silences.map { pad("\($0)", 8) }.joined()
+                        + pad("\(peer.controlRetransmissions &+ peer.coherenceRetransmissions)", 12)
+                        + pad("\(peer.controlInterruptions &+ peer.coherenceInterruptions)", 13) + pad("", 17) + beats.silences.map { pad("\($0)", 8) }.joined()
                 }
             }
     }

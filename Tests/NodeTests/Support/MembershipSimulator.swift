@@ -21,6 +21,9 @@ struct MembershipSimulator {
         /// Whose time-stamp counter runs twice as fast, and whose kernel only believes that its own does.
         var fast: Int?
         var miscalibrated: Int?
+        /// Who lends a slice that no machine has, and who has processors of another maker.
+        var uneven: Int?
+        var foreign: Int?
         var slowestMessage: UInt64 = 20_000_000
         var slowestTask: UInt64 = 500_000_000
     }
@@ -156,8 +159,11 @@ struct MembershipSimulator {
     private func resources(_ node: Int) -> NodeResources {
         var resources = LoopbackMachine.resources
         resources.timestampKilohertz = node == plan.fast || node == plan.miscalibrated ? 4_000_000 : 2_000_000
+        if node == plan.uneven { resources.sliceMiB += 1 }
         return resources
     }
+
+    private func processors(_ node: Int) -> CPUIDTable { CPUIDTable(entries: [.init(function: 0, eax: 13, ebx: node == plan.foreign ? 0x6874_7541 : 0x756E_6547)]) }
 
     /// What the node measures of its counter against node 0's.
     private func counter(_ node: Int) -> CounterReading {
@@ -173,7 +179,7 @@ struct MembershipSimulator {
             if plan.refuses.contains(node) { outcome.violations = [.statement("node \(node)", need: "another")] }
             feed(node, .judged(outcome))
         case .measure:
-            feed(node, .measured(NodeHello(resources: resources(node), counter: counter(node), cpuid: CPUIDTable(entries: [.init(function: 0, eax: 13, ebx: 0x756E_6547)])), clock: now))
+            feed(node, .measured(NodeHello(resources: resources(node), counter: counter(node), cpuid: processors(node)), clock: now))
         case .build: feed(node, .built(ClockFigures(bound: 1, roundTrip: 2)))
         case .start: feed(node, .started)
         case .collect: feed(node, .collected(done[node].contains("build") ? NodeReport(node: NodeIndex(node), resources: resources(node)) : nil))

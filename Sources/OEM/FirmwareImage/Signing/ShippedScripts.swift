@@ -13,6 +13,7 @@ enum ShippedScripts: String, CaseIterable {
         case .grub: ["fa81b8e021e1ce1a01104d2d6caa09359e73fae3a157e41347ecf9a379057f18"]
         case .initScript:
             [
+                "fa7b501fe6793607dfa7a0c679d2e930a4f99d643f02607c670683f40fed988c",
                 "7e9bd15b63fd5e2c4a967c518aaa496c402d5d9aee44aed8d915a17a867d2a11",
                 "b2ba7c050a2e1e36b2bed1ce7aeb04fc0dd135df401440556fcabf5749ba71c2",
                 "d795db245a1835ba62179ac61b012da54279ee920a12ebae2495c9040dae6e53",
