@@ -72,7 +72,7 @@ import Testing
         let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
         let firmware = try String(contentsOfFile: root + "/firmware/init", encoding: .utf8)
         let guest = try String(contentsOfFile: root + "/tools/guest/init", encoding: .utf8)
-        #expect(firmware.contains("say() { echo \"\(ConsoleEvent.prefix)$*\"; }"))
+        #expect(firmware.contains("say() { { timeout \"$patience\" echo \"\(ConsoleEvent.prefix)$*\"; } 2>/dev/null; }"))
         let ended = ConsoleEvent.nodeEnded(status: 7).description.replacing("7", with: "$status")
         #expect(firmware.ranges(of: "vsmpd ended").count == firmware.ranges(of: "say \"\(ended)\"").count)
         let started = ConsoleEvent.started(
