@@ -76,7 +76,7 @@ extension Scenario {
             if boards.count == nodes { boards.append(BoardPlan(boot: 200 * .millisecond)) }
             faults.append(.rival(node: board, at: at))
         default:
-            // A recording is played once its senders have started anew.
+            // The recording is played when one of its senders starts anew.
             faults.append(.powerCut(board: board, at: at, off: 300 * .millisecond))
             faults.append(.replay(at: at + 100 * .millisecond))
         }

@@ -20,7 +20,8 @@ extension World {
     func dial(_ stream: TCPStream) {
         let (from, to) = (stream.ends[0].board, stream.ends[1].board)
         guard isAlive(stream.ends[0]), stream.ends[0].isOpen, let node = boards[from].node, node.process == stream.ends[0].process else { return }
-        guard isOpen(from, to), isOpen(to, from), boards[to].hasKernel else {
+        // Whoever plays recordings answers nothing.
+        guard boards.indices.contains(to), isOpen(from, to), isOpen(to, from), boards[to].hasKernel else {
             stream.dials += 1
             return post(.dial(stream), at: now + .second << Time(stream.dials - 1))
         }

@@ -44,8 +44,9 @@ final class World {
     private(set) var boards: [Board] = []
     /// By sender and receiver: how many faults keep frames from it.
     private(set) var blocked: [[Int]]
-    private var recorded: [(from: Int, bytes: [UInt8])] = []
-    private let isRecording: Bool
+    /// The last two beacons of each board, until they are played.
+    private var recorded: [[[UInt8]]]
+    private var isRecording: Bool
     var judge: Judge
     /// Hears everything; nil costs nothing.
     let trace: ((String) -> Void)?
@@ -59,6 +60,7 @@ final class World {
         key = ClusterKey(using: &random)
         blocked = Array(repeating: Array(repeating: 0, count: scenario.boardCount), count: scenario.boardCount)
         judge = Judge(scenario)
+        recorded = Array(repeating: [], count: scenario.boardCount)
         isRecording = scenario.faults.contains { if case .replay = $0 { true } else { false } }
         for (index, plan) in scenario.boards.enumerated() {
             let node = index < scenario.nodes ? index : scenario.rival ?? 0
@@ -100,7 +102,7 @@ final class World {
                 post(.wake(board), at: times.upperBound)
             }
         case .rival(_, let at): post(.power(scenario.nodes, true), at: at)
-        case .replay(let at): post(.replay, at: at)
+        case .replay(let at): for round in 0..<12 { post(.replay, at: at + Time(round) * 250 * .millisecond) }
         }
     }
 
@@ -146,7 +148,7 @@ final class World {
             boards[index].stop(isFrozen: isFrozen, now)
             say(index, "stands still")
         case .wake(let index): wake(boards[index])
-        case .replay: for (sender, bytes) in recorded { multicast(bytes, from: sender, isRecording: false) }
+        case .replay: replay()
         }
     }
 
@@ -222,9 +224,17 @@ final class World {
 
     func delay() -> Time { scenario.latency + random.time(below: scenario.jitter) }
 
+    /// Somebody who has no key, at an address of his own, plays to everybody what he has heard.
+    private func replay() {
+        isRecording = false
+        for bytes in recorded.joined() {
+            for board in boards { if let node = board.node, !board.isFrozen { post(.datagram(from: boards.count, bytes, size: 0), of: node, at: now + delay()) } }
+        }
+    }
+
     /// To every other board.
-    func multicast(_ bytes: [UInt8], from: Int, isRecording: Bool = true) {
-        if isRecording && self.isRecording { recorded.append((from, bytes)) }
+    func multicast(_ bytes: [UInt8], from: Int) {
+        if isRecording { recorded[from] = recorded[from].suffix(1) + [bytes] }
         for board in boards where board.index != from {
             guard blocked[from][board.index] == 0, let node = board.node, !board.isFrozen, !isLost() else { continue }
             post(.datagram(from: from, bytes, size: 0), of: node, at: now + delay())
