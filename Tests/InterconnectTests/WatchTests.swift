@@ -239,9 +239,10 @@ import Testing
 
     // MARK: A host that answers
 
-    /// Refused beats shorten the wait, and alone end nothing: they are not authenticated.
-    @Test func aRefusalCountsOnlyWithSilence() {
-        var simulator = WatchSimulator(3, seed: 13)
+    /// Refused beats shorten the wait, and alone end nothing: they are not authenticated. Where the outage is no longer than that wait, they are the reason
+    /// all the same.
+    @Test(arguments: [5, 1]) func aRefusalCountsOnlyWithSilence(outageSeconds: Int) {
+        var simulator = WatchSimulator(3, seed: 13, outageSeconds: outageSeconds)
         simulator.run(until: Self.second)
         for _ in 0..<100 { simulator.watches[0].refused(1) }
         simulator.run(until: 10 * Self.second)
