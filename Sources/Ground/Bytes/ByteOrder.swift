@@ -26,11 +26,6 @@ extension FixedWidthInteger where Self: UnsignedInteger {
         order.put(UInt64(truncatingIfNeeded: self), bytes: Self.bitWidth / 8, behind: &bytes)
         return bytes
     }
-
-    /// How far byte number `index` of a number in `order` is shifted, in bits.
-    static func shift(of index: Int, _ order: ByteOrder) -> Int {
-        order == .littleEndian ? index * 8 : bitWidth - 8 - index * 8
-    }
 }
 
 extension RandomAccessCollection<UInt8> where Index == Int {
@@ -39,7 +34,7 @@ extension RandomAccessCollection<UInt8> where Index == Int {
         _: T.Type = T.self, at offset: Int, _ order: ByteOrder = .littleEndian
     ) -> T? {
         guard offset >= 0, offset <= count - T.bitWidth / 8 else { return nil }
-        return (0..<T.bitWidth / 8).reduce(T.zero) { $0 | T(self[startIndex + offset + $1]) << T(T.shift(of: $1, order)) }
+        return Array(dropFirst(offset).prefix(T.bitWidth / 8)).number(at: 0, order)
     }
 }
 

@@ -47,6 +47,6 @@ package struct ByteWriter: Sendable {
     ///
     /// - Precondition: it lies within what is written.
     package mutating func patch<T: FixedWidthInteger & UnsignedInteger>(_ value: T, at offset: Int) {
-        for index in 0..<T.bitWidth / 8 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> T(T.shift(of: index, order))) }
+        bytes.replaceSubrange(offset..<offset + T.bitWidth / 8, with: value.bytes(order))
     }
 }
