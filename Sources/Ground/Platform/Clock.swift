@@ -7,10 +7,11 @@ package func monotonicNow() -> UInt64 { read(CLOCK_MONOTONIC) }
 /// Nanoseconds since 1970-01-01 00:00 UTC (CLOCK_REALTIME), as far as this computer's clock is right.
 package func wallClockNow() -> UInt64 { read(CLOCK_REALTIME) }
 
-/// Nanoseconds that this computer has slept since it started (CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC does not; clock_gettime(2)).
-package func timeAsleep() -> UInt64 {
+/// Nanoseconds that this computer has slept since it started (CLOCK_BOOTTIME goes on meanwhile, CLOCK_MONOTONIC does not; clock_gettime(2)). In a
+/// time namespace, which shifts both (time_namespaces(7)), only the difference of two calls means something.
+package func timeAsleep() -> Int64 {
     let awake = monotonicNow()
-    return read(CLOCK_BOOTTIME) - awake
+    return Int64(bitPattern: read(CLOCK_BOOTTIME) &- awake)
 }
 
 /// The processor's time-stamp counter, raw.

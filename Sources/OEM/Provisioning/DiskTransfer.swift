@@ -8,15 +8,15 @@ struct DiskTransfer: Sendable {
     private let root: String
     /// `major:minor`; nil for a plain file, which fails of itself alone.
     private let number: String?
-    private let timeAsleep: @Sendable () -> UInt64
-    private let asleepBefore: UInt64
+    private let timeAsleep: @Sendable () -> Int64
+    private let asleepBefore: Int64
 
     /// The two clocks that the time is made from are read one after the other. Linux may measure a sleep by a clock of seconds: one of less than two
     /// may not be seen, and is none that a person or a lid brings about.
-    private static let leastSleep: UInt64 = 100_000_000
+    private static let leastSleep: Int64 = 100_000_000
 
     /// - Parameter timeAsleep: nanoseconds that this computer has slept since it started.
-    init(_ number: String?, root: String = "", timeAsleep: @escaping @Sendable () -> UInt64 = Platform.timeAsleep) {
+    init(_ number: String?, root: String = "", timeAsleep: @escaping @Sendable () -> Int64 = Platform.timeAsleep) {
         self.root = root
         self.number = number
         self.timeAsleep = timeAsleep
@@ -30,7 +30,7 @@ struct DiskTransfer: Sendable {
     ///   - remedy: what becomes of the stick, and what to do.
     func failure(of target: String, _ error: ProvisioningError, _ remedy: String) -> ProvisioningError {
         guard number != nil, isOfTransfers(error) else { return error }
-        if timeAsleep() >= asleepBefore + Self.leastSleep {
+        if timeAsleep() - asleepBefore >= Self.leastSleep {
             return .failed(.computerSlept, "this computer slept while it worked on \(target) (\(error)): \(remedy)")
         }
         return isGone ? .failed(.stickUnplugged, "\(target) was unplugged (\(error)): \(remedy)") : error
