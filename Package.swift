@@ -138,7 +138,7 @@ var guest: [Target] {
 var tests: [Target] {
     [
         .target(name: "CTestSupport", dependencies: ["CPlatform"], path: "Tests/CTestSupport"),
-        .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform", "Disk"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Contract", "Interconnect", "Platform", "Disk", arguments], path: "Tests/TestSupport"),
         .target(name: "Mutants", path: "Tests/Mutants", exclude: ["Program"]),
         test("Platform", ["Platform", "TestSupport", "CTestSupport"]),
         test("USB", ["USB", "Platform"]),

@@ -58,15 +58,7 @@ struct NodeSimulationCommandTests {
     }
 
     @Test func whatIsNoNumberInItsRangeIsRefused() throws {
-        let faults = try NumberOption.faults(in: NodeSimulationCommand._dumpHelp(), atLeast: 4) { words in
-            do {
-                _ = try NodeSimulationCommand.parseAsRoot(words)
-                return nil
-            } catch {
-                return (NodeSimulationCommand.exitCode(for: error).rawValue, NodeSimulationCommand.fullMessage(for: error))
-            }
-        }
-        #expect(faults == [])
+        #expect(try NumberOption.faults(in: NodeSimulationCommand.self, atLeast: 4) == [])
     }
 
     /// The seeded bugs of `tools/node-mutants` still fit the sources, also those that the simulation does not find yet (`Open`).

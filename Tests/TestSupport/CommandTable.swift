@@ -1,3 +1,4 @@
+package import ArgumentParser
 import Foundation
 
 /// The options of a program's commands that are numbers, as its own help has them: their help ends with a range.
@@ -10,12 +11,16 @@ package struct NumberOption {
     private var refused: [String] { ["-1", "99999999999999999999", "", "1x", " 1", "+1", "1.5"] + (range.least == "0" ? ["00"] : ["0"]) }
 
     /// What a program takes or refuses in other words than it should.
-    ///
-    /// - Parameters:
-    ///   - dump: what `--experimental-dump-help` prints (ArgumentParserToolInfo).
-    ///   - refusal: how a command line is refused, nil when it is not.
-    package static func faults(in dump: String, atLeast count: Int, refusal: ([String]) -> (status: Int32, message: String)?) throws -> [String] {
-        let options = try all(in: dump)
+    package static func faults(in program: (some ParsableCommand).Type, atLeast count: Int) throws -> [String] {
+        func refusal(_ words: [String]) -> (status: Int32, message: String)? {
+            do {
+                _ = try program.parseAsRoot(words)
+                return nil
+            } catch {
+                return (program.exitCode(for: error).rawValue, program.fullMessage(for: error))
+            }
+        }
+        let options = try all(in: program._dumpHelp())
         var faults = options.count < count ? ["\(options.count) options are numbers: \(options.map(\.words))"] : []
         for option in options {
             for value in option.refused {
@@ -27,6 +32,7 @@ package struct NumberOption {
         return faults
     }
 
+    /// - Parameter dump: what `--experimental-dump-help` prints (ArgumentParserToolInfo).
     private static func all(in dump: String) throws -> [NumberOption] {
         struct Dump: Decodable {
             struct Command: Decodable {
