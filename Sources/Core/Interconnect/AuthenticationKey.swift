@@ -26,19 +26,28 @@ extension ClusterKey {
 /// HMAC-SHA256 (RFC 2104) with a key for one purpose.
 package struct AuthenticationKey: Sendable {
     private let key: SymmetricKey
+    /// What has hashed the key, once for all messages.
+    private let keyed: HMAC<SHA256>
     static let codeLength = 32
 
-    init(key: SymmetricKey) { self.key = key }
+    init(key: SymmetricKey) {
+        self.key = key
+        keyed = HMAC(key: key)
+    }
 
     /// To derive others from; whoever takes them erases them.
     var bytes: [UInt8] { unsafe key.withUnsafeBytes { unsafe [UInt8]($0) } }
 
-    func code(for message: [UInt8]) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: message, using: key))
-    }
+    func code(for message: [UInt8]) -> [UInt8] { Array(authenticated(message)) }
 
     /// Compares in constant time.
     func isValid(_ code: some Sequence<UInt8>, for message: [UInt8]) -> Bool {
-        HMAC<SHA256>.isValidAuthenticationCode(Array(code), authenticating: message, using: key)
+        authenticated(message) == Array(code)
+    }
+
+    private func authenticated(_ message: [UInt8]) -> HMAC<SHA256>.MAC {
+        var hash = keyed
+        hash.update(data: message)
+        return hash.finalize()
     }
 }

@@ -7,12 +7,12 @@ extension ByteOrder {
     // Of one type, so that messages of many numbers cost no generic arithmetic.
 
     /// Puts the low bytes of `value` behind `bytes`; at most 8.
-    func put(_ value: UInt64, bytes count: Int, behind bytes: inout [UInt8]) {
+    @usableFromInline func put(_ value: UInt64, bytes count: Int, behind bytes: inout [UInt8]) {
         for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * (self == .littleEndian ? index : count - 1 - index)))) }
     }
 
     /// The number of `count` bytes at `offset`, which are there; at most 8.
-    func number(of bytes: [UInt8], at offset: Int, count: Int) -> UInt64 {
+    @usableFromInline func number(of bytes: [UInt8], at offset: Int, count: Int) -> UInt64 {
         var value: UInt64 = 0
         for index in 0..<count { value = value << 8 | UInt64(bytes[offset + (self == .littleEndian ? count - 1 - index : index)]) }
         return value

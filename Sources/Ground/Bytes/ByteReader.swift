@@ -1,9 +1,9 @@
 /// Takes bytes apart from their start; every length is checked, and too few bytes are an error, never a trap.
 package struct ByteReader: Sendable {
-    private let bytes: [UInt8]
-    private let order: ByteOrder
+    @usableFromInline let bytes: [UInt8]
+    @usableFromInline let order: ByteOrder
     /// Bytes taken so far.
-    package private(set) var offset = 0
+    @usableFromInline package internal(set) var offset = 0
 
     package init(_ bytes: [UInt8], _ order: ByteOrder = .littleEndian) {
         self.bytes = bytes
@@ -13,7 +13,7 @@ package struct ByteReader: Sendable {
     /// Bytes not taken yet.
     package var remaining: Int { bytes.count - offset }
 
-    package mutating func take<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self) throws(ByteError) -> T {
+    @inlinable package mutating func take<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self) throws(ByteError) -> T {
         try require(T.bitWidth / 8)
         defer { offset += T.bitWidth / 8 }
         return T(truncatingIfNeeded: order.number(of: bytes, at: offset, count: T.bitWidth / 8))
@@ -50,7 +50,7 @@ package struct ByteReader: Sendable {
         guard remaining == 0 else { throw .long(remaining) }
     }
 
-    private func require(_ count: Int) throws(ByteError) {
+    @usableFromInline func require(_ count: Int) throws(ByteError) {
         guard count >= 0 else { throw .value("length") }
         guard count <= remaining else { throw .short(offset: bytes.count, missing: count - remaining) }
     }

@@ -1,13 +1,13 @@
 /// Puts bytes together: messages, tables, records.
 package struct ByteWriter: Sendable {
-    package private(set) var bytes: [UInt8] = []
-    private let order: ByteOrder
+    @usableFromInline package internal(set) var bytes: [UInt8] = []
+    @usableFromInline let order: ByteOrder
 
     package init(_ order: ByteOrder = .littleEndian) { self.order = order }
 
     package var count: Int { bytes.count }
 
-    package mutating func put<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
+    @inlinable package mutating func put<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
         order.put(UInt64(truncatingIfNeeded: value), bytes: T.bitWidth / 8, behind: &bytes)
     }
 
