@@ -39,7 +39,7 @@ extension MachineSession {
     static func makeLoop(
         _ setup: Setup, layout: MachineLayout, machine: VirtualMachine, memory: GuestMemory, channels: [PageChannel<Connection>?],
         processors: [ProcessorSignal], interrupted: @escaping @Sendable (NodeIndex, ConnectionLoss) -> Void,
-        onLoss: @escaping @Sendable (NodeID, String) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void
+        onLoss: @escaping @Sendable (NodeID, PeerLoss) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void
     ) throws -> CoherenceLoop<Connection> {
         var configuration = EngineConfiguration(
             node: NodeID(of: setup.node), nodeCount: setup.plan.resources.count, homes: try HomeMap(layout),

@@ -68,7 +68,7 @@ package final class MachineSession: @unchecked Sendable {
         processors = try Self.makeProcessors(setup, layout: layout, machine: machine, targets: targets, environment: room)
         loop = try Self.makeLoop(
             setup, layout: layout, machine: machine, memory: memory, channels: coherence, processors: signals, interrupted: interrupted,
-            onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: why) : .lost(node: NodeIndex(lost), why: why)) },
+            onLoss: { lost, why in report(NodeIndex(lost) == node ? .failed(why: "\(why)") : why.input(NodeIndex(lost))) },
             onFailure: { report($0.isOutOfMemory ? .outOfMemory(why: "\($0)") : .failed(why: "\($0)")) })
         (self.setup, self.layout, self.clock, self.control, self.watch) = (setup, layout, clock, control, watch)
         (self.router, self.timers, self.devices, self.room) = (router, timers, devices, room)

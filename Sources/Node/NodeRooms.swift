@@ -38,7 +38,7 @@ final class NodeRooms: Sendable {
     func start() {
         statistics.start()
         links.start()
-        var handlers = ControlPlane.Handlers(message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, why: $1) })
+        var handlers = ControlPlane.Handlers(message: { [self] in take($0, from: $1, at: $2) }, loss: { [self] in lost($0, $1) })
         if links.isKept { handlers.interruption = { [links] in links.interrupted($0, .control, $1) } }
         control.start(handlers)
         watch.judge(
@@ -53,8 +53,8 @@ final class NodeRooms: Sendable {
                 }))
     }
 
-    private func lost(_ peer: NodeIndex, why: String) {
-        membership.feed(.lost(node: peer, why: why))
+    private func lost(_ peer: NodeIndex, _ why: PeerLoss) {
+        membership.feed(why.input(peer))
         updates.lost(peer)
     }
 
@@ -69,7 +69,7 @@ final class NodeRooms: Sendable {
 
     /// A message that this peer may not send, or that nobody asked it for, is its loss.
     private func take(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) {
-        do throws(PeerViolation) { try deliver(message, from: node, at: timestamp) } catch { lost(node, why: error.description) }
+        do throws(PeerViolation) { try deliver(message, from: node, at: timestamp) } catch { lost(node, .node(error.description)) }
     }
 
     private func deliver(_ message: ControlMessage, from node: NodeIndex, at timestamp: UInt64) throws(PeerViolation) {

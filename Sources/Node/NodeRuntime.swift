@@ -62,6 +62,7 @@ package final class NodeRuntime: Sendable {
         let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, sizer: setup.portSizer, say: log)
         var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
         configuration.onPeer = { watch.expect($0, at: $1) }
+        configuration.onStartedAnew = { watch.startedAnew($0) }
         watch.start()
         let mesh: JoinedMesh
         do throws(MeshError) { mesh = try Mesh.establish(configuration, log: { log($0) }) } catch {

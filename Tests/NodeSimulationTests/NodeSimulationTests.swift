@@ -35,7 +35,7 @@ struct NodeSimulationTests {
             if scenario.boards.contains(where: { $0.kernelKilohertz != 2_500_000 }) { guessed += 1 }
             if scenario.boards.contains(where: { $0.firmware == 0 }) { mixed += 1 }
         }
-        #expect(kinds == ["powerCut", "kill", "cut", "cable", "flaps", "switchOff", "stop", "rival", "replay"])
+        #expect(kinds == ["powerCut", "kill", "cut", "filter", "cable", "flaps", "switchOff", "stop", "rival", "replay"])
         #expect(sizes == Set(2...16))
         #expect(min(narrow, odd, guessed, mixed) > 50)
     }

@@ -33,7 +33,7 @@ final class LoopNode {
                 node: NodeID(UInt8(node)), nodeCount: slices.count, homes: try HomeMap(ranges), cacheLimit: cacheMiB << 8,
                 minimumHold: 300_000),
             memory: memory, forgetter: nil, channels: channels, processors: guest.signals,
-            onLoss: { node, why in if why != "connection closed by the peer" { fail("node \(node): \(why)") } }, onFailure: { fail("\($0)") }, log: { print($0) })
+            onLoss: { node, why in if "\(why)" != "connection closed by the peer" { fail("node \(node): \(why)") } }, onFailure: { fail("\($0)") }, log: { print($0) })
         for (page, words) in program.pages(at: base, mapping: mapping) { try populate(page, words) }
     }
 

@@ -17,6 +17,8 @@ struct Judge {
     }
 
     static let interval: Time = 500 * .millisecond
+    /// Longer than a late beat.
+    static let noticedStop: Time = 800 * .millisecond
     /// Within that after the outage a loss is decided and told: 1 s for contradictions, 1 s for words.
     static let decision: Time = 2 * .second + 500 * .millisecond
 
@@ -28,6 +30,8 @@ struct Judge {
     /// By board and process: since when it is ending, or prepares a machine.
     private var since: [Int: (phase: String, at: Time)] = [:]
     private var wakes: [Int: Time] = [:]
+    /// Stops that are over, and are to be spoken of.
+    private var stops: [(board: Int, process: Int, at: Time)] = []
     private var hasReset = false
     private var machines = 0
 
@@ -52,7 +56,30 @@ struct Judge {
         gone.append(Gone(board: board.index, process: node.process, place: node.me, at: world.now, isDeath: true))
     }
 
-    mutating func woke(_ board: Board, _ now: Time) { wakes[board.index] = now }
+    mutating func joined(_ node: SimulatedNode, _ world: World) {
+        for (place, member) in node.members.enumerated() {
+            guard let member, place != node.me.position else { continue }
+            // A beacon's word holds for a second; one that was recorded, and not heard at its time, until the question that it answers is old.
+            let limit: Time = history.isReplayed ? 5500 * .millisecond : 1500 * .millisecond
+            if let end = gone.first(where: { $0.board == member.board && $0.process == member.process }), world.now > end.at + limit {
+                find(.corpse, "node \(node.me) joins a machine with node \(place), which has gone \((world.now - end.at).seconds) ago", world)
+            }
+        }
+    }
+
+    mutating func woke(_ board: Board, _ now: Time) {
+        wakes[board.index] = now
+        guard let node = board.node, let joined = node.joinedAt, joined < board.stoppedSince, now > board.stoppedSince + Self.noticedStop else { return }
+        stops.append((board.index, node.process, now))
+    }
+
+    /// A board of a machine that stood still says so, each 10 s.
+    private mutating func lookAtStops(_ world: World) {
+        guard let stop = stops.first, world.now > stop.at + 500 * .millisecond else { return }
+        stops.removeFirst()
+        guard let node = world.boards[stop.board].node, node.process == stop.process, node.membership?.phase == .running else { return }
+        if (node.saidStop ?? 0) + 10 * .second < world.now { find(.word, "node \(node.me) stood still until \(stop.at.seconds), and says nothing of it", world) }
+    }
 
     mutating func runs(_ node: SimulatedNode, _ world: World) {
         machines += 1
@@ -89,22 +116,24 @@ struct Judge {
             return gone.contains { $0.board == member.board && $0.process == member.process && $0.isDeath }
                 || history.isTouched(member.board, since: joined, until: now)
         }
-        // Who did not hear or run itself does not know.
-        // One of two boards with one stick is forgotten by the others, and both stop.
-        let isBlind = scenario.rival == node.me.position || history.isDeaf(node.board.index, since: joined, until: now) && !(history.isStrict && history.wasOnlyStopped(node.board.index))
+        // One of two boards with one stick is forgotten by the others, and both stop. Who did not hear or run itself knows that, and no more.
+        let isDeaf = history.isDeaf(node.board.index, since: joined, until: now)
+        let isBlind = scenario.rival == node.me.position || isDeaf && !history.isStrict
         switch end {
         case .poweredOff, .reboot: break
         case .unsuitable: if !scenario.hasOddCounter { find(.blame, "\(end) though all counters run at one speed", world) }
         case .lost(let place, _):
             let isPair = n == 2 && history.isCut(0, 1, since: joined, until: now)
-            let isNodeTouched = history.isStrict ? isDown(place, node, joined, now) : isTouched(place)
-            if !isNodeTouched, !isPair, !isBlind { find(.blame, "node \(node.me) says \(end); node \(place) was healthy", world) }
+            let isExcused = isDown(place, node, joined, now) || !history.isStrict && !isWitnessed(place, node, world)
+            if !isExcused, !isPair, !isBlind { find(.blame, "node \(node.me) says \(end); node \(place) was healthy", world) }
         case .cut(let low, let high, _):
-            let isCut = history.isStrict && n > 2 && scenario.rival == nil ? history.isCut(low.position, high.position, since: joined, until: now) : isTouched(low) || isTouched(high)
+            let isCut = history.isStrict && n > 2 && scenario.rival == nil
+                ? history.isCut(low.position, high.position, since: joined, until: now)
+                : isDead(low, node) || isDead(high, node) || history.isLinkSilent(low.position, high.position, since: joined, until: now)
             if !isCut, !isBlind { find(.blame, "node \(node.me) says \(end); that link was whole", world) }
         case .alone:
             let others = NodeIndex.all(of: n).filter { $0 != node.me }
-            let isExcused = isBlind || (history.isStrict ? others.allSatisfy(isTouched) : others.contains(where: isTouched))
+            let isExcused = isBlind || isDeaf || others.allSatisfy { isDead($0, node) || history.isLinkSilent(node.board.index, $0.position, since: joined, until: now) }
             if !isExcused { find(.blame, "node \(node.me) says \(end); its port was whole", world) }
         case .refused, .guestFailed, .failed:
             let isExcused = isBlind || (0..<n).contains { isTouched(NodeIndex($0)) }
@@ -112,20 +141,41 @@ struct Judge {
         }
     }
 
-    /// The node itself, not only a link of it, was down for longer than the budget.
-    private func isDown(_ place: NodeIndex, _ node: SimulatedNode, _ joined: Time, _ now: Time) -> Bool {
+    /// Its process has died, or a second board has its stick.
+    private func isDead(_ place: NodeIndex, _ node: SimulatedNode) -> Bool {
         guard let member = node.members[place.position], place.position != scenario.rival else { return true }
         return gone.contains { $0.board == member.board && $0.process == member.process && $0.isDeath }
-            || history.isDeaf(member.board, since: joined, until: now)
     }
 
-    /// Those that nothing was done to end one machine in one way.
+    /// All nodes heard all the time a third one that heard `place`: whatever else was done, nobody can think that it is lost.
+    private func isWitnessed(_ place: NodeIndex, _ node: SimulatedNode, _ world: World) -> Bool {
+        let begin = world.now - min(world.now, scenario.outage + Self.decision)
+        let living = NodeIndex.all(of: scenario.nodes).filter { $0 != place && !isDead($0, node) }
+        return living.allSatisfy { one in
+            living.contains { third in
+                third != one && !history.isDisturbed(third.position, place.position, since: begin, until: world.now)
+                    && !history.isDisturbed(third.position, one.position, since: begin, until: world.now)
+            }
+        }
+    }
+
+    /// The node itself, not only a link of it, was down for longer than the budget.
+    private func isDown(_ place: NodeIndex, _ node: SimulatedNode, _ joined: Time, _ now: Time) -> Bool {
+        guard let member = node.members[place.position] else { return true }
+        return isDead(place, node) || history.isDeaf(member.board, since: joined, until: now)
+    }
+
+    /// Those that hear each other end one machine in one way.
     private mutating func compare(_ entry: Gone, _ world: World) {
-        guard let end = entry.end, !history.isTouched(entry.board, since: 0, until: world.now) else { return }
+        let now = world.now
+        /// It hears at least one of the others all the time, and runs.
+        func hears(_ board: Int) -> Bool { !history.isDeaf(board, since: 0, until: now) && scenario.rival == nil }
+        guard let end = entry.end, hears(entry.board) else { return }
         for other in gone {
             guard let otherEnd = other.end, let seen = entry.members[other.place.position], seen.board == other.board, seen.process == other.process,
                 let back = other.members[entry.place.position], back.board == entry.board, back.process == entry.process,
-                !history.isTouched(other.board, since: 0, until: world.now), otherEnd.rank != end.rank
+                hears(other.board), !history.isDisturbed(entry.board, other.board, since: now - min(now, scenario.outage + 10 * .second), until: now),
+                otherEnd.rank != end.rank
             else { continue }
             find(.agreement, "node \(entry.place) ends with \(end), node \(other.place) with \(otherEnd)", world)
         }
@@ -138,6 +188,7 @@ struct Judge {
             guard let node = board.node, !board.isStopped, world.now > (wakes[board.index] ?? 0) + scenario.outage + 4 * .second || wakes[board.index] == nil else { continue }
             if let membership = node.membership { look(at: membership.phase, of: node, world) } else { lookAtSearcher(node, world) }
         }
+        lookAtStops(world)
         if world.now >= scenario.quiet { endGuest(world) }
         conclude(world)
     }

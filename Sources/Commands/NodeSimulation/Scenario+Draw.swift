@@ -47,38 +47,62 @@ extension Scenario {
         }
     }
 
+    /// When a fault begins: at any time, while the nodes join, or where another one is noticed or decided.
+    private func moment(_ random: inout SplitMix64) -> Time {
+        guard let other = faults.last, random.below(2) == 0 else {
+            return 500 * .millisecond + random.time(below: random.below(2) == 0 ? 5 * .second : 12 * .second)
+        }
+        let near = [other.begin, other.end, other.begin + outage][random.below(3)]
+        let spread: Time = [150 * .millisecond, 1300 * .millisecond][random.below(2)]
+        return max(near + random.time(below: 2 * spread), spread + 100 * .millisecond) - spread
+    }
+
+    /// Clearly below the budget, just above it, or clearly.
+    private func duration(_ random: inout SplitMix64) -> Time {
+        switch random.below(5) {
+        case 0...1: 50 * .millisecond + random.time(below: outage - 700 * .millisecond)
+        case 2: outage + random.time(below: 1500 * .millisecond)
+        default: outage + .second + random.time(below: 8 * .second)
+        }
+    }
+
+    /// Outages or stops one after the other, each within the budget.
+    private func series(from begin: Time, pause: Range<Time>, longest: Time, _ random: inout SplitMix64) -> [Range<Time>] {
+        var times: [Range<Time>] = []
+        var begin = begin
+        for _ in 0..<(2 + random.below(5)) {
+            let length = 50 * .millisecond + random.time(below: min(outage - 700 * .millisecond, longest))
+            times.append(begin..<begin + length)
+            begin += length + pause.lowerBound + random.time(below: pause.upperBound - pause.lowerBound)
+        }
+        return times
+    }
+
     private mutating func drawFault(_ random: inout SplitMix64) {
         let board = random.below(nodes)
-        let at = 500 * .millisecond + random.time(below: 12 * .second)
-        /// Mostly clearly below or above the budget.
-        func duration(_ random: inout SplitMix64) -> Time {
-            random.below(2) == 0 ? 50 * .millisecond + random.time(below: outage - 700 * .millisecond) : outage + .second + random.time(below: 8 * .second)
-        }
-        switch random.below(16) {
-        case 0...2: faults.append(.powerCut(board: board, at: at, off: random.below(3) == 0 ? nil : 100 * .millisecond + random.time(below: 6 * .second)))
+        let other = (board + 1 + random.below(nodes - 1)) % nodes
+        let at = moment(&random)
+        switch random.below(18) {
+        case 0...2:
+            faults.append(.powerCut(board: board, at: at, off: random.below(3) == 0 ? nil : 100 * .millisecond + random.time(below: 6 * .second)))
+            // Two boards of one rack.
+            if nodes > 3, random.below(3) == 0 { faults.append(.powerCut(board: other, at: at + random.time(below: 120 * .millisecond), off: 6 * .second)) }
         case 3...4: faults.append(.kill(board: board, at: at, off: random.below(3) == 0 ? nil : random.time(below: 4 * .second)))
-        case 5...7:
-            let other = (board + 1 + random.below(nodes - 1)) % nodes
-            faults.append(.cut(from: board, to: other, isPair: random.below(2) == 0, at..<at + duration(&random)))
+        case 5...7: faults.append(.cut(from: board, to: other, isPair: random.below(2) == 0, at..<at + duration(&random)))
         case 8...9: faults.append(.cable(board: board, at..<at + duration(&random)))
-        case 10:
-            var times: [Range<Time>] = []
-            var begin = at
-            for _ in 0..<(2 + random.below(5)) {
-                let length = 50 * .millisecond + random.time(below: min(outage - 700 * .millisecond, 2 * .second))
-                times.append(begin..<begin + length)
-                begin += length + 400 * .millisecond + random.time(below: .second)
-            }
-            faults.append(.flaps(board: board, times))
+        case 10: faults.append(.flaps(board: board, series(from: at, pause: 400 * .millisecond..<1400 * .millisecond, longest: 2 * .second, &random)))
         case 11: faults.append(.switchOff(at..<at + duration(&random)))
-        case 12...13: faults.append(.stop(board: board, [at..<at + duration(&random)], isFrozen: random.below(2) == 0))
-        case 14:
+        case 12: faults.append(.stop(board: board, [at..<at + duration(&random)], isFrozen: true))
+        case 13: faults.append(.stop(board: board, [at..<at + duration(&random)], isFrozen: false))
+        case 14: faults.append(.stop(board: board, series(from: at, pause: 40 * .millisecond..<160 * .millisecond, longest: 1350 * .millisecond, &random), isFrozen: false))
+        case 15: faults.append(.filter(a: board, b: other, at..<at + (random.below(2) == 0 ? duration(&random) : outage + 10 * .second)))
+        case 16:
             if boards.count == nodes { boards.append(BoardPlan(boot: 200 * .millisecond)) }
             faults.append(.rival(node: board, at: at))
         default:
             // The recording is played when one of its senders starts anew.
             faults.append(.powerCut(board: board, at: at, off: 300 * .millisecond))
-            faults.append(.replay(at: at + 100 * .millisecond))
+            faults.append(.replay(at: at + 100 * .millisecond, rounds: [12, 300][random.below(2)]))
         }
     }
 }

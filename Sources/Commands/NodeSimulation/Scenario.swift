@@ -18,6 +18,8 @@ enum Fault: Sendable {
     case kill(board: Int, at: Time, off: Time?)
     /// Frames from one board to another are lost, and the other way too.
     case cut(from: Int, to: Int, isPair: Bool, Range<Time>)
+    /// Between two boards no stream passes (a filter, a full table of connections); heartbeats do.
+    case filter(a: Int, b: Int, Range<Time>)
     /// The board's cable is out.
     case cable(board: Int, Range<Time>)
     /// The same again and again.
@@ -28,8 +30,8 @@ enum Fault: Sendable {
     case stop(board: Int, [Range<Time>], isFrozen: Bool)
     /// A second board with that node's stick gets power.
     case rival(node: Int, at: Time)
-    /// Somebody plays back every beacon that was sent before.
-    case replay(at: Time)
+    /// Somebody plays back the beacons that were sent before, so many times, four a second.
+    case replay(at: Time, rounds: Int)
 }
 
 /// How one board differs from the others.
@@ -76,13 +78,22 @@ struct Scenario: Sendable {
 }
 
 extension Fault {
+    /// When it begins.
+    var begin: Time {
+        switch self {
+        case .powerCut(_, let at, _), .kill(_, let at, _), .rival(_, let at), .replay(let at, _): at
+        case .cut(_, _, _, let times), .filter(_, _, let times), .cable(_, let times), .switchOff(let times): times.lowerBound
+        case .flaps(_, let times), .stop(_, let times, _): times.first?.lowerBound ?? 0
+        }
+    }
+
     /// When it is over for good; for those that end nothing, when it begins.
     var end: Time {
         switch self {
         case .powerCut(_, let at, let off), .kill(_, let at, let off): at + (off ?? 0)
-        case .cut(_, _, _, let times), .cable(_, let times), .switchOff(let times): times.upperBound
+        case .cut(_, _, _, let times), .filter(_, _, let times), .cable(_, let times), .switchOff(let times): times.upperBound
         case .flaps(_, let times), .stop(_, let times, _): times.last?.upperBound ?? 0
-        case .rival(_, let at), .replay(let at): at
+        case .rival(_, let at), .replay(let at, _): at
         }
     }
 
@@ -92,7 +103,7 @@ extension Fault {
         let longest = outage - 300 * .millisecond
         switch self {
         case .powerCut, .kill: return true
-        case .cut(_, _, _, let times), .cable(_, let times), .switchOff(let times): return times.upperBound - times.lowerBound > longest
+        case .cut(_, _, _, let times), .filter(_, _, let times), .cable(_, let times), .switchOff(let times): return times.upperBound - times.lowerBound > longest
         case .flaps(_, let times), .stop(_, let times, _): return times.contains { $0.upperBound - $0.lowerBound > longest }
         case .rival, .replay: return false
         }

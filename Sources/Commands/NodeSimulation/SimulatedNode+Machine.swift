@@ -22,6 +22,7 @@ extension SimulatedNode {
         }
         members[me.position] = (board.index, process)
         world.say(board.index, "has joined")
+        world.judge.joined(self, world)
         let record = BoardRecord(sockets: 1, cores: 1, memoryMiB: 160, model: nil)
         let statement = LicenceStatement(
             node: .init(index: me, licence: nil, isDevelopment: true, record: record, interconnect: .ethernet), threads: 1, denyList: [])
@@ -71,15 +72,15 @@ extension SimulatedNode {
             interruptions[link.role]?.begin(link.peer, why, now: now)
             for role in Interruptions.roles(after: link.role, hasPart: hasPart) { feed(Gathering.Input.interrupted(link.peer, role)) }
             feed(Gathering.Input.tick)
-        case .lost(let why): lose(link, why)
+        case .lost(let why): lose(link, .node(why))
         }
     }
 
-    private func lose(_ link: Link, _ why: String) {
+    private func lose(_ link: Link, _ why: PeerLoss) {
         guard !link.isLost else { return }
         link.lose()
         interruptions[link.role]?.end(link.peer)
-        feed(.lost(node: link.peer, why: why))
+        feed(why.input(link.peer))
     }
 
     func tickLinks() {
@@ -91,7 +92,7 @@ extension SimulatedNode {
             }
             for (peer, why) in interruptions[role]?.overdue(now: now, limit: interruptionLimit) ?? [] {
                 guard board.node === self, let link = (role == .control ? control : coherence)[peer.position] else { continue }
-                lose(link, ConsoleWords.notResumed(role, after: interruptionLimit, why))
+                lose(link, .link(ConsoleWords.notResumed(role, after: interruptionLimit, why)))
             }
         }
     }

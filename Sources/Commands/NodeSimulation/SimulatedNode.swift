@@ -40,6 +40,8 @@ final class SimulatedNode {
     var sent: [UInt64]
     var taken: [UInt64]
     var lastWords: (text: String, at: Time) = ("", 0)
+    /// When its console said last that it stood still.
+    var saidStop: Time?
     let startedAt: Time
     var joinedAt: Time?
     var ranSince: Time?
@@ -188,6 +190,7 @@ final class SimulatedNode {
                 forget(known.stream, known.side)
             case .deliver(let id, let peer): deliver(id, peer)
             case .say(let sentence): say(sentence)
+            case .startedAnew(let peer): watch.startedAnew(peer)
             case .joined: join()
             case .failed(let error): return fail(error)
             }
@@ -240,7 +243,9 @@ final class SimulatedNode {
             case .narrowPath(let peer, let full, let carried):
                 board.portSize = min(board.portSize, carried)
                 say("packets of \(full) bytes do not arrive at node \(peer), such of \(carried) bytes do")
-            case .slow, .stoodStill: if let words = ConsoleWords.warning(event, outage: watch.timing.outage) { say(words) }
+            case .slow, .stoodStill:
+                if let words = ConsoleWords.warning(event, outage: watch.timing.outage) { say(words) }
+                if case .stoodStill = event { saidStop = world.now }
             }
             if board.node !== self { return }
         }

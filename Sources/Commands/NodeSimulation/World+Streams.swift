@@ -21,7 +21,7 @@ extension World {
         let (from, to) = (stream.ends[0].board, stream.ends[1].board)
         guard isAlive(stream.ends[0]), stream.ends[0].isOpen, let node = boards[from].node, node.process == stream.ends[0].process else { return }
         // Whoever plays recordings answers nothing.
-        guard boards.indices.contains(to), isOpen(from, to), isOpen(to, from), boards[to].hasKernel else {
+        guard boards.indices.contains(to), isOpenToStreams(from, to), isOpenToStreams(to, from), boards[to].hasKernel else {
             stream.dials += 1
             return post(.dial(stream), at: now + .second << Time(stream.dials - 1))
         }
@@ -82,8 +82,8 @@ extension World {
         guard isAlive(stream.ends[side]), !stream.ends[side].isDead, let since = stream.ends[side].unacknowledged else { return }
         // The timers of a board that stands still do so, too.
         if boards[from].isFrozen { return retry(stream, side, after: 100 * .millisecond) }
-        let forward = isOpen(from, to) && boards[to].hasKernel && fits(stream.ends[side].pending.count, from, to)
-        let back = forward && isOpen(to, from)
+        let forward = isOpenToStreams(from, to) && boards[to].hasKernel && fits(stream.ends[side].pending.count, from, to)
+        let back = forward && isOpenToStreams(to, from)
         if forward, !isAlive(stream.ends[1 - side]) || stream.ends[1 - side].isDead || !stream.ends[1 - side].isOpen && !stream.ends[side].pending.isEmpty {
             if back { post(.end(stream, side, .reset), at: now + 2 * delay()) }
             return
@@ -125,7 +125,7 @@ extension World {
         guard stream.ends[side].unacknowledged == nil, now >= stream.ends[side].lastProbe + .second else { return }
         stream.ends[side].lastProbe = now
         let (from, to) = (stream.ends[side].board, stream.ends[1 - side].board)
-        guard isOpen(from, to), isOpen(to, from), boards[to].hasKernel else {
+        guard isOpenToStreams(from, to), isOpenToStreams(to, from), boards[to].hasKernel else {
             stream.ends[side].missedProbes += 1
             if stream.ends[side].missedProbes > 2 { giveUp(stream, side) }
             return
@@ -154,7 +154,7 @@ extension World {
     private func giveUp(_ stream: TCPStream, _ side: Int) {
         let (from, to) = (stream.ends[side].board, stream.ends[1 - side].board)
         tear(stream, side, .failed(errno: 110))
-        if isOpen(from, to) { post(.end(stream, 1 - side, .reset), at: now + delay()) }
+        if isOpenToStreams(from, to) { post(.end(stream, 1 - side, .reset), at: now + delay()) }
     }
 
     /// The stream is over at this end.

@@ -23,8 +23,8 @@ final class World {
         case power(Int, Bool)
         case start(Int)
         case kill(Int)
-        /// Of the fault with that number.
-        case impair([(from: Int, to: Int)], Int)
+        /// Frames between boards are lost, or only those of streams; 1 begins it, -1 ends it.
+        case impair([(from: Int, to: Int)], streams: Bool, Int)
         case stop(Int, isFrozen: Bool)
         case wake(Int)
         case replay
@@ -44,6 +44,8 @@ final class World {
     private(set) var boards: [Board] = []
     /// By sender and receiver: how many faults keep frames from it.
     private(set) var blocked: [[Int]]
+    /// The same of streams alone.
+    private var filtered: [[Int]]
     /// The last two beacons of each board, until they are played.
     private var recorded: [[[UInt8]]]
     private var isRecording: Bool
@@ -59,6 +61,7 @@ final class World {
         random = SplitMix64(state: mixer.next())
         key = ClusterKey(using: &random)
         blocked = Array(repeating: Array(repeating: 0, count: scenario.boardCount), count: scenario.boardCount)
+        filtered = blocked
         judge = Judge(scenario)
         recorded = Array(repeating: [], count: scenario.boardCount)
         isRecording = scenario.faults.contains { if case .replay = $0 { true } else { false } }
@@ -79,9 +82,9 @@ final class World {
     // MARK: Faults
 
     private func post(_ fault: Fault) {
-        func impair(_ pairs: [(from: Int, to: Int)], _ times: Range<Time>) {
-            post(.impair(pairs, 1), at: times.lowerBound)
-            post(.impair(pairs, -1), at: times.upperBound)
+        func impair(_ pairs: [(from: Int, to: Int)], streams: Bool = false, _ times: Range<Time>) {
+            post(.impair(pairs, streams: streams, 1), at: times.lowerBound)
+            post(.impair(pairs, streams: streams, -1), at: times.upperBound)
         }
         let all = 0..<scenario.boardCount
         func cable(_ board: Int) -> [(from: Int, to: Int)] { all.filter { $0 != board }.flatMap { [(board, $0), ($0, board)] } }
@@ -93,6 +96,7 @@ final class World {
             post(.kill(board), at: at)
             if let off { post(.start(board), at: at + off) }
         case .cut(let from, let to, let isPair, let times): impair(isPair ? [(from, to), (to, from)] : [(from, to)], times)
+        case .filter(let a, let b, let times): impair([(a, b), (b, a)], streams: true, times)
         case .cable(let board, let times): impair(cable(board), times)
         case .flaps(let board, let all): for times in all { impair(cable(board), times) }
         case .switchOff(let times): impair(all.flatMap { from in all.filter { $0 != from }.map { (from, $0) } }, times)
@@ -102,7 +106,7 @@ final class World {
                 post(.wake(board), at: times.upperBound)
             }
         case .rival(_, let at): post(.power(scenario.nodes, true), at: at)
-        case .replay(let at): for round in 0..<12 { post(.replay, at: at + Time(round) * 250 * .millisecond) }
+        case .replay(let at, let rounds): for round in 0..<rounds { post(.replay, at: at + Time(round) * 250 * .millisecond) }
         }
     }
 
@@ -141,9 +145,9 @@ final class World {
             say(index, "vsmpd is killed")
             judge.died(boards[index], self)
             vacate(boards[index])
-        case .impair(let pairs, let change):
-            for (from, to) in pairs { blocked[from][to] += change }
-            trace?("\(now.seconds) \(change > 0 ? "cut" : "mended") \(pairs.map { "\($0.from)->\($0.to)" }.joined(separator: " "))")
+        case .impair(let pairs, let streams, let change):
+            for (from, to) in pairs { if streams { filtered[from][to] += change } else { blocked[from][to] += change } }
+            trace?("\(now.seconds) \(change > 0 ? "cut" : "mended")\(streams ? " for streams" : "") \(pairs.map { "\($0.from)->\($0.to)" }.joined(separator: " "))")
         case .stop(let index, let isFrozen):
             boards[index].stop(isFrozen: isFrozen, now)
             say(index, "stands still")
@@ -221,6 +225,9 @@ final class World {
     // MARK: Datagrams
 
     func isOpen(_ from: Int, _ to: Int) -> Bool { blocked[from][to] == 0 && !boards[from].isFrozen && !boards[to].isFrozen && boards[from].isPowered }
+
+    /// For packets of TCP.
+    func isOpenToStreams(_ from: Int, _ to: Int) -> Bool { filtered[from][to] == 0 && isOpen(from, to) }
 
     func delay() -> Time { scenario.latency + random.time(below: scenario.jitter) }
 

@@ -92,6 +92,7 @@ extension Gathering {
         guard let index = attempts.firstIndex(where: { $0.id == id }), !attempts[index].isClosing else { return }
         body(&attempts[index])
         if case .awaitingAdmission(let peer, _) = attempts[index].state {
+            if !isJoining, peers.contains(peer.index), isSuccessor(peer.instance, of: peer.index, at: attempts[index].remote) { act(.startedAnew(peer.index)) }
             if let refusal = objection(to: peer, from: attempts[index].remote, now) { attempts[index].refuse(refusal) } else { attempts[index].admit() }
         }
         let output = attempts[index].takeOutput()
@@ -116,10 +117,15 @@ extension Gathering {
         let place = places[node: peer.index]
         guard let known = place.identity, known.instance != peer.instance else { return nil }
         guard isJoining else { return .unexpectedPeer(Self.restarted(peer.index)) }
-        // The board has started anew, and nothing lives of its earlier start. Several nodes of one host are told apart by nothing but their places.
-        let isSameBoard = isDiscovering && place.address?.with(port: 0) == remote.with(port: 0)
-        guard !isSameBoard, answers(peer.index, now) else { return nil }
+        // Nothing lives of a board's earlier start. Several nodes of one host are told apart by nothing but their places.
+        guard !(isDiscovering && isSuccessor(peer.instance, of: peer.index, at: remote)), answers(peer.index, now) else { return nil }
         return .duplicateIndex(peer.index, holder: "the board at \(place.address.map(\.description) ?? "another address")")
+    }
+
+    /// Another start of `peer` than the one that has its place, on the same board as far as its address tells.
+    func isSuccessor(_ instance: [UInt8], of peer: NodeIndex, at address: SocketAddress) -> Bool {
+        guard let known = places[node: peer].identity, known.instance != instance else { return false }
+        return places[node: peer].address?.with(port: 0) == address.with(port: 0)
     }
 
     private static func restarted(_ peer: NodeIndex) -> String {

@@ -45,6 +45,8 @@ package struct Gathering: Sendable {
         /// The handshake is done: the stream is the peer's, and nothing behind the handshake was read.
         case deliver(StreamID, PeerStream)
         case say(String)
+        /// The board of a peer of this machine runs another start of that node.
+        case startedAnew(NodeIndex)
         /// Every peer has both streams and lives.
         case joined
         /// The last effect: instead of `joined`.
@@ -170,6 +172,10 @@ package struct Gathering: Sendable {
         case .keeping:
             announce(now, random: &random)
             dial(now, random: &random)
+            for peer in peers {
+                guard let entry = table.entries[peer], entry.isAlive(now), isSuccessor(entry.instance, of: peer, at: entry.address) else { continue }
+                act(.startedAnew(peer))
+            }
         case .leaving(let why, let until):
             announce(now, random: &random)
             guard now >= until, !attempts.contains(where: \.isClosing) else { return }

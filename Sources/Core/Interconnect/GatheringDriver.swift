@@ -206,6 +206,7 @@ final class GatheringDriver: @unchecked Sendable {
                 stream(id)?.delivered = peer
                 if peer.role == .control { configuration.onPeer(peer.peer, peer.address) }
             case .say(let sentence): log(sentence)
+            case .startedAnew(let peer): configuration.onStartedAnew(peer)
             case .joined: outcome = .success(())
             case .failed(let error): outcome = .failure(error)
             }

@@ -38,6 +38,8 @@ package struct MeshConfiguration: Sendable {
     package var reportInterval: UInt64 = 5_000_000_000
     /// Hears of each start of a peer when its control stream stands, for who sends it heartbeats; must not block.
     package var onPeer: @Sendable (NodeIdentity, SocketAddress) -> Void = { _, _ in }
+    /// Hears, again and again, that a board of the machine runs another start of its node; must not block.
+    package var onStartedAnew: @Sendable (NodeIndex) -> Void = { _ in }
     /// Bytes of the send rings.
     package var coherenceSendCapacity = 4 << 20
     package var controlSendCapacity = 1 << 20

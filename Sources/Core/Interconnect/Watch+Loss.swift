@@ -28,8 +28,12 @@ extension Watch {
         case silentPair(NodeIndex, UInt64)
         /// Its host answers that nobody takes heartbeats there.
         case refused(UInt64)
+        /// Its board runs another start of the node.
+        case startedAnew(UInt64)
         /// The first hears nothing of the second, which another node hears.
         case unheard(NodeIndex, of: NodeIndex, UInt64)
+        /// This node itself did not run for longer than the others wait.
+        case stoodStill(UInt64)
         /// It lives, and hears none of the others.
         case deaf(UInt64)
 
@@ -38,7 +42,9 @@ extension Watch {
             case .silent(let time): "no heartbeat for \(Self.milliseconds(time)) ms"
             case .silentPair(let node, let time): "no heartbeat for \(Self.milliseconds(time)) ms: node \(node) or the link to it is gone"
             case .refused(let time): "no heartbeat for \(Self.milliseconds(time)) ms, and its board answers that vsmpd does not run there any more"
+            case .startedAnew(let time): "no heartbeat for \(Self.milliseconds(time)) ms, and its board has started anew"
             case .unheard(let node, let other, let time): "node \(node) has heard nothing of node \(other) for \(Self.milliseconds(time)) ms, and both live"
+            case .stoodStill(let time): "this board itself stood still for \(Self.milliseconds(time)) ms; look at what stops it (firmware, power, hypervisor)"
             case .deaf(let time): "it has heard none of the other nodes for \(Self.milliseconds(time)) ms; look at its port and cable"
             }
         }
@@ -48,9 +54,19 @@ extension Watch {
 
     /// Whether and how the machine has lost `peer`, as far as this node can tell now.
     func loss(of peer: NodeIndex, now: UInt64) -> Loss? {
+        guard let loss = lossByOthers(of: peer, now: now) else { return nil }
+        // Whoever did not run for longer than the others wait was lost by them; that they have gone since is no fault of theirs.
+        if let wokeUp, lastStop > timing.outage, now < wokeUp + 2 * timing.outage { return .alone(.stoodStill(lastStop)) }
+        return loss
+    }
+
+    private func lossByOthers(of peer: NodeIndex, now: UInt64) -> Loss? {
         let silence = silence(of: peer, now: now)
         // A forged answer alone ends nothing: the heartbeats have to fail, too.
-        if peers[node: peer].refusals >= 3, silence > Timing.refusal { return .node(peer, .refused(silence)) }
+        if silence > Timing.refusal {
+            if peers[node: peer].hasStartedAnew { return .node(peer, .startedAnew(silence)) }
+            if peers[node: peer].refusals >= 3 { return .node(peer, .refused(silence)) }
+        }
         if silence > timing.outage { return loss(of: peer, silentFor: silence, now: now) }
         // What others say of this node is old news after a stop; whom they have decided to lose, they say in words.
         if let wokeUp, now < wokeUp + timing.outage { return nil }

@@ -53,6 +53,8 @@ package struct Watch: Sendable {
         var nextSequence: UInt64 = 1
         /// Times its host has refused a beat since it was last heard.
         var refusals = 0
+        /// Since it was last heard its board was seen to run another start of it.
+        var hasStartedAnew = false
         /// The largest packet that came from it, in bytes.
         var largest: UInt16 = 0
         /// What it says of ours; nil once the probe has taken it in.
@@ -76,8 +78,9 @@ package struct Watch: Sendable {
     package private(set) var stops: UInt64 = 0
     package private(set) var longestStop: UInt64 = 0
     private var toldStops: UInt64 = 0
-    /// When the last stop ended.
+    /// When the last stop ended, and how long it was, in nanoseconds.
     var wokeUp: UInt64?
+    private(set) var lastStop: UInt64 = 0
     private var longestStopSinceWarning: UInt64 = 0
     private var warned: UInt64?
     private var lastCall: UInt64
@@ -139,6 +142,7 @@ package struct Watch: Sendable {
         peer.sequence = beat.sequence
         peer.lastHeard = max(peer.lastHeard, now)
         peer.refusals = 0
+        peer.hasStartedAnew = false
         peer.ages = beat.ages
         peer.sent = beat.sent
         peer.figures.stops = UInt64(beat.stops)
@@ -150,6 +154,9 @@ package struct Watch: Sendable {
 
     /// The host of `peer` has said that nobody takes heartbeats there.
     package mutating func refused(_ peer: NodeIndex) { peers[node: peer].refusals += 1 }
+
+    /// The board of `peer` runs another start of it, which has proved the key.
+    package mutating func startedAnew(_ peer: NodeIndex) { peers[node: peer].hasStartedAnew = true }
 
     // MARK: What goes
 
@@ -218,6 +225,7 @@ package struct Watch: Sendable {
         let stopped = elapsed - Timing.beat
         stops += 1
         wokeUp = now
+        lastStop = stopped
         longestStop = max(longestStop, stopped)
         longestStopSinceWarning = max(longestStopSinceWarning, stopped)
         for index in peers.indices { peers[index].lastHeard += stopped }

@@ -11,11 +11,11 @@ package final class ControlPlane: @unchecked Sendable {
         /// A message, the node that sent it, and the time-stamp counter when it was taken from the socket.
         package var message: @Sendable (ControlMessage, NodeIndex, UInt64) -> Void
         /// A peer is lost, and why; once a peer.
-        package var loss: @Sendable (NodeIndex, String) -> Void
+        package var loss: @Sendable (NodeIndex, PeerLoss) -> Void
         /// A peer's connection is interrupted, and why: ``ControlPlane/adopt(_:for:)`` is to follow. Nil: that is a loss.
         package var interruption: (@Sendable (NodeIndex, ConnectionLoss) -> Void)?
 
-        package init(message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, String) -> Void) {
+        package init(message: @escaping @Sendable (ControlMessage, NodeIndex, UInt64) -> Void, loss: @escaping @Sendable (NodeIndex, PeerLoss) -> Void) {
             self.message = message
             self.loss = loss
         }
@@ -146,15 +146,15 @@ package final class ControlPlane: @unchecked Sendable {
 
     private func end(_ link: ControlLink, _ why: LinkEnd, _ handlers: Handlers) {
         switch why {
-        case .lost(let why): lose(link, why, handlers)
+        case .lost(let why): lose(link, .node(why), handlers)
         case .interrupted(let why):
-            guard let interruption = handlers.interruption else { return lose(link, "\(why)", handlers) }
+            guard let interruption = handlers.interruption else { return lose(link, .node("\(why)"), handlers) }
             interruptions.begin(link.peer, why, now: monotonicNow())
             interruption(link.peer, why)
         }
     }
 
-    private func lose(_ link: ControlLink, _ why: String, _ handlers: Handlers) {
+    private func lose(_ link: ControlLink, _ why: PeerLoss, _ handlers: Handlers) {
         interruptions.end(link.peer)
         if link.fileDescriptor >= 0 { try? poller.remove(link.fileDescriptor) }
         let isNews = gone.withLock { gone in
@@ -166,7 +166,7 @@ package final class ControlPlane: @unchecked Sendable {
 
     private func loseStalled(_ handlers: Handlers) {
         for peer in NodeSet(bits: stalled.exchange(0, ordering: .sequentiallyConsistent)).members {
-            if let link = links[node: peer] { lose(link, Self.stalledWords, handlers) }
+            if let link = links[node: peer] { lose(link, .node(Self.stalledWords), handlers) }
         }
     }
 
@@ -204,7 +204,7 @@ package final class ControlPlane: @unchecked Sendable {
         }
         let limit = interruptionLimit.load(ordering: .relaxed)
         for (peer, why) in interruptions.overdue(now: now, limit: limit) {
-            if let link = links[node: peer] { lose(link, ConsoleWords.notResumed(.control, after: limit, why), handlers) }
+            if let link = links[node: peer] { lose(link, .link(ConsoleWords.notResumed(.control, after: limit, why)), handlers) }
         }
     }
 

@@ -37,12 +37,15 @@ extension Membership {
         }
     }
 
+    mutating func lose(linkTo peer: NodeIndex, _ why: String) {
+        if end == nil, phase != .ending { add([.cut(min(node, peer), max(node, peer), why: why)]) } else { lose(peer, why) }
+    }
+
     mutating func lose(_ loss: Watch.Loss) {
         switch loss {
         case .node(let peer, let reason): lose(peer, "\(reason)")
         case .link(let low, let high, let reason):
-            let peer = low == node ? high : low
-            if end == nil, phase != .ending { add([MachineEnd(loss)]) } else { lose(peer, "\(reason)") }
+            lose(linkTo: low == node ? high : low, "\(reason)")
         case .alone:
             if end == nil { add([MachineEnd(loss)]) } else { for peer in NodeIndex.all(of: count) where peer != node { lose(peer, "") } }
         }

@@ -35,6 +35,8 @@ package struct Membership: Sendable {
         case message(MembershipMessage, from: NodeIndex)
         /// A peer died, or sent what no node sends.
         case lost(node: NodeIndex, why: String)
+        /// No connection to a peer comes back. Were it silent, the heartbeats would have said so before.
+        case severed(from: NodeIndex, why: String)
         /// What the heartbeats say.
         case unheard(Watch.Loss)
         /// Answers to tasks.
@@ -163,6 +165,7 @@ package struct Membership: Sendable {
         case .joined(let statement): join(statement)
         case .message(let message, let peer): take(message, from: peer)
         case .lost(let peer, let why): lose(peer, why)
+        case .severed(let peer, let why): lose(linkTo: peer, why)
         case .unheard(let loss): lose(loss)
         case .judged(let outcome): judged(outcome)
         case .measured(let hello, let clock): measured(hello, clock)

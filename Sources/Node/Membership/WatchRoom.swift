@@ -75,6 +75,9 @@ package final class WatchRoom: @unchecked Sendable {
         wake.raise()
     }
 
+    /// Its board runs another start of that peer.
+    func startedAnew(_ peer: NodeIndex) { shared.withLock { $0.watch.startedAnew(peer) } }
+
     /// All have joined: silence counts from now on.
     package func judge(_ handlers: Handlers) {
         shared.withLock { shared in

@@ -23,9 +23,9 @@ extension CoherenceLoop where Link: ~Copyable {
         // priority keeps every other thread from ending.
         if isDraining { return remove(channel) }
         switch end {
-        case .lost(let why): lose(channel, "\(why)")
+        case .lost(let why): lose(channel, .node("\(why)"))
         case .interrupted(let why):
-            guard let onInterruption else { return lose(channel, "\(why)") }
+            guard let onInterruption else { return lose(channel, .node("\(why)")) }
             interruptions.begin(NodeIndex(channel.peer), why, now: monotonicNow())
             onInterruption(channel.peer, why)
         }
@@ -50,7 +50,7 @@ extension CoherenceLoop where Link: ~Copyable {
     /// A link that nothing brings back is lost, also where the peer itself is heard.
     func loseInterrupted(_ now: UInt64) {
         for (peer, why) in interruptions.overdue(now: now, limit: interruptionLimit) {
-            if let channel = channels[peer.position] { lose(channel, ConsoleWords.notResumed(.coherence, after: interruptionLimit, why)) }
+            if let channel = channels[peer.position] { lose(channel, .link(ConsoleWords.notResumed(.coherence, after: interruptionLimit, why))) }
         }
     }
 
@@ -61,7 +61,7 @@ extension CoherenceLoop where Link: ~Copyable {
         guard let message = Message(decoding: bytes, nodeCount: nodeCount, totalPages: totalPages),
             let contents = unsafe channel.contents(delivery, of: message)
         else {
-            lose(channel, "a coherence message that no node of this machine can send")
+            lose(channel, .node("a coherence message that no node of this machine can send"))
             return false
         }
         let now = monotonicNow()
@@ -70,7 +70,7 @@ extension CoherenceLoop where Link: ~Copyable {
         } catch {
             effects.removeAll()
             isHalted = true
-            lose(channel, "\(error)")
+            lose(channel, .node("\(error)"))
             return false
         }
         do throws(SystemError) {
@@ -82,7 +82,7 @@ extension CoherenceLoop where Link: ~Copyable {
         return true
     }
 
-    func lose(_ channel: PageChannel<Link>, _ why: String) {
+    func lose(_ channel: PageChannel<Link>, _ why: PeerLoss) {
         remove(channel)
         onLoss(channel.peer, why)
     }

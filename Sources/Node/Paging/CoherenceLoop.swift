@@ -41,7 +41,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     let orders = Mutex(LoopOrders<Link.Renewal>())
     let answered = Parker()
     private let running = Atomic<Bool>(false)
-    let onLoss: @Sendable (NodeID, String) -> Void
+    let onLoss: @Sendable (NodeID, PeerLoss) -> Void
     let onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)?
     let onFailure: @Sendable (SystemError) -> Void
     let log: @Sendable (String) -> Void
@@ -60,7 +60,7 @@ package final class CoherenceLoop<Link: PageLink & ~Copyable>: @unchecked Sendab
     package init(
         configuration: EngineConfiguration, memory: GuestMemory, forgetter: ShadowForgetter?, channels: [PageChannel<Link>?],
         processors: [ProcessorSignal], interruptionLimit: UInt64 = 0, onInterruption: (@Sendable (NodeID, ConnectionLoss) -> Void)? = nil,
-        onLoss: @escaping @Sendable (NodeID, String) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void,
+        onLoss: @escaping @Sendable (NodeID, PeerLoss) -> Void, onFailure: @escaping @Sendable (SystemError) -> Void,
         log: @escaping @Sendable (String) -> Void
     ) throws(SystemError) {
         engine = Engine(configuration: configuration)

@@ -149,7 +149,7 @@ final class JoinedMember {
         control.start(
             ControlPlane.Handlers(
                 message: { [driver] message, node, _ in if case .membership(let message) = message { driver.feed(.message(message, from: node)) } },
-                loss: { [driver] in driver.feed(.lost(node: $0, why: $1)) }))
+                loss: { [driver] in driver.feed($1.input($0)) }))
         watch.judge(WatchRoom.Handlers(loss: { [driver] in driver.feed(.unheard($0)) }, beat: { [driver] in driver.feed(.tick) }))
         while true {
             switch driver.nextTask() {

@@ -99,7 +99,7 @@ final class SharedMemory: @unchecked Sendable {
         try configurations.indices.map { node in
             try CoherenceLoop(
                 configuration: configurations[node], memory: memories[node], forgetter: nil, channels: channels[node], processors: [],
-                onLoss: { peer, why in if why != "connection closed by the peer" { log("node \(node), peer \(peer): \(why)") } },
+                onLoss: { peer, why in if "\(why)" != "connection closed by the peer" { log("node \(node), peer \(peer): \(why)") } },
                 onFailure: { log("node \(node): \($0)") },
                 log: { log("node \(node): \($0)") })
         }
