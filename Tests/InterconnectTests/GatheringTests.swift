@@ -13,6 +13,7 @@ private struct VirtualKit {
         var said: [String] = []
         var joined = false
         var failure: MeshError?
+        var startedAnew: Set<NodeIndex> = []
         /// Streams handed over, by peer.
         var delivered: [Gathering.PeerStream] = []
     }
@@ -89,6 +90,7 @@ private struct VirtualKit {
             feed(far.board, .ended(far.id))
         case .deliver(_, let stream): boards[board].delivered.append(stream)
         case .say(let line): boards[board].said.append(line)
+        case .startedAnew(let peer): boards[board].startedAnew.insert(peer)
         case .joined: boards[board].joined = true
         case .failed(let error): boards[board].failure = error
         }
@@ -190,7 +192,7 @@ private struct VirtualKit {
         }
     }
 
-    /// Interrupted streams come back; another start of a peer's board, and a rival, do not come in and stop nobody.
+    /// Interrupted streams come back; another start of a peer's board, and a rival, do not come in and stop nobody. That a board starts anew is seen.
     @Test func aSettledMachineIsDisturbedByNobody() {
         var kit = VirtualKit()
         for node in NodeIndex.all(of: 3) { kit.plug(identity(node, of: 3)) }
@@ -205,5 +207,7 @@ private struct VirtualKit {
         }
         #expect(kit.boards[3].said.contains { $0.contains("the machine runs with an earlier start of node 1") }, "\(kit.boards[3].said)")
         #expect(!kit.boards[3].joined && !kit.boards[4].joined)
+        // The rival of node 0 has a board of its own.
+        for board in [0, 2] { #expect(kit.boards[board].startedAnew == [1]) }
     }
 }

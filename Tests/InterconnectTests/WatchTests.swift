@@ -255,6 +255,36 @@ import Testing
         guard case .node(1, .refused)? = simulator.losses(0).first?.loss else { Issue.record("\(simulator.losses(0))"); return }
     }
 
+    /// A board that runs another start of its node has lost the earlier one: no third node that hears the new one makes a cut link of it.
+    @Test(arguments: [5, 1]) func aNewStartOfItsBoardIsTheEndOfANode(outageSeconds: Int) {
+        var simulator = WatchSimulator(3, seed: 17, outageSeconds: outageSeconds)
+        simulator.run(until: Self.second)
+        simulator.watches[0].startedAnew(1)
+        simulator.run(until: 3 * Self.second)
+        #expect(simulator.losses(0).isEmpty, "it is still heard")
+        simulator.deaths[1] = simulator.now
+        simulator.run(until: 3_800_000_000)
+        simulator.watches[0].startedAnew(1)
+        #expect(simulator.losses(0).isEmpty)
+        simulator.run(until: 4_300_000_000)
+        guard case .node(1, .startedAnew)? = simulator.losses(0).first?.loss else { Issue.record("\(simulator.losses(0))"); return }
+    }
+
+    /// Whoever did not run for longer than the others wait says that, when they have gone on without it.
+    @Test(arguments: [2, 3]) func aNodeThatDidNotRunBlamesItself(count: Int) {
+        var simulator = WatchSimulator(count, seed: 19)
+        simulator.stops = [(1, Self.second..<8 * Self.second)]
+        simulator.run(until: 8_200_000_000)
+        for node in 0..<count where node != 1 {
+            simulator.deaths[node] = simulator.now
+            simulator.watches[1].startedAnew(NodeIndex(node))
+        }
+        simulator.run(until: 10 * Self.second)
+        #expect(simulator.losses(1).count == 1)
+        guard case .alone(.stoodStill(let time))? = simulator.losses(1).first?.loss else { Issue.record("\(simulator.losses(1))"); return }
+        #expect((6_800_000_000...7_200_000_000).contains(time))
+    }
+
     // MARK: The path
 
     @Test(arguments: [(9000, 9000, nil), (9000, 1500, 1500), (9000, 1600, 1500), (9000, 1499, 1400), (9000, 1000, 1280), (1500, 1400, 1400), (1500, 1500, nil), (1280, 500, nil)] as [(Int, Int, Int?)])

@@ -395,11 +395,12 @@ struct LoopbackTests {
         peer.driver.feed(.built(ClockFigures()))
         for _ in 0..<1000 where !log.contains("and started") { usleep(5000) }
         peer.dropPages()
-        guard case .lost(1, _) = try #require(zero.wait(seconds: 10)).get() else {
+        // The peer is heard: it lives.
+        guard case .cut(0, 1, _) = try #require(zero.wait(seconds: 10)).get() else {
             Issue.record("no loss: \(log.all)")
             return
         }
-        #expect(log.contains("LOST node 1"), "\(log.all)")
+        #expect(log.contains("LOST link 0-1 (its coherence connection was interrupted"), "\(log.all)")
     }
 
     private func drop(_ link: PeerLinks) {

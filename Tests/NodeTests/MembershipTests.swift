@@ -114,6 +114,18 @@ import Testing
         #expect(words.count == 1 && words[0].hasPrefix("LOST link 1-2 (reported by node 1: silence): guest stopped"), "\(words)")
     }
 
+    /// No connection to a peer comes back, and its heartbeats do.
+    @Test(arguments: [2, 3]) func aConnectionThatDoesNotComeBackIsALinkOfTwoThatLive(count: Int) {
+        var member = joined(1, of: count)
+        _ = member.handle(PeerLoss.link("not resumed").input(0), now: 1)
+        if count == 3 { _ = member.handle(hear([.cut(0, 1, why: "reported")], from: 2), now: 2) }
+        guard case .cut(0, 1, "not resumed")? = member.end else { Issue.record("\(String(describing: member.end))"); return }
+        var other = joined(1, of: count)
+        _ = other.handle(PeerLoss.node("nonsense").input(0), now: 1)
+        if count == 3 { _ = other.handle(hear([.lost(node: 0, why: "reported")], from: 2), now: 2) }
+        guard case .lost(0, "nonsense")? = other.end else { Issue.record("\(String(describing: other.end))"); return }
+    }
+
     /// A link whose ends both live counts before what one of them makes of its silence.
     @Test func aLinkCountsBeforeANode() {
         var member = joined(0, of: 4)

@@ -90,11 +90,27 @@ struct FaultHistory {
         return longest
     }
 
+    /// Since when `to` has heard nothing of `from`; nil: it has heard it a moment ago.
+    func silentSince(_ from: Int, _ to: Int, at now: Time) -> Time? {
+        var since = now
+        for silence in silences.sorted(by: { $0.times.upperBound > $1.times.upperBound })
+        where (silence.from, silence.to) == (from, to) && silence.cause != .filter && silence.times.lowerBound < since && silence.times.upperBound + 400 * .millisecond > since {
+            since = silence.times.lowerBound
+        }
+        return since < now ? since : nil
+    }
+
     private func isLong(_ time: Time) -> Bool { time > scenario.outage - 300 * .millisecond }
 
     /// The board itself heard nobody, or did not run, for longer than the budget.
     func isDeaf(_ board: Int, since begin: Time, until end: Time) -> Bool {
         isLong(longest(since: begin, until: end) { $0.board == board })
+    }
+
+    /// The board was deaf for about as long as the budget: while one node decides, another hears it again, and it lives.
+    func isAtTheEdge(_ board: Int, since begin: Time, until end: Time) -> Bool {
+        let time = longest(since: begin, until: end) { $0.board == board }
+        return isLong(time) && time < scenario.outage + 1500 * .millisecond
     }
 
     /// The link between two boards, in one direction at least, carried nothing, or no stream, for longer than the budget.

@@ -89,6 +89,19 @@ struct Judge {
         if abs(told - truth) > 0.01 * truth { find(.frequency, "the guest is told \(told) kHz, the counters run at \(truth) kHz", world) }
     }
 
+    /// A node takes another one for lost before a third one that it hears could say that it hears it.
+    mutating func hears(_ loss: Watch.Loss, _ node: SimulatedNode, _ world: World) {
+        guard case .node(let place, .silent) = loss, scenario.rival == nil, let member = node.members[place.position], !isDead(place, node) else { return }
+        let now = world.now
+        func hasHeard(_ listener: Int, within time: Time) -> Bool { history.silentSince(member.board, listener, at: now).map { now - $0 < time } ?? true }
+        guard !history.isDeaf(member.board, since: 0, until: .max), hasHeard(node.board.index, within: scenario.outage + 700 * .millisecond) else { return }
+        let witness = NodeIndex.all(of: scenario.nodes).first { third in
+            third != place && third != node.me && !isDead(third, node) && !history.isDisturbed(third.position, node.board.index, since: now - min(now, 2 * .second), until: now)
+                && hasHeard(third.position, within: scenario.outage - 600 * .millisecond)
+        }
+        if let witness { find(.blame, "node \(node.me) takes node \(place) for lost, which node \(witness) has heard", world) }
+    }
+
     mutating func ended(_ node: SimulatedNode, _ outcome: Outcome, _ world: World) {
         var entry = Gone(board: node.board.index, process: node.process, place: node.me, at: world.now, isDeath: false)
         defer { gone.append(entry) }
@@ -129,6 +142,7 @@ struct Judge {
         case .cut(let low, let high, _):
             let isCut = history.isStrict && n > 2 && scenario.rival == nil
                 ? history.isCut(low.position, high.position, since: joined, until: now)
+                    || [low, high].contains { history.isAtTheEdge($0.position, since: joined, until: now) }
                 : isDead(low, node) || isDead(high, node) || history.isLinkSilent(low.position, high.position, since: joined, until: now)
             if !isCut, !isBlind { find(.blame, "node \(node.me) says \(end); that link was whole", world) }
         case .alone:

@@ -16,11 +16,13 @@ extension Scenario {
         self.seed = seed
         self.nodes = nodes
         outageSeconds = [1, 2, 2, 3, 3, 5][random.below(6)]
-        latency = [30_000, 100_000, 500_000][random.below(3)]
+        latency = random.below(8) == 0 ? 3_000_000 : [30_000, 100_000, 500_000][random.below(3)]
         jitter = [20_000, 200_000, 2_000_000][random.below(3)]
         loss = [0, 0, 5, 20][random.below(4)]
         resets = random.below(4) == 0
         boards = (0..<nodes).map { _ in BoardPlan(power: random.time(below: 2 * .second), boot: 200 * .millisecond + random.time(below: .second)) }
+        // Somebody comes late: the others wait for it while things happen to them.
+        if random.below(4) == 0 { boards[random.below(nodes)].power += 2 * .second + random.time(below: 10 * .second) }
         drawClocks(&random)
         if random.below(4) == 0 {
             mtu = 9000
@@ -34,7 +36,7 @@ extension Scenario {
         case 14...17: for _ in 0..<2 { drawFault(&random) }
         default: for _ in 0..<3 { drawFault(&random) }
         }
-        quiet = max(8 * .second, (faults.map(\.end).max() ?? 0) + outage + 3 * .second)
+        quiet = max(8 * .second, (faults.map(\.end).max() ?? 0) + outage + 3 * .second, (boards.map(\.power).max() ?? 0) + 4 * .second)
     }
 
     private mutating func drawClocks(_ random: inout SplitMix64) {
@@ -86,7 +88,7 @@ extension Scenario {
         case 0...2:
             faults.append(.powerCut(board: board, at: at, off: random.below(3) == 0 ? nil : 100 * .millisecond + random.time(below: 6 * .second)))
             // Two boards of one rack.
-            if nodes > 3, random.below(3) == 0 { faults.append(.powerCut(board: other, at: at + random.time(below: 120 * .millisecond), off: 6 * .second)) }
+            if nodes > 3, random.below(3) == 0 { faults.append(.powerCut(board: other, at: at + (random.below(2) == 0 ? 0 : random.time(below: 120 * .millisecond)), off: 6 * .second)) }
         case 3...4: faults.append(.kill(board: board, at: at, off: random.below(3) == 0 ? nil : random.time(below: 4 * .second)))
         case 5...7: faults.append(.cut(from: board, to: other, isPair: random.below(2) == 0, at..<at + duration(&random)))
         case 8...9: faults.append(.cable(board: board, at..<at + duration(&random)))
@@ -101,7 +103,7 @@ extension Scenario {
             faults.append(.rival(node: board, at: at))
         default:
             // The recording is played when one of its senders starts anew.
-            faults.append(.powerCut(board: board, at: at, off: 300 * .millisecond))
+            faults.append(.powerCut(board: board, at: at, off: [300 * .millisecond, 9 * .second][random.below(2)]))
             faults.append(.replay(at: at + 100 * .millisecond, rounds: [12, 300][random.below(2)]))
         }
     }

@@ -49,8 +49,6 @@ final class SimulatedNode {
     private struct Hearer {
         let identity: NodeIdentity
         let board: Int
-        let sends: AuthenticationKey
-        let hears: AuthenticationKey
     }
 
     init(_ board: Board, process: Int, _ world: World) {
@@ -101,7 +99,7 @@ final class SimulatedNode {
         feed(.listening(Self.address(board.index, port: port)))
         // Threads wake when they like.
         after(world.random.time(below: 50 * .millisecond), .mesh)
-        after(world.random.time(below: 100 * .millisecond), .beat)
+        after(world.random.time(below: 100 * .millisecond), .beats)
         after(world.random.time(below: 100 * .millisecond), .control)
     }
 
@@ -111,13 +109,15 @@ final class SimulatedNode {
         case .mesh:
             feed(Gathering.Input.tick)
             after(50 * .millisecond, .mesh)
-        case .beat:
-            after(100 * .millisecond, .beat)
+        case .beats:
+            after(100 * .millisecond, .beats)
             beat()
         case .control:
             after(100 * .millisecond, .control)
             tickLinks()
-        case .datagram(let from, let bytes, let size): hear(bytes, size: size, from: from)
+        // Each has a port of its own.
+        case .beacon(let from, let bytes): feed(.datagram(bytes, from: Self.address(from, port: BeaconGroup.port)))
+        case .beat(let beat, let from, let packet): hear(beat, packet, from: from)
         case .refused(let board): if let hearer = hearers.first(where: { $0.board == board }) { watch.refused(hearer.identity.index) }
         case .accepted(let stream):
             accepted += 1
@@ -216,29 +216,28 @@ final class SimulatedNode {
     private func expect(_ peer: NodeIdentity, at address: SocketAddress) {
         guard !hearers.contains(where: { $0.identity.instance == peer.instance }) else { return }
         hearers.removeAll { $0.identity.index == peer.index }
-        hearers.append(
-            Hearer(
-                identity: peer, board: Self.board(of: address), sends: world.key.beatKey(from: identity.instance, to: peer.instance),
-                hears: world.key.beatKey(from: peer.instance, to: identity.instance)))
+        hearers.append(Hearer(identity: peer, board: Self.board(of: address)))
         watch.expect(peer.index, now: now)
     }
 
-    private func hear(_ bytes: [UInt8], size: Int, from board: Int) {
-        // Each has a port of its own.
-        guard size > 0 else { return feed(.datagram(bytes, from: Self.address(board, port: BeaconGroup.port))) }
-        guard let hearer = hearers.first(where: { $0.board == board }), let beat = Beat(bytes, key: hearer.hears) else { return }
-        watch.heard(beat, size: size, now: now)
+    private func hear(_ beat: Beat, _ packet: SimulatedBeat, from board: Int) {
+        // Each pair of starts has keys of its own.
+        guard let hearer = hearers.first(where: { $0.board == board }), hearer.identity.instance == packet.sender, packet.receiver == identity.instance
+        else { return }
+        watch.heard(beat, size: packet.size, now: now)
     }
 
     private func beat() {
         for outgoing in watch.beats(now: now) {
             guard let hearer = hearers.first(where: { $0.identity.index == outgoing.to }) else { continue }
-            world.send(outgoing.beat.sealed(with: hearer.sends), size: Int(outgoing.size ?? 160), from: self, to: hearer.board)
+            let packet = SimulatedBeat(sender: identity.instance, receiver: hearer.identity.instance, size: Int(outgoing.size ?? 160))
+            world.send(outgoing.beat, packet, from: self, to: hearer.board)
         }
         for event in watch.tick(now: now) {
             switch event {
             case .lost(let loss):
                 world.say(board.index, "hears: \(loss)")
+                world.judge.hears(loss, self, world)
                 feed(.unheard(loss))
             case .narrowPath(let peer, let full, let carried):
                 board.portSize = min(board.portSize, carried)

@@ -7,9 +7,9 @@ import Platform
 final class World {
     /// For one process of one board; what comes for an earlier one is nobody's.
     enum Work {
-        case mesh, beat, control
-        /// A beacon has no size.
-        case datagram(from: Int, [UInt8], size: Int)
+        case mesh, beats, control
+        case beacon(from: Int, [UInt8])
+        case beat(Beat, from: Int, SimulatedBeat)
         case refused(by: Int)
         case stream(TCPStream, Int)
         case accepted(TCPStream)
@@ -211,8 +211,8 @@ final class World {
         var classes: [[Work]] = [[], [], []]
         for item in work {
             switch item {
-            case .datagram, .refused: classes[0].insert(item, at: classes[0].endIndex)
-            case .beat: classes[1].append(item)
+            case .beacon, .beat, .refused: classes[0].insert(item, at: classes[0].endIndex)
+            case .beats: classes[1].append(item)
             default: classes[2].append(item)
             }
         }
@@ -235,7 +235,7 @@ final class World {
     private func replay() {
         isRecording = false
         for bytes in recorded.joined() {
-            for board in boards { if let node = board.node, !board.isFrozen { post(.datagram(from: boards.count, bytes, size: 0), of: node, at: now + delay()) } }
+            for board in boards { if let node = board.node, !board.isFrozen { post(.beacon(from: boards.count, bytes), of: node, at: now + delay()) } }
         }
     }
 
@@ -244,17 +244,18 @@ final class World {
         if isRecording { recorded[from] = recorded[from].suffix(1) + [bytes] }
         for board in boards where board.index != from {
             guard blocked[from][board.index] == 0, let node = board.node, !board.isFrozen, !isLost() else { continue }
-            post(.datagram(from: from, bytes, size: 0), of: node, at: now + delay())
+            post(.beacon(from: from, bytes), of: node, at: now + delay())
         }
     }
 
     private func isLost() -> Bool { scenario.loss > 0 && random.below(1000) < scenario.loss }
 
-    func send(_ bytes: [UInt8], size: Int, from node: SimulatedNode, to: Int) {
+    /// A heartbeat.
+    func send(_ beat: Beat, _ packet: SimulatedBeat, from node: SimulatedNode, to: Int) {
         let from = node.board.index
-        guard size <= min(scenario.carries, max(boards[from].portSize, 1500)), isOpen(from, to), boards[to].hasKernel, !isLost() else { return }
+        guard packet.size <= min(scenario.carries, max(boards[from].portSize, 1500)), isOpen(from, to), boards[to].hasKernel, !isLost() else { return }
         if let other = boards[to].node {
-            post(.datagram(from: from, bytes, size: size), of: other, at: now + delay())
+            post(.beat(beat, from: from, packet), of: other, at: now + delay())
         } else if isOpen(to, from) {
             // Nobody listens at that port: the kernel says so (ICMP).
             post(.refused(by: to), of: node, at: now + 2 * delay())

@@ -14,29 +14,24 @@ import Platform
         let page = 4096
         let capacity = max(1, (requested + page - 1) / page) * page
         let what = "a ring of \(capacity) bytes"
-        // SAFETY: the reservation makes sure that both halves replace nothing but itself; every call is checked, and
-        // undone when a later one fails. The segment goes when its last attachment does, also if the process dies.
-        let segment = shmget(IPC_PRIVATE, capacity, 0o600)
-        guard segment >= 0 else { throw .system(SystemError("shmget", on: what, code: errno)) }
-        defer { _ = shmctl(segment, IPC_RMID, nil) }
-        let whole = unsafe mmap(nil, capacity * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard unsafe whole != MAP_FAILED, let address = unsafe whole else {
-            throw .system(SystemError("mmap", on: what, code: errno))
+        let file = try system { () throws(SystemError) in
+            let file = try FileDescriptor(inMemoryAs: what)
+            try file.truncate(to: capacity)
+            return file
         }
+        // SAFETY: the reservation makes sure that both halves replace nothing but itself; every call is checked, and undone when a later one fails.
+        let whole = unsafe mmap(nil, capacity * 2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard unsafe whole != MAP_FAILED, let address = unsafe whole else { throw .system(SystemError("mmap", on: what, code: errno)) }
         for offset in [0, capacity] {
-            let attached = unsafe shmat(segment, address + offset, Self.replaceMapping)
-            guard unsafe attached == address + offset else {
+            guard unsafe mmap(address + offset, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file.rawValue, 0) == address + offset else {
                 let error = errno
                 unsafe munmap(address, capacity * 2)
-                throw .system(SystemError("shmat", on: what, code: error))
+                throw .system(SystemError("mmap", on: what, code: error))
             }
         }
         unsafe base = address
         self.capacity = capacity
     }
-
-    /// SHM_REMAP of <sys/shm.h>, which Swift's import of the header leaves out.
-    private static let replaceMapping: Int32 = 0o40000
 
     deinit {
         // SAFETY: the mapping is ours alone and nothing that points into it outlives the ring's owner.

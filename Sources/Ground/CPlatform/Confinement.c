@@ -119,8 +119,8 @@ static const int allowed[] = {
     // The wire and the operator's socket.
     SYS_connect, SYS_accept, SYS_accept4, SYS_bind, SYS_listen, SYS_shutdown, SYS_getsockname, SYS_getpeername, SYS_setsockopt, SYS_getsockopt,
     SYS_recvmmsg, SYS_sendmmsg, SYS_select, SYS_pselect6, SYS_socketpair,
-    // The guest's memory, the trace of KVM's shadow pages, and rings that are mapped twice.
-    SYS_userfaultfd, SYS_perf_event_open, SYS_shmget, SYS_shmat, SYS_shmdt, SYS_shmctl,
+    // The guest's memory, and the trace of KVM's shadow pages.
+    SYS_userfaultfd, SYS_perf_event_open,
 };
 
 // Nothing in this program makes these: an attacker does.

@@ -1,3 +1,4 @@
+internal import CPlatform
 internal import Glibc
 
 /// One open file, device, pipe or socket, closed when its owner goes. It is close-on-exec.
@@ -67,6 +68,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
         // SAFETY: the path is a C string for the call.
         let raw = uninterrupted { unsafe open(path, flags, mode_t(permissions)) }
         self.init(owning: try checked(raw, "open", on: path), as: path)
+    }
+
+    /// An empty file that only memory holds (memfd_create(2)).
+    package init(inMemoryAs subject: String) throws(SystemError) {
+        self.init(owning: try checked(cplatform_memory_file(), "memfd_create", on: subject), as: subject)
     }
 }
 

@@ -19,7 +19,7 @@ package final class NamelessFile: Sendable {
     }
 
     private static func inMemory() throws(SystemError) -> FileDescriptor {
-        let file = FileDescriptor(owning: try checked(cplatform_memory_file(), "memfd_create", on: "a temporary file"), as: "a temporary file")
+        let file = try FileDescriptor(inMemoryAs: "a temporary file")
         try checked(uninterrupted { fchmod(file.rawValue, 0o600) }, "fchmod", on: "a temporary file")
         return file
     }

@@ -5,7 +5,7 @@ extension FileDescriptor {
     /// What a program reads on standard input: a file without a name, in which it may seek, and which is written without waiting for it.
     static func programInput(_ bytes: [UInt8]) throws(SystemError) -> FileDescriptor {
         if bytes.isEmpty { return try FileDescriptor(opening: "/dev/null", for: .read) }
-        let file = FileDescriptor(owning: try checked(cplatform_memory_file(), "memfd_create", on: "standard input"), as: "standard input")
+        let file = try FileDescriptor(inMemoryAs: "standard input")
         try file.write(bytes)
         try file.rewind()
         return file
