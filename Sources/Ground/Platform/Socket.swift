@@ -124,7 +124,8 @@ package struct Socket: ~Copyable, Sendable {
         case EINTR: nil
         case EAGAIN: .wouldBlock
         case ECONNRESET, EPIPE: .ended(.reset)
-        case EBADF, EFAULT, EINVAL, ENOTSOCK: preconditionFailure("socket call refused its arguments: errno \(error)")
+        // Not EINVAL, which a route of the type blackhole answers (ip-route(8)).
+        case EBADF, EFAULT, ENOTSOCK: preconditionFailure("socket call refused its arguments: errno \(error)")
         default: .ended(.failed(errno: error))
         }
     }
