@@ -116,6 +116,8 @@ package struct Gathering: Sendable {
     private var isComplete = false
     private var nextReport: UInt64
     private var lastTick: UInt64
+    /// After a standstill: when all who have not answered since then count as silent.
+    private var readyFrom: UInt64 = 0
     var console = RepeatLimit<String>()
     var strangers = RepeatLimit<String>()
     var lastRefusal: Refusal?
@@ -190,6 +192,8 @@ package struct Gathering: Sendable {
         defer { lastTick = max(lastTick, now) }
         guard now >= lastTick, now - lastTick > Self.lateness else { return }
         table.stoodStill(now - lastTick, until: now)
+        // What they said before it is no word of now.
+        readyFrom = now + PeerTable.lifetime
         for index in attempts.indices { attempts[index].extend(now - lastTick) }
         for peer in peers where places[node: peer].identity != nil { places[node: peer].begin = now }
     }
@@ -201,7 +205,7 @@ package struct Gathering: Sendable {
             // What this one lacked is said at once.
             if !isComplete { nextBeacon = now }
             isComplete = true
-            if peers.allSatisfy({ isReady($0, now) }) {
+            if now >= readyFrom, peers.allSatisfy({ isReady($0, now) }) {
                 phase = .keeping
                 return act(.joined)
             }
