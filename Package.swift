@@ -56,7 +56,9 @@ var core: [Target] {
         room("Core", "Machine", ["Bytes", "Contract"]),
         room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
-        room("Core", "Interconnect", ["CSealing", "Platform", "Bytes", "Contract", crypto]),
+        room("Core", "Interconnect", ["CSealing", "Verbs", "Platform", "Bytes", "Contract", crypto]),
+        room("Core", "Verbs", ["CVerbs", "Platform"]),
+        .target(name: "CVerbs", path: "Sources/Core/CVerbs", linkerSettings: verbsArchives.map { .linkedLibrary(":lib\($0).a") }),
         room("Core", "CSealing", [crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
     ]
@@ -199,6 +201,10 @@ var swiftRuntimeInside: [LinkerSetting] {
     return [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]
         + archives.map { .linkedLibrary($0, .when(configuration: .release)) }
 }
+
+/// libibverbs with the providers of a soft device (rdma_rxe) and of ConnectX adapters, and what they stand on: always the archives, because
+/// a shared libibverbs would look for its providers with dlopen, which a static executable cannot.
+var verbsArchives: [String] { ["rxe-rdmav34", "mlx4", "mlx5", "ibverbs", "nl-route-3", "nl-3"] }
 
 /// One executable with no shared library: what runs on a node or in the guest. The named archives belong to
 /// FoundationEssentials, which swift-crypto uses and whose own autolink entries leave them out. Debug builds
