@@ -37,6 +37,9 @@ import Testing
         try scratch.write("sys/class/net/lo/address", "00:00:00:00:00:00\n")
         try scratch.write("sys/class/net/tun0/address", "00:00:00:00:00:00\n")
         try scratch.link("sys/class/infiniband/mlx4_0/device", to: "../../../devices/pci0000:00/0000:00:03.0")
+        for (name, text) in [("link_layer", "InfiniBand"), ("rate", "40 Gb/sec (4X QDR)"), ("state", "2: INIT")] {
+            try scratch.write("sys/class/infiniband/mlx4_0/ports/1/\(name)", text + "\n")
+        }
         for port in 0...1 { try scratch.write("sys/class/tty/ttyS\(port)/type", "4\n") }
         var table = [UInt8](repeating: 0, count: 80)
         table.replaceSubrange(0..<4, with: Array("SPCR".utf8))
@@ -63,11 +66,16 @@ import Testing
         #expect(board.processors == .init(sockets: 2, coresPerSocket: 2, threadsPerCore: 2))
         #expect(board.memory == .init(minimumMiB: 3584, firmwareReserveMiB: 192, nodesMiB: [1709, 1709]))
         #expect(board.identity.systemManufacturer == "Acme \"Best\" */ Boards\\" && board.identity.boardProduct == "T9-B")
-        #expect(board.interconnect.map(\.driver) == ["e1000e", "mlx4_core"] && board.interconnect.map(\.pciID) == ["8086:10d3", "15b3:673c"])
+        #expect(
+            board.interconnect == [
+                .init(
+                    name: "infiniband0", technology: .infiniband, verbsDriver: .mlx4, driver: "mlx4_core", pciID: "15b3:673c",
+                    kernelModules: ["mlx4_core", "mlx4_ib", "ib_ipoib"], rateMbps: 40_000)
+            ])
         #expect(board.stick.kernelModules.first == "xhci_pci")
         #expect(board.consoles == .init(firmware: "ttyS1", guest: "ttyS0", baudRate: 57600))
         let comparisons = board.comparisons(with: HardwareInventory(root: computer.path))
-        #expect(comparisons.allSatisfy { $0.outcome == .agrees } && comparisons.count == 15, "\(comparisons)")
+        #expect(comparisons.allSatisfy { $0.outcome == .agrees } && comparisons.count == 14, "\(comparisons)")
     }
 
     @Test func everyValueHasItsOriginBesideIt() throws {
@@ -76,15 +84,41 @@ import Testing
         #expect(lines.allSatisfy { $0.hasSuffix(" */") && $0.contains("; /* ") })
         for (value, origin) in [
             ("system-product = \"Twin 9\"", "SMBIOS type 1, product name"), ("sockets = <2>", "ACPI MADT and CPUID, by /sys/devices/system/cpu"),
-            ("pci-id = \"8086:10d3\"", "PCI id of eth0 at 0000:00:02.0"), ("driver = \"e1000e\"", "driver of eth0 at 0000:00:02.0"),
+            ("pci-id = \"15b3:673c\"", "PCI id of mlx4_0/1 at 0000:00:03.0"), ("driver = \"mlx4_core\"", "driver of mlx4_0/1 at 0000:00:03.0"),
+            ("technology = \"infiniband\"", "link layer of mlx4_0/1"), ("rate-mbps = <40000>", "rate of mlx4_0/1 at 0000:00:03.0"),
+            ("verbs-driver = \"mlx4_ib\"", "Linux's module for mlx4_core"),
             ("firmware-console = \"ttyS1\"", "ACPI SPCR"), ("node-mib = <1709 1709>", "ACPI SRAT: MemTotal of 1953, 1953 MiB, less an eighth"),
         ] {
             #expect(text.contains("\(value); /* \(origin) */"), "no \(value) with \(origin) in\n\(text)")
         }
     }
 
+    /// The ports of a board speak the same: a capture takes the best and names the others.
+    @Test func portsOfOtherTechnologiesAreNamed() throws {
+        let computer = try Self.computer()
+        let leftOut = "/* left out, because the ports of a board speak the same: ethernet port eth0, driver e1000e, 8086:10d3 */"
+        #expect(try capture(computer).contains(leftOut))
+        // The adapter's wire is Ethernet: RoCE, on the interface of its first GID.
+        for (name, text) in [("link_layer", "Ethernet"), ("gid_attrs/ndevs/0", "eth1")] {
+            try computer.write("sys/class/infiniband/mlx4_0/ports/1/\(name)", text + "\n")
+        }
+        try computer.link("sys/class/net/eth1/device", to: "../../../devices/pci0000:00/0000:00:03.0")
+        let roce = try ScratchBoards(["t9/t9.dts": try capture(computer)]).load("t9").board.interconnect
+        #expect(roce == [.init(name: "ethernet0", technology: .roce, verbsDriver: .mlx4, driver: "mlx4_core", pciID: "15b3:673c", kernelModules: ["mlx4_core", "mlx4_ib"])])
+        // A soft device on the Gigabit port, and no adapter.
+        try FileManager.default.removeItem(atPath: computer.path + "/sys/class/infiniband/mlx4_0")
+        for (name, text) in [("ports/1/link_layer", "Ethernet"), ("parent", "eth0")] { try computer.write("sys/class/infiniband/rxe0/\(name)", text + "\n") }
+        try FileManager.default.removeItem(atPath: computer.path + "/sys/class/net/eth1")
+        let soft = try ScratchBoards(["t9/t9.dts": try capture(computer)]).load("t9").board.interconnect
+        #expect(soft == [.init(name: "ethernet0", technology: .roce, verbsDriver: .soft, driver: "e1000e", pciID: "8086:10d3", kernelModules: ["e1000e", "rdma_rxe", "crc32_generic"])])
+        // No verbs at all.
+        try FileManager.default.removeItem(atPath: computer.path + "/sys/class/infiniband")
+        let plain = try ScratchBoards(["t9/t9.dts": try capture(computer)]).load("t9")
+        #expect(plain.warnings.isEmpty && plain.board.interconnect == [.init(name: "ethernet0", driver: "e1000e", pciID: "8086:10d3", kernelModules: ["e1000e"])])
+    }
+
     @Test(arguments: [
-        ("sys/devices/system/cpu", "no processor"), ("proc/iomem", "0 MiB of System RAM"), ("sys/class/net", "no Ethernet port"), ("sys/class/tty", "no serial port"),
+        ("sys/devices/system/cpu", "no processor"), ("proc/iomem", "0 MiB of System RAM"), ("sys/class", "no Ethernet port"), ("sys/class/tty", "no serial port"),
     ])
     func whatCannotBeCapturedIsNamed(absent: String, what: String) throws {
         let computer = try Self.computer()

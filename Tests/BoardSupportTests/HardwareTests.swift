@@ -33,6 +33,15 @@ import Testing
         try scratch.link("sys/class/net/eth1/device/subsystem", to: "../../../bus/pci")
         try scratch.link("sys/class/net/eth1/device/driver", to: "../../../bus/pci/drivers/e1000e")
         try scratch.link("sys/class/infiniband/mlx4_0/device/driver", to: "../../../bus/pci/drivers/mlx4_core")
+        try scratch.link("sys/class/infiniband/mlx4_0/device/subsystem", to: "../../../bus/pci")
+        try scratch.write("sys/class/infiniband/mlx4_0/device/vendor", "0x15b3\n")
+        try scratch.write("sys/class/infiniband/mlx4_0/device/device", "0x673c\n")
+        for (port, layer, rate, state) in [(1, "InfiniBand", "40 Gb/sec (4X QDR)", "4: ACTIVE"), (2, "Ethernet", "10 Gb/sec (1X QDR)", "1: DOWN")] {
+            let folder = "sys/class/infiniband/mlx4_0/ports/\(port)"
+            try scratch.write(folder + "/link_layer", layer + "\n")
+            try scratch.write(folder + "/rate", rate + "\n")
+            try scratch.write(folder + "/state", state + "\n")
+        }
         try scratch.write("sys/module/kvm_amd/parameters/npt", "N\n")
         try scratch.link("sys/class/net/eth0/device/driver", to: "../../../bus/virtio/drivers/virtio_net")
         try scratch.write("sys/class/tty/ttyS0/type", "4\n")
@@ -50,7 +59,9 @@ import Testing
         #expect(inventory.memoryMiB == 2047)
         #expect(inventory.networkInterfaces.map(\.name) == ["eth0", "eth1"])
         #expect(inventory.networkInterfaces.map(\.pciID) == [nil, "8086:10d3"])
-        #expect(inventory.infinibandDevices.map(\.driver) == ["mlx4_core"])
+        #expect(inventory.verbsPorts.map(\.driver) == ["mlx4_core", "mlx4_core"] && inventory.verbsPorts.map(\.isInfiniBand) == [true, false])
+        #expect(inventory.verbsPorts.map(\.rateMbps) == [40_000, 10_000] && inventory.verbsPorts.map(\.state) == [.active, .down])
+        #expect(inventory.infinibandPorts.map(\.name) == ["mlx4_0/1"])
         #expect(inventory.memoryNodesMiB == [976, 878])
         #expect(inventory.identity == .init(systemManufacturer: "Acme", systemProduct: "Twin 9"))
         #expect(inventory.modules == ["kvm_amd"] && !inventory.isVirtual)
@@ -166,32 +177,68 @@ import Testing
         }
     }
 
-    @Test func portsThatAreNotDrivenAreReportedOnly() throws {
+    /// An InfiniBand port is compared with InfiniBand ports alone, its rate with its rule.
+    @Test func infinibandPortsAreComparedByWhatTheirWireIs() throws {
         let scratch = try computer()
-        let board = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband").board
-        #expect(board.drivenPorts.map(\.name) == ["ethernet0"])
+        var board = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband").board
         var hardware = HardwareInventory(root: scratch.path)
-        func port() -> HardwareComparison? { board.comparisons(with: hardware).first { $0.node == "/interconnect/infiniband0" } }
-        #expect(port()?.outcome == .agrees)
-        hardware.infinibandDevices = []
-        #expect(port()?.outcome == .differs && port()?.rule == .report && port()?.hardware == "no infiniband port")
+        func port(_ property: String) -> HardwareComparison? {
+            board.comparisons(with: hardware).first { $0.node == "/interconnect/infiniband0" && $0.property == property }
+        }
+        #expect(["driver", "pci-id", "rate-mbps"].allSatisfy { port($0)?.outcome == .agrees })
+        #expect(port("rate-mbps")?.rule == .report && port("rate-mbps")?.board == "an interface with rate in Mbit/s 40000")
+        hardware.verbsPorts[0].rateMbps = 56_000
+        #expect(port("rate-mbps")?.outcome == .differs && port("rate-mbps")?.hardware == "mlx4_0/1 (mlx4_core, 15b3:673c, 56000 Mbit/s)")
+        board.rules["/interconnect/infiniband0/rate-mbps"] = .atLeast
+        #expect(port("rate-mbps")?.outcome == .agrees && port("rate-mbps")?.board == "an interface with at least rate in Mbit/s 40000")
+        hardware.verbsPorts[0].isInfiniBand = false
+        #expect(port("driver")?.isRefused == true && port("driver")?.hardware == "no infiniband port")
+    }
+
+    /// Each verbs port knows the network interface on its wire.
+    @Test func verbsPortsAreFoundByTheirInterface() throws {
+        let scratch = try computer()
+        try scratch.link("sys/class/infiniband/mlx5_0/device", to: "../../../devices/pci0000:00/0000:00:05.0")
+        for port in 1...2 { try scratch.write("sys/class/infiniband/mlx5_0/ports/\(port)/link_layer", "InfiniBand\n") }
+        for (name, port) in [("ib0", 0), ("ib1", 1)] {
+            try scratch.link("sys/class/net/\(name)/device", to: "../../../devices/pci0000:00/0000:00:05.0")
+            try scratch.write("sys/class/net/\(name)/type", "32\n")
+            try scratch.write("sys/class/net/\(name)/dev_port", "\(port)\n")
+        }
+        try scratch.write("sys/class/infiniband/rxe0/ports/1/link_layer", "Ethernet\n")
+        try scratch.write("sys/class/infiniband/rxe0/ports/1/gid_attrs/ndevs/1", "eth0\n")
+        let hardware = HardwareInventory(root: scratch.path)
+        #expect(hardware.verbsPorts.map { "\($0.device)/\($0.number) \($0.interface ?? "-")" } == ["mlx4_0/1 -", "mlx4_0/2 -", "mlx5_0/1 ib0", "mlx5_0/2 ib1", "rxe0/1 eth0"])
+        #expect(hardware.networkInterfaces.filter(\.isInfiniBand).map(\.name) == ["ib0", "ib1"])
+    }
+
+    /// The interface that leads to a port's wire is of the port's kind, also where one driver serves both.
+    @Test func aPortsInterfaceIsOfItsKind() throws {
+        var hardware = HardwareInventory(root: try computer().path)
+        hardware.networkInterfaces = [
+            .init(name: "eth5", driver: "mlx4_core", address: nil), .init(name: "ib0", driver: "mlx4_core", address: nil, isInfiniBand: true),
+        ]
+        func names(_ technology: Board.Technology) -> [String] {
+            hardware.interfaces(for: .init(name: "p", technology: technology, driver: "mlx4_core", kernelModules: [])).map(\.name)
+        }
+        #expect(names(.infiniband) == ["ib0"] && names(.roce) == ["eth5"] && names(.ethernet) == ["eth5"])
     }
 
     @Test func loadedModulesAreSeenOnlyWithTheirDevice() throws {
         let scratch = try computer()
         let board = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband").board
-        for module in ["kvm", "e1000e", "mlx4_core", "mlx4_ib"] { try scratch.write("sys/module/\(module)/x", "") }
+        for module in ["kvm", "e1000e", "mlx4_core", "mlx4_ib", "ib_ipoib"] { try scratch.write("sys/module/\(module)/x", "") }
         var hardware = HardwareInventory(root: scratch.path)
         func seen() -> [String] {
             HardwareReport(board: board, comparisons: board.comparisons(with: hardware), hardware: hardware).lines.filter { $0.contains(": loaded: ") }
         }
-        #expect(seen().count == 3)
-        hardware.infinibandDevices = []
         #expect(
             seen() == [
                 "board: seen /virtualization/amd-kernel-modules: loaded: kvm kvm_amd",
-                "board: seen /interconnect/ethernet0/kernel-modules: loaded: e1000e",
+                "board: seen /interconnect/infiniband0/kernel-modules: loaded: mlx4_core mlx4_ib ib_ipoib e1000e",
             ])
+        hardware.verbsPorts = []
+        #expect(seen() == ["board: seen /virtualization/amd-kernel-modules: loaded: kvm kvm_amd"])
     }
 
     @Test func exactRefusesMoreProcessors() throws {

@@ -28,11 +28,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("usb-controller =", "interconnect-driver = \"e1000\";\n\t\tusb-controller =", "interconnect-driver"),
-        ("usb-controller =", "interconnect-kernel-modules = \"e1000\";\n\t\tusb-controller =", "interconnect-kernel-modules"),
+        ("interconnect-kernel-modules = \"e1000e\";", "", "interconnect-driver"),
+        ("interconnect-driver = \"e1000e\";", "", "interconnect-kernel-modules"),
         ("node-mib = <768 768>", "node-mib = <768 1025>", "node-mib"), ("processors = <8>", "processors = <7>", "processors"),
         ("guest-console = \"ttyS1\"", "guest-console = \"ttyS0\"", "guest-console"),
-        ("pci-id =", "technology = \"infiniband\";\n\t\t\tpci-id =", ""),
+        ("technology = \"infiniband\";", "", "verbs-driver"), ("verbs-driver = \"mlx4_ib\";", "", ""),
+        ("verbs-driver = \"mlx4_ib\";", "verbs-driver = \"mlx5_ib\";", "verbs-driver"),
+        ("verbs-driver = \"mlx4_ib\";", "verbs-driver = \"rdma_rxe\";", "verbs-driver"),
+        ("\tdriver = \"mlx4_core\";", "\tdriver = \"hfi1\";", "verbs-driver"), (", \"ib_ipoib\"", "", "kernel-modules"),
+        ("\"mlx4_ib\", \"ib_ipoib\"", "\"ib_ipoib\"", "kernel-modules"),
+        ("\"ib_ipoib\";\n\t\t};", "\"ib_ipoib\";\n\t\t};\n\n\t\tother { driver = \"e1000e\"; kernel-modules = \"e1000e\"; };", "technology"),
     ])
     func contradictionsAreRelations(old: String, new: String, property: String) throws {
         let name = "opteron-2008-infiniband"
@@ -86,12 +91,28 @@ import Testing
         #expect(finding.file.hasSuffix("/common.dtsi") && finding.line != nil && finding.rule == "dtc:unit_address_vs_reg")
     }
 
+    /// Each finding says what to write instead.
+    @Test(arguments: [
+        ("verbs-driver = \"rdma_rxe\";", "", "verbs-driver = \"rdma_rxe\" for roce with driver virtio_net"),
+        ("\"rdma_rxe\", \"crc32_generic\"", "\"rdma_rxe\"", "\"crc32_generic\" too, which rdma_rxe needs for roce"),
+        ("technology = \"roce\"", "technology = \"infiniband\"", "a driver that has a verbs module: mlx4_core or mlx5_core for infiniband with driver virtio_net"),
+        ("technology = \"roce\"", "technology = \"ethernet\"", "technology = \"roce\", or no verbs-driver"),
+    ])
+    func whatAPortWithVerbsLacksIsNamed(old: String, new: String, expected: String) throws {
+        let text = try source(of: "qemu-q35-rxe")
+        try #require(text.contains(old))
+        let boards = try ScratchBoards([
+            "qemu-q35/qemu-q35.dts": source(of: "qemu-q35"), "qemu-q35-rxe/qemu-q35-rxe.dts": text.replacingOccurrences(of: old, with: new),
+        ])
+        #expect(boards.findings("qemu-q35-rxe").map(\.expected) == [expected])
+    }
+
     @Test func whatIsNotDrivenYetIsAWarningWithItsPlace() throws {
         let warnings = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband").warnings
         let warning = try #require(warnings.first)
         #expect(warnings.count == 1 && warning.severity == .warning && warning.rule == "not-driven")
         #expect(warning.node == "/interconnect/infiniband0" && warning.line != nil && warning.description.contains(": warning: "))
-        for board in ["qemu-q35", "epyc-2024-ethernet"] { #expect(try BoardCatalogue(path: boardsPath).load(board).warnings.isEmpty) }
+        for board in ["qemu-q35", "epyc-2024-ethernet", "bochs-i440fx"] { #expect(try BoardCatalogue(path: boardsPath).load(board).warnings.isEmpty) }
     }
 
     @Test func everyRuleIsDocumented() throws {

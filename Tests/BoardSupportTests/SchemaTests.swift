@@ -26,16 +26,19 @@ let validator: String? = {
         ("sockets = <2>;", "sockets = <2>;\n\t\tmatch = \"at-least\";", true), ("node-mib = <768 768>;", "node-mib = <768>;", true),
         ("node-mib = <768 768>;", "node-mib = <768 1>;", false), ("node-mib = <768 768>;", "node-mib = \"76\";", false),
         ("minimum-mib = <1792>;", "minimum-mib = <63>;", false), ("minimum-mib = <1792>;", "minimum-mib = <0x40000001>;", false),
-        ("firmware-reserve-mib = <256>;", "", false), ("driver = \"e1000e\";", "driver = \"e1000-e\";", false),
-        ("driver = \"e1000e\";", "driver = \"a\", \"b\";", false), ("driver = \"e1000e\";", "driver = \"\";", false),
-        ("pci-id = \"8086:10d3\";", "", true), ("pci-id = \"8086:10d3\";", "pci-id = \"8086:10D3\";", false),
-        ("pci-id = \"8086:10d3\";", "pci-id = \"8086:10d3:1\";", false), ("pci-id = \"8086:10d3\";", "mtu = <1499>;", false),
-        ("pci-id = \"8086:10d3\";", "mtu = <9216>;", true), ("technology = \"infiniband\";", "technology = \"tokens\";", false),
-        ("kernel-modules = \"mlx4_core\", \"mlx4_ib\";", "kernel-modules = \"mlx4-core\";", false),
-        ("kernel-modules = \"mlx4_core\", \"mlx4_ib\";", "kernel-modules = <1>;", false),
+        ("firmware-reserve-mib = <256>;", "", false), ("\tdriver = \"mlx4_core\";", "\tdriver = \"mlx4-core\";", false),
+        ("\tdriver = \"mlx4_core\";", "\tdriver = \"a\", \"b\";", false), ("\tdriver = \"mlx4_core\";", "\tdriver = \"\";", false),
+        ("pci-id = \"15b3:673c\";", "", true), ("pci-id = \"15b3:673c\";", "pci-id = \"15b3:673C\";", false),
+        ("pci-id = \"15b3:673c\";", "pci-id = \"15b3:673c:1\";", false), ("pci-id = \"15b3:673c\";", "mtu = <1499>;", false),
+        ("pci-id = \"15b3:673c\";", "mtu = <9216>;", true), ("technology = \"infiniband\";", "technology = \"tokens\";", false),
+        ("technology = \"infiniband\";", "technology = \"roce\";", true), ("verbs-driver = \"mlx4_ib\";", "verbs-driver = \"rdma_rxe\";", true),
+        ("verbs-driver = \"mlx4_ib\";", "verbs-driver = \"siw\";", false), ("rate-mbps = <40000>;", "rate-mbps = <999>;", false),
+        ("rate-mbps = <40000>;", "rate-mbps = <800000>;\n\t\t\trate-mbps-match = \"at-least\";", true),
+        ("kernel-modules = \"mlx4_core\", \"mlx4_ib\", \"ib_ipoib\";", "kernel-modules = \"mlx4-core\";", false),
+        ("kernel-modules = \"mlx4_core\", \"mlx4_ib\", \"ib_ipoib\";", "kernel-modules = <1>;", false),
         ("infiniband0 {", "extra { };\n\t\tinfiniband0 {", false),
         ("infiniband0 {\n", "/delete-node/ infiniband0;\n\t\tinfiniband1 {\n", true), ("status = \"emulated\";", "", false),
-        ("stick {", "interconnect {\n\t\t/delete-node/ ethernet0;\n\t\t/delete-node/ infiniband0;\n\t};\n\n\tstick {", false),
+        ("stick {", "interconnect {\n\t\t/delete-node/ infiniband0;\n\t};\n\n\tstick {", false),
         ("status = \"emulated\";", "status = \"okay\";", false), ("status = \"emulated\";", "status = \"certified\";", true),
         ("evidence = ", "evidences = ", false), ("vsmp,opteron", "VSMP,opteron", false),
         ("vsmp,opteron", "vsmp,also\", \"vsmp,opteron", true),
@@ -54,8 +57,8 @@ let validator: String? = {
         ("lab {", "coherence { policies = \"fast\"; };\n\tlab {", false), ("lab {", "coherence { };\n\tlab {", false),
         ("lab {", "extra { };\n\tlab {", false), ("machine = \"q35\";", "", false),
         ("machine = \"q35\";", "machine = \"q35\", \"pc\";", false),
-        ("usb-controller = \"usb-ehci\";", "usb-controller = \"usb-ehci\";\n\t\tinterconnect-driver = \"e1000\";", true),
-        ("usb-controller = \"usb-ehci\";", "usb-controller = \"usb-ehci\";\n\t\tinterconnect-driver = \"e-1000\";", false),
+        ("interconnect-driver = \"e1000e\";", "", true),
+        ("interconnect-driver = \"e1000e\";", "interconnect-driver = \"e-1000\";", false),
         ("stick {", "stick {\n\t\tspeed = <1>;", false), ("baud-rate = <115200>", "baud-rate = /bits/ 16 <1>", false),
     ]
 
@@ -89,7 +92,8 @@ let validator: String? = {
         for (index, (old, new, isGood)) in Self.corpus.enumerated() {
             try add("corpus\(index)", old.isEmpty ? text : text.replacingOccurrences(of: old, with: new), isGood)
         }
-        for name in try BoardCatalogue(path: boardsPath).names() { try add(name, try source(of: name), true) }
+        // Sources that include others are read with the folder of boards.
+        for name in try BoardCatalogue(path: boardsPath).names() where try !source(of: name).contains("/include/") { try add(name, try source(of: name), true) }
         #expect(expected.count > Self.corpus.count)
         let folder = boardsPath + "/schemas"
         let output = try run(try #require(validator), ["-s", folder, "-l", "vsmp/board", scratch.path])

@@ -17,7 +17,7 @@ import Testing
             let name = value.path.split(separator: "/").last ?? ""
             #expect(value.origin.hasPrefix(compiled.source + ":") && lines[place - 1].contains("\(name) = "), "\(value)")
         }
-        let mtu = try value("/interconnect/ethernet0/mtu", values)
+        let mtu = try value("/interconnect/infiniband0/mtu", values)
         #expect(mtu.value == "<1500>" && mtu.origin == "default" && mtu.extended == nil && mtu.standing == .unproven)
         #expect(try value("/memory/node-mib", values).value == "<768 768>")
         #expect(try value("/model", values).standing == .description)
@@ -73,8 +73,11 @@ import Testing
         let board = compiled.board
         var computer = HardwareInventory(
             sockets: board.processors.sockets, cores: board.processors.sockets * board.processors.coresPerSocket, threads: board.processors.count,
-            memoryMiB: 1 << 20, networkInterfaces: [.init(name: "eth0", driver: board.interconnect[0].driver, address: nil)],
+            memoryMiB: 1 << 20, networkInterfaces: [],
             serialPorts: ["ttyS0", "ttyS1"], memoryNodesMiB: [1 << 19, 1 << 19], identity: board.identity)
+        computer.verbsPorts = [
+            .init(device: "mlx4_0", number: 1, driver: "mlx4_core", pciID: "15b3:673c", isInfiniBand: true, rateMbps: 40_000, state: .active, interface: "ib0")
+        ]
         computer.modules = board.kernelModules
         let report = HardwareReport(board: board, comparisons: board.comparisons(with: computer), hardware: computer)
         let said = report.lines.filter { if case .seen? = ConsoleEvent(sentence: $0) { true } else { false } }

@@ -21,6 +21,11 @@ import Testing
         #expect(codes(try verdict(shippedEdition("embedded-1"), nodes) { ($0.record.cores, $0.interconnect) = (1, .infiniband) }) == expected)
     }
 
+    @Test func theOlderEditionIsForInfiniBand() throws {
+        #expect(codes(try verdict(shippedEdition("embedded-1"), 4) { ($0.record.cores, $0.interconnect) = (1, .infiniband) }) == [])
+        #expect(codes(try verdict(shippedEdition("embedded-1"), 4) { ($0.record.cores, $0.interconnect) = (1, .ethernet) }) == Array(repeating: .interconnect, count: 4))
+    }
+
     /// One node beyond each limit, in each direction, with what the refusal says.
     @Test func everyLimitIsCheckedInBothDirections() throws {
         typealias Change = (inout MachineInventory.Node) -> Void

@@ -2,7 +2,9 @@ import Bytes
 import Contract
 import BoardSupport
 import Foundation
+import Interconnect
 import Licensing
+import Platform
 import TestSupport
 import Testing
 
@@ -32,6 +34,14 @@ import Testing
         #expect(codes(facts().standing) == [.noRoot])
         try scratch.write("image/purpose", "development\n")
         guard case .development = facts().standing else { return #expect(Bool(false)) }
+    }
+
+    /// The wire counts, not what carries the pages on it.
+    @Test(arguments: [("ib0", "32", InterconnectKind.infiniband), ("eth0", "1", .ethernet), ("gone", nil, .ethernet)] as [(String, String?, InterconnectKind)])
+    func theWireThatLeadsToTheOthersIsSeen(name: String, type: String?, kind: InterconnectKind) throws {
+        if let type { try scratch.write("sys/class/net/\(name)/type", type + "\n") }
+        #expect(interconnectKind(.discovery(interface: name), SystemFiles(root: scratch.path)) == kind)
+        #expect(interconnectKind(.fixed(listen: try SocketAddress("[::1]:1"), peers: [:]), SystemFiles(root: scratch.path)) == .ethernet)
     }
 
     @Test func theImagesRootAndTheSticksFilesAreRead() throws {

@@ -198,7 +198,7 @@ import Testing
     @Test func theTableIsPrintedAndPutIntoADocument() throws {
         let folder = try Folder()
         let table = try board(["table"])
-        #expect(table.output.contains("| `opteron-2008-infiniband` |") && table.output.contains("infiniband, not driven yet"))
+        #expect(table.output.contains("| `opteron-2008-infiniband` |") && table.output.contains("mlx4_core (infiniband, mlx4_ib)"))
         try folder.write("README.md", "before\n\(BoardTable.begin)\nold\n\(BoardTable.end)\nafter\n")
         #expect(try board(["table", "--update", folder.path + "/README.md"]).status == 0)
         #expect(folder.read("README.md") == "before\n\(BoardTable.begin)\n\(table.output)\(BoardTable.end)\nafter\n")

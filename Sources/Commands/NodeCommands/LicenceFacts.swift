@@ -121,8 +121,8 @@ struct StickIdentity: Equatable {
     }
 }
 
-/// What kind of network leads to the other nodes: ARPHRD_INFINIBAND is 32 (linux/if_arp.h).
-func interconnectKind(_ reach: Reach) -> InterconnectKind {
-    guard case .discovery(let interface, _) = reach, readText("/sys/class/net/\(interface)/type")?.hasPrefix("32\n") == true else { return .ethernet }
+/// What wire leads to the other nodes, whatever carries the pages on it: RoCE is Ethernet. ARPHRD_INFINIBAND is 32 (linux/if_arp.h).
+func interconnectKind(_ reach: Reach, _ files: SystemFiles = SystemFiles()) -> InterconnectKind {
+    guard case .discovery(let interface, _) = reach, files.number("/sys/class/net/\(interface)/type") == 32 else { return .ethernet }
     return .infiniband
 }

@@ -277,14 +277,15 @@ enum RunCommand {
             return .fixed(listen: try SocketAddress(listen), peers: peers)
         }
         if let name = options.last("--interface") { return .discovery(interface: name) }
-        for port in board.drivenPorts {
+        for port in board.interconnect {
             if let interface = inventory.interfaces(for: port).first {
+                _ = try PortSetup(port: port, interface: interface, log: { NodeProgram.report($0) }).verbsPort()
                 return .discovery(interface: interface.name, mtu: port.mtu)
             }
         }
         throw Failure(
             status: .hardwareMismatch,
-            text: "no network interface has the driver \(board.drivenPorts.map(\.driver).joined(separator: " or ")) that board "
+            text: "no network interface has the driver \(board.interconnect.map(\.driver).joined(separator: " or ")) that board "
                 + "\(board.name) uses for its interconnect")
     }
 }

@@ -76,9 +76,7 @@ struct BindingChecker {
                 .relation, "/consoles", "guest-console", found: "\"\(board.consoles.firmware)\"",
                 expected: "another port than firmware-console")
         }
-        if board.drivenPorts.isEmpty {
-            report(.relation, "/interconnect", nil, found: "no Ethernet port", expected: "at least one port that this SDK drives")
-        }
+        for port in board.interconnect { checkVerbs(of: port, beside: board.interconnect[0]) }
         guard let lab = board.lab else { return }
         if (lab.interconnectDriver == nil) != lab.interconnectKernelModules.isEmpty {
             report(
@@ -99,12 +97,50 @@ struct BindingChecker {
     /// What is declared and not driven yet.
     mutating func warnings(about board: Board) -> [BoardFinding] {
         findings = []
-        for port in board.interconnect where port.technology == .infiniband {
+        for port in board.interconnect where port.technology.hasVerbs {
             report(
-                .notDriven, "/interconnect/" + port.name, "technology", found: "\"infiniband\"",
-                expected: "\"ethernet\" for a port that is to be used: InfiniBand is described, and not driven yet", severity: .warning)
+                .notDriven, "/interconnect/" + port.name, "technology", found: "\"\(port.technology.rawValue)\"",
+                expected: "that pages travel by TCP over the port's network interface: its verbs device is set up, and not driven yet",
+                severity: .warning)
         }
         return findings
+    }
+
+    /// A port's technology, its drivers and its modules belong together, and all ports speak the same: a node that fell back from one
+    /// technology to another would be alone in its kit.
+    private mutating func checkVerbs(of port: Board.InterconnectPort, beside first: Board.InterconnectPort) {
+        let path = "/interconnect/" + port.name
+        func names(_ drivers: [Board.VerbsDriver]) -> String { drivers.map { "\"\($0.rawValue)\"" }.joined(separator: " or ") }
+        let suitable = Board.VerbsDriver.allCases.filter { driver in
+            (driver == .soft) ? port.technology == .roce : driver.portDriver == port.driver
+        }
+        if port.technology != first.technology {
+            report(
+                .relation, path, "technology", found: "\"\(port.technology.rawValue)\"",
+                expected: "\"\(first.technology.rawValue)\" as of port \(first.name): all ports of a board, and so of a kit, speak the same")
+        }
+        guard port.technology.hasVerbs else {
+            if let driver = port.verbsDriver {
+                report(
+                    .relation, path, "verbs-driver", found: "\"\(driver.rawValue)\" at an Ethernet port",
+                    expected: "technology = \"roce\", or no verbs-driver")
+            }
+            return
+        }
+        guard let driver = port.verbsDriver, suitable.contains(driver) else {
+            let words = suitable.isEmpty ? "a driver that has a verbs module: mlx4_core or mlx5_core" : names(suitable)
+            report(
+                .relation, path, port.verbsDriver == nil ? nil : "verbs-driver",
+                found: port.verbsDriver.map { "\"\($0.rawValue)\" at driver \(port.driver)" } ?? "no verbs-driver",
+                expected: "\(suitable.isEmpty ? "" : "verbs-driver = ")\(words) for \(port.technology.rawValue) with driver \(port.driver)")
+            return
+        }
+        let missing = driver.modules(for: port.technology).filter { !port.kernelModules.contains($0) }
+        if !missing.isEmpty {
+            report(
+                .relation, path, "kernel-modules", found: port.kernelModules.map { "\"\($0)\"" }.joined(separator: ", "),
+                expected: missing.map { "\"\($0)\"" }.joined(separator: ", ") + " too, which \(driver.rawValue) needs for \(port.technology.rawValue)")
+        }
     }
 
     /// The known name that differs least, when it looks like a slip of the hand; else all of them.

@@ -33,7 +33,7 @@ extension Board {
         let words = (compatible.first ?? "").split(separator: ",", maxSplits: 1).map(String.init)
         vendor = words.first ?? ""
         name = words.last ?? ""
-        if let lab, let driver = lab.interconnectDriver, let port = interconnect.firstIndex(where: { $0.technology == .ethernet }) {
+        if let lab, let driver = lab.interconnectDriver, let port = interconnect.indices.first {
             interconnect[port].labDriver = driver
             interconnect[port].kernelModules += lab.interconnectKernelModules
         }

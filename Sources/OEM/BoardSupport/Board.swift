@@ -110,16 +110,49 @@ public struct Board: Sendable, Equatable, Codable {
         }
     }
 
+    /// What a port speaks, and by what its pages travel.
     public enum Technology: String, Sendable, Codable, CaseIterable {
         case ethernet
-        /// Described, not driven yet: the port is not used, whatever its rules say.
+        /// The port's verbs device carries the pages; nodes find each other over IP on it (IPoIB, RFC 4391).
         case infiniband
+        /// An Ethernet port with a verbs device (RDMA over Converged Ethernet, version 2).
+        case roce
+
+        /// Whether a verbs device belongs to the port.
+        public var hasVerbs: Bool { self != .ethernet }
+    }
+
+    /// Kernel modules that bring verbs devices which the firmware can use.
+    public enum VerbsDriver: String, Sendable, Codable, CaseIterable {
+        /// ConnectX to ConnectX-3.
+        case mlx4 = "mlx4_ib"
+        /// ConnectX-4 and later.
+        case mlx5 = "mlx5_ib"
+        /// In software, on any Ethernet port.
+        case soft = "rdma_rxe"
+
+        /// The driver of the port that it belongs to; nil for one that takes any.
+        public var portDriver: String? {
+            switch self {
+            case .mlx4: "mlx4_core"
+            case .mlx5: "mlx5_core"
+            case .soft: nil
+            }
+        }
+
+        /// What a port needs beside its own driver. A module's own needs are found when the image is built; rdma_rxe asks for
+        /// the algorithm crc32 only when it makes a device.
+        public func modules(for technology: Technology) -> [String] {
+            [rawValue] + (technology == .infiniband ? ["ib_ipoib"] : []) + (self == .soft ? ["crc32_generic"] : [])
+        }
     }
 
     /// One port that leads to the other boards.
     public struct InterconnectPort: Sendable, Equatable, Codable {
         public var name: String
         public var technology: Technology
+        /// What brings the port's verbs device; nil where the technology has none.
+        public var verbsDriver: VerbsDriver?
         /// Name of the Linux driver bound to the port; interfaces are found by it.
         public var driver: String
         /// What an emulated board has in place of `driver`.
@@ -128,21 +161,25 @@ public struct Board: Sendable, Equatable, Codable {
         public var pciID: String?
         /// Modules that bring the port, those of `labDriver` last.
         public var kernelModules: [String]
+        /// Line rate in Mbit/s; nil when the description leaves it open.
+        public var rateMbps: Int?
         /// Largest IP packet in bytes (MTU) that the port and the switch between the boards carry.
         public var mtu: Int
         /// Ethernet's, which every port and switch carries (IEEE 802.3, 3.2.7).
         public static let usualMTU = 1500
 
         public init(
-            name: String, technology: Technology = .ethernet, driver: String, labDriver: String? = nil, pciID: String? = nil,
-            kernelModules: [String], mtu: Int = usualMTU
+            name: String, technology: Technology = .ethernet, verbsDriver: VerbsDriver? = nil, driver: String, labDriver: String? = nil,
+            pciID: String? = nil, kernelModules: [String], rateMbps: Int? = nil, mtu: Int = usualMTU
         ) {
             self.name = name
             self.technology = technology
+            self.verbsDriver = verbsDriver
             self.driver = driver
             self.labDriver = labDriver
             self.pciID = pciID
             self.kernelModules = kernelModules
+            self.rateMbps = rateMbps
             self.mtu = mtu
         }
     }
@@ -194,7 +231,7 @@ public struct Board: Sendable, Equatable, Codable {
         public var memoryMiB: Int
         public var networkModel: String
         public var usbController: String
-        /// Driver of `networkModel` where it is not the first Ethernet port's own.
+        /// Driver of `networkModel` where it is not the first port's own.
         public var interconnectDriver: String?
         /// Modules that bring it; ``InterconnectPort/kernelModules`` of that port holds them, too.
         public var interconnectKernelModules: [String]
@@ -226,9 +263,6 @@ public struct Board: Sendable, Equatable, Codable {
 
     /// `name`, or `name@revision`.
     public var fullName: String { revision.map { "\(name)@\($0)" } ?? name }
-
-    /// The ports that this SDK drives.
-    public var drivenPorts: [InterconnectPort] { interconnect.filter { $0.technology == .ethernet } }
 
     /// Every kernel module the image must hold for this board, without duplicates, in loading order.
     public var kernelModules: [String] {

@@ -56,6 +56,7 @@ extension BoardField where Self: RawRepresentable, RawValue == String {
 
 extension Board.Status: BoardField {}
 extension Board.Technology: BoardField {}
+extension Board.VerbsDriver: BoardField {}
 extension Board.PlatformFirmware: BoardField {}
 
 extension Array: BoardField where Element: BoardField {

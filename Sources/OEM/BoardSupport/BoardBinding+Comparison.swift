@@ -49,7 +49,7 @@ extension BoardBinding {
         /// A UART that answers at the name. Names of other ports than UARTs are not compared.
         case serialPort
         /// An interface of the port's technology and driver. Ports that state the same need an interface each.
-        case interface(String, @Sendable (HardwareInventory.NetworkInterface) -> String?)
+        case interface(String, @Sendable (HardwareInventory.NetworkInterface) -> BoardAnswer?)
     }
 
     struct Share: Sendable {

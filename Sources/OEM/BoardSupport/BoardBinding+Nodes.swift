@@ -91,13 +91,23 @@ extension BoardBinding {
                 properties: [
                     Property(
                         "technology", .choice(Board.Technology.allCases.map(\.rawValue)), Field(port: \.technology), required: false,
-                        standard: "\"ethernet\"", "what the port speaks; `ethernet` when absent; `infiniband` is not driven yet"),
+                        standard: "\"ethernet\"",
+                        "what the port speaks, the same on every port of a board; `ethernet` when absent; with `infiniband` and `roce` it "
+                            + "has a verbs device"),
+                    Property(
+                        "verbs-driver", .choice(Board.VerbsDriver.allCases.map(\.rawValue)), Field(port: \.verbsDriver), required: false,
+                        "kernel module that brings the port's verbs device, for `infiniband` and `roce`; `rdma_rxe` makes one in software on "
+                            + "an Ethernet port"),
                     Property(
                         "driver", .driver, Field(port: \.driver), "Linux driver bound to the port; the interface is found by it",
-                        compared: Comparison(.exact, .interface("driver") { $0.driver }, .answer("driver"))),
+                        compared: Comparison(.exact, .interface("driver") { $0.driver.map { .texts([$0]) } }, .answer("driver"))),
                     Property(
                         "pci-id", .pciID, Field(port: \.pciID), required: false, "PCI vendor and device of the port",
-                        compared: Comparison(.exact, .interface("PCI id") { $0.pciID }, .answer("PCI id"))),
+                        compared: Comparison(.exact, .interface("PCI id") { $0.pciID.map { .texts([$0]) } }, .answer("PCI id"))),
+                    Property(
+                        "rate-mbps", .cell(1000...800_000), Field(port: \.rateMbps), required: false,
+                        "line rate in Mbit/s: 40000 for InfiniBand 4X QDR",
+                        compared: Comparison(.report, .interface("rate in Mbit/s") { $0.rateMbps.map { .number($0) } }, .answer("rate"))),
                     Property("kernel-modules", .modules, Field(port: \.kernelModules), "modules that bring the port, in loading order"),
                     Property(
                         "mtu", .cell(1500...9216), Field(port: \.mtu), required: false, standard: "<\(Board.InterconnectPort.usualMTU)>",
@@ -157,7 +167,7 @@ extension BoardBinding {
                 "usb-controller", .text, Field(\.emulation.usbController), "device model of the USB host controller that holds the stick"),
             Property(
                 "interconnect-driver", .driver, Field(\.emulation.interconnectDriver), required: false,
-                "driver of `network-model` where the emulator has no model of the first Ethernet port; it stands in for the "
+                "driver of `network-model` where the emulator has no model of the first port; it stands in, as Ethernet, for the "
                     + "port's own in virtual machines only, and the firmware says so"),
             Property(
                 "interconnect-kernel-modules", .modules, Field(\.emulation.interconnectKernelModules), required: false,

@@ -63,8 +63,7 @@ public struct BoardCapture: Sendable {
             guard let name = node.name else { continue }
             if let port = node.children.first {
                 open(name)
-                for (index, interface) in ethernetPorts.enumerated() { write(port, "ethernet\(index)", .ethernet, interface) }
-                for (index, device) in infinibandPorts.enumerated() { write(port, "infiniband\(index)", .infiniband, device) }
+                writePorts(port)
                 close()
                 continue
             }
@@ -103,9 +102,9 @@ public struct BoardCapture: Sendable {
         guard Self.lessAnEighth(hardware.memoryMiB) >= 64 else {
             throw .absent(what: "\(hardware.memoryMiB) MiB of System RAM", hint: "run as root, so that /proc/iomem shows its addresses")
         }
-        guard !ethernetPorts.isEmpty else {
+        guard !ports.isEmpty else {
             throw .absent(
-                what: "no Ethernet port with a driver in /sys/class/net", hint: "load the driver of the port that leads to the other boards")
+                what: "no Ethernet port with a driver in /sys/class/net, and no InfiniBand port in /sys/class/infiniband", hint: "load the driver of the port that leads to the other boards")
         }
         guard !hardware.serialPorts.isEmpty else {
             throw .absent(what: "no serial port with a UART in /sys/class/tty", hint: "switch one on in the BIOS set-up")
@@ -204,41 +203,82 @@ public struct BoardCapture: Sendable {
 
     // MARK: Ports
 
-    private var ethernetPorts: [HardwareInventory.NetworkInterface] {
-        hardware.networkInterfaces.filter { isWord($0.driver) && files.line("/sys/class/net/\($0.name)/type") ?? "1" == "1" }
+    /// A port as its source would have it.
+    private struct Port {
+        var technology: Board.Technology
+        var verbsDriver: Board.VerbsDriver?
+        var interface: HardwareInventory.NetworkInterface
+        /// Folder in /sys of the device behind it.
+        var folder: String
+        /// Why it has this technology.
+        var origin: String
     }
 
-    private var infinibandPorts: [HardwareInventory.NetworkInterface] { hardware.infinibandDevices.filter { isWord($0.driver) } }
+    private var ports: [Port] {
+        func soft(_ port: VerbsPort) -> Bool { port.driver == nil && !port.isInfiniBand }
+        func verbsDriver(of port: VerbsPort) -> Board.VerbsDriver? {
+            soft(port) ? .soft : Board.VerbsDriver.allCases.first { $0.portDriver == port.driver && port.driver != nil }
+        }
+        let infiniband: [Port] = zip(hardware.verbsPorts.filter(\.isInfiniBand), hardware.infinibandPorts).compactMap { port, interface in
+            verbsDriver(of: port).map {
+                Port(
+                    technology: .infiniband, verbsDriver: $0, interface: interface, folder: "/sys/class/infiniband/\(port.device)/device",
+                    origin: "link layer of \(interface.name)")
+            }
+        }
+        let ethernet = hardware.networkInterfaces.filter { isWord($0.driver) && files.line("/sys/class/net/\($0.name)/type") ?? "1" == "1" }.map { interface in
+            let verbs = hardware.verbsPorts.first { !$0.isInfiniBand && $0.interface == interface.name && verbsDriver(of: $0) != nil }
+            return Port(
+                technology: verbs == nil ? .ethernet : .roce, verbsDriver: verbs.flatMap(verbsDriver), interface: interface,
+                folder: "/sys/class/net/\(interface.name)/device", origin: verbs.map { "verbs device \($0.device), link layer Ethernet" } ?? "")
+        }
+        return infiniband + ethernet
+    }
 
-    private mutating func write(
-        _ node: BoardBinding.Node, _ name: String, _ technology: Board.Technology, _ interface: HardwareInventory.NetworkInterface
-    ) {
-        let folder = technology == .ethernet ? "/sys/class/net" : "/sys/class/infiniband"
-        let device = "\(folder)/\(interface.name)/device"
-        let slot = files.linkName(device).map { " at \($0)" } ?? ""
+    /// A board's ports speak the same: the best that is there. The others are named, for whoever wants them in their place.
+    private mutating func writePorts(_ node: BoardBinding.Node) {
+        let ports = ports
+        guard let best = [Board.Technology.infiniband, .roce, .ethernet].first(where: { technology in ports.contains { $0.technology == technology } })
+        else { return }
+        let chosen = ports.filter { $0.technology == best }
+        for (index, port) in chosen.enumerated() { write(node, (best == .infiniband ? "infiniband" : "ethernet") + "\(index)", port) }
+        for port in ports where port.technology != best {
+            let words = "left out, because the ports of a board speak the same: \(port.technology.rawValue) port \(port.interface.name), "
+                + "driver \(port.interface.driver ?? "")\(port.interface.pciID.map { ", " + $0 } ?? "")"
+            lines.append(String(repeating: "\t", count: depth) + "/* \(comment(words)) */")
+        }
+    }
+
+    private mutating func write(_ node: BoardBinding.Node, _ name: String, _ port: Port) {
+        let slot = files.linkName(port.folder).map { " at \($0)" } ?? ""
         open(name)
         for property in node.properties {
             if let comparison = property.comparison, case .interface(_, let read) = comparison.probe, case .answer(let what) = comparison.capture {
-                guard let word = read(interface), property.kind.accepts(.texts([word])) else { continue }
-                state(Statement(name: property.name, value: text(word), origin: "\(what) of \(interface.name)\(slot)"))
-            } else if property.name == "technology", technology != .ethernet {
-                state(Statement(name: property.name, value: text(technology.rawValue), origin: "\(folder)/\(interface.name)"))
+                guard let answer = read(port.interface), property.kind.accepts(answer) else { continue }
+                state(Statement(name: property.name, value: answer.sourceText, origin: "\(what) of \(port.interface.name)\(slot)"))
+            } else if property.name == "technology", port.technology.hasVerbs {
+                state(Statement(name: property.name, value: text(port.technology.rawValue), origin: port.origin))
+            } else if property.name == "verbs-driver", let driver = port.verbsDriver {
+                state(Statement(name: property.name, value: text(driver.rawValue), origin: "Linux's module for \(port.interface.driver ?? "")"))
             } else if property.name == "kernel-modules" {
-                state(modules(property.name, of: interface, device))
+                state(modules(property.name, of: port))
             }
         }
         close()
     }
 
-    private func modules(_ name: String, of interface: HardwareInventory.NetworkInterface, _ device: String) -> Statement {
-        let known = files.linkName(device + "/driver/module")
+    private func modules(_ name: String, of port: Port) -> Statement {
+        let interface = port.interface
+        let known = files.linkName(port.folder + "/driver/module")
         let module = known ?? interface.driver ?? ""
         // A virtio device hangs on a PCI function whose driver is a module of its own.
-        let parent = interface.pciID == nil ? files.linkName(device + "/../driver/module") ?? (module == "virtio_net" ? "virtio_pci" : nil) : nil
+        let parent = interface.pciID == nil ? files.linkName(port.folder + "/../driver/module") ?? (module == "virtio_net" ? "virtio_pci" : nil) : nil
+        let verbs = port.verbsDriver?.modules(for: port.technology) ?? []
         return Statement(
-            name: name, value: list([parent, module].compactMap { $0 }.filter { isWord($0) }),
-            origin: known == nil
+            name: name, value: list([parent, module].compactMap { $0 }.filter { isWord($0) } + verbs),
+            origin: (known == nil
                 ? "the driver's name: it is built into this kernel, or its module does not show" : "module of the driver of \(interface.name)")
+                + (verbs.isEmpty ? "" : ", and what verbs on it need"))
     }
 
     // MARK: Text
@@ -255,9 +295,10 @@ public struct BoardCapture: Sendable {
     }
 
     private mutating func state(_ statement: Statement) {
-        let comment = printable(statement.origin).replacing("*/", with: "*_/")
-        lines.append(String(repeating: "\t", count: depth) + "\(statement.name) = \(statement.value); /* \(comment) */")
+        lines.append(String(repeating: "\t", count: depth) + "\(statement.name) = \(statement.value); /* \(comment(statement.origin)) */")
     }
+
+    private func comment(_ words: String) -> String { printable(words).replacing("*/", with: "*_/") }
 
     private func text(_ text: String) -> String { list([text]) }
 

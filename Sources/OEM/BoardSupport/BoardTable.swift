@@ -15,7 +15,9 @@ public struct BoardTable: Sendable {
             let board = compiled.board
             let values = compiled.values(proof: catalogue.proof(of: name)).filter { $0.standing != .description }
             let processors = board.processors
-            let ports = board.interconnect.map { $0.technology == .ethernet ? $0.driver : "\($0.driver) (\($0.technology.rawValue), not driven yet)" }
+            let ports = board.interconnect.map { port in
+                port.driver + (port.verbsDriver.map { " (\(port.technology.rawValue), \($0.rawValue))" } ?? "")
+            }
             rows.append(
                 "| `\(name)` | \(board.model) | \(processors.sockets) x \(processors.coresPerSocket) x \(processors.threadsPerCore) "
                     + "| \(ports.joined(separator: ", ")) | \(board.status.rawValue) "

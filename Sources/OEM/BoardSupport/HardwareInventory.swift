@@ -9,7 +9,7 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
     /// System RAM in MiB (/proc/iomem; MemTotal where that is not readable).
     public var memoryMiB: Int
     public var networkInterfaces: [NetworkInterface]
-    public var infinibandDevices: [NetworkInterface]
+    public var verbsPorts: [VerbsPort]
     /// Serial ports that have a UART behind them, such as `ttyS0`.
     public var serialPorts: [String]
     /// MiB of each NUMA node that has memory, as the kernel counts them after its own share.
@@ -28,25 +28,35 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
         public var address: String?
         /// PCI vendor and device, as in 8086:10d3; nil for what is not on PCI.
         public var pciID: String?
+        /// IP over InfiniBand.
+        public var isInfiniBand: Bool
+        /// Line rate in Mbit/s; nil while the driver does not know it.
+        public var rateMbps: Int?
 
-        public init(name: String, driver: String?, address: String?, pciID: String? = nil) {
+        public init(
+            name: String, driver: String?, address: String?, pciID: String? = nil, isInfiniBand: Bool = false, rateMbps: Int? = nil
+        ) {
             self.name = name
             self.driver = driver
             self.address = address
             self.pciID = pciID
+            self.isInfiniBand = isInfiniBand
+            self.rateMbps = rateMbps
         }
 
-        init(_ name: String, in folder: String, _ files: SystemFiles) {
-            let device = "\(folder)/\(name)/device"
+        /// ARPHRD_INFINIBAND is 32 (linux/if_arp.h).
+        init(_ name: String, _ files: SystemFiles) {
+            let folder = "/sys/class/net/\(name)"
             self.init(
-                name: name, driver: files.linkName(device + "/driver"), address: files.line("\(folder)/\(name)/address"),
-                pciID: deviceID(of: device, files))
+                name: name, driver: files.linkName(folder + "/device/driver"), address: files.line(folder + "/address"),
+                pciID: deviceID(of: folder + "/device", files), isInfiniBand: files.number(folder + "/type") == 32,
+                rateMbps: files.number(folder + "/speed").flatMap { $0 > 0 ? $0 : nil })
         }
     }
 
     public init(
         sockets: Int, cores: Int, threads: Int, memoryMiB: Int, networkInterfaces: [NetworkInterface],
-        infinibandDevices: [NetworkInterface] = [], serialPorts: [String], memoryNodesMiB: [Int] = [], identity: Board.Identity = .init(),
+        verbsPorts: [VerbsPort] = [], serialPorts: [String], memoryNodesMiB: [Int] = [], identity: Board.Identity = .init(),
         isVirtual: Bool = false, modules: [String] = []
     ) {
         self.sockets = sockets
@@ -54,7 +64,7 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
         self.threads = threads
         self.memoryMiB = memoryMiB
         self.networkInterfaces = networkInterfaces
-        self.infinibandDevices = infinibandDevices
+        self.verbsPorts = verbsPorts
         self.serialPorts = serialPorts
         self.memoryNodesMiB = memoryNodesMiB
         self.isVirtual = isVirtual
@@ -70,9 +80,9 @@ public struct HardwareInventory: Sendable, Equatable, Codable {
             sockets: topology.sockets, cores: topology.cores, threads: topology.threads,
             memoryMiB: Self.systemRAM(files) ?? Self.memTotal(files) ?? 0,
             networkInterfaces: files.names(in: "/sys/class/net").filter { $0 != "lo" }.map {
-                NetworkInterface($0, in: "/sys/class/net", files)
+                NetworkInterface($0, files)
             },
-            infinibandDevices: files.names(in: "/sys/class/infiniband").map { NetworkInterface($0, in: "/sys/class/infiniband", files) },
+            verbsPorts: VerbsPort.all(files),
             serialPorts: files.names(in: "/sys/class/tty").filter {
                 // Type 0 is PORT_UNKNOWN: the driver reserved a name, no UART answered (linux/serial_core.h).
                 $0.hasPrefix("ttyS") && (files.number("/sys/class/tty/\($0)/type") ?? 0) != 0

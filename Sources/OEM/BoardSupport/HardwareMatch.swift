@@ -90,25 +90,36 @@ extension Board {
     /// Several ports may state the same; then that many interfaces must be there.
     private func comparison(of property: BoardBinding.Property, ofPort index: Int, _ hardware: HardwareInventory) -> HardwareComparison? {
         let port = interconnect[index]
-        guard let field = property.field, let stated = field.value(self, index), let wanted = String(stated),
-            case .interface(let what, let read)? = property.comparison?.probe
+        guard let field = property.field, let stated = field.value(self, index), case .interface(let what, let read)? = property.comparison?.probe
         else { return nil }
         let path = "/interconnect/" + port.name
-        let all = port.technology == .ethernet ? hardware.networkInterfaces : hardware.infinibandDevices
+        let rule = rule(for: property.name, in: path)
+        let all = port.technology == .infiniband ? hardware.infinibandPorts : hardware.networkInterfaces.filter { !$0.isInfiniBand }
+        func isSuch(_ interface: HardwareInventory.NetworkInterface) -> Bool {
+            guard rule == .atLeast, case (.number(let wanted), .number(let number)?) = (stated, read(interface)) else { return read(interface) == stated }
+            return number >= wanted
+        }
         let suitable = all.filter { $0.driver == port.driver }
         let needed = interconnect[...index].indices.count { interconnect[$0].driver == port.driver && field.value(self, $0) == stated }
-        let agrees = suitable.count { read($0) == wanted } >= needed
+        let agrees = suitable.count(where: isSuch) >= needed
         let standsIn = suitable.isEmpty && !hardware.interfaces(standingInFor: port).isEmpty
         return HardwareComparison(
-            node: path, property: property.name,
-            // Nothing uses the port, so nothing is gained by a refusal.
-            rule: port.technology == .ethernet ? rule(for: property.name, in: path) : .report,
-            outcome: standsIn ? .standIn : agrees ? .agrees : .differs, board: "an interface with \(what) \(wanted)",
+            node: path, property: property.name, rule: rule, outcome: standsIn ? .standIn : agrees ? .agrees : .differs,
+            board: "an interface with \(rule == .atLeast ? rule.words : "")\(what) \(stated.plainWords)",
             hardware: all.isEmpty ? "no \(port.technology.rawValue) port" : all.map(\.summary).joined(separator: ", "))
     }
 }
 
 extension BoardAnswer {
+    /// The bare words or numbers.
+    fileprivate var plainWords: String {
+        switch self {
+        case .texts(let texts): texts.joined(separator: ", ")
+        case .number(let number): "\(number)"
+        case .numbers(let numbers): numbers.map(String.init).joined(separator: ", ")
+        }
+    }
+
     /// In a message.
     fileprivate var words: String {
         switch self {
@@ -132,16 +143,16 @@ extension HardwareInventory {
     /// The interfaces that lead to `port`'s wire: those of its driver, or in a virtual machine those that the board's lab node puts in
     /// its place.
     public func interfaces(for port: Board.InterconnectPort) -> [NetworkInterface] {
-        let own = interfaces(driver: port.driver)
+        let own = interfaces(driver: port.driver).filter { $0.isInfiniBand == (port.technology == .infiniband) }
         return own.isEmpty ? interfaces(standingInFor: port) : own
     }
 
     func interfaces(standingInFor port: Board.InterconnectPort) -> [NetworkInterface] {
         guard isVirtual, let driver = port.labDriver else { return [] }
-        return interfaces(driver: driver)
+        return interfaces(driver: driver).filter { !$0.isInfiniBand }
     }
 }
 
 extension HardwareInventory.NetworkInterface {
-    fileprivate var summary: String { "\(name) (\(driver ?? "no driver")\(pciID.map { ", " + $0 } ?? ""))" }
+    fileprivate var summary: String { "\(name) (\(driver ?? "no driver")\(pciID.map { ", " + $0 } ?? "")\(rateMbps.map { ", \($0) Mbit/s" } ?? ""))" }
 }

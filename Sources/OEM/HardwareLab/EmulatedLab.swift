@@ -95,7 +95,7 @@ public final class EmulatedLab {
                 memoryMiB: options.memoryMiB.repeatingLast(node.position) ?? lab.memoryMiB, firmware: options.firmware,
                 stick: options.sticks.isEmpty ? "\(directory)/node\(node).stick.img" : options.sticks[node: node],
                 firmwareVariables: "\(directory)/node\(node).variables.fd", emulator: options.emulator ?? lab.emulator,
-                model: lab, mtu: board.drivenPorts.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board, clock: options.clock)
+                model: lab, mtu: board.interconnect.first?.mtu ?? Board.InterconnectPort.usualMTU, description: board, clock: options.clock)
             emulated.isStickWriteProtected = options.writeProtected.contains(node)
             let driver = try EmulatedBoardDriver(
                 emulated, wire: network.takeEnd(node: node), emulatorLog: "\(directory)/node\(node).emulator.log",
