@@ -58,7 +58,7 @@ var core: [Target] {
         room("Core", "CKVM"),
         room("Core", "Interconnect", ["CSealing", "Verbs", "Platform", "Bytes", "Contract", crypto]),
         room("Core", "Verbs", ["CVerbs", "Platform"]),
-        .target(name: "CVerbs", path: "Sources/Core/CVerbs", linkerSettings: verbsArchives.map { .linkedLibrary(":lib\($0).a") }),
+        room("Core", "CVerbs"),
         room("Core", "CSealing", [crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
     ]
@@ -69,7 +69,7 @@ var node: [Target] {
     [
         .target(
             name: "Node",
-            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "Verbs", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
     ]
 }
 
@@ -112,7 +112,7 @@ var commands: [Target] {
         room(
             "Commands", "NodeCommands",
             [
-                "Node", "Machine", "KVM", "Interconnect", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
+                "Node", "Machine", "KVM", "Interconnect", "Verbs", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
                 "Contract", "Disk", crypto,
             ]),
         room(
@@ -156,7 +156,7 @@ var tests: [Target] {
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
-        test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
+        test("Interconnect", ["Interconnect", "Verbs", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),
@@ -219,6 +219,7 @@ var fullyStatic: [LinkerSetting] {
 }
 
 for target in package.targets where target.type != .system {
+    if target.name == "CVerbs" { target.linkerSettings = verbsArchives.map { .linkedLibrary(":lib\($0).a") } }
     let isC = target.name.hasPrefix("C") && !target.name.hasPrefix("Coherence")
     guard !isC else { continue }
     target.swiftSettings = [

@@ -16,10 +16,12 @@ static int made(void *object, void **out) {
 
 // MARK: Device
 
-int cverbs_open(const char *name, void **context) {
-    // Registered memory is locked; a process without CAP_IPC_LOCK may lock as much as its limit says.
+int cverbs_allow_locked_memory(void) {
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-    (void)setrlimit(RLIMIT_MEMLOCK, &limit);
+    return setrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? 0 : -errno;
+}
+
+int cverbs_open(const char *name, void **context) {
     struct ibv_device **list = ibv_get_device_list(NULL);
     if (!list) return -errno;
     struct ibv_context *found = NULL;

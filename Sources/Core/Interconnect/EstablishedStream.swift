@@ -1,6 +1,6 @@
 package import Platform
 import Synchronization
-import Verbs
+package import Verbs
 
 /// A stream behind its handshake: the TCP socket and the keys, and the queue pair where verbs carry it, to be taken once.
 package final class EstablishedStream: Sendable {
@@ -11,10 +11,8 @@ package final class EstablishedStream: Sendable {
     /// Milliseconds after which a stream that stands still is given up for another. TCP itself would wait for its doubled timers.
     private static let longestSilence: Int32 = 1500
 
-    package convenience init(_ socket: consuming Socket, keys: StreamKeys) { self.init(socket, carrying: nil, keys: keys) }
-
     /// - Parameter messages: what carries the records instead of the socket, which stays only to tell that the other end is gone.
-    init(_ socket: consuming Socket, carrying messages: consuming MessageStream<QueuePair>?, keys: StreamKeys) {
+    package init(_ socket: consuming Socket, carrying messages: consuming MessageStream<QueuePair>? = nil, keys: StreamKeys) {
         // Sockets that are no TCP have no such timers.
         _ = try? socket.setLongestSilence(Self.longestSilence)
         self.keys = keys

@@ -1,8 +1,8 @@
 import CVerbs
 import Glibc
 
-/// One opened port of an adapter that speaks verbs (InfiniBand, RoCE), with its protection domain: what queue pairs are made from. Opening takes files
-/// and limits that a node gives up before it joins; making queue pairs later does not.
+/// One opened port of an adapter that speaks verbs (InfiniBand, RoCE), with its protection domain: what queue pairs are made from. The kernel
+/// takes requests only from who has the very credentials with which the device was opened: open it after the last of them was given up.
 // SAFETY: unchecked because libibverbs locks both objects itself, and they live as long as this does.
 @safe
 package final class VerbsAdapter: @unchecked Sendable {
@@ -17,6 +17,12 @@ package final class VerbsAdapter: @unchecked Sendable {
     let isInfiniBand: Bool
     let context: UnsafeMutableRawPointer
     let domain: UnsafeMutableRawPointer
+
+    /// Lets this process lock as much memory as adapters want, also after it has given up its capabilities.
+    package static func allowLockedMemory() throws(VerbsError) {
+        let code = cverbs_allow_locked_memory()
+        guard code >= 0 else { throw VerbsError("setrlimit(RLIMIT_MEMLOCK)", on: "this process", state: nil, .errno(-code)) }
+    }
 
     /// - Throws: when there is no such device or port, or the port has no address yet.
     package init(device: String, port: UInt8 = 1) throws(VerbsError) {

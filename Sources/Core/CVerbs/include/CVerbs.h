@@ -44,6 +44,8 @@ struct cverbs_completion {
     bool is_receive;       // known only after success
 };
 
+// Registered memory is locked: a process without CAP_IPC_LOCK may lock as much as its limit says. Raising the limit takes CAP_SYS_RESOURCE.
+int cverbs_allow_locked_memory(void);
 int cverbs_open(const char *name, void **context);
 void cverbs_free_context(void *context);
 int cverbs_query_port(void *context, uint8_t port, struct cverbs_port *out);
