@@ -227,7 +227,7 @@ import Testing
     @Test func loadedModulesAreSeenOnlyWithTheirDevice() throws {
         let scratch = try computer()
         let board = try BoardCatalogue(path: boardsPath).load("opteron-2008-infiniband").board
-        for module in ["kvm", "e1000e", "mlx4_core", "mlx4_ib", "ib_ipoib"] { try scratch.write("sys/module/\(module)/x", "") }
+        for module in ["kvm", "e1000e", "mlx4_core", "mlx4_ib", "ib_ipoib", "ib_umad"] { try scratch.write("sys/module/\(module)/x", "") }
         var hardware = HardwareInventory(root: scratch.path)
         func seen() -> [String] {
             HardwareReport(board: board, comparisons: board.comparisons(with: hardware), hardware: hardware).lines.filter { $0.contains(": loaded: ") }
@@ -235,7 +235,7 @@ import Testing
         #expect(
             seen() == [
                 "board: seen /virtualization/amd-kernel-modules: loaded: kvm kvm_amd",
-                "board: seen /interconnect/infiniband0/kernel-modules: loaded: mlx4_core mlx4_ib ib_ipoib e1000e",
+                "board: seen /interconnect/infiniband0/kernel-modules: loaded: mlx4_core mlx4_ib ib_ipoib ib_umad e1000e",
             ])
         hardware.verbsPorts = []
         #expect(seen() == ["board: seen /virtualization/amd-kernel-modules: loaded: kvm kvm_amd"])

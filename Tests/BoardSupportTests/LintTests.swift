@@ -32,12 +32,12 @@ import Testing
         ("interconnect-driver = \"e1000e\";", "", "interconnect-kernel-modules"),
         ("node-mib = <768 768>", "node-mib = <768 1025>", "node-mib"), ("processors = <8>", "processors = <7>", "processors"),
         ("guest-console = \"ttyS1\"", "guest-console = \"ttyS0\"", "guest-console"),
-        ("technology = \"infiniband\";", "", "verbs-driver"), ("verbs-driver = \"mlx4_ib\";", "", ""),
+        ("verbs-driver = \"mlx4_ib\";", "", ""),
         ("verbs-driver = \"mlx4_ib\";", "verbs-driver = \"mlx5_ib\";", "verbs-driver"),
         ("verbs-driver = \"mlx4_ib\";", "verbs-driver = \"rdma_rxe\";", "verbs-driver"),
-        ("\tdriver = \"mlx4_core\";", "\tdriver = \"hfi1\";", "verbs-driver"), (", \"ib_ipoib\"", "", "kernel-modules"),
+        ("\tdriver = \"mlx4_core\";", "\tdriver = \"hfi1\";", "verbs-driver"), (", \"ib_ipoib\"", "", "kernel-modules"), (", \"ib_umad\"", "", "kernel-modules"),
         ("\"mlx4_ib\", \"ib_ipoib\"", "\"ib_ipoib\"", "kernel-modules"),
-        ("\"ib_ipoib\";\n\t\t};", "\"ib_ipoib\";\n\t\t};\n\n\t\tother { driver = \"e1000e\"; kernel-modules = \"e1000e\"; };", "technology"),
+        ("\"ib_umad\";\n\t\t};", "\"ib_umad\";\n\t\t};\n\n\t\tother { driver = \"e1000e\"; kernel-modules = \"e1000e\"; };", "technology"),
     ])
     func contradictionsAreRelations(old: String, new: String, property: String) throws {
         let name = "opteron-2008-infiniband"
@@ -96,6 +96,7 @@ import Testing
         ("verbs-driver = \"rdma_rxe\";", "", "verbs-driver = \"rdma_rxe\" for roce with driver virtio_net"),
         ("\"rdma_rxe\", \"crc32_generic\"", "\"rdma_rxe\"", "\"crc32_generic\" too, which rdma_rxe needs for roce"),
         ("technology = \"roce\"", "technology = \"infiniband\"", "a driver that has a verbs module: mlx4_core or mlx5_core for infiniband with driver virtio_net"),
+        ("verbs-driver =", "subnet-manager = \"firmware\";\n\t\t\tverbs-driver =", "no subnet-manager: InfiniBand alone has one"),
         ("technology = \"roce\"", "technology = \"ethernet\"", "technology = \"roce\", or no verbs-driver"),
     ])
     func whatAPortWithVerbsLacksIsNamed(old: String, new: String, expected: String) throws {

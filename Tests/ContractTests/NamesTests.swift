@@ -27,7 +27,7 @@ import Testing
                 if path == "firmware/init" { read.insert(String(match.1)) }
             }
         }
-        #expect(read == ["board", "board.dtb", "brand", "console", "firmware-hash", "modules", "purpose"])
+        #expect(read == ["board", "board.dtb", "brand", "console", "firmware-hash", "modules", "opensm.conf", "purpose"])
     }
 
     /// Sources name these files and partitions by their types only, so that writer and reader cannot differ.

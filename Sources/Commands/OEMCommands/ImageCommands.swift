@@ -148,6 +148,9 @@ package struct ImageCommand: ParsableCommand {
                     firmwareFolder: URL(fileURLWithPath: firmware), board: BoardContents(compiled),
                     brand: try Brand(folder: URL(fileURLWithPath: brand)), vsmpd: URL(fileURLWithPath: vsmpd),
                     lock: try PackageLock(contentsOf: options.lockFile), store: options.packageStore)
+                if compiled.board.hasSubnetManager {
+                    builder.lock = try builder.lock.joined(with: try PackageLock(contentsOf: builder.firmwareFolder.appendingPathComponent("subnet-manager.lock")))
+                }
                 builder.licensing = try licenseRoot.map { try LicensingRoot(Data(try LicenseFiles.bytes($0)), place: $0, built: built) }
                 builder.sizeLimit = sizeLimit.map { $0 << 20 }
                 if let configSize { builder.configurationSize = configSize << 20 }

@@ -20,6 +20,8 @@ package enum ImageFact: String, CaseIterable, Sendable {
     case modules
     case purpose
     case rollbackCounter = "rollback-counter"
+    /// How opensm runs; absent where the firmware holds none.
+    case subnetManager = "opensm.conf"
     case version
 
     package static let folder = "etc/vsmp"

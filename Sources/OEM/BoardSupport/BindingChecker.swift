@@ -119,6 +119,11 @@ struct BindingChecker {
                 .relation, path, "technology", found: "\"\(port.technology.rawValue)\"",
                 expected: "\"\(first.technology.rawValue)\" as of port \(first.name): all ports of a board, and so of a kit, speak the same")
         }
+        if port.subnetManager == .firmware, port.technology != .infiniband {
+            report(
+                .relation, path, "subnet-manager", found: "\"firmware\" at a port of \(port.technology.rawValue)",
+                expected: "no subnet-manager: InfiniBand alone has one")
+        }
         guard port.technology.hasVerbs else {
             if let driver = port.verbsDriver {
                 report(
@@ -135,11 +140,12 @@ struct BindingChecker {
                 expected: "\(suitable.isEmpty ? "" : "verbs-driver = ")\(words) for \(port.technology.rawValue) with driver \(port.driver)")
             return
         }
-        let missing = driver.modules(for: port.technology).filter { !port.kernelModules.contains($0) }
+        let needed = driver.modules(for: port.technology) + (port.subnetManager == .firmware && port.technology == .infiniband ? ["ib_umad"] : [])
+        let missing = needed.filter { !port.kernelModules.contains($0) }
         if !missing.isEmpty {
             report(
                 .relation, path, "kernel-modules", found: port.kernelModules.map { "\"\($0)\"" }.joined(separator: ", "),
-                expected: missing.map { "\"\($0)\"" }.joined(separator: ", ") + " too, which \(driver.rawValue) needs for \(port.technology.rawValue)")
+                expected: missing.map { "\"\($0)\"" }.joined(separator: ", ") + " too, which \(missing == ["ib_umad"] ? "the subnet manager" : driver.rawValue) needs for \(port.technology.rawValue)")
         }
     }
 

@@ -147,12 +147,21 @@ public struct Board: Sendable, Equatable, Codable {
         }
     }
 
+    /// Who sets an InfiniBand port up (InfiniBand Architecture Specification, volume 1, chapter 14). RoCE has no subnet manager.
+    public enum SubnetManager: String, Sendable, Codable, CaseIterable {
+        /// A switch or another host.
+        case fabric
+        /// opensm in the firmware, for cables from board to board and switches without one.
+        case firmware
+    }
+
     /// One port that leads to the other boards.
     public struct InterconnectPort: Sendable, Equatable, Codable {
         public var name: String
         public var technology: Technology
         /// What brings the port's verbs device; nil where the technology has none.
         public var verbsDriver: VerbsDriver?
+        public var subnetManager = SubnetManager.fabric
         /// Name of the Linux driver bound to the port; interfaces are found by it.
         public var driver: String
         /// What an emulated board has in place of `driver`.
@@ -263,6 +272,9 @@ public struct Board: Sendable, Equatable, Codable {
 
     /// `name`, or `name@revision`.
     public var fullName: String { revision.map { "\(name)@\($0)" } ?? name }
+
+    /// Whether the firmware holds a subnet manager.
+    public var hasSubnetManager: Bool { interconnect.contains { $0.subnetManager == .firmware } }
 
     /// Every kernel module the image must hold for this board, without duplicates, in loading order.
     public var kernelModules: [String] {

@@ -57,6 +57,7 @@ extension BoardField where Self: RawRepresentable, RawValue == String {
 extension Board.Status: BoardField {}
 extension Board.Technology: BoardField {}
 extension Board.VerbsDriver: BoardField {}
+extension Board.SubnetManager: BoardField {}
 extension Board.PlatformFirmware: BoardField {}
 
 extension Array: BoardField where Element: BoardField {

@@ -99,6 +99,10 @@ extension BoardBinding {
                         "kernel module that brings the port's verbs device, for `infiniband` and `roce`; `rdma_rxe` makes one in software on "
                             + "an Ethernet port"),
                     Property(
+                        "subnet-manager", .choice(Board.SubnetManager.allCases.map(\.rawValue)), Field(port: \.subnetManager), required: false,
+                        standard: "\"fabric\"",
+                        "who sets an InfiniBand port up: `fabric`, when absent, is a switch or a host; `firmware` is opensm on every node"),
+                    Property(
                         "driver", .driver, Field(port: \.driver), "Linux driver bound to the port; the interface is found by it",
                         compared: Comparison(.exact, .interface("driver") { $0.driver.map { .texts([$0]) } }, .answer("driver"))),
                     Property(

@@ -60,8 +60,8 @@ public struct VerbsPort: Sendable, Equatable, Codable {
         driver = files.linkName(place + "/device/driver")
         pciID = deviceID(of: place + "/device", files)
         isInfiniBand = files.line(port + "/link_layer") == "InfiniBand"
-        // "40 Gb/sec (4X QDR)", "2.5 Gb/sec (1X SDR)"
-        rateMbps = files.line(port + "/rate")?.split(separator: " ").first.flatMap { Double($0) }.flatMap { Int(exactly: ($0 * 1000).rounded()) }
+        // "40 Gb/sec (4X QDR)", "2.5 Gb/sec (1X SDR)"; what a soft device says is no wire's.
+        rateMbps = driver == nil ? nil : files.line(port + "/rate")?.split(separator: " ").first.flatMap { Double($0) }.flatMap { Int(exactly: ($0 * 1000).rounded()) }
         // "4: ACTIVE"
         state = files.line(port + "/state")?.split(separator: " ").last.flatMap { State(rawValue: String($0)) } ?? .unknown
         interface = isInfiniBand ? Self.overInfiniBand(place, number, files) : Self.ethernet(place, port, files)

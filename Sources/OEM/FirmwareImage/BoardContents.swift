@@ -11,6 +11,8 @@ public struct BoardContents: Equatable, Sendable {
     package let modules: [ModuleList.Item]
     /// The most bytes that an image for this board may have.
     package var sizeLimit: Int?
+    /// Whether the firmware holds opensm.
+    package var hasSubnetManager = false
     /// The board's serial ports; nil leaves the firmware's console to `firmware/cmdline` and init.
     package var consoles: Board.Consoles?
 
@@ -23,6 +25,7 @@ public struct BoardContents: Equatable, Sendable {
                 + board.virtualization.intelKernelModules.map { .init($0, when: .vmx) })
         sizeLimit = board.stick.imageLimitMiB.map { $0 << 20 }
         consoles = board.consoles
+        hasSubnetManager = board.hasSubnetManager
     }
 
     package init(name: String, deviceTree: Data, modules: [ModuleList.Item]) {

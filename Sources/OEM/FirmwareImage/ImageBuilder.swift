@@ -80,7 +80,7 @@ public struct ImageBuilder: Sendable {
         ]
         if let offer = brand.offer { files[Self.offerPath] = offer }
         let materials = try billOfMaterials(
-            components: content.components, archive: content.archive,
+            components: content.components, archive: content.archive, owners: content.owners,
             parts: [
                 ("boot/\(BootFiles.kernel)", content.kernel, "linux-image-"), ("part/efi-stub", content.stub, "systemd-boot-efi"),
                 ("part/efi-loader", content.loader, "systemd-boot-efi"),
@@ -108,6 +108,8 @@ public struct ImageBuilder: Sendable {
     /// Everything that the firmware hash covers, and the boot loaders.
     private struct Content {
         let kernel, stub, loader, archive: Data
+        /// The package of a file in the archive, by path, where its place does not tell.
+        let owners: [String: String]
         let kernelRelease, commandLine: String
         let boot: BIOSBootCode
         let components: [Component]
@@ -133,6 +135,7 @@ public struct ImageBuilder: Sendable {
         let tree = try ModuleTree(root: roots.kernel, packageName: kernelPackage.name)
 
         progress("root file system")
+        let subnetManager = board.hasSubnetManager ? try SubnetManager(roots: roots.all) : nil
         let inputs = try inputs(node: node)
         let commandLine = board.commandLine(try firmwareText("cmdline"))
         return Content(
@@ -140,7 +143,9 @@ public struct ImageBuilder: Sendable {
             stub: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/linuxx64.efi.stub")),
             loader: try read(roots.stub.appendingPathComponent("usr/lib/systemd/boot/efi/systemd-bootx64.efi")),
             archive: try rootArchive(
-                tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")), vsmpd: try NodeExecutable.stripped(node)),
+                tree, busybox: try read(roots.busybox.appendingPathComponent("bin/busybox")), vsmpd: try NodeExecutable.stripped(node),
+                subnetManager),
+            owners: subnetManager?.owners ?? [:],
             kernelRelease: tree.release, commandLine: commandLine,
             boot: try BIOSBootCode(
                 folder: roots.grub.appendingPathComponent("usr/lib/grub/i386-pc"),
@@ -178,7 +183,7 @@ public struct ImageBuilder: Sendable {
             grub: try root("grub-pc-bin"), all: all)
     }
 
-    private func rootArchive(_ tree: ModuleTree, busybox: Data, vsmpd: Data) throws(ImageError) -> Data {
+    private func rootArchive(_ tree: ModuleTree, busybox: Data, vsmpd: Data, _ subnetManager: SubnetManager?) throws(ImageError) -> Data {
         var list = try ModuleList(text: try firmwareText("modules.conf"), origin: "firmware/modules.conf")
         list.items += board.modules
         var modules: [(step: ModuleTree.Step, content: Data)] = []
@@ -189,6 +194,7 @@ public struct ImageBuilder: Sendable {
             modules: modules
         ).archive()
         licensing?.add(to: &archive)
+        try subnetManager?.add(to: &archive, configuration: firmwareText(SubnetManager.configuration.rawValue))
         try addBlobs(to: &archive)
         return Initramfs.layers(of: archive)
     }

@@ -91,10 +91,24 @@ public struct PackageLock: Equatable, Sendable {
             }
         }
         self.init(comments: comments, wishes: wishes, packages: packages, sources: sources, blobs: blobs)
-        if let twice = zip(self.packages, self.packages.dropFirst()).first(where: { $0.name == $1.name }) {
-            throw ImageError(.badInput, "\(origin): package \(twice.0.name) is locked twice")
-        }
+        if let duplicate { throw ImageError(.badInput, "\(origin): package \(duplicate) is locked twice") }
     }
+
+    /// What both lock, for an image that is made of both.
+    ///
+    /// - Throws: `badInput` when they lock different builds of one package.
+    public func joined(with other: PackageLock) throws(ImageError) -> PackageLock {
+        let joined = PackageLock(
+            comments: comments, wishes: Array(Set(wishes + other.wishes)), packages: Array(Set(packages + other.packages)),
+            sources: Array(Set(sources + other.sources)), blobs: Array(Set(blobs + other.blobs)))
+        if let twice = joined.duplicate {
+            throw ImageError(.badInput, "two locks name different builds of \(twice): run vsmp image lock --update for both")
+        }
+        return joined
+    }
+
+    /// A package that is locked twice; nil when there is none.
+    private var duplicate: String? { zip(packages, packages.dropFirst()).first { $0.name == $1.name }?.0.name }
 
     public init(contentsOf file: URL) throws(ImageError) {
         try self.init(text: try InputText(file: file).text, origin: file.path)

@@ -26,7 +26,7 @@ extension ImageBuilder {
             ImageManifest.Part("vsmpd", node),
         ]
         if let logo = brand.logo { inputs.append(ImageManifest.Part("logo", logo)) }
-        for name in ["cmdline", "grub.cfg", "init", "modules.conf", "vsmpd.copyright"] {
+        for name in ["cmdline", "grub.cfg", "init", "modules.conf", "vsmpd.copyright"] + (board.hasSubnetManager ? [SubnetManager.configuration.rawValue] : []) {
             inputs.append(ImageManifest.Part("firmware/\(name)", Data(try firmwareText(name).utf8)))
         }
         return inputs.sorted { $0.name < $1.name }
@@ -96,15 +96,17 @@ extension ImageBuilder {
 
     /// - Parameters:
     ///   - archive: the root file system.
+    ///   - owners: the package of a file in it, by path, where its place does not tell.
     ///   - parts: further files by name, each with the package it comes from.
     func billOfMaterials(
-        components: [Component], archive: Data, parts: [(name: String, content: Data, package: String)], hash: FirmwareHash
+        components: [Component], archive: Data, owners: [String: String], parts: [(name: String, content: Data, package: String)], hash: FirmwareHash
     ) throws(ImageError) -> Data {
         let kernel = try lock.package(named: "linux-image-", purpose: "a firmware image").name
         var files: [BillOfMaterials.File] = []
         for (path, entry) in try NewcArchive(reading: archive).entries.sorted(by: { $0.key < $1.key }) {
             guard case .file(let content, _) = entry else { continue }
-            let component = try Component.name(ofRootFile: path, kernelPackage: kernel)
+            let owner = owners[path]
+            let component = if let owner { owner } else { try Component.name(ofRootFile: path, kernelPackage: kernel) }
             files.append(.init(name: "root/" + path, content: content, component: component))
         }
         for part in parts {

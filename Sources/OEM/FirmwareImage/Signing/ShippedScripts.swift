@@ -13,6 +13,8 @@ enum ShippedScripts: String, CaseIterable {
         case .grub: ["fa81b8e021e1ce1a01104d2d6caa09359e73fae3a157e41347ecf9a379057f18"]
         case .initScript:
             [
+                "5947ff67c9ef5875628e69886a0eb84c88118cedc357c79f042255d46b93f220",
+                "19cb423d4e5f06ef0ea8171664234f9be7d8d6457ef6152f40455056176d6ed1",
                 "fa7b501fe6793607dfa7a0c679d2e930a4f99d643f02607c670683f40fed988c",
                 "7e9bd15b63fd5e2c4a967c518aaa496c402d5d9aee44aed8d915a17a867d2a11",
                 "b2ba7c050a2e1e36b2bed1ce7aeb04fc0dd135df401440556fcabf5749ba71c2",
