@@ -56,7 +56,9 @@ var core: [Target] {
         room("Core", "Machine", ["Bytes", "Contract"]),
         room("Core", "KVM", ["CKVM", "Machine", "Platform", "Pages"]),
         room("Core", "CKVM"),
-        room("Core", "Interconnect", ["CSealing", "Platform", "Bytes", "Contract", crypto]),
+        room("Core", "Interconnect", ["CSealing", "Verbs", "Platform", "Bytes", "Contract", crypto]),
+        room("Core", "Verbs", ["CVerbs", "Platform"]),
+        room("Core", "CVerbs"),
         room("Core", "CSealing", [crypto]),
         room("Core", "TrustedPlatform", ["Platform", "Bytes"]),
     ]
@@ -67,7 +69,7 @@ var node: [Target] {
     [
         .target(
             name: "Node",
-            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "Verbs", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"])
     ]
 }
 
@@ -110,7 +112,7 @@ var commands: [Target] {
         room(
             "Commands", "NodeCommands",
             [
-                "Node", "Machine", "KVM", "Interconnect", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
+                "Node", "Machine", "KVM", "Interconnect", "Verbs", "Coherence", "BoardSupport", "Licensing", "StickState", "TrustedPlatform", "Platform", "Bytes",
                 "Contract", "Disk", crypto,
             ]),
         room(
@@ -154,7 +156,7 @@ var tests: [Target] {
         test("LoopbackCalibration", ["LoopbackCalibration", "CoherenceSimulation", "Coherence", "KVM", "Platform"]),
         test("Machine", ["Machine", "TestSupport", "Bytes", "Contract"]),
         test("KVM", ["KVM", "CKVM", "Machine", "Platform", "CPlatform", "Pages"]),
-        test("Interconnect", ["Interconnect", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
+        test("Interconnect", ["Interconnect", "Verbs", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("TrustedPlatform", ["TrustedPlatform", "TestSupport", "Platform", "Bytes", crypto]),
         test("Licensing", ["Licensing", "TestSupport", "Platform", "Bytes", "Contract", crypto]),
         test("BoardSupport", ["BoardSupport", "Coherence", "TestSupport", "Platform", "Bytes", "Contract"]),
@@ -200,6 +202,10 @@ var swiftRuntimeInside: [LinkerSetting] {
         + archives.map { .linkedLibrary($0, .when(configuration: .release)) }
 }
 
+/// libibverbs with the providers of a soft device (rdma_rxe) and of ConnectX adapters, and what they stand on: always the archives, because
+/// a shared libibverbs would look for its providers with dlopen, which a static executable cannot.
+var verbsArchives: [String] { ["rxe-rdmav34", "mlx4", "mlx5", "ibverbs", "nl-route-3", "nl-3"] }
+
 /// One executable with no shared library: what runs on a node or in the guest. The named archives belong to
 /// FoundationEssentials, which swift-crypto uses and whose own autolink entries leave them out. Debug builds
 /// stay dynamic because sanitizers and the test runner need it.
@@ -213,6 +219,7 @@ var fullyStatic: [LinkerSetting] {
 }
 
 for target in package.targets where target.type != .system {
+    if target.name == "CVerbs" { target.linkerSettings = verbsArchives.map { .linkedLibrary(":lib\($0).a") } }
     let isC = target.name.hasPrefix("C") && !target.name.hasPrefix("Coherence")
     guard !isC else { continue }
     target.swiftSettings = [

@@ -4,6 +4,7 @@ package import Machine
 package import Coherence
 package import Interconnect
 package import Platform
+package import Verbs
 
 extension NodeRuntime {
     /// Everything that a node needs of the outside, so that tests run several in one process.
@@ -16,6 +17,8 @@ extension NodeRuntime {
         /// Every firmware on this node's stick; empty for the running one alone.
         package var holdings: [FirmwareHolding] = []
         package var reach: Reach
+        /// What carries the coherence connections; nil for TCP.
+        package var adapter: VerbsAdapter?
         package var resources: NodeResources
         /// What the board's memory was divided by, to be asked again when all slices are known; nil asks nobody.
         package var memory: MemoryDivision.Demand?

@@ -57,10 +57,12 @@ package final class NodeRuntime: Sendable {
         var random = SystemRandomNumberGenerator()
         let identity = try NodeIdentity(
             index: node, count: count, kit: setup.configuration.kit, firmwareHash: setup.firmwareHash,
-            holdings: setup.holdings, protection: setup.configuration.interconnect ?? .encrypted, random: &random)
+            holdings: setup.holdings, protection: setup.configuration.interconnect ?? .encrypted,
+            link: setup.adapter == nil ? .tcp : .verbs, random: &random)
         let log = setup.log
         let watch = try WatchRoom(identity, key: setup.key, reach: setup.reach, outageSeconds: outageSeconds, sizer: setup.portSizer, say: log)
         var configuration = MeshConfiguration(identity: identity, key: setup.key, reach: setup.reach, patience: setup.patience)
+        configuration.adapter = setup.adapter
         configuration.onPeer = { watch.expect($0, at: $1) }
         configuration.onStartedAnew = { watch.startedAnew($0) }
         watch.start()

@@ -106,13 +106,13 @@ import Testing
         var random = SeededGenerator(seed: 1)
         var listener = Handshake(listeningAs: identity(0), key: testKey, random: &random)
         listener.receive(HandshakeMessage.encode(.hello, version: 7, [UInt8](repeating: 0, count: 99)))
-        #expect(refusal(listener.state) == .protocolVersion(mine: 2, theirs: 7))
+        #expect(refusal(listener.state) == .protocolVersion(mine: 3, theirs: 7))
         let answer = listener.takeOutput()
         var dialer = Handshake(dialing: 0, role: .control, as: identity(1), key: testKey, random: &random)
         dialer.receive(HandshakeMessage.encode(.hello, version: 7, []))
-        #expect(refusal(dialer.state) == .protocolVersion(mine: 2, theirs: 7))
+        #expect(refusal(dialer.state) == .protocolVersion(mine: 3, theirs: 7))
         #expect(HandshakeMessage.Prefix(answer)?.kind == HandshakeMessage.Kind.hello.rawValue)
-        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 5 + HandshakeMessage.Hello.kitLength + 32
+        let helloLength = HandshakeMessage.Prefix.byteCount + 32 + FirmwareHash.byteCount + NodeIdentity.instanceLength + 6 + HandshakeMessage.Hello.kitLength + 32
         #expect(HandshakeMessage.Prefix(Array(answer.dropFirst(helloLength)))?.code == 2)
     }
 
@@ -126,6 +126,18 @@ import Testing
             let refusal = refusal(both.dialer.state)
             #expect(refusal != nil && refusal?.isMismatch == false, "\(both.dialer.state)")
         }
+    }
+
+    @Test func aNodeWithoutAnAdapterIsRefusedByNameOnBothConsoles() {
+        var both = Conversation(dialer: identity(1, link: .verbs))
+        both.run()
+        #expect(refusal(both.dialer.state) == .link(mine: .verbs, theirs: .tcp))
+        #expect(refusal(both.listener.state) == .link(mine: .tcp, theirs: .verbs))
+        let words = refusal(both.dialer.state)?.message(me: "node 1", peer: "node 0") ?? ""
+        #expect(words.contains("it has no InfiniBand or RoCE adapter in use, node 1 has; give all boards the same interconnect"))
+        let other = refusal(both.listener.state)?.message(me: "node 0", peer: "node 1") ?? ""
+        #expect(other.contains("node 0 has no InfiniBand or RoCE adapter in use, it has"))
+        #expect(Refusal.link(mine: .tcp, theirs: .verbs).isMismatch && Refusal.byPeer(code: 12, text: "", authenticated: true).isMismatch)
     }
 
     @Test func aPeersRefusalIsKnownByItsCode() {

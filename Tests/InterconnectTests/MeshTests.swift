@@ -273,7 +273,7 @@ enum Joined: Sendable {
             Issue.record("\(String(describing: zero.current))")
             return
         }
-        #expect(log.contains("it speaks protocol version 7, node 0 speaks 2"))
+        #expect(log.contains("it speaks protocol version 7, node 0 speaks 3"))
     }
 
     @Test(

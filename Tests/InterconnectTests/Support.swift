@@ -9,11 +9,11 @@ import Testing
 
 func identity(
     _ index: NodeIndex, of count: Int = 2, kit: String = "kit-1", hash: FirmwareHash = testHash,
-    holdings: [FirmwareHolding] = [], protection: InterconnectProtection = .encrypted, seed: UInt64? = nil
+    holdings: [FirmwareHolding] = [], protection: InterconnectProtection = .encrypted, link: LinkKind = .tcp, seed: UInt64? = nil
 ) -> NodeIdentity {
     var random = SeededGenerator(seed: seed ?? UInt64(index.rawValue) + 100)
     do {
-        return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, holdings: holdings, protection: protection, random: &random)
+        return try NodeIdentity(index: index, count: count, kit: kit, firmwareHash: hash, holdings: holdings, protection: protection, link: link, random: &random)
     } catch {
         preconditionFailure("\(error)")
     }

@@ -32,4 +32,12 @@ import Testing
         }
         #expect(places.contains { $0 == ("/boot", .changeFolder) } && places.contains { $0 == ("/dev/sda3", .write) } && places.contains { $0 == ("/run", .changeFolder) })
     }
+
+    /// An adapter's device is opened by a confined node, and only where the pages go over one.
+    @Test func adaptersAreAmongThePlacesWhereTheyAreUsed() throws {
+        var confinement = try confinement(faults: "1", events: "-1", needsTraces: false)
+        #expect(!confinement.places.contains { $0.path.hasPrefix("/dev/infiniband") })
+        confinement.usesVerbs = true
+        #expect(confinement.places.contains { $0 == ("/dev/infiniband", .write) })
+    }
 }

@@ -20,7 +20,6 @@ struct DeadCodeTests {
         "GuestMemoryAccess.read(_:count:)": "for devices that move data by themselves",
         "GuestMemoryAccess.write(_:to:)": "for devices that move data by themselves",
         "ProcessorBackend.state()": "the counterpart of setState",
-        "RoomSignal.readable": "for links that are no sockets",
         "Socket.init(adopting:)": "a test holds both ends of a connection",
     ]
 

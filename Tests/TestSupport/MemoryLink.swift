@@ -63,7 +63,7 @@ package final class MemoryWire: Sendable {
 package struct MemoryLink: PageLink, ~Copyable {
     package typealias Renewal = Never
 
-    package static var roomSignal: RoomSignal { .readable }
+    package var roomSignal: RoomSignal { .readable }
 
     package let peer: NodeIndex
     package private(set) var counters = ConnectionCounters()

@@ -14,6 +14,8 @@ struct NodeConfinement {
     var restarts: String?
     /// Where the guest's memory shows stale translations unless KVM is watched.
     var needsTraces: Bool
+    /// The pages go over an adapter, whose device is opened by the node that is confined.
+    var usesVerbs = false
     var files = SystemFiles()
 
     /// Capabilities that this kernel wants for what a node does later: none in the image, whose first process opens both to it.
@@ -30,6 +32,7 @@ struct NodeConfinement {
         places += RollbackGuard.standardDevices.map { ($0, .write) }
         // What an update writes is read back from the medium.
         places.append(("/proc/sys/vm/drop_caches", .write))
+        if usesVerbs { places.append(("/dev/infiniband", .write)) }
         if let boot { places.append((boot, .changeFolder)) }
         if let state { places.append((state, .write)) }
         if let restarts { places.append((restarts.lastIndex(of: "/").map { String(restarts[..<$0]) } ?? ".", .changeFolder)) }

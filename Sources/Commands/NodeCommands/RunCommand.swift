@@ -10,6 +10,7 @@ import Licensing
 import Node
 import StickState
 import Synchronization
+import Verbs
 
 /// `vsmpd run`: one node's life from its stick's configuration to the machine's end.
 enum RunCommand {
@@ -114,7 +115,7 @@ enum RunCommand {
             device: configuration.node == 0 ? board.consoles.guest.map { "/dev/" + $0 } : nil, baudRate: board.consoles.baudRate)
         let firmware = FirmwareIdentity(folder: image)
         if let warning = paging.warning { NodeProgram.report(warning) }
-        let reach = try reach(options, board, inventory)
+        let (reach, port) = try reach(options, board, inventory)
         let memory = NodeMemory(store: NodeMemory.device())
         let boot = options.last("--boot")
         // Mounting is a capability that this process gives up.
@@ -159,9 +160,14 @@ enum RunCommand {
         defer { watchdog?.stop() }
         try reach.setMTU()
         if case .discovery(let name, _) = reach { setup.portSizer = try PortSizer(name) }
+        if port != nil { try verbs { () throws(VerbsError) in try VerbsAdapter.allowLockedMemory() } }
         NodeConfinement(
-            boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow
+            boot: boot, state: NodeMemory.device(), image: image, restarts: count?.file, needsTraces: paging == .shadow, usesVerbs: port != nil
         ).begin { NodeProgram.report($0) }
+        setup.adapter = try port.map { port in
+            try verbs { () throws(VerbsError) in try VerbsAdapter(device: port.device, port: UInt8(clamping: port.number)) }
+        }
+        if let adapter = setup.adapter { NodeProgram.report("interconnect: pages go over verbs, \(adapter.text)") }
         // Both outlive a node that its licence keeps from the machine.
         let current = CurrentRuntime()
         watchdog?.start { current.progress }
@@ -263,7 +269,8 @@ enum RunCommand {
         return UInt64(megabits) * 1_000_000
     }
 
-    private static func reach(_ options: Options, _ board: Board, _ inventory: HardwareInventory) throws -> Reach {
+    /// How the others are found, and the port that carries the pages where that is not TCP.
+    private static func reach(_ options: Options, _ board: Board, _ inventory: HardwareInventory) throws -> (Reach, VerbsPort?) {
         if let listen = options.last("--listen") {
             var peers: [NodeIndex: SocketAddress] = [:]
             let bounds = BoundedNumber(0...Limits.nodes.upperBound - 1)
@@ -274,13 +281,13 @@ enum RunCommand {
                 }
                 peers[index] = try SocketAddress(String(parts[1]))
             }
-            return .fixed(listen: try SocketAddress(listen), peers: peers)
+            return (.fixed(listen: try SocketAddress(listen), peers: peers), nil)
         }
-        if let name = options.last("--interface") { return .discovery(interface: name) }
+        if let name = options.last("--interface") { return (.discovery(interface: name), nil) }
         for port in board.interconnect {
             if let interface = inventory.interfaces(for: port).first {
-                _ = try PortSetup(port: port, interface: interface, log: { NodeProgram.report($0) }).verbsPort()
-                return .discovery(interface: interface.name, mtu: port.mtu)
+                let verbs = try PortSetup(port: port, interface: interface, log: { NodeProgram.report($0) }).verbsPort()
+                return (.discovery(interface: interface.name, mtu: port.mtu), verbs)
             }
         }
         throw Failure(
@@ -288,6 +295,11 @@ enum RunCommand {
             text: "no network interface has the driver \(board.interconnect.map(\.driver).joined(separator: " or ")) that board "
                 + "\(board.name) uses for its interconnect")
     }
+}
+
+/// Says why verbs fail as a refusal to start.
+private func verbs<Value>(_ body: () throws(VerbsError) -> Value) throws(RunCommand.Failure) -> Value {
+    do throws(VerbsError) { return try body() } catch { throw RunCommand.Failure(status: .hardwareMismatch, text: "interconnect: \(error)") }
 }
 
 /// How KVM translates guest-physical addresses on this computer; decides what giving up a page costs.

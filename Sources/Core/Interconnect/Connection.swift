@@ -1,8 +1,9 @@
 package import Contract
 import Platform
+import Verbs
 import Glibc
 
-/// One connection of frames to one peer, over one TCP stream after the other. Owned by one thread at a time; nothing here blocks, allocates or calls
+/// One connection of frames to one peer, over one stream (TCP or verbs) after the other. Owned by one thread at a time; nothing here blocks, allocates or calls
 /// back, but `adopt`, which allocates.
 package struct Connection: ~Copyable, Sendable {
     package let role: ConnectionRole
@@ -11,6 +12,8 @@ package struct Connection: ~Copyable, Sendable {
 
     /// Nil while the connection is interrupted.
     private var socket: Socket?
+    /// What carries the records where it is not the socket, which then only tells that the other end is gone.
+    private var messages: MessageStream<QueuePair>?
     private var stream: SecureStream
     /// What is to be told when the frames that came before it are taken.
     private var ending: ConnectionLoss?
@@ -18,7 +21,7 @@ package struct Connection: ~Copyable, Sendable {
     private var loss: ConnectionLoss?
     private var lastInterruption = ConnectionLoss.closed
     /// What sending met: the end that is read says less.
-    private var sendingEnd: SocketEnd?
+    private var sendingEnd: ConnectionLoss?
     private var patience = AcknowledgementPatience()
     private var budget = InterruptionBudget()
     /// What the kernel has counted for the streams that are over.
@@ -39,7 +42,9 @@ package struct Connection: ~Copyable, Sendable {
         stream.begin(first.keys)
         self.stream = stream
         let socket = first.takeSocket()
-        fileDescriptor = socket.fileDescriptor
+        messages = first.takeMessages()
+        isMessages = messages != nil
+        fileDescriptor = messages?.fileDescriptor ?? socket.fileDescriptor
         self.socket = consume socket
         self.peer = peer
         self.role = role
@@ -57,6 +62,9 @@ package struct Connection: ~Copyable, Sendable {
     /// Of this stream, as the kernel counts them; 0 between two.
     private var retransmissions: UInt64 { TransportFigures(of: fileDescriptor)?.retransmissions ?? 0 }
 
+    /// Verbs carry the records of this stream.
+    private var isMessages: Bool
+
     /// For epoll: readable means `fill`, writable means `flush` (only after it would have blocked). -1 while interrupted.
     package private(set) var fileDescriptor: Int32
 
@@ -73,7 +81,9 @@ package struct Connection: ~Copyable, Sendable {
             return
         }
         let socket = next.takeSocket()
-        fileDescriptor = socket.fileDescriptor
+        messages = next.takeMessages()
+        isMessages = messages != nil
+        fileDescriptor = messages?.fileDescriptor ?? socket.fileDescriptor
         self.socket = consume socket
         stream.begin(next.keys)
         _ = flush()
@@ -82,12 +92,14 @@ package struct Connection: ~Copyable, Sendable {
     /// To be called every quarter of a second: TCP alone says nothing when somebody between the nodes leaves out records.
     /// - Returns: why the stream is over, if it is.
     package mutating func tick(now: UInt64) -> ConnectionLoss? {
+        // An adapter says nothing of a peer that is gone until something is sent to it.
+        if loss == nil, isMessages, socket?.isDead() == true { return interrupt(.closed) }
         guard loss == nil, fileDescriptor >= 0, stream.isWaiting || sendingEnd != nil else {
             patience.rest()
             return nil
         }
         let advice = patience.advice(acknowledged: stream.acknowledged, now: now)
-        if let sendingEnd, advice != .new { return interrupt(.ended(sendingEnd)) }
+        if let sendingEnd, advice != .new { return interrupt(sendingEnd) }
         switch advice {
         case .new, .wait: return nil
         case .over: return interrupt(.ended(.failed(errno: ETIMEDOUT)))
@@ -147,6 +159,7 @@ package struct Connection: ~Copyable, Sendable {
     /// Hands queued frames to the kernel until none are left or it takes no more. An interrupted connection keeps them.
     package mutating func flush() -> FlushOutcome {
         if let loss { return .lost(loss) }
+        if isMessages { return flushMessages() }
         while true {
             let output = unsafe stream.output()
             guard output.count > 0 else { return .drained }
@@ -155,6 +168,21 @@ package struct Connection: ~Copyable, Sendable {
             case .bytes(let count): stream.sent(count)
             case .wouldBlock: return .wouldBlock
             // What the peer said before it went is still to be read, and that it went is read behind it, or found by `tick`.
+            case .ended(let end):
+                sendingEnd = .ended(end)
+                return .drained
+            }
+        }
+    }
+
+    private mutating func flushMessages() -> FlushOutcome {
+        while true {
+            let output = unsafe stream.output()
+            guard output.count > 0 else { return .drained }
+            switch unsafe messages?.send(output) {
+            case nil: return .drained
+            case .bytes(let count): stream.sent(count)
+            case .wouldBlock: return .wouldBlock
             case .ended(let end):
                 sendingEnd = end
                 return .drained
@@ -168,6 +196,7 @@ package struct Connection: ~Copyable, Sendable {
     package mutating func fill() -> FillOutcome {
         if let loss { return .lost(loss) }
         if let ending { return .interrupted(interrupt(ending)) }
+        if isMessages { return fillWithMessage() }
         var total = 0
         while true {
             let room = unsafe stream.room
@@ -181,12 +210,24 @@ package struct Connection: ~Copyable, Sendable {
                 if count < room.count { return .received(total) }
             case .wouldBlock: return .received(total)
             case .ended(let read):
-                let end = sendingEnd ?? read
+                let end = sendingEnd ?? .ended(read)
                 // Frames that arrived before the end are still to be handled; the next call reports it.
-                guard total > 0 else { return .interrupted(interrupt(.ended(end))) }
-                ending = .ended(end)
+                guard total > 0 else { return .interrupted(interrupt(end)) }
+                ending = end
                 return .received(total)
             }
+        }
+    }
+
+    /// One message at a time: the memory of the last one goes back to the adapter.
+    private mutating func fillWithMessage() -> FillOutcome {
+        guard !stream.hasMessage else { return .full }
+        switch messages?.receive() {
+        case nil, .some(.none): return .received(0)
+        case .message(let message):
+            unsafe stream.received(message)
+            return .received(message.count)
+        case .ended(let end): return .interrupted(interrupt(sendingEnd ?? end))
         }
     }
 
@@ -207,7 +248,7 @@ package struct Connection: ~Copyable, Sendable {
         }
     }
 
-    /// Closes the socket, so that the peer hears of it too.
+    /// Closes the socket, so that the peer hears of it too. What verbs lent goes with the queue pair.
     @discardableResult
     private mutating func interrupt(_ why: ConnectionLoss) -> ConnectionLoss {
         close()
@@ -220,6 +261,7 @@ package struct Connection: ~Copyable, Sendable {
     private mutating func close() {
         formerRetransmissions += retransmissions
         socket = nil
+        messages = nil
         sendingEnd = nil
         fileDescriptor = -1
         patience.rest()
@@ -229,7 +271,7 @@ package struct Connection: ~Copyable, Sendable {
 // MARK: The coherence connection
 
 extension Connection: PageLink {
-    package static var roomSignal: RoomSignal { .writable }
+    package var roomSignal: RoomSignal { isMessages ? .readable : .writable }
 
     package mutating func reserve(flags: FrameFlags, bodyLength: Int, contentsLength: Int) -> FrameReservation? {
         unsafe reserve(.coherence, flags: flags, bodyLength: bodyLength, payloadLength: contentsLength)
@@ -251,7 +293,8 @@ extension Connection: PageLink {
                 return .empty
             }
             switch fill() {
-            case .received: isDrained = true
+            // A message may be behind the one that came.
+            case .received(let count): isDrained = !isMessages || count == 0
             case .full: break
             case .interrupted(let why): return .interrupted(why)
             case .lost(let loss): return .lost(loss)
@@ -265,7 +308,7 @@ package struct ConnectionCounters: Sendable, Equatable {
     package var framesReceived: UInt64 = 0
     package var bytesSent: UInt64 = 0
     package var bytesReceived: UInt64 = 0
-    /// TCP streams so far.
+    /// Streams so far.
     package var streams: UInt64 = 0
     /// TCP segments that were sent again, on all of them.
     package var retransmissions: UInt64 = 0
@@ -288,7 +331,7 @@ package enum FillOutcome: Sendable, Equatable {
     case received(Int)
     /// The ring is full: handle frames, then call again.
     case full
-    /// The TCP stream is over, told once; nothing comes until the next.
+    /// The stream is over, told once; nothing comes until the next.
     case interrupted(ConnectionLoss)
     case lost(ConnectionLoss)
 }

@@ -1,8 +1,11 @@
 package import Platform
+package import Verbs
 
-/// Why a TCP stream of a connection is over, or the connection itself.
+/// Why a stream (TCP or verbs) of a connection is over, or the connection itself.
 package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
     case ended(SocketEnd)
+    /// The adapter gave the reliable connection up, or never had it. Another stream can go on.
+    case adapter(VerbsError)
     /// What arrived is not what the peer sent. Another TCP stream can go on.
     case altered(FrameError)
     /// The peer sent, itself, what no node of this firmware sends.
@@ -19,6 +22,7 @@ package enum ConnectionLoss: Sendable, Equatable, CustomStringConvertible {
         case .ended(.closed): "connection closed by the peer"
         case .ended(.reset): "connection reset"
         case .ended(.failed(let code)): "connection failed: \(SystemError.reason(code))"
+        case .adapter(let error): "\(error)"
         case .altered(let error): "connection altered on the way: \(error)"
         case .violation(let what): "malformed stream: \(what)"
         case .unsteady(let last):

@@ -103,7 +103,7 @@ package struct FrameHeader: Sendable, Equatable {
 
 /// Why a peer's bytes are not the record that is due. The TCP stream cannot be resynchronised after it: it ends.
 package enum FrameError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Fewer bytes than a header has.
+    /// Fewer bytes than a header has, or a message that ends within a record.
     case short(Int)
     /// The header does not agree with its own check.
     case damaged(record: UInt64)
@@ -118,7 +118,7 @@ package enum FrameError: Error, Sendable, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .short(let count): "record of \(count) bytes, and a header has \(FrameHeader.byteCount)"
+        case .short(let count): "\(count) bytes are no whole record"
         case .damaged(let record): "the header of record \(record) was altered on the way"
         case .kind(let value): "unknown frame kind \(value)"
         case .wrongConnection(let kind, let role): "frame kind \(kind) on the \(role) connection"
@@ -133,4 +133,4 @@ package enum FrameError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Version of what is on the wire: handshake and frames.
-package let protocolVersion: UInt16 = 2
+package let protocolVersion: UInt16 = 3

@@ -1,5 +1,6 @@
 import Contract
 import Platform
+import Verbs
 
 /// Runs a ``Gathering`` over sockets: one thread, one poll, any number of streams at a time.
 // SAFETY: unchecked because it belongs to one thread at a time: to who joins, then to the one that keeps the streams.
@@ -12,6 +13,9 @@ final class GatheringDriver: @unchecked Sendable {
         var endsAfterSending = false
         /// Whose it is, once its handshake is done: nothing more is read here.
         var delivered: Gathering.PeerStream?
+        /// Both ends are about to let verbs carry the stream.
+        private var agreement: QueuePairAgreement?
+        private(set) var agreesUntil = UInt64.max
 
         init(_ id: StreamID, _ socket: consuming Socket, isConnecting: Bool) {
             self.id = id
@@ -23,15 +27,42 @@ final class GatheringDriver: @unchecked Sendable {
         var events: DescriptorEvents {
             let output: DescriptorEvents = isConnecting || !unsent.isEmpty ? .output : []
             // What a peer sends on a delivered stream waits for who takes it.
-            return delivered == nil ? output.union(.input) : output
+            return delivered == nil || !isAgreed ? output.union(.input) : output
         }
+        /// Nothing is left to be said before the stream is somebody's.
+        var isReady: Bool { delivered != nil && unsent.isEmpty && isAgreed }
+        private var isAgreed: Bool { agreement?.isDone ?? true }
         var hasFailed: Bool { socket?.connectionError() != nil }
         var isDead: Bool { socket?.isDead() ?? true }
 
         /// Gives the stream away, once it is delivered.
         func takeStream() -> EstablishedStream {
             guard let socket = socket.take(), let delivered else { preconditionFailure("the stream was taken before, or is nobody's") }
-            return EstablishedStream(socket, keys: delivered.keys)
+            return EstablishedStream(socket, carrying: agreement.take()?.take(), keys: delivered.keys)
+        }
+
+        /// Verbs are to carry the delivered stream.
+        func agree(_ keys: StreamKeys, _ adapter: VerbsAdapter, firstPacket: UInt32, until deadline: UInt64) throws(VerbsError) {
+            agreement = try QueuePairAgreement(adapter, keys, firstPacket: firstPacket)
+            agreesUntil = deadline
+            unsent += agreement?.takeOutput() ?? []
+        }
+
+        /// - Returns: false when the stream is over: the peer went, or did not say what belongs there, or is silent.
+        func goOnAgreeing(now: UInt64) throws(VerbsError) -> Bool {
+            while let wanted = agreement?.bytesWanted, wanted > 0 {
+                guard now < agreesUntil, let bytes = read(atMost: wanted) else { return false }
+                if bytes.isEmpty { return true }
+                do throws(QueuePairAgreement.Problem) { try agreement?.receive(bytes) } catch {
+                    switch error {
+                    case .altered: return false
+                    case .adapter(let error): throw error
+                    }
+                }
+                unsent += agreement?.takeOutput() ?? []
+                flush()
+            }
+            return !isDead
         }
 
         func read(atMost limit: Int) -> [UInt8]? { socket?.read(atMost: limit) }
@@ -94,10 +125,16 @@ final class GatheringDriver: @unchecked Sendable {
             switch outcome {
             case .failure(let error)?: return .failure(error)
             // The last message is small and the socket's buffer empty, so this holds at once in practice.
-            case .success? where !streams.contains { $0.delivered != nil && !$0.unsent.isEmpty }: return .success(try links())
+            case .success? where isReady: return .success(try links())
             default: wait(nil)
             }
         }
+    }
+
+    /// Every peer's streams can be taken.
+    private var isReady: Bool {
+        let ready = streams.count { $0.isReady }
+        return ready == ConnectionRole.allCases.count * (configuration.identity.count - 1) && !streams.contains { $0.delivered != nil && !$0.isReady }
     }
 
     /// One round of a machine whose nodes have joined.
@@ -109,7 +146,7 @@ final class GatheringDriver: @unchecked Sendable {
         for (peer, role) in interrupted { feed(.interrupted(peer, role)) }
         feed(.tick)
         wait(wake)
-        let ready = streams.filter { $0.delivered != nil && $0.unsent.isEmpty }
+        let ready = streams.filter(\.isReady)
         streams.removeAll { stream in ready.contains { $0 === stream } }
         return ready.compactMap { stream in stream.delivered.map { ResumedStream(peer: $0.peer.index, role: $0.role, next: stream.takeStream()) } }
     }
@@ -156,8 +193,9 @@ final class GatheringDriver: @unchecked Sendable {
         }
         stream.flush()
         if stream.delivered != nil {
-            if stream.isDead { feed(.ended(stream.id)) }
-            return
+            let now = monotonicNow()
+            do throws(VerbsError) { if try stream.goOnAgreeing(now: now) { return } } catch { log("interconnect: \(error)") }
+            return giveUp(stream)
         }
         // Closing streams are read once a round, so that a peer who never stops sending costs no more.
         var rounds = 64
@@ -169,6 +207,15 @@ final class GatheringDriver: @unchecked Sendable {
             if bytes.isEmpty { return }
             feed(.bytes(stream.id, bytes))
         }
+    }
+
+    /// A delivered stream is over before anybody took it.
+    private func giveUp(_ stream: Stream) {
+        guard let peer = stream.delivered else { return }
+        feed(.ended(stream.id))
+        guard let place = streams.firstIndex(where: { $0 === stream }) else { return }
+        streams.remove(at: place)
+        feed(.interrupted(peer.peer.index, peer.role))
     }
 
     private func acceptAll() {
@@ -203,13 +250,27 @@ final class GatheringDriver: @unchecked Sendable {
                 stream(id)?.flush()
             case .hangUp(let id): streams.removeAll { $0.id == id }
             case .deliver(let id, let peer):
-                stream(id)?.delivered = peer
+                deliver(id, peer)
                 if peer.role == .control { configuration.onPeer(peer.peer, peer.address) }
             case .say(let sentence): log(sentence)
             case .startedAnew(let peer): configuration.onStartedAnew(peer)
             case .joined: outcome = .success(())
             case .failed(let error): outcome = .failure(error)
             }
+        }
+    }
+
+    private func deliver(_ id: StreamID, _ peer: Gathering.PeerStream) {
+        stream(id)?.delivered = peer
+        guard peer.role == .coherence, let adapter = configuration.adapter else { return }
+        streams.removeAll { $0.id != id && $0.delivered?.peer.index == peer.peer.index && $0.delivered?.role == peer.role }
+        do throws(VerbsError) {
+            let deadline = monotonicNow() + configuration.handshakeTimeout
+            try stream(id)?.agree(peer.keys, adapter, firstPacket: UInt32.random(in: 0..<1 << 24, using: &random), until: deadline)
+            stream(id)?.flush()
+        } catch {
+            log("interconnect: \(error)")
+            if let stream = stream(id) { giveUp(stream) }
         }
     }
 

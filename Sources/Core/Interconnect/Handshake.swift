@@ -247,6 +247,7 @@ package struct Handshake: Sendable {
         }
         if peer.count != local.count { return .nodeCount(mine: local.count, theirs: peer.count) }
         if peer.protection != local.protection { return .protection(mine: local.protection, theirs: peer.protection) }
+        if peer.link != local.link { return .link(mine: local.link, theirs: peer.link) }
         if peer.index == local.index { return .duplicateIndex(local.index, holder: "node \(local.index) itself") }
         if let expectedPeer, peer.index != expectedPeer {
             return .unexpectedPeer("it is node \(peer.index), but node \(expectedPeer) was expected at its address")

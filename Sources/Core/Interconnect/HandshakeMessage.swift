@@ -67,7 +67,7 @@ enum HandshakeMessage {
         var bytes: [UInt8] {
             var bytes = nonce + identity.firmwareHash.bytes + identity.instance
             let kit = Array(identity.kit.utf8)
-            bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, identity.protection.number, UInt8(kit.count)]
+            bytes += [identity.index.rawValue, UInt8(identity.count), role.rawValue, identity.protection.number, identity.link.rawValue, UInt8(kit.count)]
             return bytes + kit + [UInt8](repeating: 0, count: Self.kitLength - kit.count) + publicKey
         }
 
@@ -89,16 +89,17 @@ enum HandshakeMessage {
                 let count = Int(try reader.take(UInt8.self))
                 let role = ConnectionRole(rawValue: try reader.take())
                 let protection = InterconnectProtection(number: try reader.take())
+                let link = LinkKind(rawValue: try reader.take())
                 let length = Int(try reader.take(UInt8.self))
                 guard length <= Self.kitLength else { return nil }
                 let kit = NodeIdentity.kitName(try reader.take(bytes: length))
                 guard try reader.take(bytes: Self.kitLength - length).allSatisfy({ $0 == 0 }) else { return nil }
                 publicKey = try reader.take(bytes: EphemeralSecret.publicKeyLength)
                 try reader.end()
-                guard let hash, let role, let protection, Limits.nodes.contains(count), index.position < count, let kit else { return nil }
+                guard let hash, let role, let protection, let link, Limits.nodes.contains(count), index.position < count, let kit else { return nil }
                 self.role = role
                 identity = NodeIdentity(
-                    index: index, count: count, kit: kit, firmwareHash: hash, protection: protection, instance: instance)
+                    index: index, count: count, kit: kit, firmwareHash: hash, protection: protection, link: link, instance: instance)
             } catch {
                 return nil
             }

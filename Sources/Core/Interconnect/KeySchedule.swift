@@ -83,6 +83,15 @@ package struct StreamKeys: Sendable {
 }
 
 extension StreamKeys {
+    /// What proves the data of the queue pairs that are to carry the stream: of this end, and of the other.
+    var queuePairCodes: (send: AuthenticationKey, receive: AuthenticationKey) {
+        func derived(_ key: SymmetricKey) -> AuthenticationKey {
+            AuthenticationKey(
+                key: HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Array("vsmp interconnect v3 queue pair".utf8), outputByteCount: 32))
+        }
+        return (derived(send), derived(receive))
+    }
+
     /// Of bytes that are no secret, for tests and fuzzing.
     init(send: [UInt8], receive: [UInt8], protection: InterconnectProtection) {
         self.init(send: SymmetricKey(data: send), receive: SymmetricKey(data: receive), protection: protection)

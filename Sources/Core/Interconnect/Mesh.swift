@@ -1,5 +1,6 @@
 package import Contract
 package import Platform
+package import Verbs
 
 /// How a node finds its peers.
 package enum Reach: Sendable {
@@ -40,6 +41,8 @@ package struct MeshConfiguration: Sendable {
     package var onPeer: @Sendable (NodeIdentity, SocketAddress) -> Void = { _, _ in }
     /// Hears, again and again, that a board of the machine runs another start of its node; must not block.
     package var onStartedAnew: @Sendable (NodeIndex) -> Void = { _ in }
+    /// What carries the coherence connections where the node's identity says `verbs`; nil for TCP.
+    package var adapter: VerbsAdapter?
     /// Bytes of the send rings.
     package var coherenceSendCapacity = 4 << 20
     package var controlSendCapacity = 1 << 20
@@ -113,6 +116,7 @@ package enum Mesh {
     /// there. Strangers are refused and logged and disturb nobody.
     /// - Parameter log: hears one sentence at a time, for the firmware console; later on a thread of the mesh's own.
     package static func establish(_ configuration: MeshConfiguration, log: @escaping @Sendable (String) -> Void) throws(MeshError) -> JoinedMesh {
+        precondition((configuration.adapter != nil) == (configuration.identity.link == .verbs), "a node states another link than it has")
         let outcome: Result<JoinedMesh, MeshError>
         do throws(InterconnectError) {
             let driver = try GatheringDriver(configuration, log: log)

@@ -1,6 +1,13 @@
 package import Contract
 import Bytes
 
+/// What carries a node's coherence connections.
+package enum LinkKind: UInt8, Sendable, CaseIterable {
+    case tcp = 1
+    /// Reliable connections of an InfiniBand or RoCE adapter.
+    case verbs = 2
+}
+
 /// What a node says about itself to its peers.
 package struct NodeIdentity: Sendable, Equatable {
     static let instanceLength = 16
@@ -16,12 +23,14 @@ package struct NodeIdentity: Sendable, Equatable {
     package let holdings: [FirmwareHolding]
     /// What protects this node's frames; both ends of a connection must state the same.
     package let protection: InterconnectProtection
+    /// What carries this node's coherence connections; both ends must state the same.
+    package let link: LinkKind
     /// Random for each start of the node, so that a restarted node is told from a second one with its index.
     package let instance: [UInt8]
 
     package init(
         index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
-        protection: InterconnectProtection = .encrypted, random: inout some RandomNumberGenerator
+        protection: InterconnectProtection = .encrypted, link: LinkKind = .tcp, random: inout some RandomNumberGenerator
     ) throws(InterconnectError) {
         guard Limits.nodes.contains(count) else {
             throw .configuration("a kit has 1 to \(Limits.nodes.upperBound) nodes, not \(count)")
@@ -31,14 +40,14 @@ package struct NodeIdentity: Sendable, Equatable {
         }
         guard Limits.allowsKit(named: kit) else { throw .configuration("the kit's name \"\(printable(kit))\": expected \(Limits.kitNameText)") }
         self.init(
-            index: index, count: count, kit: kit, firmwareHash: firmwareHash, holdings: holdings, protection: protection,
+            index: index, count: count, kit: kit, firmwareHash: firmwareHash, holdings: holdings, protection: protection, link: link,
             instance: randomBytes(Self.instanceLength, &random))
     }
 
     /// From fields that were checked.
     init(
         index: NodeIndex, count: Int, kit: String, firmwareHash: FirmwareHash, holdings: [FirmwareHolding] = [],
-        protection: InterconnectProtection = .encrypted, instance: [UInt8]
+        protection: InterconnectProtection = .encrypted, link: LinkKind = .tcp, instance: [UInt8]
     ) {
         precondition(holdings.count <= FirmwareElection.maximumHoldings, "a stick has two banks")
         self.index = index
@@ -47,6 +56,7 @@ package struct NodeIdentity: Sendable, Equatable {
         self.firmwareHash = firmwareHash
         self.holdings = holdings.isEmpty ? [FirmwareHolding(hash: firmwareHash, version: 0)] : holdings
         self.protection = protection
+        self.link = link
         self.instance = instance
     }
 

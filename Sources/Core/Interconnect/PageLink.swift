@@ -1,7 +1,7 @@
 package import Contract
 
-/// One end of the stream of coherence messages between this node and a peer, as the coherence loop drives it. TCP is one
-/// (`Connection`); verbs can be another.
+/// One end of the stream of coherence messages between this node and a peer, as the coherence loop drives it. `Connection` is one, over
+/// TCP or verbs.
 ///
 /// A message is a short body and the contents of some pages, whole or as differences. Messages arrive in the order in which
 /// they were committed, none twice and none lost; a link that can not keep that promise any more is lost. The link owns the
@@ -12,7 +12,7 @@ package protocol PageLink: ~Copyable {
     associatedtype Renewal: Sendable
 
     /// How `fileDescriptor` tells that the network takes more again, after `flush` would have blocked.
-    static var roomSignal: RoomSignal { get }
+    var roomSignal: RoomSignal { get }
 
     /// Index of the node at the other end.
     var peer: NodeIndex { get }

@@ -8,6 +8,8 @@ struct ReceivingHalf: ~Copyable, Sendable {
     private(set) var owed = 0
     private let role: ConnectionRole
     private var input: ByteRing
+    /// Of a stream over verbs: what is left of the last message, where it arrived.
+    private var message: Message?
     private var lentLength = 0
     private var key: SealingKey?
     private var record: UInt64 = 0
@@ -18,6 +20,20 @@ struct ReceivingHalf: ~Copyable, Sendable {
         case first(due: UInt64)
         case acknowledgement(due: UInt64)
         case frame(ReceivedFrame, due: UInt64)
+    }
+
+    // SAFETY: unchecked because it belongs to who owns the stream.
+    @safe private struct Message: @unchecked Sendable {
+        private let bytes: UnsafeMutableRawBufferPointer
+
+        init(_ bytes: UnsafeMutableRawBufferPointer) { unsafe self.bytes = bytes }
+
+        /// Valid until the next message.
+        var unsafeBytes: UnsafeMutableRawBufferPointer { unsafe bytes }
+        /// What lies behind the first `count` bytes; nil when nothing does.
+        func dropFirst(_ count: Int) -> Message? {
+            unsafe count < bytes.count ? unsafe Message(UnsafeMutableRawBufferPointer(rebasing: bytes[count...])) : nil
+        }
     }
 
     init(role: ConnectionRole, capacity: Int) throws(InterconnectError) {
@@ -32,6 +48,7 @@ struct ReceivingHalf: ~Copyable, Sendable {
         record = 0
         lentLength = 0
         input.removeAll()
+        message = nil
     }
 
     /// Nothing more comes from this stream. What is lent stays valid.
@@ -46,21 +63,34 @@ struct ReceivingHalf: ~Copyable, Sendable {
 
     mutating func received(_ count: Int) { input.append(count) }
 
+    /// Whole records where they arrived. They are opened there; the one before is taken.
+    mutating func received(_ message: UnsafeMutableRawBufferPointer) { self.message = unsafe Message(message) }
+
+    /// Records of the last message are left.
+    var hasMessage: Bool { message != nil }
+
     // MARK: Records
 
     /// Opens the next record, or nil when it has not all arrived.
     mutating func next() throws(FrameError) -> Record? {
         if lentLength > 0 {
-            input.removeFirst(lentLength)
+            if let message { self.message = message.dropFirst(lentLength) } else { input.removeFirst(lentLength) }
             lentLength = 0
         }
-        guard key != nil, input.count >= FrameHeader.byteCount else { return nil }
-        // SAFETY: the ring holds a whole header, and the span does not outlive this call.
-        let header = unsafe try FrameHeader.parse(input.filled.bytes, role: role, expectedRecord: record)
+        let arrived = unsafe message?.unsafeBytes ?? input.writableFilled
+        guard key != nil, arrived.count >= FrameHeader.byteCount else {
+            if message != nil, key != nil { throw .short(arrived.count) }
+            return nil
+        }
+        // SAFETY: a whole header lies there, and the span does not outlive this call.
+        let header = unsafe try FrameHeader.parse(UnsafeRawBufferPointer(arrived).bytes, role: role, expectedRecord: record)
         let length = header.recordLength
-        guard length <= input.count else { return nil }
-        // SAFETY: the ring holds the whole record in one piece.
-        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: input.writableFilled[..<length])
+        guard length <= arrived.count else {
+            if message != nil { throw .short(arrived.count) }
+            return nil
+        }
+        // SAFETY: the whole record lies there in one piece.
+        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: arrived[..<length])
         guard unsafe key?.open(bytes, headerLength: FrameHeader.byteCount, number: record) == true else { throw .seal(record: record) }
         lentLength = length
         record += 1

@@ -11,6 +11,7 @@ package enum Refusal: Error, Sendable, Equatable {
     case kit(mine: String, theirs: String)
     case nodeCount(mine: Int, theirs: Int)
     case protection(mine: InterconnectProtection, theirs: InterconnectProtection)
+    case link(mine: LinkKind, theirs: LinkKind)
     /// Another node already has this index; `holder` says where it is.
     case duplicateIndex(NodeIndex, holder: String)
     /// The peer's index or role is not the one that belongs on this connection.
@@ -35,6 +36,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .timeout: 9
         case .otherKit: 10
         case .protection: 11
+        case .link: 12
         case .byPeer(let code, _, _): code
         }
     }
@@ -42,8 +44,8 @@ package enum Refusal: Error, Sendable, Equatable {
     /// Whether the two nodes do belong to one kit, so that only a person can mend it.
     package var isMismatch: Bool {
         switch self {
-        case .firmwareHash, .kit, .nodeCount, .duplicateIndex, .protection: true
-        case .byPeer(let code, _, let authenticated): authenticated && ((3...6).contains(code) || code == 11)
+        case .firmwareHash, .kit, .nodeCount, .duplicateIndex, .protection, .link: true
+        case .byPeer(let code, _, let authenticated): authenticated && ((3...6).contains(code) || code == 11 || code == 12)
         default: false
         }
     }
@@ -71,6 +73,10 @@ package enum Refusal: Error, Sendable, Equatable {
         case .protection(let mine, let theirs):
             refusal(
                 "its stick says interconnect=\(theirs.rawValue), the stick of \(me) interconnect=\(mine.rawValue); give both the same in machine.conf")
+        case .link(let mine, let theirs):
+            refusal(
+                "\(theirs == .tcp ? "it" : me) has no InfiniBand or RoCE adapter in use, \(mine == .tcp ? "it" : me) has; "
+                    + "give all boards the same interconnect")
         case .duplicateIndex(let index, let holder):
             refusal("both it and \(holder) claim to be node \(index); give every board its own stick")
         case .unexpectedPeer(let problem): refusal(problem)

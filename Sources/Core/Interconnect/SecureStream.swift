@@ -100,6 +100,14 @@ package struct SecureStream: ~Copyable, Sendable {
         receiving.received(count)
     }
 
+    /// Whole records, where they arrived: they are opened and lent there, and the memory stays as it is until `hasMessage` is false.
+    package mutating func received(_ message: UnsafeMutableRawBufferPointer) {
+        counters.bytesReceived += UInt64(message.count)
+        unsafe receiving.received(message)
+    }
+
+    package var hasMessage: Bool { receiving.hasMessage }
+
     /// Lends the next frame, or nil when it has not all arrived. It stays valid until the next call; sending and receiving do not disturb it.
     /// - Throws: what came is not what the other end sealed: interrupt. Or the other end itself broke the protocol.
     package mutating func nextFrame() throws(StreamError) -> ReceivedFrame? {

@@ -171,7 +171,7 @@ package final class PageChannel<Link: PageLink & ~Copyable> {
     private func watchForRoom(_ isWanted: Bool, _ poller: borrowing Poller, _ number: UInt32) throws(SystemError) {
         // An interrupted link has no descriptor; what it goes on with is watched for nothing yet.
         guard fileDescriptor >= 0 else { return isWatchedForRoom = false }
-        guard case .writable = Link.roomSignal, isWanted != isWatchedForRoom else { return }
+        guard case .writable = link.roomSignal, isWanted != isWatchedForRoom else { return }
         try poller.watch(fileDescriptor, as: number, writable: isWanted)
         isWatchedForRoom = isWanted
     }
