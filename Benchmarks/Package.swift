@@ -21,7 +21,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Node",
-            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"],
+            dependencies: ["Machine", "KVM", "Coherence", "Interconnect", "Verbs", "BoardSupport", "Licensing", "Platform", "Bytes", "Contract"],
             swiftSettings: settings),
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "Machine", dependencies: ["Bytes", "Contract"], swiftSettings: settings),
         .target(name: "KVM", dependencies: ["CKVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
         .target(
-            name: "Interconnect", dependencies: ["CSealing", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
+            name: "Interconnect", dependencies: ["CSealing", "Verbs", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
         .target(
             name: "LoopbackCalibration", dependencies: ["CoherenceSimulation", "Coherence", "KVM", "Machine", "Platform", "Pages"], swiftSettings: settings),
@@ -43,6 +43,10 @@ let package = Package(
         .target(name: "CPlatform"),
         .target(name: "CSealing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "CKVM"),
+        .target(name: "Verbs", dependencies: ["CVerbs", "Platform"], swiftSettings: settings),
+        .target(
+            name: "CVerbs",
+            linkerSettings: ["rxe-rdmav34", "mlx4", "mlx5", "ibverbs", "nl-route-3", "nl-3"].map { .linkedLibrary(":lib\($0).a") }),
         .target(name: "CAllocationCount"),
         .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     ]

@@ -8,7 +8,7 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")],
     targets: [
         .target(
-            name: "Interconnect", dependencies: ["CSealing", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
+            name: "Interconnect", dependencies: ["CSealing", "Verbs", "Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]),
         .target(
             name: "Licensing", dependencies: ["Platform", "Bytes", "Contract", .product(name: "Crypto", package: "swift-crypto")],
@@ -24,6 +24,10 @@ let package = Package(
         .target(name: "Contract", dependencies: ["Bytes"], swiftSettings: settings),
         .target(name: "CPlatform"),
         .target(name: "CSealing", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "Verbs", dependencies: ["CVerbs", "Platform"], swiftSettings: settings),
+        .target(
+            name: "CVerbs",
+            linkerSettings: ["rxe-rdmav34", "mlx4", "mlx5", "ibverbs", "nl-route-3", "nl-3"].map { .linkedLibrary(":lib\($0).a") }),
         .target(name: "CFuzzDriver"),
     ]
         + [
