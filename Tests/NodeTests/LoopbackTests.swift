@@ -320,7 +320,16 @@ struct LoopbackTests {
         let machine = LoopbackMachine(nodes: 2, earlyResets: 2, onStart: { if $0 == 0 { started.unpark() } })
         let outcome = try machine.run(TinyMachine.guest([first, second])) { runtimes, pipe in
             started.park(timeout: 20_000_000_000)
-            for _ in 0..<5 { _ = runtimes[0].machineReport() }
+            // Node 1's processor starts some time after node 0's.
+            var exits: UInt64?
+            for _ in 0..<4000 {
+                let report = runtimes[0].machineReport()?.nodes.first { $0.node == 1 }
+                if let processor = report?.processors.first, processor.state == .running {
+                    if let exits, processor.exits > exits + 2 { break }
+                    exits = exits ?? processor.exits
+                }
+                usleep(5000)
+            }
             pipe.type(0x41)
         }
         expectEnd(outcome, .reboot)
