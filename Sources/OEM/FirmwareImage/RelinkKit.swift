@@ -3,7 +3,7 @@ import Contract
 public import Foundation
 internal import BoardSupport
 
-/// What linking vsmpd again with a changed C library needs (LGPL-2.1, section 6): its objects, and the command.
+/// What linking vsmpd again with a changed C library or libnl needs (LGPL-2.1, section 6): its objects, and the command.
 ///
 /// The parts of the Swift toolchain that go in are no part of it: whoever links needs the toolchain, which anyone may have.
 public struct RelinkKit: Sendable {
@@ -77,15 +77,17 @@ public struct RelinkKit: Sendable {
         """
         #!/bin/sh
         # Links vsmpd again. usage: ./relink [FOLDER]
-        #   FOLDER   where a changed libc.a is; without it the C library of this computer is linked in
-        # It needs Swift (linked before with \(version)), libfdt.a and libstdc++.a (Debian: libfdt-dev, libstdc++-12-dev).
+        #   FOLDER   where a changed libc.a, libnl-3.a or libnl-route-3.a is; what it lacks is linked in from this computer
+        # It needs Swift (linked before with \(version)), libfdt.a, libstdc++.a, libibverbs with its providers, and libnl (Debian: libfdt-dev,
+        # libstdc++-12-dev, libibverbs-dev, libnl-3-dev, libnl-route-3-dev).
         # The result is ./vsmpd; vsmp image build --vsmpd takes it.
         set -e
         [ -z "$1" ] || libraries=$(cd "$1" && pwd)
         cd "$(dirname "$0")"
         swiftc -emit-executable -static-executable -target x86_64-unknown-linux-gnu -o vsmpd ${libraries:+-L "$libraries"} -lstdc++ \\
             -Xlinker --gc-sections -Xlinker --defsym -Xlinker main=vsmpd_main @objects \\
-            -l_FoundationCShims -l_FoundationCollections -lswiftSynchronization
+            -l_FoundationCShims -l_FoundationCollections -lswiftSynchronization \\
+            -l:librxe-rdmav34.a -l:libmlx4.a -l:libmlx5.a -l:libibverbs.a -l:libnl-route-3.a -l:libnl-3.a
 
         """
     }
