@@ -120,9 +120,12 @@ struct FaultHistory {
         } || scenario.nodes == 2 && (isDeaf(a, since: begin, until: end) || isDeaf(b, since: begin, until: end))
     }
 
+    /// `to` heard nothing of `from` for longer than the budget, whatever the reasons were.
+    func isSilent(_ from: Int, to: Int, since begin: Time, until end: Time) -> Bool { isLong(longest(since: begin, until: end) { ($0.from, $0.to) == (from, to) }) }
+
     /// One heard nothing of the other for longer than the budget, whatever the reasons were.
     func isLinkSilent(_ a: Int, _ b: Int, since begin: Time, until end: Time) -> Bool {
-        [(a, b), (b, a)].contains { from, to in isLong(longest(since: begin, until: end) { ($0.from, $0.to) == (from, to) }) }
+        isSilent(a, to: b, since: begin, until: end) || isSilent(b, to: a, since: begin, until: end)
     }
 
     /// Something that is longer than the budget was done to the board or to a link of it.

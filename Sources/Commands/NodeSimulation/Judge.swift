@@ -136,7 +136,8 @@ struct Judge {
         case .poweredOff, .reboot: break
         case .unsuitable: if !scenario.hasOddCounter { find(.blame, "\(end) though all counters run at one speed", world) }
         case .lost(let place, _):
-            let isPair = n == 2 && history.isCut(0, 1, since: joined, until: now)
+            // Of two nodes the one that hears the other knows that it lives.
+            let isPair = n == 2 && history.isSilent(place.position, to: node.board.index, since: joined, until: now)
             let isExcused = isDown(place, node, joined, now) || !history.isStrict && !isWitnessed(place, node, world)
             if !isExcused, !isPair, !isBlind { find(.blame, "node \(node.me) says \(end); node \(place) was healthy", world) }
         case .cut(let low, let high, _):
