@@ -159,34 +159,29 @@ package struct Connection: ~Copyable, Sendable {
     /// Hands queued frames to the kernel until none are left or it takes no more. An interrupted connection keeps them.
     package mutating func flush() -> FlushOutcome {
         if let loss { return .lost(loss) }
-        if isMessages { return flushMessages() }
         while true {
             let output = unsafe stream.output()
             guard output.count > 0 else { return .drained }
-            switch unsafe socket?.send(output) {
+            switch unsafe send(output) {
             case nil: return .drained
             case .bytes(let count): stream.sent(count)
             case .wouldBlock: return .wouldBlock
             // What the peer said before it went is still to be read, and that it went is read behind it, or found by `tick`.
             case .ended(let end):
-                sendingEnd = .ended(end)
+                sendingEnd = end
                 return .drained
             }
         }
     }
 
-    private mutating func flushMessages() -> FlushOutcome {
-        while true {
-            let output = unsafe stream.output()
-            guard output.count > 0 else { return .drained }
-            switch unsafe messages?.send(output) {
-            case nil: return .drained
-            case .bytes(let count): stream.sent(count)
-            case .wouldBlock: return .wouldBlock
-            case .ended(let end):
-                sendingEnd = end
-                return .drained
-            }
+    /// By what carries this stream; nil between two.
+    private mutating func send(_ output: UnsafeRawBufferPointer) -> MessageStream<QueuePair>.Sent? {
+        if isMessages { return unsafe messages?.send(output) }
+        return switch unsafe socket?.send(output) {
+        case nil: nil
+        case .bytes(let count): .bytes(count)
+        case .wouldBlock: .wouldBlock
+        case .ended(let end): .ended(.ended(end))
         }
     }
 
