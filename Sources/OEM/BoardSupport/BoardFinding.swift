@@ -93,7 +93,7 @@ public enum BoardRule: String, Sendable, CaseIterable {
         case .revision: "`revision` and the file's name differ, or the file does not include its board"
         case .source: "a source that no board's name leads to: it is not NAME/NAME.dts or NAME/NAME@REVISION.dts below the folder of boards"
         case .blob: "not a device tree"
-        case .notDriven: "declared, but this SDK does not drive it yet; a warning"
+        case .notDriven: "declared, and never tried with such hardware; a warning"
         }
     }
 }
